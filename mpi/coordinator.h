@@ -1,0 +1,67 @@
+/* coordinator.h - real clock + alloc's state and policy + messages; decides nothing by itself.
+ *
+ * The world is N worker ranks 0 .. N-1 (one device each) and the coordinator
+ * as its last rank. Every decision goes to the ledger and is durable before it
+ * takes effect. The coordinator sleeps between messages. */
+#ifndef RF_MPI_COORDINATOR_H
+#define RF_MPI_COORDINATOR_H
+
+#include "alloc/ledger.h"
+#include "alloc/pledge.h"
+#include "alloc/policy.h"
+#include "mpi/group.h"
+#include "mpi/lease.h"
+
+/* One job as the coordinator knows it. */
+struct rf_request {
+    char name[RF_NAME_BYTES], account[RF_NAME_BYTES];
+    int32_t min, max;
+    int64_t submit_us; /* after the start of the run */
+    int64_t limit_us;
+    int32_t after[RF_AFTER_MAX], nafter;
+};
+
+struct rf_run_options {
+    char run[RF_NAME_BYTES];
+    char version[32];
+    char config_digest[65];
+    int64_t seed;
+    const struct rf_policy *policy;
+    char policy_name[40]; /* "fcfs+floor" */
+    int64_t grace_us, lease_us, seal_us, heartbeat_us;
+    const struct rf_event *pledges; /* pledge events without seq and time */
+    int npledges;
+    const struct rf_request *requests; /* job ids are their indices */
+    int nrequests;
+    const char *ledger_path;
+    const struct rf_key *key; /* NULL on workers */
+    int resume;
+    int progress; /* a progress line on stderr: 2 on a terminal, 1 plain lines, 0 none */
+};
+
+struct rf_run_outcome {
+    enum rf_status status;  /* RF_OK; RF_AGAIN after a signal; an error that stopped the run */
+    struct rf_state *state; /* owned; coordinator only, NULL on workers */
+    struct rf_tally *tally; /* owned; coordinator only */
+    char head[RF_DIGEST_BASE64];
+    int64_t entries;
+    int sealed;
+};
+
+/* Collective on world: returns when every job is over, a signal ended the run,
+ * or the ledger failed. body is called on workers. Status and error are the
+ * same on every rank. A failed job is not a failed run. */
+enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_options *options,
+                             rf_job_body *body, void *ctx, struct rf_run_outcome *outcome,
+                             struct rf_error *err);
+void rf_run_outcome_clear(struct rf_run_outcome *outcome);
+
+/* Local: SIGUSR1 and SIGTERM set a flag that rf_lease_poll() and the coordinator look at. */
+void rf_signals_start(void);
+int rf_signals_seen(void);
+
+/* A lease without a coordinator, for `train` and tests: readings are dropped, signals are heard. */
+enum rf_status rf_lease_solo(struct rf_lease **lease, struct rf_error *err);
+void rf_lease_free(struct rf_lease *lease);
+
+#endif

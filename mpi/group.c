@@ -1,0 +1,54 @@
+#include "mpi/group.h"
+
+void rf_group_dup(struct rf_group *group, MPI_Comm comm)
+{
+    MPI_Comm_dup(comm, &group->comm);
+    MPI_Comm_rank(group->comm, &group->rank);
+    MPI_Comm_size(group->comm, &group->size);
+}
+
+void rf_group_among(struct rf_group *group, const struct rf_group *parent, const int *ranks, int n,
+                    int tag)
+{
+    MPI_Group all, some;
+
+    MPI_Comm_group(parent->comm, &all);
+    MPI_Group_incl(all, n, ranks, &some);
+    MPI_Comm_create_group(parent->comm, some, tag, &group->comm);
+    MPI_Group_free(&some);
+    MPI_Group_free(&all);
+    MPI_Comm_rank(group->comm, &group->rank);
+    MPI_Comm_size(group->comm, &group->size);
+}
+
+void rf_group_free(struct rf_group *group)
+{
+    if (group->size > 0)
+        MPI_Comm_free(&group->comm);
+    group->size = 0;
+}
+
+enum rf_status rf_agree(const struct rf_group *group, enum rf_status mine, struct rf_error *err)
+{
+    int first = mine == RF_OK ? group->size : group->rank;
+
+    MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, group->comm);
+    if (first == group->size)
+        return RF_OK;
+    MPI_Bcast(err, (int)sizeof *err, MPI_BYTE, first, group->comm);
+    return err->status;
+}
+
+void rf_group_bcast(const struct rf_group *group, void *data, size_t size_bytes, int root)
+{
+    const size_t piece = (size_t)1 << 28;
+    unsigned char *p = data;
+
+    while (size_bytes > 0) {
+        size_t n = size_bytes < piece ? size_bytes : piece;
+
+        MPI_Bcast(p, (int)n, MPI_BYTE, root, group->comm);
+        p += n;
+        size_bytes -= n;
+    }
+}

@@ -1,0 +1,47 @@
+/* lease.h - a job's side of its lease: report the meter, hear when to stop.
+ *
+ * The job's loop calls rf_lease_poll() at every step boundary. The group's
+ * first rank talks to the coordinator (a meter reading when the lease is due,
+ * a look for a revocation); all ranks then agree by one small reduction,
+ * which also carries signals that may have reached one rank only. */
+#ifndef RF_MPI_LEASE_H
+#define RF_MPI_LEASE_H
+
+#include <stdint.h>
+
+#include "mpi/group.h"
+
+enum rf_stop {
+    RF_GO,           /* carry on */
+    RF_STOP_PREEMPT, /* checkpoint and return: the devices are wanted */
+    RF_STOP_SIGNAL   /* checkpoint and return: the whole run ends, exit code 85 */
+};
+
+/* What was done since the last reading (sums over the group). */
+struct rf_reading {
+    int64_t busy_us;       /* device-microseconds inside steps */
+    int64_t tokens, flops; /* model tokens and FLOPs */
+    int64_t step;          /* steps done so far, absolute */
+};
+
+struct rf_lease;
+
+/* Collective on the job's group; reading is the same on every rank (it is added to what
+ * is not reported yet). Returns the same on every rank. */
+enum rf_stop rf_lease_poll(struct rf_lease *lease, const struct rf_group *group,
+                           const struct rf_reading *reading);
+
+/* Tells the coordinator of a complete checkpoint; called by every rank, sent
+ * by the group's first. path is relative to the checkpoint directory. */
+void rf_lease_checkpoint(struct rf_lease *lease, const struct rf_group *group, int64_t step,
+                         const char *digest_hex, const char *path);
+
+/* How a job's time on its devices ended. */
+enum rf_outcome { RF_OUTCOME_DONE, RF_OUTCOME_STOPPED, RF_OUTCOME_FAILED };
+
+/* What the worker loop calls for each lease. Collective on group, the same outcome on every rank;
+ * on RF_OUTCOME_FAILED err says why. ctx is the caller's. */
+typedef enum rf_outcome rf_job_body(void *ctx, const struct rf_group *group, int32_t job,
+                                    struct rf_lease *lease, struct rf_error *err);
+
+#endif

@@ -1,0 +1,102 @@
+/* event.h - one record type for everything that changes a cluster, and its text.
+ *
+ * An event is plain data. Its text form is one line of canonical JSON: fixed
+ * key order, no spaces, integers and strings only, so that the same event has
+ * the same bytes everywhere; ledger.h chains and seals those lines. Times are
+ * microseconds: UTC since 1970 in a live run, since the start in a simulated one.
+ *
+ * Which fields an event carries depends on its type; the others are zero.
+ *
+ *   type        fields
+ *   open        run, version, config (SHA-256 of the effective configuration, hex),
+ *               seed, policy ("fcfs+floor"), grace_us
+ *   capacity    devices, up (1: they join the fleet, 0: they leave it; only free ones may leave)
+ *   pledge      account, share, basis, fence, window_us, tolerance_us, author, reason
+ *               (a second pledge of the same account is a policy change)
+ *   request     job, name, account, min, max, limit_us, after
+ *   delay       job, reason             why a queued job waits; one per change of the reason
+ *   deny        job, reason             the request is refused for good
+ *   grant       job, lease, devices, lent   lent: how many of them lie outside the account's own share
+ *   charge      job, lease, held_us, busy_us, tokens, flops, step
+ *               a meter reading: held_us is the coordinator's own clock (devices x time since
+ *               the last reading or the grant); the rest is what the job says
+ *   preempt     job, lease, reason, by  asks the job to stop; by: the job that gets the devices, or -1
+ *   checkpoint  job, step, digest, path a checkpoint is complete and visible
+ *   release     job, lease, reason      the devices are free, the job queues again
+ *   end         job, lease, state, reason   the devices are free, the job is over
+ *   heartbeat                           nothing happened, and the recorder was alive
+ *   recover     cut                     after a crash: bytes of a torn last line that were cut off
+ *   close       reason                  "done", "signal"
+ */
+#ifndef RF_ALLOC_EVENT_H
+#define RF_ALLOC_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alloc/share.h"
+#include "base/error.h"
+#include "base/idset.h"
+
+enum rf_event_type {
+    RF_EVENT_OPEN,
+    RF_EVENT_CAPACITY,
+    RF_EVENT_PLEDGE,
+    RF_EVENT_REQUEST,
+    RF_EVENT_DELAY,
+    RF_EVENT_DENY,
+    RF_EVENT_GRANT,
+    RF_EVENT_CHARGE,
+    RF_EVENT_PREEMPT,
+    RF_EVENT_CHECKPOINT,
+    RF_EVENT_RELEASE,
+    RF_EVENT_END,
+    RF_EVENT_HEARTBEAT,
+    RF_EVENT_RECOVER,
+    RF_EVENT_CLOSE,
+    RF_EVENT_NTYPES
+};
+
+enum { RF_NAME_BYTES = 64, RF_TEXT_BYTES = 160, RF_AFTER_MAX = 16 };
+
+struct rf_event {
+    int64_t seq, t_us;
+    enum rf_event_type type;
+    int32_t job;   /* dense ids 0, 1, 2... in order of request; -1: none */
+    int32_t lease; /* dense ids in order of grant; -1: none */
+    int32_t by;
+    char name[RF_NAME_BYTES];    /* request: the job's; open: the run's */
+    char account[RF_NAME_BYTES]; /* dotted: "alignment.oversight" */
+    char reason[RF_TEXT_BYTES];  /* a code of lower-case words with '-', e.g. "devices-busy" */
+    char text[RF_TEXT_BYTES];    /* open: policy; pledge: fence; end: state; checkpoint: path */
+    char digest[65];             /* open: config; checkpoint: content; hex */
+    char version[32];
+    char author[RF_NAME_BYTES];
+    char basis[16];              /* "fleet" or "secured" */
+    struct rf_share share;
+    int64_t seed, window_us, tolerance_us, grace_us, limit_us;
+    int64_t held_us, busy_us, tokens, flops, step, cut;
+    int32_t min, max, lent, up;
+    int32_t after[RF_AFTER_MAX], nafter;
+    struct rf_idset devices; /* owned by the event: rf_event_clear() */
+};
+
+/* The empty event of a type: all zero, but job, lease, by = -1. */
+struct rf_event rf_event_make(enum rf_event_type type, int64_t t_us);
+void rf_event_clear(struct rf_event *event);
+const char *rf_event_type_name(enum rf_event_type type);
+
+/* The canonical line, without prev and without LF, as an open object:
+ * {"seq":17,"t_us":...,"type":"grant",...  - ledger.h adds ,"prev":"..."} .
+ * Returns the length needed, as snprintf does. */
+size_t rf_event_format(const struct rf_event *event, char *buf, size_t size);
+
+/* Reads one ledger line (length bytes, without LF) into event, which must be
+ * empty, and the prev field (44 characters and NUL) into prev when not NULL.
+ * Refuses whatever rf_event_format() would not have written byte for byte:
+ * unknown or missing keys, another order, spaces, floats, escapes that are not
+ * needed. Messages say what and at which column; the caller adds the line. */
+enum rf_status rf_event_parse(struct rf_event *event, const char *line, size_t length, char prev[45],
+                              struct rf_error *err);
+
+#endif

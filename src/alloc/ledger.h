@@ -1,0 +1,66 @@
+/* ledger.h - the append-only file of events: chained, hashed into a tree, sealed.
+ *
+ * ledger.jsonl: one canonical line per event, each with "prev", the base64
+ * SHA-256 of the line before it (without LF; 32 zero bytes for the first). The lines are
+ * the leaves of an RFC 6962 Merkle tree. A seal is a C2SP tlog-checkpoint (signed note, Ed25519)
+ * over (origin, size, root), appended to ledger.jsonl.seals next to the ledger, newest
+ * last, separated by empty lines. One writer holds an fcntl lock. Format: LEDGER.md. */
+#ifndef RF_ALLOC_LEDGER_H
+#define RF_ALLOC_LEDGER_H
+
+#include "alloc/event.h"
+#include "base/digest.h"
+
+struct rf_key; /* an Ed25519 secret key with its name (the C2SP "key name") */
+
+/* Makes a key pair: dir/<name>.key (0600) and dir/<name>.pub with the vkey line. */
+enum rf_status rf_key_generate(const char *path_secret, const char *path_public, const char *name,
+                               struct rf_error *err);
+enum rf_status rf_key_load(struct rf_key **key, const char *path_secret, struct rf_error *err);
+void rf_key_free(struct rf_key *key);
+
+struct rf_ledger;
+
+/* Starts a new ledger (fails when the file exists) or, with resume, opens one
+ * to go on: verifies it, cuts a torn last line (bytes after the last LF) and says in *cut how
+ * many bytes that were; the caller appends a recover event. Events are given
+ * to replay(ctx, event) in order. key may be NULL: then nothing can be sealed. */
+enum rf_status rf_ledger_create(struct rf_ledger **ledger, const char *path, const char *origin,
+                                const struct rf_key *key, struct rf_error *err);
+typedef enum rf_status rf_ledger_visit(void *ctx, const struct rf_event *event, struct rf_error *err);
+enum rf_status rf_ledger_resume(struct rf_ledger **ledger, const char *path,
+                                const struct rf_key *key, rf_ledger_visit *visit, void *ctx,
+                                int64_t *cut, struct rf_error *err);
+void rf_ledger_close(struct rf_ledger *ledger);
+
+/* Adds the event's line to the buffer (event->seq must be the next one). Nothing is
+ * durable until rf_ledger_sync(), which writes and fdatasyncs what was appended. */
+enum rf_status rf_ledger_append(struct rf_ledger *ledger, const struct rf_event *event,
+                                struct rf_error *err);
+enum rf_status rf_ledger_sync(struct rf_ledger *ledger, struct rf_error *err);
+/* Syncs, then signs the tree head over all lines so far and stores the seal. */
+enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err);
+
+int64_t rf_ledger_entries(const struct rf_ledger *ledger);
+/* base64 of the tree head over all lines so far. */
+void rf_ledger_head(const struct rf_ledger *ledger, char text[RF_DIGEST_BASE64]);
+
+/* Reading a finished or running ledger, for audit and report. */
+struct rf_ledger_check {
+    int64_t entries, sealed_entries, seals;
+    char head[RF_DIGEST_BASE64];
+    char key_name[RF_NAME_BYTES];
+    int chain_ok, seals_ok;
+    int64_t first_bad_seq; /* -1: none; the line number is this + 1 */
+    int64_t torn_bytes;    /* after the last LF */
+    char problem[400];     /* empty when all is well */
+};
+
+/* Reads the whole file, checks chain, tree and seals (against vkey when not NULL, else
+ * against the public key at <path>.pub), and visits each good event in order until the first
+ * bad line. Returns RF_OK even when the check found something: see *check. A visitor's
+ * failure counts as a bad line. */
+enum rf_status rf_ledger_verify(const char *path, const char *vkey, rf_ledger_visit *visit, void *ctx,
+                                struct rf_ledger_check *check, struct rf_error *err);
+
+#endif

@@ -1,0 +1,63 @@
+/* pledge.h - what was promised, asked for and received, per window.
+ *
+ * A tally watches events go by and integrates, in integer device-microseconds,
+ * for each pledge and each of its windows [k w, (k+1) w) from the start of the run:
+ *
+ *   entitled  E   share x the fleet's device-time (basis fleet), or share x the device-time of
+ *                 the fleet as it was when the pledge was made (basis secured); rounded down
+ *                 once per window
+ *   demanded  D   device-time its queued (ready) and running jobs could have used: at each moment
+ *                 min(fleet, sum of their max)
+ *   delivered A   device-time it received, from meter readings (held_us), which the state has
+ *                 checked against devices x elapsed
+ *
+ * kept iff A >= min(E, D) - tolerance, with the tolerance in device-microseconds per window:
+ * tolerance_us x the devices of its share rounded up. A window in which evidence is missing
+ * (a recover event, or device-time without a reading at the end) is unprovable, unless it is
+ * kept by what is proven already. The last, shorter window counts too. */
+#ifndef RF_ALLOC_PLEDGE_H
+#define RF_ALLOC_PLEDGE_H
+
+#include "alloc/state.h"
+
+enum rf_verdict { RF_KEPT, RF_BROKEN, RF_UNPROVABLE };
+
+struct rf_window {
+    int64_t begin_us, end_us;
+    int64_t entitled_us, demanded_us, delivered_us; /* device-microseconds */
+    int unproven;
+    enum rf_verdict verdict;
+};
+
+struct rf_pledge_account {
+    struct rf_pledge pledge;
+    struct rf_window *windows; /* owned by the tally */
+    int nwindows, room;
+    /* over the whole run: sums of the windows; shortfall sums max(0, min(E,D) - A) */
+    int64_t entitled_us, demanded_us, delivered_us, shortfall_us;
+    enum rf_verdict verdict; /* the worst window */
+};
+
+struct rf_tally {
+    struct rf_pledge_account *pledges; /* owned; original pledges and, after a change, both */
+    int npledges;
+    int64_t capacity_us, used_us; /* device-microseconds of the whole fleet so far */
+    int64_t now_us;
+};
+
+enum rf_status rf_tally_create(struct rf_tally **tally, struct rf_error *err);
+void rf_tally_destroy(struct rf_tally *tally);
+
+/* To be called for each event BEFORE it is applied to the state: time from the
+ * last event to this one is integrated with the state as it was. */
+enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *state,
+                               const struct rf_event *event, struct rf_error *err);
+/* ...and after it was applied: pledges, readings and gaps are taken over. */
+enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *state,
+                              const struct rf_event *event, struct rf_error *err);
+/* Judges all windows up to now. May be called at any time, and again later. */
+void rf_tally_judge(struct rf_tally *tally, const struct rf_state *state);
+
+const char *rf_verdict_name(enum rf_verdict verdict); /* "kept", "broken", "unprovable" */
+
+#endif

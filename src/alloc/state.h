@@ -1,0 +1,100 @@
+/* state.h - what a cluster looks like, and the only function that changes it.
+ *
+ * rf_state_apply() takes a state and an event and applies it or refuses it;
+ * the live coordinator, the simulator, restart and audit all use it, so the
+ * rules exist once. It knows no clock: time is what the events say, and never
+ * goes back. Policies and pledges read the state through the const fields. */
+#ifndef RF_ALLOC_STATE_H
+#define RF_ALLOC_STATE_H
+
+#include "alloc/event.h"
+
+enum rf_job_state {
+    RF_JOB_QUEUED,
+    RF_JOB_RUNNING,
+    RF_JOB_STOPPING, /* a preempt event was recorded; devices are still held */
+    RF_JOB_DONE,
+    RF_JOB_FAILED,
+    RF_JOB_CANCELLED,
+    RF_JOB_DENIED
+};
+
+struct rf_job {
+    char name[RF_NAME_BYTES];
+    char account_name[RF_NAME_BYTES];
+    int32_t account; /* index into accounts */
+    int32_t min, max;
+    int64_t limit_us; /* 0: none */
+    int32_t after[RF_AFTER_MAX], nafter;
+    enum rf_job_state state;
+    char reason[RF_TEXT_BYTES]; /* why it waits, was denied, or how it ended */
+    int64_t submit_us, queued_us /* since when in the queue this time */;
+    int64_t first_grant_us, end_us; /* -1: not yet */
+    int32_t lease;                  /* -1: holds none */
+    struct rf_idset devices;
+    int32_t ndevices;
+    int64_t grant_us, charged_us; /* this lease: granted at, charged up to */
+    int64_t preempt_us;           /* this lease: asked to stop at; -1: not asked */
+    int64_t held_us, busy_us, tokens, flops, step; /* sums; step: the last reported */
+    int32_t preemptions, grants;
+};
+
+struct rf_account {
+    char name[RF_NAME_BYTES];
+    int32_t parent;                     /* index, -1 for a root */
+    int32_t used;                       /* devices held now, by this account and those below it */
+    int32_t jobs, denied, preempted;
+    int64_t held_us, busy_us, tokens, flops; /* charged so far, this account and those below it */
+};
+
+struct rf_pledge {
+    char account_name[RF_NAME_BYTES];
+    int32_t account;
+    struct rf_share share;
+    char basis[16], fence[16];
+    int64_t window_us, tolerance_us;
+    int64_t since_us;
+};
+
+struct rf_state {
+    int64_t now_us, start_us;
+    int64_t next_seq;
+    int opened, closed;
+    int32_t next_lease;
+    int64_t grace_us;
+    struct rf_idset fleet, free; /* all devices; those that nobody holds */
+    int32_t nfleet, nfree;
+    struct rf_job *jobs;
+    int32_t njobs;
+    struct rf_account *accounts;
+    int32_t naccounts;
+    struct rf_pledge *pledges; /* in force now, one per account */
+    int32_t npledges;
+    int32_t *queue; /* ids of queued jobs, by (queued order: submission, kept over preemption) */
+    int32_t nqueue;
+    int32_t jobs_room, accounts_room, pledges_room, queue_room;
+};
+
+enum rf_status rf_state_create(struct rf_state **state, struct rf_error *err);
+void rf_state_destroy(struct rf_state *state);
+
+/* Applies the event or refuses it (RF_ERR_INPUT, with a reason that names the
+ * rule); a refused event changes nothing. Refused are, among others: a gap in
+ * seq, time going back, a device granted twice, a grant to a job that does
+ * not queue, whose `after` jobs are not done, or outside min..max, a charge
+ * that is not exactly devices x elapsed, a release with time not yet charged. */
+enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
+                              struct rf_error *err);
+
+/* Queued, and every job it comes after is done. */
+int rf_state_ready(const struct rf_state *state, const struct rf_job *job);
+/* A queued job that can never run because one it comes after failed or was denied. */
+int rf_state_orphan(const struct rf_state *state, const struct rf_job *job);
+/* Devices x time that a holder has not been charged for yet, at time t_us. */
+int64_t rf_state_owed_us(const struct rf_job *job, int64_t t_us);
+int32_t rf_state_find_account(const struct rf_state *state, const char *name); /* -1: none */
+/* Is account, or one above it, the account `of`? */
+int rf_state_within(const struct rf_state *state, int32_t account, int32_t of);
+const char *rf_job_state_name(enum rf_job_state state);
+
+#endif

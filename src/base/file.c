@@ -1,0 +1,194 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+/* gzread passes plain files through unchanged, so one loop serves both. */
+static enum rf_status read_all(gzFile in, const char *path, size_t max_bytes, char **data,
+                               size_t *size_bytes, struct rf_error *err)
+{
+    size_t room = 1 << 16, used = 0;
+    char *buf = malloc(room + 1);
+
+    while (buf != NULL) {
+        size_t want = room - used < (1u << 30) ? room - used : 1u << 30;
+        int got = gzread(in, buf + used, (unsigned)want);
+        char *more;
+
+        if (got < 0) {
+            free(buf);
+            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': the file is damaged", path);
+        }
+        used += (size_t)got;
+        if (used > max_bytes) {
+            free(buf);
+            return rf_fail(err, RF_ERR_INPUT, "'%s' is larger than %zu bytes", path, max_bytes);
+        }
+        if (got == 0) {
+            int code = Z_OK;
+
+            gzerror(in, &code);
+            if (code == Z_BUF_ERROR) { /* the packed stream ends too early */
+                free(buf);
+                return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': the file is cut short", path);
+            }
+            buf[used] = '\0';
+            *data = buf;
+            *size_bytes = used;
+            return RF_OK;
+        }
+        if (used == room) {
+            room *= 2;
+            more = realloc(buf, room + 1);
+            if (more == NULL)
+                free(buf);
+            buf = more;
+        }
+    }
+    return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
+}
+
+enum rf_status rf_file_read(const char *path, size_t max_bytes, char **data, size_t *size_bytes,
+                            struct rf_error *err)
+{
+    struct stat info;
+    gzFile in;
+    enum rf_status st;
+
+    *data = NULL;
+    *size_bytes = 0;
+    if (stat(path, &info) != 0)
+        return rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': it is a directory", path);
+    in = gzopen(path, "rb");
+    if (in == NULL)
+        return rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", path, strerror(errno));
+    st = read_all(in, path, max_bytes, data, size_bytes, err);
+    gzclose(in);
+    return st;
+}
+
+static enum rf_status write_fd(int fd, const char *path, const char *data, size_t size,
+                               struct rf_error *err)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+        data += n;
+        size -= (size_t)n;
+    }
+    if (fsync(fd) != 0)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+    return RF_OK;
+}
+
+enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
+                             struct rf_error *err)
+{
+    char temp[RF_PATH_BYTES + 32], dir[RF_PATH_BYTES];
+    char *slash;
+    int fd;
+    enum rf_status st;
+
+    if (strlen(path) >= RF_PATH_BYTES)
+        return rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
+    snprintf(temp, sizeof temp, "%s.tmp%ld", path, (long)getpid());
+    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", path, strerror(errno));
+    st = write_fd(fd, path, data, size_bytes, err);
+    if (close(fd) != 0 && st == RF_OK)
+        st = rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+    if (st == RF_OK && rename(temp, path) != 0)
+        st = rf_fail(err, RF_ERR_IO, "cannot rename to '%s': %s", path, strerror(errno));
+    if (st != RF_OK) {
+        unlink(temp);
+        return st;
+    }
+    memcpy(dir, path, strlen(path) + 1);
+    slash = strrchr(dir, '/');
+    if (slash == dir)
+        slash[1] = '\0';
+    else if (slash != NULL)
+        *slash = '\0';
+    return rf_file_sync_dir(slash != NULL ? dir : ".", err);
+}
+
+enum rf_status rf_file_mkdir(const char *path, struct rf_error *err)
+{
+    char part[RF_PATH_BYTES];
+    size_t n = strlen(path);
+
+    if (n == 0 || n >= sizeof part)
+        return rf_fail(err, RF_ERR_ARG, "not a usable directory name: '%.80s'", path);
+    memcpy(part, path, n + 1);
+    for (size_t i = 1; i <= n; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return rf_fail(err, RF_ERR_IO, "cannot create directory '%s': %s", part,
+                           strerror(errno));
+        part[i] = i < n ? '/' : '\0';
+    }
+    return RF_OK;
+}
+
+enum rf_status rf_file_sync_dir(const char *dir, struct rf_error *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum rf_status st = RF_OK;
+
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot open directory '%s': %s", dir, strerror(errno));
+    if (fsync(fd) != 0 && errno != EINVAL) /* EINVAL: a file system without this notion */
+        st = rf_fail(err, RF_ERR_IO, "cannot sync directory '%s': %s", dir, strerror(errno));
+    close(fd);
+    return st;
+}
+
+int rf_file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+enum rf_status rf_file_join(char path[RF_PATH_BYTES], const char *dir, const char *name,
+                            struct rf_error *err)
+{
+    int n = snprintf(path, RF_PATH_BYTES, "%s/%s", dir, name);
+
+    if (n < 0 || n >= RF_PATH_BYTES)
+        return rf_fail(err, RF_ERR_ARG, "path is too long: '%.60s/%.60s'", dir, name);
+    return RF_OK;
+}
+
+static int64_t clock_us(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t rf_time_utc_us(void)
+{
+    return clock_us(CLOCK_REALTIME);
+}
+
+int64_t rf_time_us(void)
+{
+    return clock_us(CLOCK_MONOTONIC);
+}

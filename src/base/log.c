@@ -1,0 +1,51 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static enum rf_log_level log_level = RF_LOG_WARN;
+static int log_speak = 1;
+
+void rf_log_start(enum rf_log_level level, int speak)
+{
+    log_level = level;
+    log_speak = speak;
+}
+
+/* One fprintf per line, so that lines of several processes do not mix. */
+static void say(enum rf_log_level level, const char *prefix, const char *fmt, va_list args)
+{
+    char line[1024];
+
+    if (!log_speak || level > log_level)
+        return;
+    vsnprintf(line, sizeof line, fmt, args);
+    fprintf(stderr, "%s%s\n", prefix, line);
+}
+
+void rf_warn(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(RF_LOG_WARN, "ringfence: warning: ", fmt, args);
+    va_end(args);
+}
+
+void rf_info(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(RF_LOG_INFO, "", fmt, args);
+    va_end(args);
+}
+
+void rf_debug(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(RF_LOG_DEBUG, "debug: ", fmt, args);
+    va_end(args);
+}

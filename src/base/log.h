@@ -1,0 +1,20 @@
+/* log.h - talk, on stderr. Results never go through here.
+ *
+ * Which rank speaks and how much is decided once, at start; after that any
+ * code may call. Errors are not logged by library code: they travel as
+ * struct rf_error and main prints them once. */
+#ifndef RF_BASE_LOG_H
+#define RF_BASE_LOG_H
+
+#include "base/error.h"
+
+enum rf_log_level { RF_LOG_QUIET, RF_LOG_WARN, RF_LOG_INFO, RF_LOG_DEBUG };
+
+/* speak: whether this process prints at all. */
+void rf_log_start(enum rf_log_level level, int speak);
+
+void rf_warn(const char *fmt, ...) RF_PRINTF(1, 2);
+void rf_info(const char *fmt, ...) RF_PRINTF(1, 2);
+void rf_debug(const char *fmt, ...) RF_PRINTF(1, 2);
+
+#endif

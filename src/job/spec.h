@@ -1,0 +1,82 @@
+/* spec.h - what a run is made of: options, models, tasks, jobs, experiments.
+ *
+ * Plain data, filled by config/ and expanded by rf_plan_expand() (plan.h) into
+ * the jobs that the coordinator is asked to run. Strings are names or paths. */
+#ifndef RF_JOB_SPEC_H
+#define RF_JOB_SPEC_H
+
+#include <stdint.h>
+
+#include "alloc/event.h"
+#include "base/file.h"
+#include "data/task.h"
+
+struct rf_pledge_spec {
+    char account[RF_NAME_BYTES];
+    struct rf_share share;
+    char basis[16];       /* "fleet" (default) or "secured" */
+    int64_t window_us;    /* judged per window of this length */
+    int64_t tolerance_us; /* delay that does not break the pledge; default: the grace */
+};
+
+struct rf_model_spec {
+    char name[RF_NAME_BYTES];
+    int layers, heads, width, hidden; /* hidden: of the MLP; default 4 x width */
+};
+
+struct rf_train_spec {
+    int steps, batch;          /* optimiser steps; sequences per step */
+    double lr, min_lr_ratio;   /* cosine from lr to lr x min_lr_ratio */
+    double warmup;             /* fraction of the steps, linear */
+    double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
+    double beta1, beta2;
+    int bf16;
+    int checkpoint_every; /* steps; 0: only when stopped and at the end */
+};
+
+/* A job written out in the config: generative pretraining on a task's corpus. */
+struct rf_pretrain_spec {
+    char name[RF_NAME_BYTES], account[RF_NAME_BYTES], model[RF_NAME_BYTES], task[RF_NAME_BYTES];
+    struct rf_train_spec train;
+    int min, max;            /* ranks */
+    int64_t submit_us;       /* after the start of the run */
+    char after[RF_AFTER_MAX][RF_NAME_BYTES];
+    int nafter;
+};
+
+/* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling, controls. */
+struct rf_experiment_spec {
+    char name[RF_NAME_BYTES], account[RF_NAME_BYTES], task[RF_NAME_BYTES];
+    char weak[RF_NAME_BYTES], strong[RF_NAME_BYTES]; /* models */
+    char pretrained[RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from; "" none */
+    char weak_pretrained[RF_NAME_BYTES]; /* the same for the weak model */
+    struct rf_train_spec weak_train, strong_train;
+    int xent, confidence;       /* losses to try */
+    double confidence_alpha, confidence_warmup;
+    int same_size;              /* control: a weak-sized student */
+    int strong_on_weak_half;    /* control: the strong model on the weak model's own half */
+    int seeds;                  /* repeats, each with its own split, init and order */
+    int bootstrap;              /* resamples for the interval */
+    int min, max;
+    int64_t submit_us;
+};
+
+struct rf_run_spec {
+    char name[RF_NAME_BYTES];
+    char out[RF_PATH_BYTES];         /* parent of the run directory; default "runs" */
+    char checkpoints[RF_PATH_BYTES]; /* parent of the checkpoint directory; default "checkpoints" */
+    char key[RF_PATH_BYTES];         /* secret key for sealing; "" : made for this run, see USAGE */
+    int64_t seed;
+    char order[16], fence[16];
+    int64_t grace_us, lease_us, seal_us, heartbeat_us;
+    struct rf_pledge_spec *pledges;         /* owned, as all arrays here */
+    struct rf_model_spec *models;
+    struct rf_task_options *tasks;
+    struct rf_pretrain_spec *jobs;
+    struct rf_experiment_spec *experiments;
+    int npledges, nmodels, ntasks, njobs, nexperiments;
+};
+
+void rf_run_spec_clear(struct rf_run_spec *spec);
+
+#endif
