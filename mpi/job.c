@@ -1,0 +1,507 @@
+/* One story in four steps: set up (task, labels, trainer, where to start from),
+ * train, predict, record. A job that is stopped in any of them writes a
+ * checkpoint if it trained since the last one and comes back later: training
+ * continues at its step, predicting starts over, which costs little.
+ *
+ * Files are read by every rank by itself and followed by an agreement; files
+ * are written by the group's first rank, in one local function each. */
+#include "mpi/job.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "align/w2s.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "job/record.h"
+#include "mpi/ckpt.h"
+#include "mpi/trainer.h"
+
+enum { PREDICT_BATCH = 64, KEEP_CHECKPOINTS = 2, CURVE_POINTS = 200, ECE_BINS = 15 };
+
+/* One job at work. */
+struct work {
+    const struct rf_job_context *ctx;
+    const struct rf_planned_job *job;
+    const struct rf_group *group;
+    struct rf_lease *lease;
+    const struct rf_task *task; /* borrowed from the context */
+    const struct rf_task_info *info;
+    struct rf_trainer *trainer;
+    struct rf_predictions labels; /* of the supervisor; n = 0 without */
+    struct rf_batch_memory memory;
+    struct rf_curve curve; /* the same on every rank; written by the first */
+    int32_t *index;        /* [batch] examples of a step */
+    int32_t *scratch;      /* [batch] */
+    float *p1, *weak;      /* [batch], [batch][2]: confidence loss */
+    int64_t tokens, flops; /* of this job since its first step, kept in checkpoints */
+    int64_t busy_us;       /* device-time of this lease inside steps */
+    int64_t saved_step;
+    enum rf_stop stop;
+};
+
+void rf_job_context_clear(struct rf_job_context *ctx)
+{
+    rf_task_close(ctx->task);
+    ctx->task = NULL;
+    ctx->task_options = NULL;
+}
+
+/* Local. Tasks are kept from one job to the next: reading or making one may take seconds. */
+static enum rf_status open_task(struct rf_job_context *ctx, const struct rf_planned_job *job,
+                                struct rf_error *err)
+{
+    enum rf_status st;
+
+    if (ctx->task != NULL && ctx->task_options == job->task && ctx->task_seed == job->task_seed)
+        return RF_OK;
+    rf_job_context_clear(ctx);
+    st = rf_task_open(&ctx->task, job->task, job->task_seed, err);
+    if (st == RF_OK) {
+        ctx->task_options = job->task;
+        ctx->task_seed = job->task_seed;
+    }
+    return st;
+}
+
+static enum rf_status ckpt_dir_of(const struct rf_job_context *ctx, int32_t job,
+                                  char dir[RF_PATH_BYTES], struct rf_error *err)
+{
+    return rf_file_join(dir, ctx->ckpt_dir, ctx->plan->jobs[job].name, err);
+}
+
+/* Local: what a step needs besides the trainer. */
+static enum rf_status set_up_memory(struct work *w, struct rf_error *err)
+{
+    const struct rf_planned_job *job = w->job;
+    size_t n = (size_t)job->train->batch;
+
+    w->index = calloc(n > PREDICT_BATCH ? n : PREDICT_BATCH, sizeof *w->index);
+    w->scratch = calloc(n, sizeof *w->scratch);
+    w->p1 = calloc(n, sizeof *w->p1);
+    w->weak = calloc(n * 2, sizeof *w->weak);
+    if (w->index == NULL || w->scratch == NULL || w->p1 == NULL || w->weak == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a batch of %zu", n);
+    return RF_OK;
+}
+
+/* Local: the supervisor's labels, without which a student cannot start. */
+static enum rf_status read_labels(struct work *w, struct rf_error *err)
+{
+    const struct rf_examples *strong = rf_task_split(w->task, RF_SPLIT_STRONG);
+    const struct rf_planned_job *job = w->job;
+
+    if (job->label_job < 0)
+        return RF_OK;
+    if (job->loss == RF_LOSS_CONFIDENCE && w->info->nclass != 2)
+        return rf_fail(err, RF_ERR_CONFIG,
+                       "job '%s': the confidence loss is defined for two classes, task '%s' has %d",
+                       job->name, job->task->name, w->info->nclass);
+    return rf_predictions_read(&w->labels, strong->n, w->info->nclass, 0, w->ctx->run_dir,
+                               w->ctx->plan->jobs[job->label_job].name, err);
+}
+
+static enum rf_status make_trainer(struct work *w, struct rf_error *err)
+{
+    const struct rf_model_spec *m = w->job->model;
+    const struct rf_train_spec *t = w->job->train;
+    int pretrain = w->job->role == RF_ROLE_PRETRAIN;
+    struct rf_model_shape shape = {.vocabulary = w->info->vocabulary, .context = w->info->context,
+                                   .layers = m->layers, .heads = m->heads, .width = m->width,
+                                   .hidden = m->hidden};
+    struct rf_train_options options = {
+        .bf16 = t->bf16, .steps = t->steps, .lr = t->lr, .min_lr_ratio = t->min_lr_ratio,
+        .warmup = t->warmup, .beta1 = t->beta1, .beta2 = t->beta2, .eps = 1e-8,
+        .weight_decay = t->weight_decay, .clip = t->clip, .seed = w->job->model_seed,
+        .max_B = t->batch > PREDICT_BATCH ? t->batch : PREDICT_BATCH, .max_T = w->info->context};
+
+    options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
+    options.max_range = pretrain ? w->info->vocabulary : w->info->nclass;
+    return rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
+}
+
+static struct rf_ckpt_info describe(const struct work *w)
+{
+    const struct rf_model_spec *m = w->job->model;
+    struct rf_ckpt_info info = {.step = rf_trainer_steps_done(w->trainer),
+                                .tokens = w->tokens,
+                                .flops = w->flops,
+                                .seed = (int64_t)(w->job->model_seed >> 1),
+                                .ranks = w->group->size};
+
+    snprintf(info.job, sizeof info.job, "%s", w->job->name);
+    snprintf(info.account, sizeof info.account, "%s", w->job->account);
+    snprintf(info.model, sizeof info.model,
+             "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d", m->layers,
+             m->heads, m->width, m->hidden, w->info->context, w->info->vocabulary);
+    rf_digest_to_hex(&w->info->tokenizer, info.tokenizer);
+    snprintf(info.config, sizeof info.config, "%s", w->ctx->config_digest);
+    snprintf(info.version, sizeof info.version, "%s", w->ctx->version);
+    return info;
+}
+
+/* Collective: loads the newest checkpoint in dir, if any; all tensors, or the
+ * parameters alone. The first rank looks, so that all load the same file. */
+static enum rf_status load_newest(struct work *w, const char *dir, int params_only, int *found,
+                                  struct rf_ckpt_info *info, struct rf_error *err)
+{
+    char path[RF_PATH_BYTES] = "";
+    int64_t step = 0;
+    int ntensors;
+    const struct rf_tensor *tensors = rf_trainer_tensors(w->trainer, &ntensors);
+    struct rf_ckpt_info mine = describe(w);
+    enum rf_status st = RF_OK;
+
+    *found = 0;
+    if (w->group->rank == 0)
+        st = rf_ckpt_newest(dir, path, &step, found, err);
+    st = rf_agree(w->group, st, err);
+    if (st != RF_OK)
+        return st;
+    rf_group_bcast(w->group, path, sizeof path, 0);
+    rf_group_bcast(w->group, found, sizeof *found, 0);
+    if (!*found)
+        return RF_OK;
+    if (params_only)
+        ntensors = rf_trainer_nparams(w->trainer);
+    st = rf_ckpt_load(w->group, path, info, tensors, ntensors, err);
+    if (st == RF_OK && strcmp(info->tokenizer, mine.tokenizer) != 0)
+        st = rf_fail(err, RF_ERR_INPUT,
+                     "checkpoint '%s' is from a model that speaks another vocabulary", path);
+    return st;
+}
+
+/* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
+static enum rf_status find_start(struct work *w, int32_t id, struct rf_error *err)
+{
+    struct rf_ckpt_info info = {0};
+    char dir[RF_PATH_BYTES];
+    int found = 0;
+    enum rf_status st = ckpt_dir_of(w->ctx, id, dir, err);
+
+    if (st == RF_OK)
+        st = load_newest(w, dir, 0, &found, &info, err);
+    if (st == RF_OK && found) {
+        w->tokens = info.tokens;
+        w->flops = info.flops;
+        w->saved_step = info.step;
+        rf_trainer_loaded(w->trainer, info.step);
+        st = rf_curve_read(&w->curve, w->ctx->run_dir, w->job->name, info.step, err);
+        return rf_agree(w->group, st, err);
+    }
+    if (st == RF_OK && w->job->init_job >= 0) {
+        st = ckpt_dir_of(w->ctx, w->job->init_job, dir, err);
+        if (st == RF_OK)
+            st = load_newest(w, dir, 1, &found, &info, err);
+        if (st == RF_OK && !found)
+            st = rf_fail(err, RF_ERR_INPUT, "job '%s': there is no checkpoint in '%s' to start from",
+                         w->job->name, dir);
+        if (st == RF_OK)
+            rf_trainer_loaded(w->trainer, 0);
+    }
+    return st;
+}
+
+/* Collective: checkpoint, then the curve beside it, then word to the coordinator. */
+static enum rf_status save(struct work *w, struct rf_error *err)
+{
+    struct rf_ckpt_info info = describe(w);
+    struct rf_digest content;
+    char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], hex[RF_DIGEST_HEX];
+    int ntensors;
+    const struct rf_tensor *tensors = rf_trainer_tensors(w->trainer, &ntensors);
+    const char *name;
+    enum rf_status st;
+
+    if (w->saved_step == info.step)
+        return RF_OK;
+    st = rf_file_join(dir, w->ctx->ckpt_dir, w->job->name, err);
+    if (st == RF_OK && w->group->rank == 0)
+        st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
+    st = rf_agree(w->group, st, err);
+    if (st == RF_OK)
+        st = rf_ckpt_save(w->group, dir, &info, tensors, ntensors, KEEP_CHECKPOINTS, path, &content,
+                          err);
+    if (st != RF_OK)
+        return st;
+    w->saved_step = info.step;
+    name = strrchr(path, '/');
+    snprintf(dir, sizeof dir, "%s/%s", w->job->name, name != NULL ? name + 1 : path);
+    rf_digest_to_hex(&content, hex);
+    rf_lease_checkpoint(w->lease, w->group, info.step, hex, dir);
+    return RF_OK;
+}
+
+/* Tells the lease what was done since `since` and hears whether to go on. */
+static void report(struct work *w, int64_t since_us, const struct rf_step_result *done)
+{
+    struct rf_reading reading = {.busy_us = (rf_time_us() - since_us) * w->group->size,
+                                 .tokens = done->tokens,
+                                 .flops = done->flops,
+                                 .step = rf_trainer_steps_done(w->trainer)};
+
+    w->tokens += done->tokens;
+    w->flops += done->flops;
+    w->stop = rf_lease_poll(w->lease, w->group, &reading);
+}
+
+/* Swaps the ground truth of a batch for the supervisor's labels. */
+static void use_labels(struct work *w, struct rf_batch *batch)
+{
+    const struct rf_predictions *labels = &w->labels;
+    int K = labels->nclass;
+
+    for (int i = 0; i < batch->R; i++) {
+        if (labels->prob != NULL)
+            memcpy(&w->memory.soft[i * K], &labels->prob[w->index[i] * K], (size_t)K * sizeof(float));
+        else
+            w->memory.target[i] = labels->best[w->index[i]];
+    }
+    if (labels->prob != NULL) {
+        batch->soft = w->memory.soft;
+        batch->target = NULL;
+    }
+}
+
+/* The auxiliary-confidence targets of this batch: one forward pass more. */
+static void add_confidence(struct work *w, struct rf_batch *batch, int64_t step,
+                           struct rf_step_result *extra)
+{
+    double progress = (double)step / w->job->train->steps;
+    int n = batch->R;
+
+    memcpy(w->weak, w->memory.soft, (size_t)n * 2 * sizeof(float));
+    rf_trainer_predict(w->trainer, batch, w->memory.soft, NULL, extra);
+    for (int i = 0; i < n; i++)
+        w->p1[i] = w->memory.soft[2 * i + 1];
+    rf_w2s_confidence_targets(w->p1, w->weak, n, w->job->alpha, progress, w->job->alpha_warmup,
+                              w->memory.soft, w->scratch);
+}
+
+/* Local: the batch of a step, a function of the step alone. */
+static enum rf_status make_batch(struct work *w, int64_t step, struct rf_batch *batch,
+                                 struct rf_error *err)
+{
+    const struct rf_planned_job *job = w->job;
+    int B = job->train->batch;
+
+    if (job->role == RF_ROLE_PRETRAIN)
+        return rf_task_corpus_batch(w->task, job->model_seed, step, B, &w->memory, batch, err);
+    rf_task_order(job->model_seed, step, B, rf_task_split(w->task, job->train_split)->n, w->index);
+    return rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch, err);
+}
+
+/* Local: at most CURVE_POINTS points over the whole of training, first and last among them. */
+static enum rf_status note(struct work *w, int64_t step, const struct rf_step_result *done,
+                           struct rf_error *err)
+{
+    int64_t steps = w->job->train->steps, every = (steps + CURVE_POINTS - 1) / CURVE_POINTS;
+    struct rf_curve_point point = {.step = step, .loss = done->loss, .lr = done->lr,
+                                   .grad_norm = done->grad_norm, .t_us = rf_time_utc_us()};
+
+    if (step % every != 0 && step != steps && step != 1)
+        return RF_OK;
+    return rf_curve_add(&w->curve, &point, err);
+}
+
+/* Collective: one step, its record, and a checkpoint where one is due. */
+static enum rf_status train_step(struct work *w, int *bad_steps, struct rf_error *err)
+{
+    struct rf_batch batch;
+    struct rf_step_result done = {0}, extra = {0};
+    int64_t since = rf_time_us(), step = rf_trainer_steps_done(w->trainer);
+    int every = w->job->train->checkpoint_every;
+    enum rf_status st = rf_agree(w->group, make_batch(w, step, &batch, err), err);
+
+    if (st != RF_OK)
+        return st;
+    if (w->labels.n > 0)
+        use_labels(w, &batch);
+    if (w->job->loss == RF_LOSS_CONFIDENCE && w->job->role == RF_ROLE_STUDENT)
+        add_confidence(w, &batch, step, &extra);
+    rf_trainer_step(w->trainer, &batch, &done);
+    *bad_steps = done.skipped ? *bad_steps + 1 : 0;
+    st = note(w, step + 1, &done, err);
+    done.tokens += extra.tokens;
+    done.flops += extra.flops;
+    report(w, since, &done);
+    if (*bad_steps >= 10)
+        st = rf_fail(err, RF_ERR_INPUT, "job '%s': ten steps in a row up to %lld had no finite loss; "
+                     "a lower learning rate may help", w->job->name, (long long)step + 1);
+    st = rf_agree(w->group, st, err);
+    if (st == RF_OK && every > 0 && (step + 1) % every == 0)
+        st = save(w, err);
+    return st;
+}
+
+static enum rf_status train(struct work *w, struct rf_error *err)
+{
+    int bad_steps = 0;
+    enum rf_status st = RF_OK;
+
+    if (w->job->role == RF_ROLE_ZERO_SHOT)
+        return RF_OK;
+    while (st == RF_OK && w->stop == RF_GO && rf_trainer_steps_done(w->trainer) < w->job->train->steps)
+        st = train_step(w, &bad_steps, err);
+    if (st == RF_OK)
+        st = save(w, err);
+    return st;
+}
+
+/* Collective: what the model says of every example of a split, with the mean loss. p has
+ * room for them. Stops early, with p incomplete, when the lease says so. */
+static enum rf_status predict(struct work *w, enum rf_split split, struct rf_predictions *p,
+                              double *loss, struct rf_error *err)
+{
+    const struct rf_examples *examples = rf_task_split(w->task, split);
+    double sum = 0.0;
+    enum rf_status st = RF_OK;
+
+    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < examples->n; at += PREDICT_BATCH) {
+        int n = examples->n - at < PREDICT_BATCH ? examples->n - at : PREDICT_BATCH;
+        int64_t since = rf_time_us();
+        struct rf_step_result done = {0};
+        struct rf_batch batch;
+
+        for (int i = 0; i < n; i++)
+            w->index[i] = at + i;
+        st = rf_agree(w->group,
+                      rf_task_example_batch(w->task, split, w->index, n, &w->memory, &batch, err), err);
+        if (st != RF_OK)
+            break;
+        rf_trainer_predict(w->trainer, &batch, p->prob != NULL ? &p->prob[at * p->nclass] : NULL,
+                           &p->best[at], &done);
+        sum += done.loss * n;
+        report(w, since, &done);
+    }
+    for (int i = 0; p->truth != NULL && i < examples->n; i++)
+        p->truth[i] = examples->label[i];
+    *loss = examples->n > 0 ? sum / examples->n : NAN;
+    return st;
+}
+
+static double accuracy(const int32_t *best, const int32_t *truth, int n)
+{
+    int right = 0;
+
+    for (int i = 0; i < n; i++)
+        right += best[i] == truth[i];
+    return n > 0 ? (double)right / n : NAN;
+}
+
+/* Local, first rank: predictions of one split to its file. */
+static enum rf_status write_predictions(const struct work *w, const struct rf_predictions *p,
+                                        struct rf_error *err)
+{
+    return rf_predictions_write(p, w->ctx->run_dir, w->job->name, err);
+}
+
+/* Collective: predicts a split and notes its metrics under prefix; writes the file when asked. */
+static enum rf_status judge_split(struct work *w, enum rf_split split, const char *prefix, int write,
+                                  int with_truth, struct rf_metrics *metrics, struct rf_error *err)
+{
+    const struct rf_examples *examples = rf_task_split(w->task, split);
+    struct rf_predictions p;
+    char name[RF_METRIC_NAME];
+    double loss;
+    enum rf_status st;
+
+    st = rf_agree(w->group,
+                  rf_predictions_make(&p, examples->n, w->info->nclass, with_truth, err), err);
+    if (st != RF_OK)
+        return st;
+    st = predict(w, split, &p, &loss, err);
+    if (st == RF_OK && w->stop == RF_GO) {
+        snprintf(name, sizeof name, "%s_accuracy", prefix);
+        rf_metrics_add(metrics, name, accuracy(p.best, examples->label, p.n));
+        snprintf(name, sizeof name, "%s_loss", prefix);
+        rf_metrics_add(metrics, name, loss);
+        if (p.prob != NULL && split == RF_SPLIT_TEST) {
+            rf_metrics_add(metrics, "test_ece",
+                           rf_w2s_ece(p.prob, examples->label, p.n, p.nclass, ECE_BINS));
+            rf_metrics_add(metrics, "test_brier",
+                           rf_w2s_brier(p.prob, examples->label, p.n, p.nclass));
+        }
+        if (write && w->group->rank == 0)
+            st = write_predictions(w, &p, err);
+    }
+    rf_predictions_clear(&p);
+    return rf_agree(w->group, st, err);
+}
+
+/* Collective: what is left behind. The locked test set is touched here alone, once per model. */
+static enum rf_status conclude(struct work *w, struct rf_error *err)
+{
+    struct rf_metrics metrics = {0};
+    enum rf_status st = RF_OK;
+
+    rf_metrics_add(&metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
+    if (w->curve.npoints > 0)
+        rf_metrics_add(&metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
+    if (w->job->role != RF_ROLE_PRETRAIN) {
+        if (w->job->role == RF_ROLE_WEAK)
+            st = judge_split(w, RF_SPLIT_STRONG, "labels", 1, 0, &metrics, err);
+        if (st == RF_OK && w->stop == RF_GO)
+            st = judge_split(w, RF_SPLIT_VALIDATION, "validation", 0, 0, &metrics, err);
+        if (st == RF_OK && w->stop == RF_GO)
+            st = judge_split(w, RF_SPLIT_TEST, "test", 1, 1, &metrics, err);
+    }
+    if (st == RF_OK && w->stop == RF_GO && w->group->rank == 0) {
+        st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
+        if (st == RF_OK)
+            st = rf_metrics_write(&metrics, w->ctx->run_dir, w->job->name, err);
+    }
+    return rf_agree(w->group, st, err);
+}
+
+static void tear_down(struct work *w)
+{
+    rf_trainer_destroy(w->trainer);
+    rf_predictions_clear(&w->labels);
+    rf_batch_memory_free(&w->memory);
+    rf_curve_clear(&w->curve);
+    free(w->index);
+    free(w->scratch);
+    free(w->p1);
+    free(w->weak);
+}
+
+/* Local: everything that may fail on one rank only, before the trainer is made. */
+static enum rf_status set_up(struct work *w, struct rf_job_context *ctx, struct rf_error *err)
+{
+    enum rf_status st = open_task(ctx, w->job, err);
+
+    if (st != RF_OK)
+        return st;
+    w->task = ctx->task;
+    w->info = rf_task_info(w->task);
+    st = set_up_memory(w, err);
+    if (st == RF_OK)
+        st = read_labels(w, err);
+    return st;
+}
+
+enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job,
+                           struct rf_lease *lease, struct rf_error *err)
+{
+    struct rf_job_context *ctx = ctx_;
+    struct work w = {.ctx = ctx, .job = &ctx->plan->jobs[job], .group = group, .lease = lease,
+                     .saved_step = -1, .stop = RF_GO};
+    enum rf_status st;
+
+    st = rf_agree(group, set_up(&w, ctx, err), err);
+    if (st == RF_OK)
+        st = make_trainer(&w, err);
+    if (st == RF_OK)
+        st = find_start(&w, job, err);
+    if (st == RF_OK)
+        st = train(&w, err);
+    if (st == RF_OK && w.stop == RF_GO)
+        st = conclude(&w, err);
+    tear_down(&w);
+    if (st != RF_OK)
+        return RF_OUTCOME_FAILED;
+    return w.stop == RF_GO ? RF_OUTCOME_DONE : RF_OUTCOME_STOPPED;
+}

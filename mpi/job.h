@@ -1,0 +1,32 @@
+/* job.h - what a job does with its lease: train, checkpoint, predict, record.
+ *
+ * The body that workers run for each lease. It starts from the job's newest
+ * checkpoint when there is one (also on another number of ranks), stops at a
+ * step boundary when the lease says so, and at its end leaves predictions and
+ * metrics in RUN/jobs (job/record.h). Everything it does is a function of the
+ * plan and of the number of ranks: nothing depends on the clock. */
+#ifndef RF_MPI_JOB_H
+#define RF_MPI_JOB_H
+
+#include "job/plan.h"
+#include "mpi/group.h"
+#include "mpi/lease.h"
+
+/* What the bodies of a run share; the caller fills the first five and zeroes the rest. */
+struct rf_job_context {
+    const struct rf_plan *plan;
+    const char *run_dir, *ckpt_dir; /* both exist; ckpt_dir holds a directory per job */
+    const char *config_digest, *version;
+    struct rf_task *task; /* owned: the task used last, kept for the next job */
+    const struct rf_task_options *task_options;
+    uint64_t task_seed;
+};
+
+/* Collective on group; an rf_job_body (lease.h) whose ctx is a struct rf_job_context. */
+enum rf_outcome rf_job_run(void *ctx, const struct rf_group *group, int32_t job,
+                           struct rf_lease *lease, struct rf_error *err);
+
+/* Closes the task that is kept. */
+void rf_job_context_clear(struct rf_job_context *ctx);
+
+#endif

@@ -1,0 +1,65 @@
+/* plan.h - from a run's specification to the jobs that the coordinator is asked for.
+ *
+ * A pretraining job stands in the specification as it is. A weak-to-strong
+ * experiment becomes, for each seed k,
+ *
+ *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong half
+ *   NAME.s<k>.student-<loss> the strong model on those labels, one per loss
+ *   NAME.s<k>.ceiling        the strong model on ground truth of the same examples, in the same
+ *                            order, from the same start
+ *   NAME.s<k>.same-size      control: a weak-sized student of the weak labels
+ *   NAME.s<k>.weak-half      control: the strong model on ground truth of the weak half
+ *
+ * and once NAME.zero-shot, the strong model as pretraining left it. Jobs are ordered so
+ * that each comes after those it depends on; a job's id is its index. */
+#ifndef RF_JOB_PLAN_H
+#define RF_JOB_PLAN_H
+
+#include "job/spec.h"
+
+enum rf_role {
+    RF_ROLE_PRETRAIN,
+    RF_ROLE_WEAK,
+    RF_ROLE_STUDENT,
+    RF_ROLE_CEILING,
+    RF_ROLE_SAME_SIZE,
+    RF_ROLE_WEAK_HALF,
+    RF_ROLE_ZERO_SHOT
+};
+
+enum rf_loss { RF_LOSS_XENT, RF_LOSS_CONFIDENCE };
+
+struct rf_planned_job {
+    char name[RF_NAME_BYTES], account[RF_NAME_BYTES];
+    enum rf_role role;
+    enum rf_loss loss;
+    int experiment; /* index into the specification, -1 for a pretraining job */
+    int repeat;     /* which seed of the experiment, from 0 */
+    const struct rf_model_spec *model;    /* borrowed from the specification, as all pointers here */
+    const struct rf_task_options *task;
+    const struct rf_train_spec *train;
+    double alpha, alpha_warmup;           /* confidence loss */
+    int32_t init_job;  /* start from this job's final parameters; -1: from scratch */
+    int32_t label_job; /* learn this job's labels; -1: ground truth */
+    enum rf_split train_split;
+    uint64_t task_seed;  /* decides the halves */
+    uint64_t model_seed; /* initial values and order of the examples */
+    int32_t min, max;
+    int64_t submit_us;
+    int32_t after[RF_AFTER_MAX], nafter;
+};
+
+struct rf_plan {
+    struct rf_planned_job *jobs; /* owned */
+    int32_t njobs;
+};
+
+/* spec must outlive the plan. RF_ERR_CONFIG names what does not fit. */
+enum rf_status rf_plan_expand(struct rf_plan *plan, const struct rf_run_spec *spec,
+                              struct rf_error *err);
+void rf_plan_clear(struct rf_plan *plan);
+
+const char *rf_role_name(enum rf_role role); /* "pretrain", "weak", "student", ... */
+const char *rf_loss_name(enum rf_loss loss); /* "xent", "confidence" */
+
+#endif
