@@ -28,28 +28,35 @@ struct rf_w2s_items {
 struct rf_w2s_result {
     double weak, student, ceiling; /* accuracies, means over seeds */
     double gap;                    /* ceiling - weak */
-    double gap_se;                 /* the gap in paired standard errors (over items and seeds) */
+    double gap_se;                 /* the gap in paired standard errors: of the item differences
+                                      ceiling - weak, clustered over items and over seeds as
+                                      rf_stats_two_way_se() says; infinite when they are all equal */
     int has_pgr;                   /* 0: void */
     double pgr;                    /* (student - weak) / (ceiling - weak) */
-    double pgr_low, pgr_high;      /* 95 % paired bootstrap over items and seeds */
+    double pgr_low, pgr_high;      /* 95 % paired bootstrap over items and seeds (percentiles);
+                                      resamples without a gap count beyond both ends */
     char void_reason[160];         /* empty unless void */
 };
 
-/* bootstrap: number of resamples (>= 100). Void when gap_se < 3 or the gap is not positive. */
+/* bootstrap: number of resamples (>= 100). Void when gap_se < 3 or the gap is not positive.
+ * RF_ERR_ARG for fewer than 2 items, no seed or too few resamples; same seed, same result. */
 enum rf_status rf_w2s_evaluate(const struct rf_w2s_items *items, int bootstrap, uint64_t seed,
                                struct rf_w2s_result *result, struct rf_error *err);
 
 /* Agreement of student with supervisor on the test set, split by whether the supervisor is
- * right; error inheritance and correction. Classes [n]. */
+ * right; error inheritance and correction. Classes [n]. A share of nothing is NAN.
+ * |accuracy of student - accuracy of weak| = |corrected - new_errors| <= 1 - all, always. */
 struct rf_w2s_agreement {
     double all, supervisor_right, supervisor_wrong;
-    double corrected, new_errors; /* share of all items: weak wrong & student right; the reverse */
+    double corrected,
+        new_errors; /* share of all items: weak wrong & student right; the reverse */
 };
 void rf_w2s_agreement(const int32_t *weak, const int32_t *student, const int32_t *truth, int n,
                       struct rf_w2s_agreement *result);
 
-/* Expected calibration error (nbins equal-width bins of confidence) and Brier score of
- * p [n][nclass] against truth [n]. */
+/* Expected calibration error (nbins equal-width bins of the top probability) and Brier score
+ * (squared distance from the true class, summed over classes: 0 to 2, 0.5 for a coin on two
+ * classes) of p [n][nclass] against truth [n]. */
 double rf_w2s_ece(const float *p, const int32_t *truth, int n, int nclass, int nbins);
 double rf_w2s_brier(const float *p, const int32_t *truth, int n, int nclass);
 
