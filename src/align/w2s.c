@@ -219,6 +219,9 @@ static enum rf_status measure(const uint64_t *words, int n, int nseeds,
     result->student = (double)total.student / (double)count;
     result->ceiling = (double)total.ceiling / (double)count;
     result->gap = (double)(total.ceiling - total.weak) / (double)count;
+    if (total.ceiling > total.weak) /* from the counts: nothing is rounded twice */
+        result->pgr =
+            (double)(total.student - total.weak) / (double)(total.ceiling - total.weak);
     se = rf_stats_two_way_se(difference, (size_t)n, (size_t)nseeds);
     result->gap_se = se > 0             ? result->gap / se
                      : result->gap == 0 ? 0
@@ -227,7 +230,7 @@ static enum rf_status measure(const uint64_t *words, int n, int nseeds,
     return RF_OK;
 }
 
-/* Says in void_reason why there is no PGR; leaves it empty when there is. */
+/* Decides whether there is a PGR; void_reason says why not. */
 static void judge_gap(struct rf_w2s_result *result)
 {
     if (result->gap <= 0)
@@ -238,6 +241,9 @@ static void judge_gap(struct rf_w2s_result *result)
         snprintf(result->void_reason, sizeof result->void_reason,
                  "the gap of %.1f points is %.1f standard errors; at least %.0f are needed",
                  100 * result->gap, floor(10 * result->gap_se) / 10, GAP_SE_NEEDED);
+    result->has_pgr = result->void_reason[0] == '\0';
+    if (!result->has_pgr)
+        result->pgr = 0;
 }
 
 static enum rf_status check_items(const struct rf_w2s_items *items, int bootstrap,
@@ -273,11 +279,8 @@ enum rf_status rf_w2s_evaluate(const struct rf_w2s_items *items, int bootstrap, 
     }
     if (st == RF_OK)
         judge_gap(result);
-    if (st == RF_OK && result->void_reason[0] == '\0') {
-        result->has_pgr = 1;
-        result->pgr = (result->student - result->weak) / result->gap;
+    if (st == RF_OK && result->has_pgr)
         st = resample(items, words, bootstrap, seed, result, err);
-    }
     free(words);
     return st;
 }
