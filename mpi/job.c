@@ -228,7 +228,7 @@ static enum rf_status save(struct work *w, struct rf_error *err)
         return st;
     w->saved_step = info.step;
     name = strrchr(path, '/');
-    snprintf(dir, sizeof dir, "%s/%s", w->job->name, name != NULL ? name + 1 : path);
+    snprintf(dir, sizeof dir, "%.64s/%.80s", w->job->name, name != NULL ? name + 1 : path);
     rf_digest_to_hex(&content, hex);
     rf_lease_checkpoint(w->lease, w->group, info.step, hex, dir);
     return RF_OK;

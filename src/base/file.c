@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -158,6 +159,47 @@ enum rf_status rf_file_sync_dir(const char *dir, struct rf_error *err)
         st = rf_fail(err, RF_ERR_IO, "cannot sync directory '%s': %s", dir, strerror(errno));
     close(fd);
     return st;
+}
+
+/* Empties the directory behind fd, which is closed here. */
+static int empty_directory(int fd)
+{
+    DIR *dir = fdopendir(fd);
+    struct dirent *entry;
+    int ok = 1;
+
+    if (dir == NULL) {
+        close(fd);
+        return 0;
+    }
+    while (ok && (entry = readdir(dir)) != NULL) {
+        struct stat info;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        ok = fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+        if (ok && S_ISDIR(info.st_mode)) {
+            int sub = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+
+            ok = sub >= 0 && empty_directory(sub) &&
+                 unlinkat(dirfd(dir), entry->d_name, AT_REMOVEDIR) == 0;
+        } else if (ok) {
+            ok = unlinkat(dirfd(dir), entry->d_name, 0) == 0;
+        }
+    }
+    closedir(dir);
+    return ok;
+}
+
+enum rf_status rf_file_remove_tree(const char *dir, struct rf_error *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT)
+        return RF_OK;
+    if (fd < 0 || !empty_directory(fd) || rmdir(dir) != 0)
+        return rf_fail(err, RF_ERR_IO, "cannot remove '%s': %s", dir, strerror(errno));
+    return RF_OK;
 }
 
 int rf_file_exists(const char *path)

@@ -28,6 +28,9 @@ enum rf_status rf_file_mkdir(const char *path, struct rf_error *err);
 /* Makes a rename or a new file in dir durable. */
 enum rf_status rf_file_sync_dir(const char *dir, struct rf_error *err);
 int rf_file_exists(const char *path);
+/* Removes a directory with all that is in it; links are removed, not followed. One that is not
+ * there is fine. On failure part of it may be gone. */
+enum rf_status rf_file_remove_tree(const char *dir, struct rf_error *err);
 
 /* dir + "/" + name into a buffer of RF_PATH_BYTES; RF_ERR_ARG when it is too long. */
 enum rf_status rf_file_join(char path[RF_PATH_BYTES], const char *dir, const char *name,
