@@ -1,0 +1,36 @@
+/* envelope.h - the user block of a checkpoint file: is this file whole and unchanged?
+ *
+ * HDF5 has no checksum over what it writes and may do anything when its own structure is
+ * damaged. So the space in front of the HDF5 part says where the tensors' bytes lie and carries
+ * a SHA-256, the seal, over every byte of the file that is not a tensor's. It is checked
+ * before HDF5 sees the file; the tensors' bytes have digests of their own (granule.h).
+ * Layout: checkpoints/FORMAT.md. This guards against accidents, not against forgers: what
+ * vouches for a checkpoint is the ledger, which holds its content digest. */
+#ifndef RF_CKPT_ENVELOPE_H
+#define RF_CKPT_ENVELOPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Bytes of the file that belong to a tensor. */
+struct rf_extent {
+    uint64_t offset, size;
+};
+
+/* The size of the user block for n extents: a power of two, at least 512, as HDF5 wants it. */
+uint64_t rf_envelope_bytes(int64_t n);
+
+/* Writes the user block into the finished file at path and syncs the file. The extents are
+ * sorted in place; empty or overlapping ones are a defect of ours. */
+enum rf_status rf_envelope_seal(const char *path, struct rf_extent *extents, int64_t n,
+                                struct rf_error *err);
+
+/* RF_ERR_INPUT: this was never a checkpoint of ours, or cannot be read. RF_NO: it was, and is
+ * damaged or cut short. With quick only the header and the file's length are looked at.
+ * *file_bytes gets the length. */
+enum rf_status rf_envelope_check(const char *path, int quick, int64_t *file_bytes,
+                                 struct rf_error *err);
+
+#endif

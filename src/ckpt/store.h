@@ -1,0 +1,40 @@
+/* store.h - a directory of checkpoints: which steps are there, newest, or may go.
+ *
+ * One file per step, step-00000120.h5. A file with such a name was put there by a rename
+ * after everything in it was on disk; while it is written it is called step-00000120.tmp. */
+#ifndef RF_CKPT_STORE_H
+#define RF_CKPT_STORE_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/file.h"
+
+struct rf_store_entry {
+    int64_t step;
+    int64_t size_bytes;
+    int complete; /* of the length that its header says */
+};
+
+/* The name of a step's file in dir, committed or temporary. step >= 0. */
+enum rf_status rf_store_path(char path[RF_PATH_BYTES], const char *dir, int64_t step,
+                             struct rf_error *err);
+enum rf_status rf_store_temp_path(char path[RF_PATH_BYTES], const char *dir, int64_t step,
+                                  struct rf_error *err);
+
+/* The checkpoints in dir by ascending step, into *entries, which the caller frees. A directory
+ * that is not there has none; one that cannot be read is RF_ERR_IO. Other files are ignored. */
+enum rf_status rf_store_list(const char *dir, struct rf_store_entry **entries, int *nentries,
+                             struct rf_error *err);
+
+/* The newest complete one; *found = 0 when there is none. */
+enum rf_status rf_store_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step,
+                               int *found, struct rf_error *err);
+
+/* Removes temporary files that a crash left, and all checkpoints but the newest `keep` complete
+ * ones (0: all stay). The checkpoint of step `spare` stays in any case: after a resume from an
+ * older step it may be older than files of the time before. Call it only when nobody writes to
+ * dir. Goes on after a file that cannot be removed, and reports the first such. */
+enum rf_status rf_store_prune(const char *dir, int keep, int64_t spare, struct rf_error *err);
+
+#endif
