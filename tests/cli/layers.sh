@@ -57,7 +57,7 @@ only() {
     local dirs=("$2/src")
     [ ! -d "$2/mpi" ] || dirs+=("$2/mpi")
     grep -rnE --include='*.[ch]' "$1" "${dirs[@]}" | without_comments | grep -vE "^[^:]*$3" |
-        sed "s|\$|   <- belongs in $3 only|" || true
+        sed "s,\$,   <- belongs in $3 only," || true
 }
 
 # Lines that begin as a comment may speak of what the code must not use.
