@@ -1,0 +1,296 @@
+#include "data/task.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "data/source.h"
+
+enum { SOFT_CLASSES_MAX = 16 };
+
+enum rf_status rf_task_open(struct rf_task **task, const struct rf_task_options *options,
+                            uint64_t seed, struct rf_error *err)
+{
+    struct rf_task *made = calloc(1, sizeof *made);
+    enum rf_status st;
+
+    *task = NULL;
+    if (made == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for task '%s'", options->name);
+    if (strcmp(options->source, "chess-rules") == 0)
+        st = rf_source_rules(made, options, seed, err);
+    else
+        st = rf_fail(err, RF_ERR_CONFIG,
+                     "task '%s': unknown source '%s'; there is chess-rules",
+                     options->name, options->source);
+    if (st != RF_OK) {
+        rf_task_close(made);
+        return st;
+    }
+    for (int i = 0; i < made->corpus.n; i++)
+        made->info.corpus_tokens += made->corpus.start[i + 1] - made->corpus.start[i] - 1;
+    *task = made;
+    return RF_OK;
+}
+
+void rf_task_close(struct rf_task *task)
+{
+    if (task == NULL)
+        return;
+    for (int s = 0; s < RF_NSPLITS; s++) {
+        free(task->split[s].tokens);
+        free(task->split[s].start);
+        free(task->split[s].label);
+        free(task->split[s].rating);
+    }
+    rf_samples_clear(&task->corpus);
+    free(task);
+}
+
+const struct rf_task_info *rf_task_info(const struct rf_task *task)
+{
+    return &task->info;
+}
+
+const struct rf_examples *rf_task_split(const struct rf_task *task, enum rf_split split)
+{
+    return &task->split[split];
+}
+
+void rf_batch_memory_free(struct rf_batch_memory *memory)
+{
+    free(memory->tokens);
+    free(memory->rows);
+    free(memory->target);
+    free(memory->soft);
+    free(memory->weight);
+    memset(memory, 0, sizeof *memory);
+}
+
+/* Room for ntokens tokens, nrows rows and nsoft soft labels; tokens are zeroed, as padding. */
+static enum rf_status make_room(struct rf_batch_memory *memory, int ntokens, int nrows,
+                                int64_t nsoft, struct rf_error *err)
+{
+    if (ntokens > memory->room_tokens) {
+        free(memory->tokens);
+        memory->tokens = malloc((size_t)ntokens * sizeof *memory->tokens);
+        memory->room_tokens = memory->tokens != NULL ? ntokens : 0;
+    }
+    if (nrows > memory->room_rows) {
+        free(memory->rows);
+        free(memory->target);
+        free(memory->weight);
+        memory->rows = malloc((size_t)nrows * sizeof *memory->rows);
+        memory->target = malloc((size_t)nrows * sizeof *memory->target);
+        memory->weight = malloc((size_t)nrows * sizeof *memory->weight);
+        memory->room_rows =
+            memory->rows != NULL && memory->target != NULL && memory->weight != NULL ? nrows : 0;
+    }
+    if (nsoft > memory->room_soft) {
+        free(memory->soft);
+        memory->soft = malloc((size_t)nsoft * sizeof *memory->soft);
+        memory->room_soft = memory->soft != NULL ? nsoft : 0;
+    }
+    if (ntokens > memory->room_tokens || nrows > memory->room_rows || nsoft > memory->room_soft)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a batch of %d tokens", ntokens);
+    memset(memory->tokens, 0, (size_t)ntokens * sizeof *memory->tokens);
+    return RF_OK;
+}
+
+/* Copies a sequence's inputs to row b and lists the positions where it is asked; returns the
+ * new number of rows. */
+static int add_sequence(const struct rf_task *task, struct rf_batch_memory *memory, int b, int T,
+                        const int32_t *sequence, int ninputs, int nrows)
+{
+    memcpy(memory->tokens + (size_t)b * (size_t)T, sequence, (size_t)ninputs * sizeof *sequence);
+    for (int t = 0; t < ninputs; t++) {
+        int32_t next = sequence[t + 1] - task->corpus_begin;
+
+        if (next < 0 || next >= task->corpus_count)
+            continue;
+        memory->rows[nrows] = b * T + t;
+        memory->target[nrows++] = next;
+    }
+    return nrows;
+}
+
+enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step, int B,
+                                    struct rf_batch_memory *memory, struct rf_batch *batch,
+                                    struct rf_error *err)
+{
+    const struct rf_samples *corpus = &task->corpus;
+    int T = 1, nrows = 0;
+    int32_t *index;
+    enum rf_status st;
+
+    if (corpus->n == 0)
+        return rf_fail(err, RF_ERR_CONFIG, "this task has no corpus to pretrain on");
+    index = malloc((size_t)B * sizeof *index);
+    if (index == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a batch of %d", B);
+    rf_task_order(rf_rng_stream("corpus", seed), step, B, corpus->n, index);
+    for (int b = 0; b < B; b++) {
+        int inputs = (int)(corpus->start[index[b] + 1] - corpus->start[index[b]]) - 1;
+
+        T = inputs > T ? inputs : T;
+    }
+    st = make_room(memory, B * T, B * T, 0, err);
+    for (int b = 0; st == RF_OK && b < B; b++) {
+        int64_t from = corpus->start[index[b]];
+        int inputs = (int)(corpus->start[index[b] + 1] - from) - 1;
+
+        nrows = add_sequence(task, memory, b, T, corpus->tokens + from, inputs, nrows);
+    }
+    free(index);
+    if (st == RF_OK)
+        *batch = (struct rf_batch){.B = B, .T = T, .tokens = memory->tokens, .R = nrows,
+                                   .rows = memory->rows, .range_begin = task->corpus_begin,
+                                   .range_count = task->corpus_count, .target = memory->target};
+    return st;
+}
+
+enum rf_status rf_task_example_batch(const struct rf_task *task, enum rf_split split,
+                                     const int32_t *index, int n, struct rf_batch_memory *memory,
+                                     struct rf_batch *batch, struct rf_error *err)
+{
+    const struct rf_examples *examples = &task->split[split];
+    int nclass = task->info.nclass, T = 1;
+    enum rf_status st;
+
+    for (int b = 0; b < n; b++) {
+        int length;
+
+        assert(index[b] >= 0 && index[b] < examples->n);
+        length = examples->start[index[b] + 1] - examples->start[index[b]];
+        T = length > T ? length : T;
+    }
+    st = make_room(memory, n * T, n, nclass <= SOFT_CLASSES_MAX ? (int64_t)n * nclass : 0, err);
+    if (st != RF_OK)
+        return st;
+    for (int b = 0; b < n; b++) {
+        int32_t from = examples->start[index[b]], length = examples->start[index[b] + 1] - from;
+
+        memcpy(memory->tokens + (size_t)b * (size_t)T, examples->tokens + from,
+               (size_t)length * sizeof *memory->tokens);
+        memory->rows[b] = b * T + length - 1;
+        memory->target[b] = examples->label[index[b]];
+    }
+    *batch = (struct rf_batch){.B = n, .T = T, .tokens = memory->tokens, .R = n,
+                               .rows = memory->rows, .range_begin = task->info.label_begin,
+                               .range_count = nclass, .target = memory->target};
+    return RF_OK;
+}
+
+/* A permutation of 0 .. n-1 that needs no table: a Feistel network over the next even number of
+ * bits, applied again while the result lies outside (on average less than four times). */
+static uint32_t permute(uint64_t seed, uint64_t epoch, uint32_t n, uint32_t x)
+{
+    uint64_t stream = rf_rng_stream("epoch", epoch);
+    unsigned half = 1;
+    uint32_t mask;
+
+    while (half < 16 && (uint64_t)1 << (2 * half) < n)
+        half++;
+    mask = ((uint32_t)1 << half) - 1;
+    do {
+        uint32_t left = x >> half, right = x & mask;
+
+        for (uint32_t round = 0; round < 4; round++) {
+            uint32_t noise = (uint32_t)rf_rng_bits(seed, stream, (uint64_t)round << 32 | right);
+            uint32_t next = left ^ (noise & mask);
+
+            left = right;
+            right = next;
+        }
+        x = left << half | right;
+    } while (x >= n);
+    return x;
+}
+
+void rf_task_order(uint64_t seed, int64_t step, int batch, int n, int32_t *index)
+{
+    for (int i = 0; i < batch; i++) {
+        int64_t at = step * batch + i;
+
+        index[i] = (int32_t)permute(seed, (uint64_t)(at / n), (uint32_t)n, (uint32_t)(at % n));
+    }
+}
+
+void rf_pools_clear(struct rf_pools *pools)
+{
+    rf_samples_clear(&pools->train);
+    rf_samples_clear(&pools->validation);
+    rf_samples_clear(&pools->test);
+}
+
+/* The first `limit` (0: all) of a pool, in an order made from salt and content. With `used`, they
+ * are marked so that no other split can take them. */
+static enum rf_status take(struct rf_samples *samples, const struct rf_pools *pools, int nclass,
+                           uint64_t salt, int limit, struct rf_examples *examples,
+                           struct rf_error *err)
+{
+    int32_t *order = NULL;
+    int n = 0;
+    enum rf_status st = rf_samples_order(samples, nclass, pools->balance, salt, &order, &n, err);
+
+    if (limit > 0 && n > limit)
+        n = limit;
+    if (st == RF_OK)
+        st = rf_samples_take(samples, order, n, pools->with_rating, examples, err);
+    for (int i = 0; st == RF_OK && i < n; i++)
+        samples->label[order[i]] = -1;
+    free(order);
+    return st;
+}
+
+/* Halves of equal size and, where classes are balanced, equal classes. */
+static enum rf_status take_halves(struct rf_pools *pools, struct rf_task *task, int limit,
+                                  uint64_t seed, struct rf_error *err)
+{
+    int nclass = task->info.nclass, n = 0;
+    int32_t *order = NULL;
+    enum rf_status st = rf_samples_order(&pools->train, nclass, pools->balance,
+                                         rf_rng_stream("halves", seed), &order, &n, err);
+
+    if (limit > 0 && n > limit)
+        n = limit;
+    if (st == RF_OK)
+        st = rf_samples_take(&pools->train, order, n / 2, pools->with_rating,
+                             &task->split[RF_SPLIT_WEAK], err);
+    if (st == RF_OK)
+        st = rf_samples_take(&pools->train, order + n / 2, n / 2, pools->with_rating,
+                             &task->split[RF_SPLIT_STRONG], err);
+    free(order);
+    return st;
+}
+
+enum rf_status rf_pools_divide(struct rf_pools *pools, struct rf_task *task,
+                               const struct rf_task_options *options, uint64_t seed,
+                               struct rf_error *err)
+{
+    static const char *const names[RF_NSPLITS] = {"the weak half", "the strong half",
+                                                  "validation", "test"};
+    int nclass = task->info.nclass, validation = options->validation;
+    struct rf_samples *from = &pools->validation;
+    enum rf_status st = take(&pools->test, pools, nclass, rf_rng_stream("test", 0), options->test,
+                             &task->split[RF_SPLIT_TEST], err);
+
+    if (from->n == 0) {
+        from = &pools->train;
+        if (validation == 0)
+            validation = from->n / 10;
+    }
+    if (st == RF_OK)
+        st = take(from, pools, nclass, rf_rng_stream("validation", 0), validation,
+                  &task->split[RF_SPLIT_VALIDATION], err);
+    if (st == RF_OK)
+        st = take_halves(pools, task, options->train, seed, err);
+    for (int s = 0; st == RF_OK && s < RF_NSPLITS; s++) {
+        if (task->split[s].n == 0)
+            st = rf_fail(err, RF_ERR_INPUT, "task '%s': no examples are left for %s%s",
+                         options->name, names[s],
+                         pools->balance ? " once the classes are balanced" : "");
+    }
+    return st;
+}
