@@ -14,7 +14,10 @@
  * kept iff A >= min(E, D) - tolerance, with the tolerance in device-microseconds per window:
  * tolerance_us x the devices of its share rounded up. A window in which evidence is missing
  * (a recover event, or device-time without a reading at the end) is unprovable, unless it is
- * kept by what is proven already. The last, shorter window counts too. */
+ * kept by what is proven already, or broken whatever the missing readings said. Between a
+ * crash and its recover event E and D go on as before, because nobody can show that the
+ * fleet stood still; between a close and its recover event nothing is counted.
+ * The last, shorter window counts too. "The devices of its share rounded up" are E / length. */
 #ifndef RF_ALLOC_PLEDGE_H
 #define RF_ALLOC_PLEDGE_H
 
@@ -23,7 +26,8 @@
 enum rf_verdict { RF_KEPT, RF_BROKEN, RF_UNPROVABLE };
 
 struct rf_window {
-    int64_t begin_us, end_us;
+    int64_t begin_us, end_us; /* the last one ends where time stands */
+    int64_t capacity_us;      /* device-time of the fleet that the share is taken of */
     int64_t entitled_us, demanded_us, delivered_us; /* device-microseconds */
     int unproven;
     enum rf_verdict verdict;
@@ -57,6 +61,11 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
                               const struct rf_event *event, struct rf_error *err);
 /* Judges all windows up to now. May be called at any time, and again later. */
 void rf_tally_judge(struct rf_tally *tally, const struct rf_state *state);
+
+/* What the pledge's account received in the window in which the state stands now:
+ * charged, and held but not charged yet. For policies. */
+int64_t rf_tally_received_us(const struct rf_tally *tally, const struct rf_state *state,
+                             const struct rf_pledge *pledge);
 
 const char *rf_verdict_name(enum rf_verdict verdict); /* "kept", "broken", "unprovable" */
 

@@ -43,7 +43,7 @@ struct rf_account {
     char name[RF_NAME_BYTES];
     int32_t parent;                     /* index, -1 for a root */
     int32_t used;                       /* devices held now, by this account and those below it */
-    int32_t jobs, denied, preempted;
+    int32_t jobs, denied, preempted;    /* counts, this account and those below it */
     int64_t held_us, busy_us, tokens, flops; /* charged so far, this account and those below it */
 };
 
@@ -54,7 +54,10 @@ struct rf_pledge {
     char basis[16], fence[16];
     int64_t window_us, tolerance_us;
     int64_t since_us;
+    int32_t secured; /* devices of the fleet when the pledge was made */
 };
+
+enum { RF_PLEDGES_MAX = 64, RF_WINDOWS_MAX = 1000000 };
 
 struct rf_state {
     int64_t now_us, start_us;
@@ -63,7 +66,7 @@ struct rf_state {
     int32_t next_lease;
     int64_t grace_us;
     struct rf_idset fleet, free; /* all devices; those that nobody holds */
-    int32_t nfleet, nfree;
+    int32_t nfleet, nfree, peak; /* peak: the largest the fleet has been */
     struct rf_job *jobs;
     int32_t njobs;
     struct rf_account *accounts;
@@ -72,7 +75,9 @@ struct rf_state {
     int32_t npledges;
     int32_t *queue; /* ids of queued jobs, by (queued order: submission, kept over preemption) */
     int32_t nqueue;
-    int32_t jobs_room, accounts_room, pledges_room, queue_room;
+    int32_t *running; /* ids of jobs that hold devices, in order of grant */
+    int32_t nrunning;
+    int32_t jobs_room, accounts_room, pledges_room, queue_room, running_room;
 };
 
 enum rf_status rf_state_create(struct rf_state **state, struct rf_error *err);
@@ -82,8 +87,18 @@ void rf_state_destroy(struct rf_state *state);
  * rule); a refused event changes nothing. Refused are, among others: a gap in
  * seq, time going back, a device granted twice, a grant to a job that does
  * not queue, whose `after` jobs are not done, or outside min..max, a charge
- * that is not exactly devices x elapsed, a release with time not yet charged. */
+ * that is not exactly devices x elapsed, a release with time not yet charged, a close
+ * while devices are held, pledges of more than the whole or of accounts that
+ * contain one another.
+ *
+ * recover says that the recorder died, and every lease with it: holders go
+ * back to the queue, and their time since the last reading stays without proof
+ * (pledge.h). After a close it opens the run again. */
 enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
+                              struct rf_error *err);
+
+/* Would rf_state_apply() take this event? The same refusals; changes nothing. */
+enum rf_status rf_state_check(const struct rf_state *state, const struct rf_event *event,
                               struct rf_error *err);
 
 /* Queued, and every job it comes after is done. */

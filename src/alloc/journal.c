@@ -1,0 +1,124 @@
+#include "alloc/journal.h"
+
+#include <stdio.h>
+
+static enum rf_status start(struct rf_journal *journal, struct rf_error *err)
+{
+    enum rf_status st;
+
+    *journal = (struct rf_journal){0};
+    st = rf_state_create(&journal->state, err);
+    if (st == RF_OK)
+        st = rf_tally_create(&journal->tally, err);
+    return st;
+}
+
+/* What recording and replaying have in common. */
+static enum rf_status take(struct rf_journal *journal, const struct rf_event *event,
+                           struct rf_error *err)
+{
+    enum rf_status st = rf_tally_before(journal->tally, journal->state, event, err);
+
+    if (st == RF_OK)
+        st = rf_state_apply(journal->state, event, err);
+    if (st == RF_OK)
+        st = rf_tally_after(journal->tally, journal->state, event, err);
+    if (st != RF_OK)
+        return st;
+    journal->seen[event->type]++;
+    journal->closed[0] = '\0';
+    if (event->type == RF_EVENT_OPEN)
+        snprintf(journal->config, sizeof journal->config, "%s", event->digest);
+    if (event->type == RF_EVENT_CLOSE)
+        snprintf(journal->closed, sizeof journal->closed, "%s", event->reason);
+    return RF_OK;
+}
+
+static enum rf_status replay(void *ctx, const struct rf_event *event, struct rf_error *err)
+{
+    return take(ctx, event, err);
+}
+
+enum rf_status rf_journal_create(struct rf_journal *journal, const char *path,
+                                 const char *origin, const struct rf_key *key,
+                                 struct rf_error *err)
+{
+    enum rf_status st = start(journal, err);
+
+    if (st == RF_OK)
+        st = rf_ledger_create(&journal->ledger, path, origin, key, err);
+    return st;
+}
+
+enum rf_status rf_journal_resume(struct rf_journal *journal, const char *path,
+                                 const struct rf_key *key, struct rf_error *err)
+{
+    enum rf_status st = start(journal, err);
+
+    if (st == RF_OK)
+        st = rf_ledger_resume(&journal->ledger, path, key, replay, journal, &journal->cut, err);
+    if (st == RF_OK)
+        journal->now_us = journal->state->now_us;
+    return st;
+}
+
+void rf_journal_close(struct rf_journal *journal)
+{
+    rf_ledger_close(journal->ledger);
+    journal->ledger = NULL;
+}
+
+void rf_journal_clear(struct rf_journal *journal)
+{
+    rf_journal_close(journal);
+    rf_tally_destroy(journal->tally);
+    rf_state_destroy(journal->state);
+    *journal = (struct rf_journal){0};
+}
+
+void rf_journal_at(struct rf_journal *journal, int64_t t_us)
+{
+    if (t_us > journal->now_us)
+        journal->now_us = t_us;
+}
+
+enum rf_status rf_journal_record(struct rf_journal *journal, struct rf_event *event,
+                                 struct rf_error *err)
+{
+    enum rf_status st;
+
+    event->seq = journal->state->next_seq;
+    event->t_us = journal->now_us;
+    st = take(journal, event, err);
+    if (st == RF_OK)
+        st = rf_ledger_append(journal->ledger, event, err);
+    if (st == RF_OK)
+        journal->unsynced = 1;
+    return st;
+}
+
+enum rf_status rf_journal_sync(struct rf_journal *journal, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    if (journal->unsynced)
+        st = rf_ledger_sync(journal->ledger, err);
+    if (st == RF_OK)
+        journal->unsynced = 0;
+    return st;
+}
+
+enum rf_status rf_journal_seal(struct rf_journal *journal, struct rf_error *err)
+{
+    int64_t entries = rf_ledger_entries(journal->ledger);
+    enum rf_status st;
+
+    if (entries == journal->sealed_entries)
+        return RF_OK;
+    st = rf_ledger_seal(journal->ledger, err);
+    if (st == RF_OK) {
+        journal->sealed_entries = entries;
+        journal->unsynced = 0;
+    }
+    return st;
+}

@@ -1,0 +1,48 @@
+/* journal.h - ledger, state and tally kept in step: what happened goes in once, here.
+ *
+ * A driver records events; each is checked by rf_state_apply() first, so that nothing the
+ * rules refuse ever reaches the file, then counted and appended. What was recorded
+ * may take effect outside only after rf_journal_sync() has made it durable. */
+#ifndef RF_ALLOC_JOURNAL_H
+#define RF_ALLOC_JOURNAL_H
+
+#include "alloc/ledger.h"
+#include "alloc/pledge.h"
+#include "alloc/state.h"
+
+struct rf_journal {
+    struct rf_ledger *ledger; /* owned, as state and tally */
+    struct rf_state *state;
+    struct rf_tally *tally;
+    int64_t now_us;                /* the time of the next events */
+    int64_t seen[RF_EVENT_NTYPES]; /* how many of each type so far */
+    int64_t cut;                   /* bytes of a torn last line that resuming cut off */
+    int64_t sealed_entries;        /* lines under a seal made here */
+    int unsynced;
+    char config[65];            /* of the open event */
+    char closed[RF_TEXT_BYTES]; /* reason of the close event that is the last line; else "" */
+};
+
+/* Starts a new ledger, or goes on with one. The caller ends *journal with
+ * rf_journal_close() in any case. now_us becomes at least the last event's time. */
+enum rf_status rf_journal_create(struct rf_journal *journal, const char *path,
+                                 const char *origin, const struct rf_key *key,
+                                 struct rf_error *err);
+enum rf_status rf_journal_resume(struct rf_journal *journal, const char *path,
+                                 const struct rf_key *key, struct rf_error *err);
+/* Closes the ledger; state and tally stay for the caller to take or to destroy here. */
+void rf_journal_close(struct rf_journal *journal);
+void rf_journal_clear(struct rf_journal *journal);
+
+/* Sets the time of the next events; a time before the last one counts as that one. */
+void rf_journal_at(struct rf_journal *journal, int64_t t_us);
+
+/* Fills in seq and t_us, applies, counts and appends the event. After a failure
+ * the journal is not to be used further, except for reading. */
+enum rf_status rf_journal_record(struct rf_journal *journal, struct rf_event *event,
+                                 struct rf_error *err);
+enum rf_status rf_journal_sync(struct rf_journal *journal, struct rf_error *err);
+/* Seals all lines so far, unless they are sealed already. */
+enum rf_status rf_journal_seal(struct rf_journal *journal, struct rf_error *err);
+
+#endif

@@ -1,0 +1,320 @@
+/* Every rule that an event must obey, each with its sentence. Nothing here
+ * changes a state; state.c does, after these checks. */
+#include <string.h>
+
+#include "alloc/state_rules.h"
+
+static enum rf_status refuse(struct rf_error *err, const struct rf_event *event, const char *rule)
+{
+    return rf_fail(err, RF_ERR_INPUT, "%s refused: %s", rf_event_type_name(event->type), rule);
+}
+
+int rf_account_name_ok(const char *name)
+{
+    size_t n = strlen(name);
+
+    if (n == 0 || n >= RF_NAME_BYTES || name[0] == '.' || name[n - 1] == '.' ||
+        strstr(name, "..") != NULL)
+        return 0;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == n;
+}
+
+/* A code: lower-case words joined by '-'. */
+static int code_ok(const char *text)
+{
+    size_t n = strlen(text);
+
+    return n > 0 && n < RF_TEXT_BYTES && text[0] != '-' && text[n - 1] != '-' &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static int subset(const struct rf_idset *what, const struct rf_idset *of)
+{
+    for (int32_t i = 0; i < what->nranges; i++) {
+        int32_t lo = 0, hi = of->nranges;
+
+        while (lo < hi) {
+            int32_t mid = lo + (hi - lo) / 2;
+
+            if (of->ranges[mid].end <= what->ranges[i].begin)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        if (lo == of->nranges || of->ranges[lo].begin > what->ranges[i].begin ||
+            of->ranges[lo].end < what->ranges[i].end)
+            return 0;
+    }
+    return 1;
+}
+
+static int overlap(const struct rf_idset *a, const struct rf_idset *b)
+{
+    int32_t i = 0, j = 0;
+
+    while (i < a->nranges && j < b->nranges) {
+        if (a->ranges[i].end <= b->ranges[j].begin)
+            i++;
+        else if (b->ranges[j].end <= a->ranges[i].begin)
+            j++;
+        else
+            return 1;
+    }
+    return 0;
+}
+
+static enum rf_status check_open(const struct rf_event *e, struct rf_error *err)
+{
+    if (e->name[0] == '\0')
+        return refuse(err, e, "a run has a name");
+    if (e->grace_us < 0)
+        return refuse(err, e, "the grace is not negative");
+    return RF_OK;
+}
+
+static enum rf_status check_capacity(const struct rf_state *s, const struct rf_event *e,
+                                     struct rf_error *err)
+{
+    int64_t count = rf_idset_count(&e->devices);
+
+    if (e->up != 0 && e->up != 1)
+        return refuse(err, e, "\"up\" is 0 or 1");
+    if (count == 0)
+        return refuse(err, e, "it names no device");
+    if (!e->up && !subset(&e->devices, &s->free))
+        return refuse(err, e, "only free devices may leave the fleet");
+    if (e->up && overlap(&e->devices, &s->fleet))
+        return refuse(err, e, "a device is in the fleet already");
+    if (e->up && e->t_us - s->start_us > INT64_MAX / (s->nfleet + count))
+        return refuse(err, e, "device-time no longer fits in 63 bits");
+    return RF_OK;
+}
+
+static int64_t share_scaled(const struct rf_share *share)
+{
+    return rf_share_of(share, INT64_C(1000000000000000000));
+}
+
+static enum rf_status check_pledge(const struct rf_state *s, const struct rf_event *e,
+                                   struct rf_error *err)
+{
+    int64_t sum = share_scaled(&e->share);
+    int others = 0;
+
+    if (!rf_account_name_ok(e->account))
+        return refuse(err, e, "an account is names of letters, digits, '-' and '_' joined by '.'");
+    if (strcmp(e->basis, "fleet") != 0 && strcmp(e->basis, "secured") != 0)
+        return refuse(err, e, "the basis is \"fleet\" or \"secured\"");
+    if (!code_ok(e->text))
+        return refuse(err, e, "the fence is a lower-case word");
+    if (e->window_us < 1 || e->window_us > INT64_C(1000000000000000))
+        return refuse(err, e, "a window lasts between 1 and 10^15 microseconds");
+    if (e->tolerance_us < 0 || e->tolerance_us > e->window_us)
+        return refuse(err, e, "the tolerance lies between 0 and the window");
+    for (int32_t i = 0; i < s->npledges; i++) {
+        const char *name = s->pledges[i].account_name;
+
+        if (strcmp(name, e->account) == 0)
+            continue; /* replaced by this one */
+        if (rf_account_contains(name, e->account) || rf_account_contains(e->account, name))
+            return refuse(err, e, "pledged accounts must not contain one another");
+        sum += share_scaled(&s->pledges[i].share);
+        others++;
+        if (sum > INT64_C(1000000000000000000))
+            return refuse(err, e, "the pledges in force sum to more than the whole");
+    }
+    if (others >= RF_PLEDGES_MAX)
+        return refuse(err, e, "too many pledges in force");
+    return RF_OK;
+}
+
+static enum rf_status check_request(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    if (e->job != s->njobs)
+        return refuse(err, e, "job ids are dense, in order of request");
+    if (e->name[0] == '\0')
+        return refuse(err, e, "a job has a name");
+    if (!rf_account_name_ok(e->account))
+        return refuse(err, e, "an account is names of letters, digits, '-' and '_' joined by '.'");
+    if (e->min < 1 || e->max < e->min)
+        return refuse(err, e, "1 <= min <= max");
+    if (e->limit_us < 0)
+        return refuse(err, e, "the limit is not negative");
+    for (int32_t i = 0; i < e->nafter; i++)
+        if (e->after[i] < 0 || e->after[i] >= e->job)
+            return refuse(err, e, "a job comes after earlier jobs only");
+    return RF_OK;
+}
+
+/* The job of an event that needs a holder of a lease, or NULL. */
+static const struct rf_job *holder(const struct rf_state *s, const struct rf_event *e)
+{
+    const struct rf_job *job;
+
+    if (e->job < 0 || e->job >= s->njobs)
+        return NULL;
+    job = &s->jobs[e->job];
+    return job->lease >= 0 && (job->lease == e->lease || e->type == RF_EVENT_CHECKPOINT) ? job
+                                                                                         : NULL;
+}
+
+static const struct rf_job *queued(const struct rf_state *s, const struct rf_event *e)
+{
+    if (e->job < 0 || e->job >= s->njobs || s->jobs[e->job].state != RF_JOB_QUEUED)
+        return NULL;
+    return &s->jobs[e->job];
+}
+
+static enum rf_status check_waiting(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    const struct rf_job *job = queued(s, e);
+
+    if (job == NULL)
+        return refuse(err, e, "the job is not in the queue");
+    if (!code_ok(e->reason))
+        return refuse(err, e, "the reason is a code of lower-case words");
+    if (e->type == RF_EVENT_DELAY && strcmp(job->reason, e->reason) == 0)
+        return refuse(err, e, "the reason is on record already");
+    return RF_OK;
+}
+
+static enum rf_status check_grant(const struct rf_state *s, const struct rf_event *e,
+                                  struct rf_error *err)
+{
+    const struct rf_job *job = queued(s, e);
+    int32_t count = rf_idset_count(&e->devices);
+
+    if (job == NULL)
+        return refuse(err, e, "the job is not in the queue");
+    if (!rf_state_ready(s, job))
+        return refuse(err, e, "a job that it comes after is not done");
+    if (e->lease != s->next_lease)
+        return refuse(err, e, "lease ids are dense, in order of grant");
+    if (count < job->min || count > job->max)
+        return refuse(err, e, "the number of devices is outside min..max");
+    if (!subset(&e->devices, &s->free))
+        return refuse(err, e, "a device is not free");
+    if (e->lent < 0 || e->lent > count)
+        return refuse(err, e, "lent devices are a part of the granted ones");
+    return RF_OK;
+}
+
+static enum rf_status check_charge(const struct rf_state *s, const struct rf_event *e,
+                                   struct rf_error *err)
+{
+    const struct rf_job *job = holder(s, e);
+
+    if (job == NULL)
+        return refuse(err, e, "the job does not hold this lease");
+    if (e->held_us != rf_state_owed_us(job, e->t_us))
+        return rf_fail(err, RF_ERR_INPUT,
+                       "charge refused: held_us is %lld, but devices x time is %lld",
+                       (long long)e->held_us, (long long)rf_state_owed_us(job, e->t_us));
+    if (e->busy_us < 0 || e->tokens < 0 || e->flops < 0 || e->step < 0)
+        return refuse(err, e, "a reading is not negative");
+    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent) {
+        const struct rf_account *account = &s->accounts[a];
+
+        if (e->busy_us > INT64_MAX - account->busy_us ||
+            e->tokens > INT64_MAX - account->tokens || e->flops > INT64_MAX - account->flops)
+            return refuse(err, e, "the sum of the readings no longer fits in 63 bits");
+    }
+    return RF_OK;
+}
+
+static enum rf_status check_preempt(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    const struct rf_job *job = holder(s, e);
+
+    if (job == NULL)
+        return refuse(err, e, "the job does not hold this lease");
+    if (job->state != RF_JOB_RUNNING)
+        return refuse(err, e, "the job was asked to stop already");
+    if (!code_ok(e->reason))
+        return refuse(err, e, "the reason is a code of lower-case words");
+    if (e->by < -1 || e->by >= s->njobs)
+        return refuse(err, e, "\"by\" is a job or -1");
+    return RF_OK;
+}
+
+static enum rf_status check_free(const struct rf_state *s, const struct rf_event *e,
+                                 struct rf_error *err)
+{
+    const struct rf_job *job = holder(s, e);
+
+    if (e->type == RF_EVENT_END && rf_end_state(e->text) < 0)
+        return refuse(err, e, "the state is \"done\", \"failed\" or \"cancelled\"");
+    if (e->type == RF_EVENT_END && e->lease == -1) {
+        if (queued(s, e) == NULL)
+            return refuse(err, e, "the job neither holds a lease nor is in the queue");
+        if (strcmp(e->text, "done") == 0)
+            return refuse(err, e, "a job that is in the queue is not done");
+        return RF_OK;
+    }
+    if (job == NULL)
+        return refuse(err, e, "the job does not hold this lease");
+    if (rf_state_owed_us(job, e->t_us) != 0)
+        return refuse(err, e, "the job has time that is not charged yet");
+    return RF_OK;
+}
+
+static enum rf_status check_type(const struct rf_state *s, const struct rf_event *e,
+                                 struct rf_error *err)
+{
+    switch (e->type) {
+    case RF_EVENT_OPEN:
+        return check_open(e, err);
+    case RF_EVENT_CAPACITY:
+        return check_capacity(s, e, err);
+    case RF_EVENT_PLEDGE:
+        return check_pledge(s, e, err);
+    case RF_EVENT_REQUEST:
+        return check_request(s, e, err);
+    case RF_EVENT_DELAY:
+    case RF_EVENT_DENY:
+        return check_waiting(s, e, err);
+    case RF_EVENT_GRANT:
+        return check_grant(s, e, err);
+    case RF_EVENT_CHARGE:
+        return check_charge(s, e, err);
+    case RF_EVENT_PREEMPT:
+        return check_preempt(s, e, err);
+    case RF_EVENT_CHECKPOINT:
+        if (holder(s, e) == NULL || e->step < 0)
+            return refuse(err, e, "the job holds no lease, or the step is negative");
+        return RF_OK;
+    case RF_EVENT_RELEASE:
+    case RF_EVENT_END:
+        return check_free(s, e, err);
+    case RF_EVENT_HEARTBEAT:
+        return RF_OK;
+    case RF_EVENT_RECOVER:
+        return e->cut < 0 ? refuse(err, e, "\"cut\" is not negative") : RF_OK;
+    case RF_EVENT_CLOSE:
+        return s->nrunning > 0 ? refuse(err, e, "devices are still held") : RF_OK;
+    case RF_EVENT_NTYPES:
+        break;
+    }
+    return rf_fail(err, RF_ERR_INPUT, "unknown event type");
+}
+
+enum rf_status rf_state_check(const struct rf_state *s, const struct rf_event *e,
+                              struct rf_error *err)
+{
+    if (e->seq != s->next_seq)
+        return rf_fail(err, RF_ERR_INPUT, "gap in the sequence: expected seq %lld, found %lld",
+                       (long long)s->next_seq, (long long)e->seq);
+    if ((e->type == RF_EVENT_OPEN) != !s->opened)
+        return refuse(err, e, "a run is opened once, by its first event");
+    if (s->closed && e->type != RF_EVENT_RECOVER)
+        return refuse(err, e, "the run is closed");
+    if (e->t_us < 0 || (s->opened && e->t_us < s->now_us))
+        return rf_fail(err, RF_ERR_INPUT, "%s refused: time goes back, from %lld to %lld",
+                       rf_event_type_name(e->type), (long long)s->now_us, (long long)e->t_us);
+    if (s->peak > 0 && e->t_us - s->start_us > INT64_MAX / s->peak)
+        return refuse(err, e, "device-time no longer fits in 63 bits");
+    return check_type(s, e, err);
+}
