@@ -11,6 +11,7 @@
 #include "alloc/policy.h"
 #include "mpi/group.h"
 #include "mpi/lease.h"
+#include "mpi/signals.h"
 
 /* One job as the coordinator knows it. */
 struct rf_request {
@@ -55,13 +56,5 @@ enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_o
                              rf_job_body *body, void *ctx, struct rf_run_outcome *outcome,
                              struct rf_error *err);
 void rf_run_outcome_clear(struct rf_run_outcome *outcome);
-
-/* Local: SIGUSR1 and SIGTERM set a flag that rf_lease_poll() and the coordinator look at. */
-void rf_signals_start(void);
-int rf_signals_seen(void);
-
-/* A lease without a coordinator, for `train` and tests: readings are dropped, signals are heard. */
-enum rf_status rf_lease_solo(struct rf_lease **lease, struct rf_error *err);
-void rf_lease_free(struct rf_lease *lease);
 
 #endif

@@ -39,9 +39,23 @@ void rf_lease_checkpoint(struct rf_lease *lease, const struct rf_group *group, i
 /* How a job's time on its devices ended. */
 enum rf_outcome { RF_OUTCOME_DONE, RF_OUTCOME_STOPPED, RF_OUTCOME_FAILED };
 
-/* What the worker loop calls for each lease. Collective on group, the same outcome on every rank;
- * on RF_OUTCOME_FAILED err says why. ctx is the caller's. */
+/* What the worker loop calls for each lease. Collective on group, the same outcome on every
+ * rank; on RF_OUTCOME_FAILED err says why. ctx is the caller's. */
 typedef enum rf_outcome rf_job_body(void *ctx, const struct rf_group *group, int32_t job,
                                     struct rf_lease *lease, struct rf_error *err);
+
+/* Local. A lease without a coordinator, for `train` and tests: readings are dropped, signals
+ * are heard. */
+enum rf_status rf_lease_solo(struct rf_lease **lease, struct rf_error *err);
+void rf_lease_free(struct rf_lease *lease);
+
+/* For worker.c. Local: from here on the lease is that of a job whose leader talks to rank
+ * `coordinator` of control (borrowed), at most every lease_us unless something happens. */
+void rf_lease_bind(struct rf_lease *lease, const struct rf_group *control, int coordinator,
+                   int32_t job, int32_t number, int64_t lease_us);
+/* Collective on group: waits until every rank has left the job, then tells the coordinator how
+ * it ended. err is read when it failed. */
+void rf_lease_finish(struct rf_lease *lease, const struct rf_group *group,
+                     enum rf_outcome outcome, const struct rf_error *err);
 
 #endif

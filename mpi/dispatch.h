@@ -1,0 +1,34 @@
+/* dispatch.h - the coordinator's desk: messages and proposals in, events and messages out.
+ *
+ * Knows which leases are out. Each round takes what has arrived, records it, asks the policy
+ * and records its proposals, makes all of it durable at once, and only then tells the workers.
+ * After a signal or a failure it grants nothing more and revokes what is out. */
+#ifndef RF_MPI_DISPATCH_H
+#define RF_MPI_DISPATCH_H
+
+#include "alloc/journal.h"
+#include "mpi/coordinator.h"
+#include "mpi/progress.h"
+
+struct rf_dispatch;
+
+/* Local. Everything given is borrowed; the last rank of control is the caller. */
+enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf_group *control,
+                                  const struct rf_run_options *options,
+                                  struct rf_journal *journal, struct rf_error *err);
+void rf_dispatch_destroy(struct rf_dispatch *dispatch);
+
+/* Local. One round at time t_us (UTC). Returns whether anything happened. */
+int rf_dispatch_round(struct rf_dispatch *dispatch, int64_t t_us);
+
+/* No lease is out, and either nothing is left to do or nothing more may be done. */
+int rf_dispatch_over(const struct rf_dispatch *dispatch);
+
+/* RF_OK when every job is over, RF_AGAIN after a signal, or what failed, with its words. */
+enum rf_status rf_dispatch_status(const struct rf_dispatch *dispatch, struct rf_error *err);
+
+/* Collective with the workers' side of the loop: ends it, and takes every message still under
+ * way. */
+void rf_dispatch_shutdown(struct rf_dispatch *dispatch);
+
+#endif

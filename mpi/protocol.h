@@ -1,0 +1,57 @@
+/* protocol.h - the messages between coordinator and workers, as data.
+ *
+ * One fixed struct for every kind; the kind is also the MPI tag, so that a job can
+ * look for a revocation without touching anything else. Only a lease is
+ * followed by a second message, its list of ranks. Messages are small enough for the
+ * eager path of any MPI, and each side always comes back to its receiving loop. */
+#ifndef RF_MPI_PROTOCOL_H
+#define RF_MPI_PROTOCOL_H
+
+#include <stdint.h>
+
+#include "alloc/event.h"
+#include "mpi/group.h"
+#include "mpi/lease.h"
+
+enum rf_message_kind {
+    RF_MESSAGE_LEASE = 1, /* coordinator -> each rank of the job: form the group, run the job */
+    RF_MESSAGE_RANKS,     /* ...and the ranks of the group */
+    RF_MESSAGE_REVOKE,    /* coordinator -> leader: stop at the next step */
+    RF_MESSAGE_SHUTDOWN,  /* coordinator -> each worker: the run is over */
+    RF_MESSAGE_METER,     /* leader -> coordinator: a reading since the last one */
+    RF_MESSAGE_CHECKPOINT, /* leader -> coordinator */
+    RF_MESSAGE_FINAL,  /* leader -> coordinator: every rank has left the job; last reading */
+    RF_MESSAGE_SIGNAL, /* worker -> coordinator: a signal came here */
+    RF_MESSAGE_BYE     /* worker -> coordinator: nothing will follow */
+};
+
+struct rf_message {
+    int32_t kind;
+    int32_t job, lease;
+    int32_t nranks;            /* lease */
+    int32_t outcome;           /* final: enum rf_outcome */
+    int32_t signal;            /* revoke, final: because of a signal */
+    int64_t lease_us;          /* lease: a reading at most this often */
+    struct rf_reading reading; /* meter, final; checkpoint: step only */
+    char text[RF_TEXT_BYTES];  /* checkpoint: path; final: why it failed */
+    char digest[65];           /* checkpoint */
+};
+
+/* Local (needs no partner at that moment). */
+void rf_message_send(const struct rf_group *control, int to, const struct rf_message *message);
+
+/* Local. Takes the oldest message from `from` (or MPI_ANY_SOURCE) of a kind (0: any); 0 when
+ * there is none. *source may be NULL. */
+int rf_message_poll(const struct rf_group *control, int from, int kind,
+                    struct rf_message *message, int *source);
+
+/* Local. The second part of a lease. ranks has message->nranks entries. */
+void rf_message_send_ranks(const struct rf_group *control, int to, const int *ranks,
+                           int nranks);
+void rf_message_take_ranks(const struct rf_group *control, int from, int *ranks, int nranks);
+
+/* Local. Sleeps between two looks for messages: 50 us after something happened, then longer
+ * and longer up to 1 ms. *nap_us is 0 after something happened. */
+void rf_message_nap(int *nap_us);
+
+#endif

@@ -1,0 +1,27 @@
+#include "mpi/signals.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static volatile sig_atomic_t seen;
+
+static void note(int number)
+{
+    (void)number;
+    seen = 1;
+}
+
+void rf_signals_start(void)
+{
+    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+
+    seen = 0;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+int rf_signals_seen(void)
+{
+    return seen != 0;
+}

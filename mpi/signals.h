@@ -1,0 +1,15 @@
+/* signals.h - SIGUSR1 and SIGTERM as a flag that the loops look at.
+ *
+ * What sbatch sends before the time limit may reach one rank, some or all of
+ * them, so nobody acts on its own flag alone: jobs agree on it at each step
+ * (lease.h), idle workers tell the coordinator. */
+#ifndef RF_MPI_SIGNALS_H
+#define RF_MPI_SIGNALS_H
+
+/* Local. From here on both signals set the flag instead of ending the process. A second call
+ * forgets what was seen. Commands call it once, before any long work. */
+void rf_signals_start(void);
+/* Local. Whether one has come since. */
+int rf_signals_seen(void);
+
+#endif
