@@ -1,0 +1,367 @@
+#include "config/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc/policy.h"
+
+enum { PATH_TEXT = 200, PLACE_TEXT = 300 };
+
+/* What every rule below needs to speak. */
+struct checker {
+    const struct rf_run_spec *spec;
+    rf_config_place *place;
+    void *ctx;
+    struct rf_error *err;
+};
+
+static enum rf_status refuse_at(rf_config_place *place, void *ctx, const char *path,
+                                struct rf_error *err, const char *fmt, va_list args)
+{
+    char where[PLACE_TEXT], what[500];
+
+    place(ctx, path, where, sizeof where);
+    vsnprintf(what, sizeof what, fmt, args);
+    return rf_fail(err, RF_ERR_CONFIG, "%s: key '%s': %s", where, path, what);
+}
+
+enum rf_status rf_config_refuse(rf_config_place *place, void *ctx, const char *path,
+                                struct rf_error *err, const char *fmt, ...)
+{
+    enum rf_status st;
+    va_list args;
+
+    va_start(args, fmt);
+    st = refuse_at(place, ctx, path, err, fmt, args);
+    va_end(args);
+    return st;
+}
+
+/* About member i of a list: "jobs", 3, "train" is the key jobs.[3].train. */
+static enum rf_status refuse(const struct checker *c, const char *list, int i, const char *key,
+                             const char *fmt, ...) RF_PRINTF(5, 6);
+
+static enum rf_status refuse(const struct checker *c, const char *list, int i, const char *key,
+                             const char *fmt, ...)
+{
+    char path[PATH_TEXT];
+    enum rf_status st;
+    va_list args;
+
+    snprintf(path, sizeof path, "%s.[%d].%s", list, i, key);
+    va_start(args, fmt);
+    st = refuse_at(c->place, c->ctx, path, c->err, fmt, args);
+    va_end(args);
+    return st;
+}
+
+/* ---- defaults that depend on other keys */
+
+static void derive_task(struct rf_task_options *task)
+{
+    int rules = strcmp(task->source, "chess-rules") == 0;
+
+    if (strcmp(task->source, "tsv") == 0 && task->vocabulary == 0)
+        task->vocabulary = 4096;
+    if (rules && task->train == 0)
+        task->train = 4000;
+    if (rules && task->validation == 0)
+        task->validation = 500;
+    if (rules && task->test == 0)
+        task->test = 1000;
+    if (rules && task->corpus_size == 0)
+        task->corpus_size = 4000;
+}
+
+void rf_config_derive(struct rf_run_spec *spec)
+{
+    for (int i = 0; i < spec->npledges; i++)
+        if (spec->pledges[i].tolerance_us < 0)
+            spec->pledges[i].tolerance_us = spec->grace_us;
+    for (int i = 0; i < spec->nmodels; i++)
+        if (spec->models[i].hidden == 0)
+            spec->models[i].hidden = 4 * spec->models[i].width;
+    for (int i = 0; i < spec->ntasks; i++)
+        derive_task(&spec->tasks[i]);
+    for (int i = 0; i < spec->njobs; i++)
+        if (spec->jobs[i].max == 0)
+            spec->jobs[i].max = spec->jobs[i].min;
+    for (int i = 0; i < spec->nexperiments; i++)
+        if (spec->experiments[i].max == 0)
+            spec->experiments[i].max = spec->experiments[i].min;
+}
+
+/* ---- names */
+
+static int find_model(const struct rf_run_spec *spec, const char *name)
+{
+    for (int i = 0; i < spec->nmodels; i++)
+        if (strcmp(spec->models[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static int find_task(const struct rf_run_spec *spec, const char *name)
+{
+    for (int i = 0; i < spec->ntasks; i++)
+        if (strcmp(spec->tasks[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static int find_job(const struct rf_run_spec *spec, const char *name)
+{
+    for (int i = 0; i < spec->njobs; i++)
+        if (strcmp(spec->jobs[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static enum rf_status refuse_twice(const struct checker *c, const char *list, int i,
+                                   const char *key, const char *name)
+{
+    return refuse(c, list, i, key, "expected a name of its own, got '%s' a second time", name);
+}
+
+static enum rf_status want_model(const struct checker *c, const char *list, int i,
+                                 const char *key, const char *name)
+{
+    if (find_model(c->spec, name) < 0)
+        return refuse(c, list, i, key, "expected the name of a model in 'models', got '%s'",
+                      name);
+    return RF_OK;
+}
+
+static enum rf_status want_task(const struct checker *c, const char *list, int i,
+                                const char *name)
+{
+    if (find_task(c->spec, name) < 0)
+        return refuse(c, list, i, "task", "expected the name of a task in 'tasks', got '%s'",
+                      name);
+    return RF_OK;
+}
+
+static enum rf_status want_ranks(const struct checker *c, const char *list, int i, int min,
+                                 int max)
+{
+    if (min > max)
+        return refuse(c, list, i, "max", "expected at least min = %d, got %d", min, max);
+    return RF_OK;
+}
+
+/* ---- one kind of thing each */
+
+static enum rf_status check_model(const struct checker *c, int i)
+{
+    const struct rf_model_spec *m = &c->spec->models[i];
+
+    if (find_model(c->spec, m->name) != i)
+        return refuse_twice(c, "models", i, "name", m->name);
+    if (m->width % m->heads != 0)
+        return refuse(c, "models", i, "width", "expected a multiple of heads = %d, got %d",
+                      m->heads, m->width);
+    return RF_OK;
+}
+
+/* Which keys a source uses: the others must be left out, since they would do nothing. */
+struct source_rule {
+    const char *source;
+    int path, extra_path, corpus, rule, vocabulary,
+        positive; /* 0: not used, 1: may be, 2: must be */
+};
+
+static const struct source_rule source_rules[] = {
+    {"chess-rules", 0, 0, 0, 2, 0, 0},
+    {"chess", 2, 1, 1, 0, 0, 0},
+    {"tsv", 2, 0, 1, 0, 1, 1},
+};
+
+static enum rf_status check_task(const struct checker *c, int i)
+{
+    const struct rf_task_options *t = &c->spec->tasks[i];
+    const struct source_rule *rule = source_rules;
+
+    if (find_task(c->spec, t->name) != i)
+        return refuse_twice(c, "tasks", i, "name", t->name);
+    while (strcmp(rule->source, t->source) != 0)
+        rule++;
+
+    const struct {
+        const char *key;
+        int use, given;
+    } keys[] = {{"path", rule->path, t->path[0] != '\0'},
+                {"extra_path", rule->extra_path, t->extra_path[0] != '\0'},
+                {"corpus", rule->corpus, t->corpus[0] != '\0'},
+                {"rule", rule->rule, t->rule[0] != '\0'},
+                {"vocabulary", rule->vocabulary, t->vocabulary != 0},
+                {"positive", rule->positive, t->positive[0] != '\0'}};
+
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        if (keys[k].use == 2 && !keys[k].given)
+            return refuse(c, "tasks", i, keys[k].key,
+                          "expected a value, since source is \"%s\", got nothing", t->source);
+        if (keys[k].use == 0 && keys[k].given)
+            return refuse(c, "tasks", i, keys[k].key,
+                          "expected nothing, since source \"%s\" does not use it, got a value",
+                          t->source);
+    }
+    if (strcmp(t->source, "tsv") == 0 && t->vocabulary < 260)
+        return refuse(c, "tasks", i, "vocabulary",
+                      "expected at least 260 (all bytes and a few marks), got %d",
+                      t->vocabulary);
+    return RF_OK;
+}
+
+static enum rf_status check_job(const struct checker *c, int i)
+{
+    const struct rf_pretrain_spec *j = &c->spec->jobs[i];
+    enum rf_status st = RF_OK;
+
+    if (find_job(c->spec, j->name) != i)
+        return refuse_twice(c, "jobs", i, "name", j->name);
+    st = want_model(c, "jobs", i, "model", j->model);
+    if (st == RF_OK)
+        st = want_task(c, "jobs", i, j->task);
+    if (st == RF_OK)
+        st = want_ranks(c, "jobs", i, j->min, j->max);
+    for (int k = 0; st == RF_OK && k < j->nafter; k++) {
+        int other = find_job(c->spec, j->after[k]);
+
+        if (other < 0 || other >= i)
+            st = refuse(c, "jobs", i, "after",
+                        "expected names of jobs that are listed before this one, got '%s'",
+                        j->after[k]);
+    }
+    return st;
+}
+
+/* A start from pretraining only makes sense from a job that trains that very model. */
+static enum rf_status want_start(const struct checker *c, int i, const char *key,
+                                 const char *name, const char *model)
+{
+    int job = find_job(c->spec, name);
+
+    if (name[0] == '\0')
+        return RF_OK;
+    if (job < 0)
+        return refuse(c, "experiments", i, key,
+                      "expected the name of a job in 'jobs', got '%s'", name);
+    if (strcmp(c->spec->jobs[job].model, model) != 0)
+        return refuse(c, "experiments", i, key,
+                      "expected a job that trains model '%s', got '%s', which trains '%s'",
+                      model, name, c->spec->jobs[job].model);
+    return RF_OK;
+}
+
+static enum rf_status check_experiment(const struct checker *c, int i)
+{
+    const struct rf_experiment_spec *e = &c->spec->experiments[i];
+    enum rf_status st = RF_OK;
+
+    for (int k = 0; k < i; k++)
+        if (strcmp(c->spec->experiments[k].name, e->name) == 0)
+            return refuse_twice(c, "experiments", i, "name", e->name);
+    if (find_job(c->spec, e->name) >= 0)
+        return refuse_twice(c, "experiments", i, "name", e->name);
+    st = want_task(c, "experiments", i, e->task);
+    if (st == RF_OK)
+        st = want_model(c, "experiments", i, "weak", e->weak);
+    if (st == RF_OK)
+        st = want_model(c, "experiments", i, "strong", e->strong);
+    if (st == RF_OK)
+        st = want_start(c, i, "pretrained", e->pretrained, e->strong);
+    if (st == RF_OK)
+        st = want_start(c, i, "weak_pretrained", e->weak_pretrained, e->weak);
+    if (st == RF_OK && !e->xent && !e->confidence)
+        st = refuse(c, "experiments", i, "losses",
+                    "expected at least one of \"xent\" and \"confidence\", got none");
+    if (st == RF_OK)
+        st = want_ranks(c, "experiments", i, e->min, e->max);
+    return st;
+}
+
+/* ---- pledges */
+
+/* Is account the same as root, or below it? */
+static int within(const char *account, const char *root)
+{
+    size_t n = strlen(root);
+
+    return strncmp(account, root, n) == 0 && (account[n] == '\0' || account[n] == '.');
+}
+
+static int is_charged(const struct rf_run_spec *spec, const char *account)
+{
+    for (int i = 0; i < spec->njobs; i++)
+        if (within(spec->jobs[i].account, account))
+            return 1;
+    for (int i = 0; i < spec->nexperiments; i++)
+        if (within(spec->experiments[i].account, account))
+            return 1;
+    return 0;
+}
+
+static enum rf_status check_pledges(const struct checker *c)
+{
+    const struct rf_run_spec *spec = c->spec;
+    double sum = 0;
+
+    for (int i = 0; i < spec->npledges; i++) {
+        const struct rf_pledge_spec *p = &spec->pledges[i];
+        int inside = 0; /* of another pledge's account: its share is part of that one's */
+
+        for (int k = 0; k < i; k++)
+            if (strcmp(spec->pledges[k].account, p->account) == 0)
+                return refuse(c, "pledges", i, "account",
+                              "expected one pledge per account, got '%s' a second time",
+                              p->account);
+        if (!is_charged(spec, p->account))
+            return refuse(
+                c, "pledges", i, "account",
+                "expected an account that a job or experiment is charged to, got '%s'",
+                p->account);
+        for (int k = 0; k < spec->npledges; k++)
+            inside |= k != i && within(p->account, spec->pledges[k].account);
+        sum += inside ? 0 : (double)p->share.num / (double)p->share.den;
+        if (sum > 1 + 1e-9)
+            return refuse(c, "pledges", i, "share",
+                          "expected shares that add up to at most 100%%, got %.9g%%",
+                          100 * sum);
+    }
+    return RF_OK;
+}
+
+static enum rf_status check_policy(const struct checker *c)
+{
+    struct rf_policy policy;
+    struct rf_error why = {RF_OK, ""};
+
+    if (rf_policy_make(&policy, "fcfs", c->spec->fence, &why) != RF_OK)
+        return rf_config_refuse(c->place, c->ctx, "policy.fence", c->err, "%s", why.text);
+    if (rf_policy_make(&policy, c->spec->order, c->spec->fence, &why) != RF_OK)
+        return rf_config_refuse(c->place, c->ctx, "policy.order", c->err, "%s", why.text);
+    return RF_OK;
+}
+
+enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *place,
+                               void *ctx, struct rf_error *err)
+{
+    const struct checker c = {spec, place, ctx, err};
+    enum rf_status st = check_policy(&c);
+
+    for (int i = 0; st == RF_OK && i < spec->nmodels; i++)
+        st = check_model(&c, i);
+    for (int i = 0; st == RF_OK && i < spec->ntasks; i++)
+        st = check_task(&c, i);
+    if (st == RF_OK && spec->njobs == 0 && spec->nexperiments == 0)
+        st = rf_config_refuse(place, ctx, "jobs", err,
+                              "expected at least one job or experiment, got none");
+    for (int i = 0; st == RF_OK && i < spec->njobs; i++)
+        st = check_job(&c, i);
+    for (int i = 0; st == RF_OK && i < spec->nexperiments; i++)
+        st = check_experiment(&c, i);
+    if (st == RF_OK)
+        st = check_pledges(&c);
+    return st;
+}

@@ -1,0 +1,674 @@
+/* The tables of schema.h, walked over what libconfig has read. The only file that
+ * includes libconfig.h.
+ *
+ * Overrides are applied to libconfig's tree before anything is looked at, so a value from the
+ * command line meets the same checks as one from the file; its settings carry the override as
+ * their hook, which is how messages find their way back to it. */
+#include "config/config.h"
+
+#include <libconfig.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/check.h"
+#include "config/scan.h"
+#include "config/schema.h"
+
+enum { PATH_TEXT = 300, VALUE_TEXT = 120 };
+
+struct reader {
+    config_t tree;
+    const char *filename;
+    char folder[RF_PATH_BYTES]; /* of the file, absolute */
+    struct rf_error *err;
+};
+
+/* ---- where things are, and what they are */
+
+static void place_of(void *ctx, const char *path, char *place, size_t size)
+{
+    const struct reader *r = ctx;
+    const config_setting_t *found = NULL;
+    char key[PATH_TEXT];
+    int line;
+
+    snprintf(key, sizeof key, "%s", path);
+    while (key[0] != '\0' && (found = config_lookup(&r->tree, key)) == NULL) {
+        char *dot = strrchr(key, '.');
+
+        *(dot != NULL ? dot : key) = '\0';
+    }
+    for (; found != NULL; found = config_setting_parent(found))
+        if (config_setting_get_hook(found) != NULL) {
+            snprintf(place, size, "--set %s", (const char *)config_setting_get_hook(found));
+            return;
+        } else if ((line = (int)config_setting_source_line(found)) > 0) {
+            snprintf(place, size, "%s:%d", r->filename, line);
+            return;
+        }
+    snprintf(place, size, "%s", r->filename);
+}
+
+/* "the string 'x'", "the number 3", "a list": what stands where something else was expected. */
+static void describe(const config_setting_t *s, char *text, size_t size)
+{
+    switch (s == NULL ? CONFIG_TYPE_NONE : config_setting_type(s)) {
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        snprintf(text, size, "%lld", config_setting_get_int64(s));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        snprintf(text, size, "%.9g", config_setting_get_float(s));
+        break;
+    case CONFIG_TYPE_STRING:
+        snprintf(text, size, "the string '%.60s'", config_setting_get_string(s));
+        break;
+    case CONFIG_TYPE_BOOL:
+        snprintf(text, size, config_setting_get_bool(s) ? "true" : "false");
+        break;
+    case CONFIG_TYPE_GROUP:
+        snprintf(text, size, "a group {...}");
+        break;
+    case CONFIG_TYPE_LIST:
+        snprintf(text, size, "a list (...)");
+        break;
+    case CONFIG_TYPE_ARRAY:
+        snprintf(text, size, "an array [...]");
+        break;
+    default:
+        snprintf(text, size, "nothing");
+    }
+}
+
+static enum rf_status expected(struct reader *r, const char *path, const config_setting_t *got,
+                               const char *fmt, ...) RF_PRINTF(4, 5);
+
+static enum rf_status expected(struct reader *r, const char *path, const config_setting_t *got,
+                               const char *fmt, ...)
+{
+    char want[300], have[VALUE_TEXT];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(want, sizeof want, fmt, args);
+    va_end(args);
+    describe(got, have, sizeof have);
+    return rf_config_refuse(place_of, r, path, r->err, "expected %s, got %s", want, have);
+}
+
+/* ---- single values */
+
+static int number_of(const config_setting_t *s, double *value)
+{
+    switch (config_setting_type(s)) {
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        *value = (double)config_setting_get_int64(s);
+        return 1;
+    case CONFIG_TYPE_FLOAT:
+        *value = config_setting_get_float(s);
+        return isfinite(*value);
+    default:
+        return 0;
+    }
+}
+
+static enum rf_status read_number(struct reader *r, const struct rf_key *k, const char *path,
+                                  const config_setting_t *s, void *to)
+{
+    const char *what = k->kind == RF_KEY_SECONDS  ? "a number of seconds"
+                       : k->kind == RF_KEY_NUMBER ? "a number"
+                                                  : "a whole number";
+    int whole = k->kind == RF_KEY_INT || k->kind == RF_KEY_LONG;
+    double value = k->number;
+
+    if (s != NULL && (!number_of(s, &value) || value < k->min || value > k->max ||
+                      (whole && config_setting_type(s) == CONFIG_TYPE_FLOAT)))
+        return expected(r, path, s, "%s from %.12g to %.12g", what, k->min, k->max);
+    if (k->kind == RF_KEY_INT)
+        *(int *)to = (int)value;
+    else if (k->kind == RF_KEY_LONG)
+        *(int64_t *)to = (int64_t)value;
+    else if (k->kind == RF_KEY_SECONDS)
+        *(int64_t *)to = value < 0 ? -1 : (int64_t)llround(value * 1e6);
+    else
+        *(double *)to = value;
+    return RF_OK;
+}
+
+/* Is text[0 .. length-1] one of the words (separated by single spaces)? Its position, or -1. */
+static int word_index(const char *words, const char *text)
+{
+    size_t length = strlen(text);
+    int index = 0;
+
+    while (*words != '\0') {
+        size_t n = strcspn(words, " ");
+
+        if (n == length && memcmp(words, text, n) == 0)
+            return index;
+        words += n;
+        words += *words == ' ';
+        index++;
+    }
+    return -1;
+}
+
+static int is_name(const char *text, size_t most, int dotted)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    size_t length = strlen(text);
+    int fresh = 1; /* a part begins here: it may not begin with '-' */
+
+    if (length == 0 || length > most)
+        return 0;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (strchr(letters, *c) != NULL || (*c == '-' && !fresh))
+            fresh = 0;
+        else if (*c == '.' && dotted && !fresh)
+            fresh = 1;
+        else
+            return 0;
+    }
+    return !fresh;
+}
+
+static enum rf_status resolve(struct reader *r, const char *path, const config_setting_t *s,
+                              const char *text, char *to, size_t size)
+{
+    int n;
+
+    if (text[0] == '\0' || text[0] == '/')
+        n = snprintf(to, size, "%s", text);
+    else
+        n = snprintf(to, size, "%s/%s", r->folder, text);
+    if (n < 0 || (size_t)n >= size)
+        return expected(r, path, s, "a path that is shorter than %d bytes when resolved",
+                        RF_PATH_BYTES);
+    return RF_OK;
+}
+
+static enum rf_status read_text(struct reader *r, const struct rf_key *k, const char *path,
+                                const config_setting_t *s, char *to)
+{
+    const char *text = s != NULL ? config_setting_get_string(s) : k->text;
+
+    if (k->kind == RF_KEY_NAME &&
+        (text == NULL || (s != NULL && !is_name(text, RF_KEY_NAME_MAX, 0)))) {
+        if (text == NULL || text[0] != '\0' || k->required)
+            return expected(r, path, s,
+                            "a name of letters, digits, '_' and '-', at most %d long",
+                            RF_KEY_NAME_MAX);
+    }
+    if (k->kind == RF_KEY_ACCOUNT && (text == NULL || !is_name(text, RF_NAME_BYTES - 1, 1)))
+        return expected(r, path, s,
+                        "an account such as \"alignment.oversight\", at most %d long",
+                        RF_NAME_BYTES - 1);
+    if (k->words != NULL && (text == NULL || word_index(k->words, text) < 0))
+        return expected(r, path, s, "one of: %s", k->words);
+    if (text == NULL)
+        return expected(r, path, s, "text in double quotes");
+    if (k->kind == RF_KEY_PATH)
+        return resolve(r, path, s, text, to, k->size);
+    if (strlen(text) >= k->size)
+        return expected(r, path, s, "text of at most %zu bytes", k->size - 1);
+    snprintf(to, k->size, "%s", text);
+    return RF_OK;
+}
+
+static enum rf_status read_share(struct reader *r, const char *path, const config_setting_t *s,
+                                 struct rf_share *to)
+{
+    char text[VALUE_TEXT] = "";
+    double value;
+
+    if (s != NULL && config_setting_get_string(s) != NULL)
+        snprintf(text, sizeof text, "%s", config_setting_get_string(s));
+    else if (s != NULL && number_of(s, &value))
+        snprintf(text, sizeof text, "%.12g", value);
+    if (rf_share_parse(to, text, NULL) != RF_OK)
+        return expected(r, path, s, "a share from 0 to 1 such as \"20%%\", \"1/5\" or 0.2");
+    return RF_OK;
+}
+
+/* ---- several values */
+
+static int is_sequence(const config_setting_t *s)
+{
+    return config_setting_type(s) == CONFIG_TYPE_ARRAY ||
+           config_setting_type(s) == CONFIG_TYPE_LIST;
+}
+
+static enum rf_status read_names(struct reader *r, const struct rf_key *k, const char *path,
+                                 const config_setting_t *s, char *base)
+{
+    char(*to)[RF_NAME_BYTES] = (void *)(base + k->offset);
+    int n = s != NULL && is_sequence(s) ? config_setting_length(s) : 0;
+
+    if (s != NULL && (!is_sequence(s) || n > (int)k->size))
+        return expected(r, path, s, "an array of at most %zu names: [\"a\", \"b\"]", k->size);
+    for (int i = 0; i < n; i++) {
+        const char *text = config_setting_get_string_elem(s, i);
+
+        if (text == NULL || !is_name(text, RF_KEY_NAME_MAX, 0))
+            return expected(r, path, config_setting_get_elem(s, (unsigned)i),
+                            "an array of names");
+        snprintf(to[i], sizeof to[i], "%s", text);
+    }
+    *(int *)(void *)(base + k->count_offset) = n;
+    return RF_OK;
+}
+
+static enum rf_status read_words(struct reader *r, const struct rf_key *k, const char *path,
+                                 const config_setting_t *s, char *base)
+{
+    const char *word = k->words;
+
+    if (s != NULL && !is_sequence(s))
+        return expected(r, path, s, "an array of some of: %s", k->words);
+    for (int i = 0; *word != '\0'; i++) { /* the default */
+        char text[VALUE_TEXT];
+        size_t n = strcspn(word, " ");
+
+        snprintf(text, sizeof text, "%.*s", (int)n, word);
+        *(int *)(void *)(base + k->word_offsets[i]) =
+            s == NULL && word_index(k->text, text) >= 0;
+        word += n;
+        word += *word == ' ';
+    }
+    for (int i = 0; s != NULL && i < config_setting_length(s); i++) {
+        const char *text = config_setting_get_string_elem(s, i);
+        int index = text != NULL ? word_index(k->words, text) : -1;
+
+        if (index < 0)
+            return expected(r, path, config_setting_get_elem(s, (unsigned)i),
+                            "an array of some of: %s", k->words);
+        *(int *)(void *)(base + k->word_offsets[index]) = 1;
+    }
+    return RF_OK;
+}
+
+static enum rf_status read_flag(struct reader *r, const struct rf_key *k, const char *path,
+                                const config_setting_t *s, int *to)
+{
+    if (s != NULL && config_setting_type(s) != CONFIG_TYPE_BOOL)
+        return expected(r, path, s, "true or false");
+    *to = s != NULL ? config_setting_get_bool(s) : (int)k->number;
+    return RF_OK;
+}
+
+/* ---- groups */
+
+static enum rf_status read_group(struct reader *r, const struct rf_key *keys, const char *path,
+                                 const config_setting_t *group, char *base);
+
+static enum rf_status read_key(struct reader *r, const struct rf_key *k, const char *path,
+                               const config_setting_t *s, char *base)
+{
+    void *to = base + k->offset;
+
+    if (s == NULL && k->required && k->kind == RF_KEY_GROUP)
+        return expected(r, path, s, "a group {...}");
+    switch (k->kind) {
+    case RF_KEY_TEXT:
+    case RF_KEY_NAME:
+    case RF_KEY_ACCOUNT:
+    case RF_KEY_PATH:
+        return read_text(r, k, path, s, to);
+    case RF_KEY_INT:
+    case RF_KEY_LONG:
+    case RF_KEY_NUMBER:
+    case RF_KEY_SECONDS:
+        if (s == NULL && k->required)
+            return expected(r, path, s, "a number from %.12g to %.12g", k->min, k->max);
+        return read_number(r, k, path, s, to);
+    case RF_KEY_FLAG:
+        return read_flag(r, k, path, s, to);
+    case RF_KEY_SHARE:
+        return read_share(r, path, s, to);
+    case RF_KEY_NAMES:
+        return read_names(r, k, path, s, base);
+    case RF_KEY_WORDS:
+        return read_words(r, k, path, s, base);
+    case RF_KEY_GROUP:
+        return read_group(r, k->group, path, s, to);
+    }
+    return RF_OK;
+}
+
+/* The known keys of a group, for the message about one that is not among them. */
+static void list_keys(const struct rf_key *keys, char *text, size_t size)
+{
+    size_t at = 0;
+
+    text[0] = '\0';
+    for (; keys->key != NULL && at < size; keys++)
+        at += (size_t)snprintf(text + at, size - at, at > 0 ? ", %s" : "%s", keys->key);
+}
+
+static enum rf_status refuse_unknown(struct reader *r, const struct rf_key *keys,
+                                     const char *path, const config_setting_t *group)
+{
+    char known[300], key[PATH_TEXT];
+
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const char *name = config_setting_name(config_setting_get_elem(group, (unsigned)i));
+        const struct rf_key *k = keys;
+
+        while (k->key != NULL && strcmp(k->key, name) != 0)
+            k++;
+        if (k->key != NULL)
+            continue;
+        list_keys(keys, known, sizeof known);
+        snprintf(key, sizeof key, "%s.%.80s", path, name);
+        return rf_config_refuse(place_of, r, key, r->err, "expected one of %s, got '%.60s'",
+                                known, name);
+    }
+    return RF_OK;
+}
+
+static enum rf_status read_group(struct reader *r, const struct rf_key *keys, const char *path,
+                                 const config_setting_t *group, char *base)
+{
+    char key[PATH_TEXT];
+    enum rf_status st;
+
+    if (group != NULL && config_setting_type(group) != CONFIG_TYPE_GROUP)
+        return expected(r, path, group, "a group {...}");
+    st = group != NULL ? refuse_unknown(r, keys, path, group) : RF_OK;
+    for (const struct rf_key *k = keys; st == RF_OK && k->key != NULL; k++) {
+        snprintf(key, sizeof key, "%s.%s", path, k->key);
+        st = read_key(r, k, key,
+                      group != NULL ? config_setting_get_member(group, k->key) : NULL, base);
+    }
+    return st;
+}
+
+static enum rf_status read_list(struct reader *r, const struct rf_section *section,
+                                const config_setting_t *list, struct rf_run_spec *spec)
+{
+    int n = list != NULL ? config_setting_length(list) : 0;
+    char path[PATH_TEXT];
+    char *members;
+    enum rf_status st = RF_OK;
+
+    if (list != NULL && (!is_sequence(list) || n > section->most))
+        return expected(r, section->name, list, "a list of at most %d groups: ( {...}, {...} )",
+                        section->most);
+    if (n == 0)
+        return RF_OK;
+    members = calloc((size_t)n, section->size);
+    if (members == NULL)
+        return rf_fail(r->err, RF_ERR_MEMORY, "out of memory");
+    memcpy((char *)spec + section->offset, &members, sizeof members);
+    *(int *)(void *)((char *)spec + section->count_offset) = n;
+    for (int i = 0; st == RF_OK && i < n; i++) {
+        snprintf(path, sizeof path, "%s.[%d]", section->name, i);
+        st = read_group(r, section->keys, path, config_setting_get_elem(list, (unsigned)i),
+                        members + (size_t)i * section->size);
+    }
+    return st;
+}
+
+static enum rf_status read_sections(struct reader *r, struct rf_run_spec *spec)
+{
+    config_setting_t *root = config_root_setting(&r->tree);
+    enum rf_status st = RF_OK;
+
+    for (int i = 0; st == RF_OK && i < config_setting_length(root); i++) {
+        const char *name = config_setting_name(config_setting_get_elem(root, (unsigned)i));
+        const struct rf_section *s = rf_config_sections;
+
+        while (s->name != NULL && strcmp(s->name, name) != 0)
+            s++;
+        if (s->name == NULL)
+            st = rf_config_refuse(place_of, r, name, r->err,
+                                  "expected one of run, policy, pledges, models, tasks, jobs, "
+                                  "experiments, got '%.60s'",
+                                  name);
+    }
+    for (const struct rf_section *s = rf_config_sections; st == RF_OK && s->name != NULL; s++) {
+        config_setting_t *found = config_setting_get_member(root, s->name);
+
+        if (s->list)
+            st = read_list(r, s, found, spec);
+        else
+            st = read_group(r, s->keys, s->name, found, (char *)spec);
+    }
+    return st;
+}
+
+/* ---- overrides */
+
+/* Copies value under parent (name NULL: at the end of a list), marked with its override. */
+static int copy_setting(config_setting_t *parent, const char *name,
+                        const config_setting_t *value, const char *mark)
+{
+    int type = config_setting_type(value);
+    config_setting_t *copy = config_setting_add(parent, name, type);
+    int ok = copy != NULL;
+
+    if (!ok)
+        return 0;
+    config_setting_set_hook(copy, (void *)(uintptr_t)mark);
+    if (type == CONFIG_TYPE_INT)
+        return config_setting_set_int(copy, config_setting_get_int(value));
+    if (type == CONFIG_TYPE_INT64)
+        return config_setting_set_int64(copy, config_setting_get_int64(value));
+    if (type == CONFIG_TYPE_FLOAT)
+        return config_setting_set_float(copy, config_setting_get_float(value));
+    if (type == CONFIG_TYPE_BOOL)
+        return config_setting_set_bool(copy, config_setting_get_bool(value));
+    if (type == CONFIG_TYPE_STRING)
+        return config_setting_set_string(copy, config_setting_get_string(value));
+    for (int i = 0; ok && i < config_setting_length(value); i++) {
+        const config_setting_t *member = config_setting_get_elem(value, (unsigned)i);
+
+        ok = copy_setting(copy, config_setting_name(member), member, mark);
+    }
+    return ok;
+}
+
+/* One step of a path down from s: a member of a group, or of a list by position or name. */
+static config_setting_t *step_down(config_setting_t *s, const char *step)
+{
+    char *end;
+    long index;
+
+    if (config_setting_type(s) == CONFIG_TYPE_GROUP)
+        return config_setting_get_member(s, step);
+    if (!is_sequence(s))
+        return NULL;
+    if (step[0] == '[') {
+        index = strtol(step + 1, &end, 10);
+        if (end == step + 1 || strcmp(end, "]") != 0 || index < 0)
+            return NULL;
+        return config_setting_get_elem(s, (unsigned)index);
+    }
+    for (int i = 0; i < config_setting_length(s); i++) {
+        config_setting_t *member = config_setting_get_elem(s, (unsigned)i);
+        const char *name = NULL;
+
+        if (config_setting_type(member) == CONFIG_TYPE_GROUP &&
+            (config_setting_lookup_string(member, "name", &name) ||
+             config_setting_lookup_string(member, "account", &name)) &&
+            strcmp(name, step) == 0)
+            return member;
+    }
+    return NULL;
+}
+
+/* Finds the group that the last step of path (cut in pieces in place) is a key of, making
+ * missing groups on the way; *last gets that key. */
+static config_setting_t *walk(config_setting_t *root, char *path, const char *mark, char **last)
+{
+    config_setting_t *at = root;
+    char *step = path;
+    char *dot;
+
+    while (at != NULL && (dot = strchr(step, '.')) != NULL) {
+        config_setting_t *next;
+
+        *dot = '\0';
+        next = step_down(at, step);
+        if (next == NULL && config_setting_type(at) == CONFIG_TYPE_GROUP) {
+            next = config_setting_add(at, step, CONFIG_TYPE_GROUP);
+            if (next != NULL)
+                config_setting_set_hook(next, (void *)(uintptr_t)mark);
+        }
+        at = next;
+        step = dot + 1;
+    }
+    *last = step;
+    return at;
+}
+
+/* Puts value at the place that path names. */
+static enum rf_status put(struct reader *r, const char *override, char *path,
+                          const config_setting_t *value)
+{
+    char *last;
+    config_setting_t *parent = walk(config_root_setting(&r->tree), path, override, &last);
+
+    if (parent == NULL || config_setting_type(parent) != CONFIG_TYPE_GROUP)
+        return rf_fail(r->err, RF_ERR_CONFIG,
+                       "--set %s: there is no such place in '%s'; groups, members of lists by "
+                       "position ([0]) or name, and keys are joined by dots",
+                       override, r->filename);
+    if (config_setting_get_member(parent, last) != NULL)
+        config_setting_remove(parent, last);
+    if (!copy_setting(parent, last, value, override))
+        return rf_fail(r->err, RF_ERR_CONFIG, "--set %s: '%s' cannot be a key", override, last);
+    return RF_OK;
+}
+
+static enum rf_status apply_override(struct reader *r, const char *override)
+{
+    const char *equals = strchr(override, '=');
+    config_t value;
+    config_setting_t *root;
+    char *copy, *text;
+    size_t size = strlen(override) + 16;
+    enum rf_status st;
+
+    if (equals == NULL || equals == override)
+        return rf_fail(r->err, RF_ERR_CONFIG, "--set %s: expected path.to.key=value", override);
+    copy = malloc(size);
+    text = malloc(size);
+    if (copy == NULL || text == NULL) {
+        free(copy);
+        free(text);
+        return rf_fail(r->err, RF_ERR_MEMORY, "out of memory");
+    }
+    snprintf(copy, size, "%.*s", (int)(equals - override), override);
+    snprintf(text, size, "value = %s", equals + 1);
+
+    config_init(&value);
+    st = rf_config_scan(text, strlen(text), "--set", 0, r->err);
+    if (st == RF_OK) {
+        if (!config_read_string(&value, text) ||
+            config_setting_length(config_root_setting(&value)) != 1) {
+            /* no value of the language: text without its quotes */
+            config_destroy(&value);
+            config_init(&value);
+            root = config_setting_add(config_root_setting(&value), "value", CONFIG_TYPE_STRING);
+            config_setting_set_string(root, equals + 1);
+        }
+        st = put(r, override, copy, config_setting_get_elem(config_root_setting(&value), 0));
+    }
+    config_destroy(&value);
+    free(copy);
+    free(text);
+    return st;
+}
+
+/* ---- the whole */
+
+/* The folder that relative paths start from: the file's own, made absolute. */
+static enum rf_status find_folder(struct reader *r)
+{
+    const char *slash = strrchr(r->filename, '/');
+    int length = slash != NULL ? (int)(slash - r->filename) : 0;
+    char here[RF_PATH_BYTES] = "";
+    int n;
+
+    if (r->filename[0] != '/' && getcwd(here, sizeof here) == NULL)
+        return rf_fail(r->err, RF_ERR_IO, "cannot tell the current directory");
+    n = snprintf(r->folder, sizeof r->folder, "%s%s%.*s", here,
+                 here[0] != '\0' && length > 0 ? "/" : "", length, r->filename);
+    if (n < 0 || n >= (int)sizeof r->folder)
+        return rf_fail(r->err, RF_ERR_CONFIG, "%s: the path is too long", r->filename);
+    return RF_OK;
+}
+
+static enum rf_status read_tree(struct reader *r, const char *text,
+                                const char *const *overrides, int noverrides,
+                                struct rf_run_spec *spec)
+{
+    enum rf_status st = RF_OK;
+
+    if (!config_read_string(&r->tree, text))
+        return rf_fail(r->err, RF_ERR_CONFIG, "%s:%d: %s", r->filename,
+                       config_error_line(&r->tree), config_error_text(&r->tree));
+    for (int i = 0; st == RF_OK && i < noverrides; i++)
+        st = apply_override(r, overrides[i]);
+    if (st == RF_OK)
+        st = read_sections(r, spec);
+    if (st == RF_OK) {
+        rf_config_derive(spec);
+        st = rf_config_check(spec, place_of, r, r->err);
+    }
+    return st;
+}
+
+enum rf_status rf_config_parse(struct rf_run_spec *spec, const char *text, size_t size_bytes,
+                               const char *filename, const char *const *overrides,
+                               int noverrides, struct rf_error *err)
+{
+    struct reader r = {.filename = filename, .err = err};
+    char *copy;
+    enum rf_status st;
+
+    memset(spec, 0, sizeof *spec);
+    if (size_bytes > RF_CONFIG_MAX_BYTES)
+        return rf_fail(err, RF_ERR_CONFIG, "%s: a configuration of more than %d bytes",
+                       filename, RF_CONFIG_MAX_BYTES);
+    st = rf_config_scan(text, size_bytes, filename, 1, err);
+    if (st == RF_OK)
+        st = find_folder(&r);
+    if (st != RF_OK)
+        return st;
+    copy = malloc(size_bytes + 1);
+    if (copy == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory");
+    memcpy(copy, text, size_bytes);
+    copy[size_bytes] = '\0';
+    config_init(&r.tree);
+    st = read_tree(&r, copy, overrides, noverrides, spec);
+    config_destroy(&r.tree);
+    free(copy);
+    if (st != RF_OK)
+        rf_run_spec_clear(spec);
+    return st;
+}
+
+enum rf_status rf_config_read(struct rf_run_spec *spec, const char *filename,
+                              const char *const *overrides, int noverrides,
+                              struct rf_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    enum rf_status st;
+
+    memset(spec, 0, sizeof *spec);
+    st = rf_file_read(filename, RF_CONFIG_MAX_BYTES, &text, &size, err);
+    if (st == RF_OK)
+        st = rf_config_parse(spec, text, size, filename, overrides, noverrides, err);
+    free(text);
+    return st;
+}
