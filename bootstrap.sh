@@ -66,7 +66,7 @@ deps() { # deps PACKAGE...
     fi
     if [ "$(id -u)" != 0 ]; then
         if ! sudo -n true 2>/dev/null; then
-            cannot_install "not root, and sudo would ask; nothing is installed" "$missing"
+            cannot_install "not root, and no sudo without a password; nothing is installed" "$missing"
             return 0
         fi
         as_root=(sudo -n)
@@ -131,6 +131,23 @@ quickstart() {
     return "$rc"
 }
 
+# The leak checker traces the process it looks at, which some containers forbid; then the rest
+# of the address sanitizer still serves.
+sanitizers_run() {
+    local dir rc=0
+    dir=$(mktemp -d)
+    echo 'int main(void) { return 0; }' >"$dir/probe.c"
+    if ! "${CC:-cc}" -fsanitize=address,undefined -o "$dir/probe" "$dir/probe.c" 2>/dev/null; then
+        rc=1
+    elif ! "$dir/probe" >/dev/null 2>&1; then
+        say "no leak checks here: the sanitizer may not trace"
+        export ASAN_OPTIONS=detect_leaks=0
+        "$dir/probe" >/dev/null 2>&1 || rc=1
+    fi
+    rm -rf "$dir"
+    return "$rc"
+}
+
 # The tests of the main build come last, so that their summary is the last thing on the screen.
 run_tests() {
     local failed=""
@@ -143,7 +160,9 @@ run_tests() {
     else
         say "clang is not there; built with gcc only"
     fi
-    if build sanitize; then
+    if ! sanitizers_run; then
+        say "programs with the address sanitizer do not run here; its tests are left out"
+    elif build sanitize; then
         ctest --preset sanitize -R '^(unit\.|mpi\..*\.2$)' -j "$(nproc)" ||
             failed="$failed sanitizer-tests"
     else
