@@ -13,28 +13,26 @@
 #include "base/tensor.h"
 #include "mpi/group.h"
 #include "nn/batch.h"
-
-struct rf_model_shape {
-    int vocabulary, context, layers, heads, width, hidden;
-};
+#include "nn/plan.h"
 
 struct rf_train_options {
-    int bf16;                  /* matrix products in bf16 (fp32 accumulation, fp32 master weights) */
-    int64_t steps;             /* length of the schedule */
-    double lr, min_lr_ratio, warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
+    int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights) */
+    int64_t steps; /* length of the schedule */
+    double lr, min_lr_ratio,
+        warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
     double beta1, beta2, eps, weight_decay, clip;
-    uint64_t seed;             /* of the initial values */
-    int max_B, max_T, max_R;   /* the largest batch that will come */
-    int max_range;             /* the widest range_count that will be asked, at max_R rows */
+    uint64_t seed;           /* of the initial values */
+    int max_B, max_T, max_R; /* the largest batch that will come */
+    int max_range;           /* the widest range_count that will be asked, at max_R rows */
 };
 
 struct rf_step_result {
     double loss;      /* weighted mean over asked rows, nats; the same on every rank */
     double grad_norm; /* before clipping */
     double lr;
-    int64_t tokens;   /* B x T processed, padding included */
-    int64_t flops;    /* model FLOPs of the whole step on all ranks: 6 N T + causal attention, see plan.h */
-    int skipped;      /* loss or gradient was not finite; nothing was updated */
+    int64_t tokens; /* B x T processed, padding included */
+    int64_t flops;  /* model FLOPs of the whole step on all ranks, by rf_plan_flops() */
+    int skipped;    /* loss or gradient was not finite; nothing was updated */
 };
 
 struct rf_trainer;
@@ -51,9 +49,9 @@ void rf_trainer_step(struct rf_trainer *trainer, const struct rf_batch *batch,
                      struct rf_step_result *result);
 
 /* Collective: the distributions at the asked rows, without training.
- * prob [R][range_count] or NULL; best [R] the most likely class (lowest on ties) or NULL. Both come out the same
- * on every rank. result may be NULL; its loss is only set when the batch has targets.
- * result->flops counts the forward pass. */
+ * prob [R][range_count] or NULL; best [R] the most likely class (lowest on ties) or NULL. Both
+ * come out the same on every rank. result may be NULL; its loss is only set when the batch has
+ * targets. result->flops counts the forward pass. */
 void rf_trainer_predict(struct rf_trainer *trainer, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_step_result *result);
 
@@ -67,7 +65,10 @@ int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
 /* After loading tensors: sets the step counter and refreshes packed copies. Local. */
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done);
 
-/* Parameters of the whole model, and model FLOPs of one training step of B x T with R asked rows. */
+/* Which implementation multiplies matrices, for people to read. Borrowed. */
+const char *rf_trainer_implementation(const struct rf_trainer *trainer);
+
+/* Parameters of the whole model. */
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer);
 /* Bytes this rank holds: parameters, optimiser, gradients and activations. */
 size_t rf_trainer_bytes(const struct rf_trainer *trainer);

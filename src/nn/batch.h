@@ -12,15 +12,15 @@
 #include <stdint.h>
 
 struct rf_batch {
-    int B, T;               /* sequences, and their padded length */
-    const int32_t *tokens;  /* borrowed [B][T]; what follows a sequence's end is padding and,
-                               by causality, is never seen by an asked row */
-    int R;                  /* asked rows */
-    const int32_t *rows;    /* borrowed [R], each b * T + t, ascending */
+    int B, T;              /* sequences, and their padded length */
+    const int32_t *tokens; /* borrowed [B][T]; what follows a sequence's end is padding and,
+                              by causality, is never seen by an asked row */
+    int R;                 /* asked rows */
+    const int32_t *rows;   /* borrowed [R], each b * T + t, ascending */
     int range_begin, range_count;
-    const int32_t *target;  /* borrowed [R], 0 .. range_count-1, or NULL */
-    const float *soft;      /* borrowed [R][range_count], rows sum to 1; used when target is NULL */
-    const float *weight;    /* borrowed [R], or NULL for all ones; the loss is the weighted mean */
+    const int32_t *target; /* borrowed [R], 0 .. range_count-1, or NULL */
+    const float *soft; /* borrowed [R][range_count], rows sum to 1; used when target is NULL */
+    const float *weight; /* borrowed [R], or NULL for all ones; the loss is the weighted mean */
 };
 
 #endif

@@ -1,0 +1,231 @@
+#include "mpi/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mpi/exchange.h"
+#include "nn/adamw.h"
+#include "nn/model.h"
+
+struct rf_trainer {
+    struct rf_train_options options;
+    struct rf_plan plan;
+    struct rf_exchange exchange;
+    struct rf_model *model;    /* owned */
+    rf_real *moments;          /* owned [2][plan.nlocal]: first, then second */
+    struct rf_tensor *tensors; /* owned [3 * plan.nparams] */
+    int64_t steps_done;
+};
+
+/* ---- making and ending -------------------------------------------------- */
+
+static void describe(struct rf_tensor *tensor, const struct rf_param *p, const char *prefix,
+                     rf_real *block)
+{
+    *tensor = (struct rf_tensor){
+        .ndims = p->ndims, .replicated = p->replicated, .data = block + p->at};
+    snprintf(tensor->name, sizeof tensor->name, "%s%.90s", prefix, p->name);
+    for (int d = 0; d < 2; d++) {
+        tensor->shape[d] = p->shape[d];
+        tensor->offset[d] = p->offset[d];
+        tensor->extent[d] = p->extent[d];
+    }
+}
+
+static enum rf_status check(const struct rf_model_shape *shape,
+                            const struct rf_train_options *o, struct rf_error *err)
+{
+    if (o->max_B < 1 || o->max_T < 1 || o->max_R < 1 || o->max_range < 1)
+        return rf_fail(err, RF_ERR_ARG,
+                       "no batch has %d sequences of %d tokens with %d asked rows "
+                       "over %d classes",
+                       o->max_B, o->max_T, o->max_R, o->max_range);
+    if (o->max_T > shape->context)
+        return rf_fail(err, RF_ERR_ARG, "sequences of %d tokens do not fit a context of %d",
+                       o->max_T, shape->context);
+    if (o->max_range > shape->vocabulary)
+        return rf_fail(err, RF_ERR_ARG, "%d classes do not fit a vocabulary of %d",
+                       o->max_range, shape->vocabulary);
+    return RF_OK;
+}
+
+/* Local: everything of create that can fail. */
+static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *shape,
+                            struct rf_error *err)
+{
+    const struct rf_train_options *o = &t->options;
+    struct rf_model_limits limits = {o->max_B, o->max_T, o->max_R, o->max_range};
+    enum rf_status st = check(shape, o, err);
+
+    if (st == RF_OK)
+        st = rf_plan_make(&t->plan, shape, t->exchange.rank, t->exchange.size, err);
+    if (st != RF_OK)
+        return st;
+    st = rf_model_create(&t->model, &t->plan, &t->exchange, &limits, o->bf16, o->seed, err);
+    if (st != RF_OK)
+        return st;
+    t->moments = calloc(2 * t->plan.nlocal + 1, sizeof *t->moments);
+    t->tensors = calloc(3 * (size_t)t->plan.nparams, sizeof *t->tensors);
+    if (t->moments == NULL || t->tensors == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser: %zu values",
+                       2 * t->plan.nlocal);
+    for (int i = 0; i < t->plan.nparams; i++) {
+        const struct rf_param *p = &t->plan.params[i];
+
+        describe(&t->tensors[i], p, "", rf_model_values(t->model));
+        describe(&t->tensors[t->plan.nparams + i], p, "m/", t->moments);
+        describe(&t->tensors[2 * t->plan.nparams + i], p, "v/", t->moments + t->plan.nlocal);
+    }
+    return RF_OK;
+}
+
+enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_group *group,
+                                 const struct rf_model_shape *shape,
+                                 const struct rf_train_options *options, struct rf_error *err)
+{
+    struct rf_trainer *t = calloc(1, sizeof *t);
+    enum rf_status st = RF_OK;
+
+    *trainer = NULL;
+    if (t == NULL) {
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
+    } else {
+        t->options = *options;
+        t->exchange = rf_exchange_over(group);
+        st = build(t, shape, err);
+    }
+    st = rf_agree(group, st, err);
+    if (st != RF_OK) {
+        rf_trainer_destroy(t);
+        return st;
+    }
+    *trainer = t;
+    return RF_OK;
+}
+
+void rf_trainer_destroy(struct rf_trainer *trainer)
+{
+    if (trainer == NULL)
+        return;
+    rf_model_destroy(trainer->model);
+    rf_plan_clear(&trainer->plan);
+    free(trainer->moments);
+    free(trainer->tensors);
+    free(trainer);
+}
+
+/* ---- a step -------------------------------------------------------------- */
+
+/* Global norm: every slice counts, and what all ranks hold counts once. */
+static double gradient_norm(const struct rf_trainer *t)
+{
+    const rf_real *g = rf_model_gradients(t->model);
+    double sum = 0;
+
+    for (int i = 0; i < t->plan.nparams; i++) {
+        const struct rf_param *p = &t->plan.params[i];
+
+        if (!p->replicated || t->exchange.rank == 0)
+            sum += rf_sum_squares(g + p->at, (size_t)(p->extent[0] * p->extent[1]));
+    }
+    rf_exchange_sum_double(&t->exchange, &sum, 1);
+    return sqrt(sum);
+}
+
+static void update(struct rf_trainer *t, double lr, double norm)
+{
+    const struct rf_train_options *o = &t->options;
+    struct rf_adamw a = {.lr = lr,
+                         .beta1 = o->beta1,
+                         .beta2 = o->beta2,
+                         .eps = o->eps,
+                         .scale = o->clip > 0 && norm > o->clip ? o->clip / norm : 1,
+                         .step = t->steps_done + 1};
+    rf_real *values = rf_model_values(t->model);
+    const rf_real *g = rf_model_gradients(t->model);
+    rf_real *m = t->moments, *v = t->moments + t->plan.nlocal;
+
+    for (int i = 0; i < t->plan.nparams; i++) {
+        const struct rf_param *p = &t->plan.params[i];
+
+        a.weight_decay = p->decays ? o->weight_decay : 0;
+        rf_adamw_update(values + p->at, g + p->at, m + p->at, v + p->at,
+                        (size_t)(p->extent[0] * p->extent[1]), &a);
+    }
+    rf_model_refresh(t->model);
+}
+
+void rf_trainer_step(struct rf_trainer *t, const struct rf_batch *batch,
+                     struct rf_step_result *result)
+{
+    const struct rf_train_options *o = &t->options;
+    struct rf_work work;
+    double loss = rf_model_learn(t->model, batch, &work);
+    double norm = gradient_norm(t);
+    double lr = rf_cosine_rate(t->steps_done, o->steps, o->lr, o->min_lr_ratio, o->warmup);
+    /* Loss and norm came out of reductions, so every rank decides the same. */
+    int skipped = !isfinite(loss) || !isfinite(norm);
+
+    if (!skipped)
+        update(t, lr, norm);
+    t->steps_done++;
+    *result = (struct rf_step_result){.loss = loss,
+                                      .grad_norm = norm,
+                                      .lr = lr,
+                                      .tokens = (int64_t)batch->B * batch->T,
+                                      .flops = 3 * rf_plan_flops(&t->plan, &work),
+                                      .skipped = skipped};
+}
+
+void rf_trainer_predict(struct rf_trainer *t, const struct rf_batch *batch, float *prob,
+                        int32_t *best, struct rf_step_result *result)
+{
+    struct rf_work work;
+    double loss = rf_model_predict(t->model, batch, prob, best, &work);
+
+    if (result != NULL)
+        *result = (struct rf_step_result){.loss = loss,
+                                          .tokens = (int64_t)batch->B * batch->T,
+                                          .flops = rf_plan_flops(&t->plan, &work)};
+}
+
+/* ---- what others look at --------------------------------------------------- */
+
+const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int *ntensors)
+{
+    *ntensors = 3 * trainer->plan.nparams;
+    return trainer->tensors;
+}
+
+int rf_trainer_nparams(const struct rf_trainer *trainer)
+{
+    return trainer->plan.nparams;
+}
+
+int64_t rf_trainer_steps_done(const struct rf_trainer *trainer)
+{
+    return trainer->steps_done;
+}
+
+void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done)
+{
+    trainer->steps_done = steps_done;
+    rf_model_refresh(trainer->model);
+}
+
+const char *rf_trainer_implementation(const struct rf_trainer *trainer)
+{
+    return rf_model_implementation(trainer->model);
+}
+
+int64_t rf_trainer_parameters(const struct rf_trainer *trainer)
+{
+    return trainer->plan.nglobal;
+}
+
+size_t rf_trainer_bytes(const struct rf_trainer *trainer)
+{
+    return rf_model_bytes(trainer->model) + 2 * trainer->plan.nlocal * sizeof(rf_real) +
+           3 * (size_t)trainer->plan.nparams * sizeof *trainer->tensors;
+}

@@ -1,0 +1,61 @@
+#include "nn/linear.h"
+
+RF_CLONES
+static void bias_forward(rf_real *restrict y, const rf_real *restrict b, int n, int O)
+{
+    for (int i = 0; i < n; i++) {
+        rf_real *yi = y + (size_t)i * (size_t)O;
+
+#pragma omp simd
+        for (int o = 0; o < O; o++)
+            yi[o] += b[o];
+    }
+}
+
+RF_CLONES
+void rf_bias_backward(rf_real *restrict db, const rf_real *restrict dy, int n, int O)
+{
+    for (int i = 0; i < n; i++) {
+        const rf_real *di = dy + (size_t)i * (size_t)O;
+
+#pragma omp simd
+        for (int o = 0; o < O; o++)
+            db[o] += di[o];
+    }
+}
+
+RF_CLONES
+void rf_residual_forward(rf_real *restrict y, const rf_real *restrict x,
+                         const rf_real *restrict b, int n, int C)
+{
+    for (int i = 0; i < n; i++) {
+        rf_real *yi = y + (size_t)i * (size_t)C;
+        const rf_real *xi = x + (size_t)i * (size_t)C;
+
+#pragma omp simd
+        for (int c = 0; c < C; c++)
+            yi[c] += xi[c];
+    }
+    if (b != NULL)
+        bias_forward(y, b, n, C);
+}
+
+void rf_linear_forward(struct rf_matmul *matmul, rf_real *restrict y, const rf_real *restrict x,
+                       const rf_real *restrict w, const rf_real *restrict b, int n, int C,
+                       int O)
+{
+    rf_matmul_run(matmul, RF_NT, n, O, C, x, C, w, C, 0, y, O);
+    if (b != NULL)
+        bias_forward(y, b, n, O);
+}
+
+void rf_linear_backward(struct rf_matmul *matmul, rf_real *restrict dx, int accumulate,
+                        rf_real *restrict dw, rf_real *restrict db, const rf_real *restrict dy,
+                        const rf_real *restrict x, const rf_real *restrict w, int n, int C,
+                        int O)
+{
+    rf_matmul_run(matmul, RF_NN, n, C, O, dy, O, w, C, accumulate, dx, C);
+    rf_matmul_run(matmul, RF_TN, O, C, n, dy, O, x, C, 1, dw, C);
+    if (db != NULL)
+        rf_bias_backward(db, dy, n, O);
+}

@@ -1,0 +1,26 @@
+/* linear.h - y = x w^T + b, with w [out][in] as everywhere here. */
+#ifndef RF_NN_LINEAR_H
+#define RF_NN_LINEAR_H
+
+#include "nn/matmul.h"
+
+/* y [n][O], x [n][C], w [O][C], b [O] or NULL; y overlaps nothing. */
+void rf_linear_forward(struct rf_matmul *matmul, rf_real *restrict y, const rf_real *restrict x,
+                       const rf_real *restrict w, const rf_real *restrict b, int n, int C,
+                       int O);
+
+/* dx [n][C] is overwritten, or added to when accumulate is set; dw and db (or NULL) are added
+ * to. */
+void rf_linear_backward(struct rf_matmul *matmul, rf_real *restrict dx, int accumulate,
+                        rf_real *restrict dw, rf_real *restrict db, const rf_real *restrict dy,
+                        const rf_real *restrict x, const rf_real *restrict w, int n, int C,
+                        int O);
+
+/* b [O] += column sums of dy [n][O]. */
+void rf_bias_backward(rf_real *restrict db, const rf_real *restrict dy, int n, int O);
+
+/* y [n][C] += x [n][C] + b [C] (or NULL): the end of a residual branch. */
+void rf_residual_forward(rf_real *restrict y, const rf_real *restrict x,
+                         const rf_real *restrict b, int n, int C);
+
+#endif

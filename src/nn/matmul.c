@@ -1,0 +1,75 @@
+#include "nn/matmul.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cblas.h>
+
+struct rf_matmul {
+    char implementation[96];
+};
+
+enum rf_status rf_matmul_create(struct rf_matmul **matmul, int bf16, const rf_real *weights,
+                                size_t nweights, size_t max_operand, struct rf_error *err)
+{
+    (void)bf16;
+    (void)weights;
+    (void)nweights;
+    (void)max_operand;
+    *matmul = calloc(1, sizeof **matmul);
+    if (*matmul == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a matrix product context");
+    openblas_set_num_threads(1);
+    snprintf((*matmul)->implementation, sizeof(*matmul)->implementation, "OpenBLAS %s, %s",
+             sizeof(rf_real) == 4 ? "sgemm" : "dgemm", openblas_get_corename());
+    return RF_OK;
+}
+
+void rf_matmul_destroy(struct rf_matmul *matmul)
+{
+    free(matmul);
+}
+
+void rf_matmul_refresh(struct rf_matmul *matmul)
+{
+    (void)matmul;
+}
+
+void rf_gemm(enum rf_form form, int m, int n, int k, rf_real alpha, const rf_real *a, int lda,
+             const rf_real *b, int ldb, int accumulate, rf_real *c, int ldc)
+{
+    CBLAS_TRANSPOSE ta = form == RF_TN ? CblasTrans : CblasNoTrans;
+    CBLAS_TRANSPOSE tb = form == RF_NT ? CblasTrans : CblasNoTrans;
+    rf_real beta = accumulate ? 1 : 0;
+
+    if (m == 0 || n == 0)
+        return;
+    if (k == 0) {
+        for (int i = 0; i < m && !accumulate; i++)
+            memset(c + (size_t)i * (size_t)ldc, 0, (size_t)n * sizeof *c);
+        return;
+    }
+#ifdef RF_REAL_DOUBLE
+    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+#else
+    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+#endif
+}
+
+void rf_matmul_run(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
+                   const rf_real *a, int lda, const rf_real *b, int ldb, int accumulate,
+                   rf_real *c, int ldc)
+{
+    (void)matmul;
+    rf_gemm(form, m, n, k, 1, a, lda, b, ldb, accumulate, c, ldc);
+}
+
+const char *rf_matmul_implementation(const struct rf_matmul *matmul)
+{
+    return matmul->implementation;
+}
+
+size_t rf_matmul_bytes(const struct rf_matmul *matmul)
+{
+    return sizeof *matmul;
+}

@@ -1,0 +1,45 @@
+/* matmul.h - every matrix product of a model, behind one function.
+ *
+ * fp32 products go to OpenBLAS (double in the test build), bf16 products to
+ * oneDNN with fp32 results, where the processor has an implementation; elsewhere operands are
+ * rounded to bf16 and multiplied in fp32. All run on the calling thread: ranks
+ * are the parallelism here. */
+#ifndef RF_NN_MATMUL_H
+#define RF_NN_MATMUL_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "nn/real.h"
+
+struct rf_matmul;
+
+/* bf16: products in bf16, with at most max_operand elements per operand. weights [nweights] is
+ * the block of parameters, borrowed, whose rounded copy is kept between updates. The caller
+ * ends *matmul with rf_matmul_destroy(); on failure it is NULL. */
+enum rf_status rf_matmul_create(struct rf_matmul **matmul, int bf16, const rf_real *weights,
+                                size_t nweights, size_t max_operand, struct rf_error *err);
+void rf_matmul_destroy(struct rf_matmul *matmul);
+
+/* To be called after the weights have changed. */
+void rf_matmul_refresh(struct rf_matmul *matmul);
+
+/* c[m][n] = or += a b, over k; each operand as it lies in memory, row-major with its leading
+ * dimension: NN: a [m][k], b [k][n];  NT: a [m][k], b [n][k];  TN: a [k][m], b [k][n]. With m
+ * or n zero nothing happens; with k zero, c becomes zero (or stays). */
+enum rf_form { RF_NN, RF_NT, RF_TN };
+void rf_matmul_run(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
+                   const rf_real *a, int lda, const rf_real *b, int ldb, int accumulate,
+                   rf_real *c, int ldc);
+
+/* The same in rf_real, without a context: for the small products inside attention. */
+void rf_gemm(enum rf_form form, int m, int n, int k, rf_real alpha, const rf_real *a, int lda,
+             const rf_real *b, int ldb, int accumulate, rf_real *c, int ldc);
+
+/* Which implementation the last product ran on, e.g. "OpenBLAS sgemm, SkylakeX". Borrowed. */
+const char *rf_matmul_implementation(const struct rf_matmul *matmul);
+
+/* Bytes held for copies. */
+size_t rf_matmul_bytes(const struct rf_matmul *matmul);
+
+#endif

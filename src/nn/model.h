@@ -1,0 +1,58 @@
+/* model.h - one rank's part of a transformer: values, gradients, forward and
+ * backward.
+ *
+ * Layers run in order over packed rows: of each sequence only what comes before its
+ * last asked row, and in the last layer everything but keys and values at the asked rows only.
+ * Padding behind that is never read. The optimiser is not here (adamw.h). */
+#ifndef RF_NN_MODEL_H
+#define RF_NN_MODEL_H
+
+#include "nn/batch.h"
+#include "nn/exchange.h"
+#include "nn/plan.h"
+
+struct rf_model;
+
+/* The largest batch that will come; max_range is the widest range_count. */
+struct rf_model_limits {
+    int max_B, max_T, max_R, max_range;
+};
+
+/* Makes the part that plan describes, with values drawn from seed: the same number for the
+ * same element of the whole, whatever the slices. plan is borrowed and must outlive the model.
+ * bf16: products with weights in bf16 (matmul.h); attention's inner products stay in fp32.
+ * The caller ends *model with rf_model_destroy(); on failure it is NULL. */
+enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *plan,
+                               const struct rf_exchange *exchange,
+                               const struct rf_model_limits *limits, int bf16, uint64_t seed,
+                               struct rf_error *err);
+void rf_model_destroy(struct rf_model *model);
+
+/* This rank's block of values, and of gradients, laid out as the plan says; [plan->nlocal]. */
+rf_real *rf_model_values(struct rf_model *model);
+const rf_real *rf_model_gradients(const struct rf_model *model);
+
+/* To be called after values have changed. */
+void rf_model_refresh(struct rf_model *model);
+
+/* On all ranks together, with the same batch: rows of the batch must be strictly ascending,
+ * tokens of computed rows inside the vocabulary, classes inside the range, all within the
+ * limits.
+ *
+ * rf_model_learn: forward and backward; gradients are those of the returned loss (weighted mean
+ * over the asked rows, nats), the same on every rank. With no asked rows: 0.
+ * rf_model_predict: forward only. prob [R][range_count] and best [R] (the most likely class,
+ * the lowest on ties) may be NULL and come out the same on every rank. Returns the loss where
+ * the batch has targets, else 0. */
+double rf_model_learn(struct rf_model *model, const struct rf_batch *batch,
+                      struct rf_work *work);
+double rf_model_predict(struct rf_model *model, const struct rf_batch *batch, float *prob,
+                        int32_t *best, struct rf_work *work);
+
+/* Which implementation multiplies matrices. Borrowed. */
+const char *rf_model_implementation(const struct rf_model *model);
+
+/* Bytes held: values, gradients, activations, copies. */
+size_t rf_model_bytes(const struct rf_model *model);
+
+#endif

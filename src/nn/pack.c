@@ -1,0 +1,67 @@
+#include "nn/pack.h"
+
+#include <assert.h>
+
+size_t rf_pack_cost(int B, int T, int R)
+{
+    size_t seqs = rf_arena_cost(((size_t)B + 1) * sizeof(int));
+    size_t rows = rf_arena_cost((size_t)B * (size_t)T * sizeof(int32_t));
+
+    return 2 * seqs + 2 * rows + 2 * rf_arena_cost((size_t)R * sizeof(int32_t));
+}
+
+void rf_pack_place(struct rf_pack *pack, struct rf_arena *arena, int B, int T, int R)
+{
+    size_t seqs = ((size_t)B + 1) * sizeof(int);
+    size_t rows = (size_t)B * (size_t)T * sizeof(int32_t);
+
+    *pack = (struct rf_pack){.nseq = 0};
+    pack->start = rf_arena_take(arena, seqs);
+    pack->asked_start = rf_arena_take(arena, seqs);
+    pack->token = rf_arena_take(arena, rows);
+    pack->position = rf_arena_take(arena, rows);
+    pack->asked_row = rf_arena_take(arena, (size_t)R * sizeof(int32_t));
+    pack->asked_position = rf_arena_take(arena, (size_t)R * sizeof(int32_t));
+}
+
+/* Packs the sequence of asked rows [r, returned), all of sequence rows[r] / T. */
+static int add_sequence(struct rf_pack *pack, const struct rf_batch *batch, int r)
+{
+    int b = batch->rows[r] / batch->T, len = 0;
+
+    pack->start[pack->nseq] = pack->n;
+    pack->asked_start[pack->nseq] = r;
+    pack->nseq++;
+    for (; r < batch->R && batch->rows[r] / batch->T == b; r++) {
+        int t = batch->rows[r] % batch->T;
+
+        assert(t >= len); /* strictly ascending */
+        pack->asked_row[r] = pack->n + t;
+        pack->asked_position[r] = t;
+        len = t + 1;
+    }
+    for (int t = 0; t < len; t++) {
+        pack->token[pack->n + t] = batch->tokens[(size_t)b * (size_t)batch->T + (size_t)t];
+        pack->position[pack->n + t] = t;
+    }
+    pack->n += len;
+    pack->longest = len > pack->longest ? len : pack->longest;
+    return r;
+}
+
+void rf_pack_fill(struct rf_pack *pack, const struct rf_batch *batch, struct rf_work *work)
+{
+    pack->nseq = pack->n = pack->longest = 0;
+    pack->nasked = batch->R;
+    for (int r = 0; r < batch->R;)
+        r = add_sequence(pack, batch, r);
+    pack->start[pack->nseq] = pack->n;
+    pack->asked_start[pack->nseq] = batch->R;
+    pack->all = pack->n == pack->nasked;
+
+    *work = (struct rf_work){.rows = pack->n, .asked = batch->R, .range = batch->range_count};
+    for (int i = 0; i < pack->n; i++)
+        work->row_visits += pack->position[i] + 1;
+    for (int r = 0; r < batch->R; r++)
+        work->asked_visits += pack->asked_position[r] + 1;
+}
