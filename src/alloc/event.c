@@ -17,8 +17,10 @@ struct field {
     size_t offset, size;
 };
 
-#define FIELD(key, kind, member)                                                                   \
-    {key, kind, offsetof(struct rf_event, member), sizeof(((struct rf_event *)0)->member)}
+#define FIELD(key, kind, member)                                                               \
+    {                                                                                          \
+        key, kind, offsetof(struct rf_event, member), sizeof(((struct rf_event *)0)->member)   \
+    }
 
 enum { FIELDS_MAX = 9 };
 
@@ -30,7 +32,8 @@ static const struct {
                        {FIELD("run", STRING, name), FIELD("version", STRING, version),
                         FIELD("config", HEX, digest), FIELD("seed", INT64, seed),
                         FIELD("policy", STRING, text), FIELD("grace_us", INT64, grace_us)}},
-    [RF_EVENT_CAPACITY] = {"capacity", {FIELD("devices", IDS, devices), FIELD("up", INT32, up)}},
+    [RF_EVENT_CAPACITY] = {"capacity",
+                           {FIELD("devices", IDS, devices), FIELD("up", INT32, up)}},
     [RF_EVENT_PLEDGE] = {"pledge",
                          {FIELD("account", STRING, account), FIELD("share", SHARE, share),
                           FIELD("basis", STRING, basis), FIELD("fence", STRING, text),
@@ -231,7 +234,8 @@ static enum rf_status read_int(struct reader *r, int64_t low, int64_t high, int6
     digits[n] = '\0';
     if (n == 0 || n > 20 || digits[n - 1] == '-')
         return bad(r, "expected an integer");
-    *value = strtoll(digits, &end, 10); /* out of range saturates, and then differs when written */
+    *value =
+        strtoll(digits, &end, 10); /* out of range saturates, and then differs when written */
     if (*value < low || *value > high)
         return bad(r, "the number is out of range");
     r->at += n;
@@ -241,8 +245,12 @@ static enum rf_status read_int(struct reader *r, int64_t low, int64_t high, int6
 /* The length of the UTF-8 sequence at p, 0 when it is none (or overlong, or a surrogate). */
 static size_t utf8_length(const unsigned char *p, size_t room)
 {
-    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3
-               : p[0] < 0xf5 ? 4 : 0;
+    size_t n = p[0] < 0x80   ? 1
+               : p[0] < 0xc2 ? 0
+               : p[0] < 0xe0 ? 2
+               : p[0] < 0xf0 ? 3
+               : p[0] < 0xf5 ? 4
+                             : 0;
 
     if (n == 0 || n > room)
         return 0;

@@ -19,7 +19,8 @@ static struct wide multiply(int64_t a, int64_t b)
     uint64_t mid2 = a0 * b1 + (mid & 0xffffffffu);
     uint64_t high = a1 * b1 + (mid >> 32) + (mid2 >> 32);
 
-    return (struct wide){{(uint32_t)low, (uint32_t)mid2, (uint32_t)high, (uint32_t)(high >> 32)}};
+    return (struct wide){
+        {(uint32_t)low, (uint32_t)mid2, (uint32_t)high, (uint32_t)(high >> 32)}};
 }
 
 /* Schoolbook division by one limb; the quotient must fit in 63 bits. */
@@ -88,12 +89,13 @@ enum rf_status rf_share_parse(struct rf_share *share, const char *text, struct r
         p++;
     }
     if (p == NULL || *p != '\0' || n > 15 || den < 1 || num > den)
-        return rf_fail(err, RF_ERR_INPUT,
-                       "not a share: '%.40s' (expected \"20%%\", \"0.2\" or \"1/5\", at most 1)",
-                       text);
+        return rf_fail(
+            err, RF_ERR_INPUT,
+            "not a share: '%.40s' (expected \"20%%\", \"0.2\" or \"1/5\", at most 1)", text);
     divisor = gcd(num, den);
     if (den / divisor > SHARE_DEN_MAX)
-        return rf_fail(err, RF_ERR_INPUT, "share is too fine: '%.40s' (at most 9 decimals)", text);
+        return rf_fail(err, RF_ERR_INPUT, "share is too fine: '%.40s' (at most 9 decimals)",
+                       text);
     *share = (struct rf_share){num / divisor, den / divisor};
     return RF_OK;
 }

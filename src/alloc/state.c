@@ -83,7 +83,8 @@ int rf_state_orphan(const struct rf_state *state, const struct rf_job *job)
 
 int64_t rf_state_owed_us(const struct rf_job *job, int64_t t_us)
 {
-    return job->lease < 0 || t_us <= job->charged_us ? 0 : job->ndevices * (t_us - job->charged_us);
+    return job->lease < 0 || t_us <= job->charged_us ? 0
+                                                     : job->ndevices * (t_us - job->charged_us);
 }
 
 int32_t rf_state_find_account(const struct rf_state *state, const char *name)
@@ -104,8 +105,8 @@ int rf_state_within(const struct rf_state *state, int32_t account, int32_t of)
 /* ---- room ------------------------------------------------------------- */
 
 /* Makes room for `more` items beyond count; the array may move. */
-static enum rf_status reserve(void **array, int32_t *room, int32_t count, int32_t more, size_t item,
-                              struct rf_error *err)
+static enum rf_status reserve(void **array, int32_t *room, int32_t count, int32_t more,
+                              size_t item, struct rf_error *err)
 {
     int64_t want = (int64_t)count + more;
     void *moved;
@@ -250,11 +251,13 @@ static enum rf_status do_capacity(struct rf_state *s, const struct rf_event *e,
     return RF_OK;
 }
 
-static enum rf_status do_pledge(struct rf_state *s, const struct rf_event *e, struct rf_error *err)
+static enum rf_status do_pledge(struct rf_state *s, const struct rf_event *e,
+                                struct rf_error *err)
 {
     struct rf_pledge *pledge = NULL;
     void *array = s->pledges;
-    enum rf_status st = reserve(&array, &s->pledges_room, s->npledges, 1, sizeof *s->pledges, err);
+    enum rf_status st =
+        reserve(&array, &s->pledges_room, s->npledges, 1, sizeof *s->pledges, err);
 
     s->pledges = array;
     if (st == RF_OK)
@@ -326,7 +329,8 @@ static void do_deny(struct rf_state *s, const struct rf_event *e)
         s->accounts[a].denied++;
 }
 
-static enum rf_status do_grant(struct rf_state *s, const struct rf_event *e, struct rf_error *err)
+static enum rf_status do_grant(struct rf_state *s, const struct rf_event *e,
+                               struct rf_error *err)
 {
     struct rf_job *job = &s->jobs[e->job];
     enum rf_status st = reserve_ids(&s->running, &s->running_room, s->nrunning, 1, err);

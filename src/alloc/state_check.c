@@ -4,7 +4,8 @@
 
 #include "alloc/state_rules.h"
 
-static enum rf_status refuse(struct rf_error *err, const struct rf_event *event, const char *rule)
+static enum rf_status refuse(struct rf_error *err, const struct rf_event *event,
+                             const char *rule)
 {
     return rf_fail(err, RF_ERR_INPUT, "%s refused: %s", rf_event_type_name(event->type), rule);
 }
@@ -16,7 +17,8 @@ int rf_account_name_ok(const char *name)
     if (n == 0 || n >= RF_NAME_BYTES || name[0] == '.' || name[n - 1] == '.' ||
         strstr(name, "..") != NULL)
         return 0;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == n;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") ==
+           n;
 }
 
 /* A code: lower-case words joined by '-'. */
@@ -102,7 +104,8 @@ static enum rf_status check_pledge(const struct rf_state *s, const struct rf_eve
     int others = 0;
 
     if (!rf_account_name_ok(e->account))
-        return refuse(err, e, "an account is names of letters, digits, '-' and '_' joined by '.'");
+        return refuse(err, e,
+                      "an account is names of letters, digits, '-' and '_' joined by '.'");
     if (strcmp(e->basis, "fleet") != 0 && strcmp(e->basis, "secured") != 0)
         return refuse(err, e, "the basis is \"fleet\" or \"secured\"");
     if (!code_ok(e->text))
@@ -136,7 +139,8 @@ static enum rf_status check_request(const struct rf_state *s, const struct rf_ev
     if (e->name[0] == '\0')
         return refuse(err, e, "a job has a name");
     if (!rf_account_name_ok(e->account))
-        return refuse(err, e, "an account is names of letters, digits, '-' and '_' joined by '.'");
+        return refuse(err, e,
+                      "an account is names of letters, digits, '-' and '_' joined by '.'");
     if (e->min < 1 || e->max < e->min)
         return refuse(err, e, "1 <= min <= max");
     if (e->limit_us < 0)
