@@ -451,7 +451,7 @@ static enum rf_status conclude(struct work *w, struct rf_error *err)
     if (st == RF_OK && w->stop == RF_GO && w->group->rank == 0) {
         st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
         if (st == RF_OK)
-            st = rf_metrics_write(&metrics, w->ctx->run_dir, w->job->name, err);
+            st = rf_record_metrics_write(&metrics, w->ctx->run_dir, w->job->name, err);
     }
     return rf_agree(w->group, st, err);
 }

@@ -339,7 +339,7 @@ double rf_metrics_get(const struct rf_metrics *metrics, const char *name)
     return NAN;
 }
 
-enum rf_status rf_metrics_write(const struct rf_metrics *metrics, const char *run_dir,
+enum rf_status rf_record_metrics_write(const struct rf_metrics *metrics, const char *run_dir,
                                 const char *job, struct rf_error *err)
 {
     struct text text = {0};
@@ -349,7 +349,7 @@ enum rf_status rf_metrics_write(const struct rf_metrics *metrics, const char *ru
     return write_text(&text, run_dir, job, "metrics", err);
 }
 
-enum rf_status rf_metrics_read(struct rf_metrics *metrics, const char *run_dir, const char *job,
+enum rf_status rf_record_metrics_read(struct rf_metrics *metrics, const char *run_dir, const char *job,
                                struct rf_error *err)
 {
     char path[RF_PATH_BYTES];

@@ -76,10 +76,10 @@ struct rf_metrics {
 void rf_metrics_add(struct rf_metrics *metrics, const char *name, double value);
 /* NAN when there is none of that name. */
 double rf_metrics_get(const struct rf_metrics *metrics, const char *name);
-enum rf_status rf_metrics_write(const struct rf_metrics *metrics, const char *run_dir,
+enum rf_status rf_record_metrics_write(const struct rf_metrics *metrics, const char *run_dir,
                                 const char *job, struct rf_error *err);
 /* No file gives an empty list. */
-enum rf_status rf_metrics_read(struct rf_metrics *metrics, const char *run_dir, const char *job,
+enum rf_status rf_record_metrics_read(struct rf_metrics *metrics, const char *run_dir, const char *job,
                                struct rf_error *err);
 
 #endif

@@ -1,0 +1,278 @@
+/* cmd_run.c - the main job: jobs of several accounts on the ranks of this MPI run, under a pledge. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/command.h"
+#include "cli/launch.h"
+#include "mpi/coordinator.h"
+#include "mpi/job.h"
+#include "mpi/series.h"
+#include "report/collect.h"
+#include "report/html.h"
+#include "report/trace.h"
+
+struct run_options {
+    const char *config, *out;
+    int resume, force, json, quiet;
+    struct rf_text_list set;
+};
+
+static enum rf_status read_options(struct run_options *o, int *help, int argc, char **argv,
+                                   struct rf_error *err)
+{
+    struct rf_arguments args;
+    const struct rf_option table[] = {
+        {.letter = 's', .name = "set", .value = "KEY=VALUE", .list = &o->set,
+         .help = "override a key of the configuration, e.g. policy.fence=none; any number of times"},
+        {.letter = 'o', .name = "out", .value = "DIR", .text = &o->out,
+         .help = "run directory, checkpoints below it; default: run.out/run.name of the configuration"},
+        {.letter = 'r', .name = "resume", .flag = &o->resume,
+         .help = "continue a run that was killed, or that ended with exit code 85"},
+        {.letter = 'f', .name = "force", .flag = &o->force,
+         .help = "remove an earlier run of the same name first"},
+        {.name = "json", .flag = &o->json, .help = "print results.json on stdout in place of the summary"},
+        {.letter = 'q', .name = "quiet", .flag = &o->quiet, .help = "no progress on stderr"},
+        {0}};
+    const struct rf_command_line line = {
+        .usage = "run CONFIG",
+        .about = "Runs the jobs and experiments of a configuration on the ranks of this MPI run: the "
+                 "last rank coordinates, each of the others is a device. The pledges of the "
+                 "configuration are enforced by its policy; every decision goes to a signed ledger.",
+        .more = "Start it with at least two ranks:\n"
+                "  mpirun -n 3 ringfence run configs/quickstart.cfg\n\n"
+                "SIGUSR1 or SIGTERM, to any rank, checkpoints every job, seals the ledger and ends\n"
+                "with exit code 85; --resume continues. Exit codes: 0 every pledge kept, 1 a pledge\n"
+                "broken or unprovable, 2 wrong arguments, configuration or input, 3 files, memory or\n"
+                "a job failed, 85 checkpointed, run me again.\n",
+        .options = table, .min = 1, .max = 1};
+    enum rf_status st = rf_options_parse(&line, argc, argv, &args, err);
+
+    *help = st == RF_OK && args.help;
+    if (st == RF_OK && !args.help)
+        o->config = args.text[0];
+    if (st == RF_OK && o->resume && o->force)
+        st = rf_fail(err, RF_ERR_ARG, "--resume and --force exclude each other; see 'ringfence run --help'");
+    return st;
+}
+
+/* Local: can the jobs run on so many devices, and is their data readable? Better
+ * known now than when the first job has been waiting for its devices. */
+static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    for (int32_t i = 0; i < launch->plan.njobs; i++)
+        if (launch->plan.jobs[i].min > nworkers)
+            return rf_fail(err, RF_ERR_CONFIG,
+                           "job '%s' needs at least %d ranks, this run has %d worker%s; start it with "
+                           "'mpirun -n %d'",
+                           launch->plan.jobs[i].name, launch->plan.jobs[i].min, nworkers,
+                           nworkers == 1 ? "" : "s", launch->plan.jobs[i].min + 1);
+    for (int i = 0; st == RF_OK && i < launch->spec.ntasks; i++) {
+        struct rf_task *task;
+
+        st = rf_task_open(&task, &launch->spec.tasks[i], (uint64_t)launch->spec.seed, err);
+        if (st == RF_OK)
+            rf_task_close(task);
+    }
+    return st;
+}
+
+/* Local, the coordinator: the key that seals; made on first use where none is named. */
+static enum rf_status load_key(const struct rf_run_spec *spec, struct rf_key **key,
+                               struct rf_error *err)
+{
+    char path[RF_PATH_BYTES], public_path[RF_PATH_BYTES];
+    enum rf_status st;
+
+    if (spec->key[0] != '\0')
+        return rf_key_load(key, spec->key, err);
+    st = rf_key_default_path(path, err);
+    if (st == RF_OK && !rf_file_exists(path)) {
+        if (snprintf(public_path, sizeof public_path, "%.*s.pub", RF_PATH_BYTES - 8, path) < 0)
+            return rf_fail(err, RF_ERR_INTERNAL, "cannot name the public key");
+        st = rf_key_generate(path, public_path, "ringfence", err);
+    }
+    return st == RF_OK ? rf_key_load(key, path, err) : st;
+}
+
+static struct rf_event pledge_event(const struct rf_pledge_spec *from, const char *fence)
+{
+    struct rf_event event = rf_event_make(RF_EVENT_PLEDGE, 0);
+
+    memcpy(event.account, from->account, sizeof event.account);
+    memcpy(event.basis, from->basis, sizeof event.basis);
+    snprintf(event.text, sizeof event.text, "%s", fence);
+    snprintf(event.author, sizeof event.author, "configuration");
+    snprintf(event.reason, sizeof event.reason, "declared-at-start");
+    event.share = from->share;
+    event.window_us = from->window_us;
+    event.tolerance_us = from->tolerance_us;
+    return event;
+}
+
+static struct rf_request request_of(const struct rf_planned_job *job)
+{
+    struct rf_request request = {.min = job->min, .max = job->max, .submit_us = job->submit_us,
+                                 .nafter = job->nafter};
+
+    memcpy(request.name, job->name, sizeof request.name);
+    memcpy(request.account, job->account, sizeof request.account);
+    memcpy(request.after, job->after, sizeof request.after);
+    return request;
+}
+
+/* Collective: pledges and requests as the coordinator takes them, then the run itself. */
+static enum rf_status coordinate(const struct rf_group *world, struct rf_launch *launch,
+                                 const struct run_options *o, struct rf_run_outcome *outcome,
+                                 struct rf_error *err)
+{
+    const struct rf_run_spec *spec = &launch->spec;
+    struct rf_job_context ctx = {.plan = &launch->plan, .run_dir = launch->run_dir,
+                                 .ckpt_dir = launch->ckpt_dir, .config_digest = launch->digest,
+                                 .version = RF_VERSION};
+    struct rf_event *pledges = calloc((size_t)spec->npledges + 1, sizeof *pledges);
+    struct rf_request *requests = calloc((size_t)launch->plan.njobs, sizeof *requests);
+    struct rf_policy policy = {0};
+    struct rf_key *key = NULL;
+    enum rf_status st = rf_policy_make(&policy, spec->order, spec->fence, err);
+    struct rf_run_options options = {
+        .version = RF_VERSION, .seed = spec->seed, .policy = &policy, .grace_us = spec->grace_us,
+        .lease_us = spec->lease_us, .seal_us = spec->seal_us, .heartbeat_us = spec->heartbeat_us,
+        .pledges = pledges, .npledges = spec->npledges, .requests = requests,
+        .nrequests = launch->plan.njobs, .ledger_path = launch->ledger_path, .resume = o->resume,
+        .progress = o->quiet ? 0 : isatty(STDERR_FILENO) ? 2 : 1};
+
+    if (st == RF_OK && (pledges == NULL || requests == NULL))
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d requests", launch->plan.njobs);
+    if (st == RF_OK && world->rank == world->size - 1)
+        st = load_key(spec, &key, err);
+    st = rf_agree(world, st, err);
+    if (st == RF_OK) {
+        for (int i = 0; i < spec->npledges; i++)
+            pledges[i] = pledge_event(&spec->pledges[i], spec->fence);
+        for (int32_t i = 0; i < launch->plan.njobs; i++)
+            requests[i] = request_of(&launch->plan.jobs[i]);
+        snprintf(options.run, sizeof options.run, "%s", spec->name);
+        snprintf(options.config_digest, sizeof options.config_digest, "%s", launch->digest);
+        snprintf(options.policy_name, sizeof options.policy_name, "%s+%s", spec->order, spec->fence);
+        options.key = key;
+        st = rf_coordinate(world, &options, rf_job_run, &ctx, outcome, err);
+    }
+    rf_job_context_clear(&ctx);
+    rf_key_free(key);
+    free(pledges);
+    free(requests);
+    return st;
+}
+
+/* Local, rank 0: the files of the run beside its ledger, and the summary. */
+static enum rf_status publish(const struct rf_launch *launch, const struct rf_collection *c,
+                              const struct run_options *o, struct rf_error *err)
+{
+    char path[RF_PATH_BYTES], *text = NULL;
+    enum rf_status st = rf_results_write(&c->results, launch->run_dir, err);
+
+    if (st == RF_OK)
+        st = rf_file_join(path, launch->run_dir, "trace.json", err);
+    if (st == RF_OK)
+        st = rf_trace_write(launch->ledger_path, path, err);
+    if (st == RF_OK)
+        st = rf_file_join(path, launch->run_dir, "metrics.h5", err);
+    if (st == RF_OK)
+        st = rf_series_write(path, &c->results, launch->ledger_path, err);
+    if (st == RF_OK)
+        st = rf_report_write(launch->run_dir, err);
+    if (st == RF_OK && o->json)
+        st = rf_results_json(&c->results, &text, err);
+    if (st == RF_OK && o->json)
+        fputs(text, stdout);
+    else if (st == RF_OK)
+        st = rf_results_print(&c->results, launch->run_dir, stdout, err);
+    free(text);
+    return st;
+}
+
+/* The run's answer: did all jobs end well, and was every pledge kept? */
+static enum rf_status verdict(const struct rf_collection *c, struct rf_error *err)
+{
+    const struct rf_state *state = c->results.state;
+
+    for (int32_t i = 0; i < state->njobs; i++)
+        if (state->jobs[i].state == RF_JOB_FAILED)
+            return rf_fail(err, RF_ERR_PEER, "job '%s' failed: %s", state->jobs[i].name,
+                           state->jobs[i].reason);
+    for (int i = 0; i < c->results.tally->npledges; i++)
+        if (c->results.tally->pledges[i].verdict != RF_KEPT)
+            return RF_NO;
+    return RF_OK;
+}
+
+/* Local, rank 0: what is known at the end, also of a run that a signal cut short. */
+static enum rf_status conclude(const struct rf_launch *launch, const struct run_options *o,
+                               int interrupted, double wall_s, struct rf_error *err)
+{
+    struct rf_collection c;
+    enum rf_status st = rf_collect(&c, &launch->spec, &launch->plan, launch->run_dir, err);
+
+    if (st == RF_OK) {
+        c.results.version = RF_VERSION;
+        c.results.wall_s = wall_s;
+        c.results.interrupted = interrupted;
+        st = publish(launch, &c, o, err);
+    }
+    if (st == RF_OK && !interrupted)
+        st = verdict(&c, err);
+    rf_collection_clear(&c);
+    return st;
+}
+
+static enum rf_status run(const struct rf_group *world, int argc, char **argv, struct rf_error *err)
+{
+    struct run_options o = {0};
+    struct rf_launch launch = {0};
+    struct rf_run_outcome outcome = {0};
+    int64_t start_us = rf_time_us();
+    int help, interrupted;
+    enum rf_status st = read_options(&o, &help, argc, argv, err);
+
+    if (st == RF_OK && help) {
+        rf_text_list_clear(&o.set);
+        return RF_OK;
+    }
+    if (st == RF_OK && world->size < 2)
+        st = rf_fail(err, RF_ERR_ARG, "run needs at least two ranks, a worker and the coordinator; start "
+                     "it with 'mpirun -n 3 ringfence run %s'", o.config);
+    if (st == RF_OK)
+        st = rf_launch_open(&launch, world, o.config, &o.set, o.out, err);
+    if (st == RF_OK)
+        st = rf_agree(world, world->rank == 0 ? check_jobs(&launch, world->size - 1, err) : RF_OK, err);
+    if (st == RF_OK)
+        st = rf_launch_directories(&launch, world,
+                                   o.resume  ? RF_LAUNCH_RESUME
+                                   : o.force ? RF_LAUNCH_FORCE
+                                             : RF_LAUNCH_NEW,
+                                   err);
+    if (st == RF_OK) {
+        st = coordinate(world, &launch, &o, &outcome, err);
+        interrupted = st == RF_AGAIN;
+        if (st == RF_OK || interrupted)
+            st = rf_agree(world,
+                          world->rank == 0 ? conclude(&launch, &o, interrupted,
+                                                      (double)(rf_time_us() - start_us) * 1e-6, err)
+                                           : RF_OK,
+                          err);
+        if (st == RF_OK && interrupted)
+            st = rf_fail(err, RF_AGAIN, "checkpointed after a signal; run again with --resume");
+    }
+    rf_run_outcome_clear(&outcome);
+    rf_launch_clear(&launch);
+    rf_text_list_clear(&o.set);
+    return st;
+}
+
+const struct rf_command rf_command_run = {
+    .name = "run", .summary = "run jobs and experiments under a pledge, on live MPI ranks", .run = run};

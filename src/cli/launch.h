@@ -1,0 +1,35 @@
+/* launch.h - what `run` and `train` do before they start: configuration, plan, directories. */
+#ifndef RF_CLI_LAUNCH_H
+#define RF_CLI_LAUNCH_H
+
+#include "base/file.h"
+#include "cli/options.h"
+#include "job/plan.h"
+#include "mpi/group.h"
+
+enum rf_launch_mode {
+    RF_LAUNCH_NEW,    /* the run directory must not exist yet */
+    RF_LAUNCH_FORCE,  /* an earlier run of the same name is removed */
+    RF_LAUNCH_RESUME, /* the run directory must exist, with the same configuration */
+};
+
+struct rf_launch {
+    struct rf_run_spec spec;
+    struct rf_plan plan;
+    char digest[65]; /* of the effective configuration */
+    char run_dir[RF_PATH_BYTES], ckpt_dir[RF_PATH_BYTES], ledger_path[RF_PATH_BYTES];
+};
+
+/* Collective on world. Rank 0 reads the file, every rank parses the same text. out: the run
+ * directory, or NULL for the one that the configuration names; with out, checkpoints go
+ * to out/checkpoints. The caller ends *launch with rf_launch_clear() in any case. */
+enum rf_status rf_launch_open(struct rf_launch *launch, const struct rf_group *world,
+                              const char *path, const struct rf_text_list *set, const char *out,
+                              struct rf_error *err);
+void rf_launch_clear(struct rf_launch *launch);
+
+/* Collective on world: rank 0 makes the directories and writes config.cfg. */
+enum rf_status rf_launch_directories(struct rf_launch *launch, const struct rf_group *world,
+                                     enum rf_launch_mode mode, struct rf_error *err);
+
+#endif

@@ -1,0 +1,368 @@
+#include "report/collect.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The jobs of one repeat of an experiment, -1 where there is none. */
+struct cell_jobs {
+    int32_t weak, student, ceiling, same_size, weak_half;
+};
+
+static struct cell_jobs find_cell(const struct rf_plan *plan, int experiment, int repeat,
+                                  enum rf_loss loss)
+{
+    struct cell_jobs cell = {-1, -1, -1, -1, -1};
+
+    for (int32_t i = 0; i < plan->njobs; i++) {
+        const struct rf_planned_job *job = &plan->jobs[i];
+
+        if (job->experiment != experiment || job->repeat != repeat)
+            continue;
+        if (job->role == RF_ROLE_WEAK)
+            cell.weak = i;
+        else if (job->role == RF_ROLE_CEILING)
+            cell.ceiling = i;
+        else if (job->role == RF_ROLE_SAME_SIZE)
+            cell.same_size = i;
+        else if (job->role == RF_ROLE_WEAK_HALF)
+            cell.weak_half = i;
+        else if (job->role == RF_ROLE_STUDENT && job->loss == loss)
+            cell.student = i;
+    }
+    return cell;
+}
+
+static int is_done(const struct rf_state *state, int32_t job)
+{
+    return job >= 0 && job < state->njobs && state->jobs[job].state == RF_JOB_DONE;
+}
+
+static int cell_done(const struct rf_state *state, const struct cell_jobs *cell)
+{
+    return is_done(state, cell->weak) && is_done(state, cell->student) &&
+           is_done(state, cell->ceiling);
+}
+
+/* Says in failed which job of the cell is missing, and why. */
+static void explain(const struct rf_state *state, const struct rf_plan *plan,
+                    const struct cell_jobs *cell, char *failed, size_t size)
+{
+    const int32_t jobs[] = {cell->weak, cell->student, cell->ceiling};
+
+    for (int i = 0; i < 3; i++) {
+        const struct rf_job *job;
+
+        if (is_done(state, jobs[i]))
+            continue;
+        if (jobs[i] < 0 || jobs[i] >= state->njobs) {
+            snprintf(failed, size, "a job was never requested");
+            return;
+        }
+        job = &state->jobs[jobs[i]];
+        snprintf(failed, size, "job %.40s is %s%s%.60s", plan->jobs[jobs[i]].name,
+                 rf_job_state_name(job->state), job->reason[0] ? ": " : "", job->reason);
+        return;
+    }
+}
+
+/* Test predictions of all finished repeats, one after the other. */
+struct pooled {
+    int n, nseeds;
+    unsigned char *weak_right, *student_right, *ceiling_right; /* [nseeds][n] */
+    int32_t *weak, *student, *truth;                           /* [nseeds][n] */
+};
+
+static void pooled_clear(struct pooled *p)
+{
+    free(p->weak_right);
+    free(p->student_right);
+    free(p->ceiling_right);
+    free(p->weak);
+    free(p->student);
+    free(p->truth);
+}
+
+static enum rf_status pooled_make(struct pooled *p, int n, int seeds, struct rf_error *err)
+{
+    size_t items = (size_t)n * (size_t)seeds;
+
+    *p = (struct pooled){.n = n,
+                         .weak_right = malloc(items),
+                         .student_right = malloc(items),
+                         .ceiling_right = malloc(items),
+                         .weak = malloc(items * sizeof(int32_t)),
+                         .student = malloc(items * sizeof(int32_t)),
+                         .truth = malloc(items * sizeof(int32_t))};
+    if (p->weak_right == NULL || p->student_right == NULL || p->ceiling_right == NULL ||
+        p->weak == NULL || p->student == NULL || p->truth == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: predictions of %zu items", items);
+    return RF_OK;
+}
+
+/* One model's predictions into the next seed's rows; all must be of the same test items. */
+static enum rf_status pool_model(struct pooled *p, const char *run_dir, const char *job,
+                                 unsigned char *right, int32_t *best, struct rf_error *err)
+{
+    struct rf_predictions read;
+    size_t at = (size_t)p->nseeds * (size_t)p->n;
+    enum rf_status st = rf_predictions_read_test(&read, run_dir, job, err);
+
+    if (st == RF_OK && read.n != p->n)
+        st = rf_fail(err, RF_ERR_INPUT, "'%s/jobs/%s.test' has %d items, expected %d", run_dir,
+                     job, read.n, p->n);
+    for (int i = 0; st == RF_OK && i < p->n; i++) {
+        right[at + (size_t)i] = read.best[i] == read.truth[i];
+        p->truth[at + (size_t)i] = read.truth[i];
+        if (best != NULL)
+            best[at + (size_t)i] = read.best[i];
+    }
+    rf_predictions_clear(&read);
+    return st;
+}
+
+static double share_right(const unsigned char *right, int n)
+{
+    int sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += right[i];
+    return n > 0 ? (double)sum / n : NAN;
+}
+
+static enum rf_status pool_cell(struct pooled *p, const struct rf_plan *plan,
+                                const char *run_dir, const struct cell_jobs *cell,
+                                struct rf_seed_scores *score, struct rf_error *err)
+{
+    size_t at = (size_t)p->nseeds * (size_t)p->n;
+    enum rf_status st;
+
+    st = pool_model(p, run_dir, plan->jobs[cell->weak].name, p->weak_right, p->weak, err);
+    if (st == RF_OK)
+        st = pool_model(p, run_dir, plan->jobs[cell->student].name, p->student_right,
+                        p->student, err);
+    if (st == RF_OK)
+        st =
+            pool_model(p, run_dir, plan->jobs[cell->ceiling].name, p->ceiling_right, NULL, err);
+    if (st != RF_OK)
+        return st;
+    *score = (struct rf_seed_scores){.weak = share_right(p->weak_right + at, p->n),
+                                     .student = share_right(p->student_right + at, p->n),
+                                     .ceiling = share_right(p->ceiling_right + at, p->n)};
+    p->nseeds++;
+    return RF_OK;
+}
+
+/* The mean of a metric over the repeats that have it. */
+struct mean {
+    double sum;
+    int n;
+};
+
+static void add_metric(struct mean *mean, const struct rf_collection *c, int32_t job,
+                       const char *name)
+{
+    double value =
+        is_done(c->audit.state, job) ? rf_metrics_get(&c->jobs[job].metrics, name) : NAN;
+
+    if (!isnan(value)) {
+        mean->sum += value;
+        mean->n++;
+    }
+}
+
+static double mean_of(const struct mean *mean)
+{
+    return mean->n > 0 ? mean->sum / mean->n : NAN;
+}
+
+/* Numbers that the jobs have noted themselves. */
+static void add_controls(struct rf_collection *c, const struct rf_plan *plan, int experiment,
+                         enum rf_loss loss, int repeats, struct rf_experiment_result *result)
+{
+    struct mean same = {0}, half = {0}, zero = {0}, ece = {0}, brier = {0};
+
+    for (int k = 0; k < repeats; k++) {
+        struct cell_jobs cell = find_cell(plan, experiment, k, loss);
+
+        add_metric(&same, c, cell.same_size, "test_accuracy");
+        add_metric(&half, c, cell.weak_half, "test_accuracy");
+        add_metric(&ece, c, cell.student, "test_ece");
+        add_metric(&brier, c, cell.student, "test_brier");
+    }
+    for (int32_t i = 0; i < plan->njobs; i++)
+        if (plan->jobs[i].experiment == experiment && plan->jobs[i].role == RF_ROLE_ZERO_SHOT)
+            add_metric(&zero, c, i, "test_accuracy");
+    result->same_size = mean_of(&same);
+    result->strong_on_weak_half = mean_of(&half);
+    result->zero_shot = mean_of(&zero);
+    result->ece = mean_of(&ece);
+    result->brier = mean_of(&brier);
+}
+
+/* How many test items the first finished repeat has; 0 when none is finished. */
+static enum rf_status count_items(const struct rf_collection *c, const struct rf_plan *plan,
+                                  int experiment, enum rf_loss loss, int repeats,
+                                  const char *run_dir, int *n, struct rf_error *err)
+{
+    *n = 0;
+    for (int k = 0; k < repeats; k++) {
+        struct cell_jobs cell = find_cell(plan, experiment, k, loss);
+        struct rf_predictions read;
+        enum rf_status st;
+
+        if (!cell_done(c->audit.state, &cell))
+            continue;
+        st = rf_predictions_read_test(&read, run_dir, plan->jobs[cell.weak].name, err);
+        *n = read.n;
+        rf_predictions_clear(&read);
+        return st;
+    }
+    return RF_OK;
+}
+
+static enum rf_status evaluate(struct rf_collection *c, const struct rf_run_spec *spec,
+                               const struct rf_plan *plan, int experiment, enum rf_loss loss,
+                               const char *run_dir, struct rf_seed_scores *scores,
+                               struct rf_experiment_result *result, struct rf_error *err)
+{
+    const struct rf_experiment_spec *from = &spec->experiments[experiment];
+    struct pooled pooled = {0};
+    int n;
+    enum rf_status st;
+
+    st = count_items(c, plan, experiment, loss, from->seeds, run_dir, &n, err);
+    if (st == RF_OK && n > 0)
+        st = pooled_make(&pooled, n, from->seeds, err);
+    for (int k = 0; st == RF_OK && k < from->seeds; k++) {
+        struct cell_jobs cell = find_cell(plan, experiment, k, loss);
+
+        if (cell_done(c->audit.state, &cell))
+            st = pool_cell(&pooled, plan, run_dir, &cell, &scores[pooled.nseeds], err);
+        else
+            explain(c->audit.state, plan, &cell, result->failed, sizeof result->failed);
+    }
+    if (st == RF_OK && pooled.nseeds > 0) {
+        const struct rf_w2s_items items = {.n = n,
+                                           .nseeds = pooled.nseeds,
+                                           .weak = pooled.weak_right,
+                                           .student = pooled.student_right,
+                                           .ceiling = pooled.ceiling_right};
+
+        result->failed[0] = '\0';
+        st = rf_w2s_evaluate(&items, from->bootstrap, (uint64_t)spec->seed, &result->w2s, err);
+        rf_w2s_agreement(pooled.weak, pooled.student, pooled.truth, n * pooled.nseeds,
+                         &result->agreement);
+    }
+    result->test_items = n;
+    result->seeds = pooled.nseeds;
+    result->scores = pooled.nseeds > 0 ? scores : NULL;
+    pooled_clear(&pooled);
+    return st;
+}
+
+static enum rf_status add_experiments(struct rf_collection *c, const struct rf_run_spec *spec,
+                                      const struct rf_plan *plan, const char *run_dir,
+                                      struct rf_error *err)
+{
+    struct rf_seed_scores *scores = c->scores;
+    enum rf_status st = RF_OK;
+
+    for (int e = 0; st == RF_OK && e < spec->nexperiments; e++) {
+        const struct rf_experiment_spec *from = &spec->experiments[e];
+
+        for (int loss = RF_LOSS_XENT; st == RF_OK && loss <= RF_LOSS_CONFIDENCE; loss++) {
+            struct rf_experiment_result *result = &c->experiments[c->results.nexperiments];
+
+            if (loss == RF_LOSS_CONFIDENCE ? !from->confidence : !from->xent)
+                continue;
+            *result = (struct rf_experiment_result){.agreement = {NAN, NAN, NAN, NAN, NAN}};
+            memcpy(result->name, from->name, sizeof result->name);
+            memcpy(result->task, from->task, sizeof result->task);
+            snprintf(result->loss, sizeof result->loss, "%s", rf_loss_name((enum rf_loss)loss));
+            add_controls(c, plan, e, (enum rf_loss)loss, from->seeds, result);
+            st = evaluate(c, spec, plan, e, (enum rf_loss)loss, run_dir, scores, result, err);
+            scores += from->seeds;
+            c->results.nexperiments++;
+        }
+    }
+    return st;
+}
+
+static enum rf_status read_jobs(struct rf_collection *c, const struct rf_plan *plan,
+                                const char *run_dir, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    for (int32_t i = 0; st == RF_OK && i < plan->njobs; i++) {
+        const struct rf_planned_job *job = &plan->jobs[i];
+
+        c->jobs[i].kind = rf_role_name(job->role);
+        st = rf_curve_read(&c->jobs[i].curve, run_dir, job->name, INT64_MAX, err);
+        if (st == RF_OK)
+            st = rf_record_metrics_read(&c->jobs[i].metrics, run_dir, job->name, err);
+    }
+    return st;
+}
+
+static enum rf_status make_room(struct rf_collection *c, const struct rf_run_spec *spec,
+                                const struct rf_plan *plan, struct rf_error *err)
+{
+    size_t cells = 1;
+
+    for (int e = 0; e < spec->nexperiments; e++)
+        cells += 2 * (size_t)spec->experiments[e].seeds;
+    c->jobs = calloc((size_t)plan->njobs, sizeof *c->jobs);
+    c->experiments = calloc(2 * (size_t)spec->nexperiments + 1, sizeof *c->experiments);
+    c->scores = calloc(cells, sizeof *c->scores);
+    if (c->jobs == NULL || c->experiments == NULL || c->scores == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: results of %d jobs", plan->njobs);
+    c->results.njobs = plan->njobs;
+    return RF_OK;
+}
+
+enum rf_status rf_collect(struct rf_collection *c, const struct rf_run_spec *spec,
+                          const struct rf_plan *plan, const char *run_dir, struct rf_error *err)
+{
+    enum rf_status st;
+
+    *c = (struct rf_collection){0};
+    st = rf_file_join(c->ledger_path, run_dir, "ledger.jsonl", err);
+    if (st == RF_OK)
+        st = make_room(c, spec, plan, err);
+    if (st == RF_OK)
+        st = rf_audit_ledger(&c->audit, c->ledger_path, NULL, err);
+    if (st == RF_OK)
+        st = read_jobs(c, plan, run_dir, err);
+    if (st == RF_OK)
+        st = add_experiments(c, spec, plan, run_dir, err);
+    if (st != RF_OK)
+        return st;
+    snprintf(c->policy, sizeof c->policy, "%.15s+%.15s", spec->order, spec->fence);
+    c->results.run = spec->name;
+    c->results.policy = c->policy;
+    c->results.seed = spec->seed;
+    c->results.devices = c->audit.state->nfleet;
+    c->results.state = c->audit.state;
+    c->results.tally = c->audit.tally;
+    c->results.jobs = c->jobs;
+    c->results.experiments = c->experiments;
+    c->results.ledger = (struct rf_ledger_result){.path = c->ledger_path,
+                                                  .entries = c->audit.ledger.entries,
+                                                  .head = c->audit.ledger.head,
+                                                  .sealed = c->audit.ledger.sealed_entries ==
+                                                            c->audit.ledger.entries};
+    return RF_OK;
+}
+
+void rf_collection_clear(struct rf_collection *c)
+{
+    for (int i = 0; c->jobs != NULL && i < c->results.njobs; i++)
+        rf_curve_clear(&c->jobs[i].curve);
+    free(c->jobs);
+    free(c->experiments);
+    free(c->scores);
+    rf_audit_clear(&c->audit);
+    *c = (struct rf_collection){0};
+}
