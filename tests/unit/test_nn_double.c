@@ -1,0 +1,415 @@
+/* Every backward function against central differences, in double: the library that is linked
+ * here is built from the same files as the program's with RF_REAL_DOUBLE. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "nn/activation.h"
+#include "nn/adamw.h"
+#include "nn/attention.h"
+#include "nn/embed.h"
+#include "nn/linear.h"
+#include "nn/loss.h"
+#include "nn/model.h"
+#include "nn/norm.h"
+
+enum { MANY = 4096 };
+
+static void draw(double *x, size_t n, uint64_t which)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = rf_rng_normal(3, which, i);
+}
+
+static double dot(const double *a, const double *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/* A function of some inputs, as a scalar: its output times fixed numbers. */
+struct problem {
+    double (*value)(void *data);
+    void *data;
+};
+
+/* The gradient of value with respect to x [n] is dx, within 1e-6 of its largest element. */
+static void assert_gradient(const struct problem *p, double *x, const double *dx, size_t n)
+{
+    const double h = 1e-5;
+    double largest = 1e-3, worst = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        double keep = x[i], up, down, error;
+
+        x[i] = keep + h;
+        up = p->value(p->data);
+        x[i] = keep - h;
+        down = p->value(p->data);
+        x[i] = keep;
+        error = fabs((up - down) / (2 * h) - dx[i]);
+        worst = error > worst ? error : worst;
+        largest = fabs(dx[i]) > largest ? fabs(dx[i]) : largest;
+    }
+    if (!(worst < 1e-6 * largest))
+        fail_msg("error %g beside gradients up to %g", worst, largest);
+}
+
+struct arrays {
+    int n, C, O;
+    double x[MANY], w[MANY], b[MANY], y[MANY], dy[MANY], mean[MANY], rstd[MANY];
+    double dx[MANY], dw[MANY], db[MANY];
+    struct rf_matmul *matmul;
+};
+
+static void arrays_init(struct arrays *a, int n, int C, int O)
+{
+    memset(a, 0, sizeof *a);
+    a->n = n;
+    a->C = C;
+    a->O = O;
+    draw(a->x, MANY, 1);
+    draw(a->w, MANY, 2);
+    draw(a->b, MANY, 3);
+    draw(a->dy, MANY, 4);
+    assert_int_equal(rf_matmul_create(&a->matmul, 0, a->w, MANY, MANY, NULL), RF_OK);
+}
+
+static double norm_value(void *data)
+{
+    struct arrays *a = data;
+
+    rf_norm_forward(a->y, a->mean, a->rstd, a->x, a->w, a->b, a->n, a->C);
+    return dot(a->y, a->dy, (size_t)(a->n * a->C));
+}
+
+static void layer_norm_backward_is_its_gradient(void **state)
+{
+    static struct arrays a;
+    struct problem p = {norm_value, &a};
+
+    (void)state;
+    arrays_init(&a, 5, 13, 0);
+    norm_value(&a);
+    rf_norm_backward(a.dx, a.dw, a.db, a.dy, a.x, a.mean, a.rstd, a.w, a.n, a.C);
+    assert_gradient(&p, a.x, a.dx, 65);
+    assert_gradient(&p, a.w, a.dw, 13);
+    assert_gradient(&p, a.b, a.db, 13);
+    rf_matmul_destroy(a.matmul);
+}
+
+static double gelu_value(void *data)
+{
+    struct arrays *a = data;
+    static double with_bias[MANY];
+
+    memcpy(with_bias, a->x, sizeof with_bias);
+    rf_gelu_forward(a->y, with_bias, a->b, a->n, a->C);
+    return dot(a->y, a->dy, (size_t)(a->n * a->C));
+}
+
+static void gelu_backward_is_its_gradient(void **state)
+{
+    static struct arrays a;
+    static double with_bias[MANY];
+    struct problem p = {gelu_value, &a};
+
+    (void)state;
+    arrays_init(&a, 7, 11, 0);
+    memcpy(with_bias, a.x, sizeof with_bias);
+    rf_gelu_forward(a.y, with_bias, a.b, a.n, a.C);
+    memcpy(a.dx, a.dy, sizeof a.dx);
+    rf_gelu_backward(a.dx, a.db, with_bias, a.n, a.C);
+    assert_gradient(&p, a.x, a.dx, 77);
+    assert_gradient(&p, a.b, a.db, 11);
+    rf_matmul_destroy(a.matmul);
+}
+
+static void gelu_has_its_published_values(void **state)
+{
+    double x[3] = {-1, 0.5, 3}, b[3] = {0, 0, 0}, y[3];
+
+    (void)state;
+    rf_gelu_forward(y, x, b, 1, 3);
+    for (int i = 0; i < 3; i++) {
+        double u = sqrt(2 / 3.14159265358979323846) * (x[i] + 0.044715 * x[i] * x[i] * x[i]);
+
+        assert_true(fabs(y[i] - 0.5 * x[i] * (1 + tanh(u))) < 1e-14);
+    }
+}
+
+static double linear_value(void *data)
+{
+    struct arrays *a = data;
+
+    rf_linear_forward(a->matmul, a->y, a->x, a->w, a->b, a->n, a->C, a->O);
+    return dot(a->y, a->dy, (size_t)(a->n * a->O));
+}
+
+static void linear_backward_is_its_gradient(void **state)
+{
+    static struct arrays a;
+    struct problem p = {linear_value, &a};
+
+    (void)state;
+    arrays_init(&a, 6, 7, 9);
+    rf_linear_backward(a.matmul, a.dx, 0, a.dw, a.db, a.dy, a.x, a.w, a.n, a.C, a.O);
+    assert_gradient(&p, a.x, a.dx, 42);
+    assert_gradient(&p, a.w, a.dw, 63);
+    assert_gradient(&p, a.b, a.db, 9);
+    rf_matmul_destroy(a.matmul);
+}
+
+/* Three sequences of 1, 6 and 9 keys; the queries are some of the positions only. */
+static const int KEYS[4] = {0, 1, 7, 16}, QUERIES[4] = {0, 1, 4, 8};
+static const int32_t POSITIONS[8] = {0, 0, 2, 5, 1, 4, 7, 8};
+
+struct attending {
+    struct rf_attention shape;
+    double q[8 * 10], kv[16 * 20], out[8 * 10], log_sum[8 * 2], dout[8 * 10];
+    double dq[8 * 10], dkv[16 * 20], scratch[2 * 81];
+};
+
+static double attention_value(void *data)
+{
+    struct attending *a = data;
+
+    rf_attention_forward(a->out, a->log_sum, a->q, a->kv, a->scratch, &a->shape);
+    return dot(a->out, a->dout, 80);
+}
+
+static void attention_backward_is_its_gradient(void **state)
+{
+    static struct attending a;
+    struct problem p = {attention_value, &a};
+
+    (void)state;
+    a.shape = (struct rf_attention){.nseq = 3,
+                                    .heads = 2,
+                                    .head_width = 5,
+                                    .key = KEYS,
+                                    .query = QUERIES,
+                                    .position = POSITIONS,
+                                    .longest = 9};
+    draw(a.q, 80, 1);
+    draw(a.kv, 320, 2);
+    draw(a.dout, 80, 3);
+    attention_value(&a);
+    rf_attention_backward(a.dq, a.dkv, a.dout, a.out, a.log_sum, a.q, a.kv, a.scratch,
+                          &a.shape);
+    assert_gradient(&p, a.q, a.dq, 80);
+    assert_gradient(&p, a.kv, a.dkv, 320);
+}
+
+static void attention_is_the_plain_formula(void **state)
+{
+    static struct attending a;
+
+    (void)state;
+    a.shape = (struct rf_attention){.nseq = 3,
+                                    .heads = 2,
+                                    .head_width = 5,
+                                    .key = KEYS,
+                                    .query = QUERIES,
+                                    .position = POSITIONS,
+                                    .longest = 9};
+    draw(a.q, 80, 1);
+    draw(a.kv, 320, 2);
+    attention_value(&a);
+    for (int s = 0; s < 3; s++)
+        for (int i = QUERIES[s]; i < QUERIES[s + 1]; i++)
+            for (int h = 0; h < 2; h++) {
+                double want[5] = {0}, total = 0;
+
+                for (int j = 0; j <= POSITIONS[i]; j++) {
+                    const double *k = a.kv + (KEYS[s] + j) * 20 + h * 5;
+                    double e = exp(dot(a.q + i * 10 + h * 5, k, 5) / sqrt(5.0));
+
+                    total += e;
+                    for (int c = 0; c < 5; c++)
+                        want[c] += e * k[10 + c];
+                }
+                for (int c = 0; c < 5; c++)
+                    assert_true(fabs(want[c] / total - a.out[i * 10 + h * 5 + c]) < 1e-12);
+            }
+}
+
+static void embedding_backward_is_its_transpose(void **state)
+{
+    static const int32_t TOKENS[6] = {4, 9, 4, 2, 7, 5};
+    double wte[4 * 3], x[18], dx[18], dwte[12] = {0};
+
+    (void)state;
+    draw(wte, 12, 1);
+    draw(dx, 18, 2);
+    rf_embed_forward(x, wte, TOKENS, 6, 3, 4, 4); /* rows 4 .. 7 are here */
+    rf_embed_backward(dwte, dx, TOKENS, 6, 3, 4, 4);
+    assert_true(fabs(dot(x, dx, 18) - dot(wte, dwte, 12)) < 1e-12);
+    assert_true(x[3] == 0 && x[9] == 0 && x[0] == wte[0] && x[12] == wte[9]);
+}
+
+struct entropy {
+    double logits[5 * 7];
+    struct rf_targets targets;
+    double scale[5];
+};
+
+static double entropy_value(void *data)
+{
+    struct entropy *e = data;
+    double work[35], top[5], sum[5], want[5], loss = 0;
+
+    memcpy(work, e->logits, sizeof work);
+    rf_loss_max(top, work, 5, 7);
+    rf_loss_sums(work, sum, want, top, &e->targets, 5, 7);
+    for (int r = 0; r < 5; r++)
+        loss += e->scale[r] * (log(sum[r]) - want[r]);
+    return loss;
+}
+
+static void check_entropy(const int32_t *target, const float *soft)
+{
+    struct entropy e = {.targets = {target, soft, 7, 0}, .scale = {0.3, 0.1, 0.2, 0, 0.4}};
+    struct problem p = {entropy_value, &e};
+    double d[35], top[5], sum[5], want[5];
+
+    draw(e.logits, 35, 1);
+    memcpy(d, e.logits, sizeof d);
+    rf_loss_max(top, d, 5, 7);
+    rf_loss_sums(d, sum, want, top, &e.targets, 5, 7);
+    rf_loss_backward(d, sum, e.scale, &e.targets, 5, 7);
+    assert_gradient(&p, e.logits, d, 35);
+}
+
+static void cross_entropy_backward_is_its_gradient(void **state)
+{
+    static const int32_t TARGET[5] = {6, 0, 3, 3, 1};
+    float soft[35];
+
+    (void)state;
+    for (int r = 0; r < 5; r++)
+        for (int c = 0; c < 7; c++)
+            soft[7 * r + c] = (float)(c + 1) / 28;
+    check_entropy(TARGET, NULL);
+    check_entropy(NULL, soft);
+}
+
+/* ---- whole models ---------------------------------------------------------- */
+
+struct whole {
+    struct rf_plan plan;
+    struct rf_model *model;
+    struct rf_batch batch;
+};
+
+static const int32_t MODEL_TOKENS[3 * 6] = {1,  4, 2, 8, 5, 7, 3, 0,  9,
+                                            10, 6, 6, 2, 2, 1, 3, 99, 99};
+
+static void whole_init(struct whole *w, int size)
+{
+    struct rf_model_shape shape = {
+        .vocabulary = 11, .context = 7, .layers = 2, .heads = 3, .width = 6, .hidden = 10};
+    struct rf_model_limits limits = {3, 6, 18, 11};
+    struct rf_exchange alone = rf_exchange_serial();
+    rf_real *values;
+
+    assert_int_equal(rf_plan_make(&w->plan, &shape, 0, size, NULL), RF_OK);
+    assert_int_equal(rf_model_create(&w->model, &w->plan, &alone, &limits, 0, 5, NULL), RF_OK);
+    /* Far from the start, where many gradients are close to zero. */
+    values = rf_model_values(w->model);
+    for (size_t i = 0; i < w->plan.nlocal; i++)
+        values[i] += 0.3 * rf_rng_normal(8, 8, i);
+    w->batch = (struct rf_batch){.B = 3, .T = 6, .tokens = MODEL_TOKENS};
+}
+
+static void whole_clear(struct whole *w)
+{
+    rf_model_destroy(w->model);
+    rf_plan_clear(&w->plan);
+}
+
+static double whole_value(void *data)
+{
+    struct whole *w = data;
+    struct rf_work work;
+
+    return rf_model_predict(w->model, &w->batch, NULL, NULL, &work);
+}
+
+static void check_whole(struct whole *w)
+{
+    struct problem p = {whole_value, w};
+    struct rf_work work;
+    double loss = rf_model_learn(w->model, &w->batch, &work);
+
+    assert_true(fabs(loss - whole_value(w)) < 1e-12);
+    for (int i = 0; i < w->plan.nparams; i++) {
+        const struct rf_param *q = &w->plan.params[i];
+
+        assert_gradient(&p, rf_model_values(w->model) + q->at,
+                        rf_model_gradients(w->model) + q->at,
+                        (size_t)(q->extent[0] * q->extent[1]));
+    }
+}
+
+static void language_model_gradients_are_right(void **state)
+{
+    static const int32_t ROWS[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    static const int32_t TARGET[16] = {4, 2, 8, 5, 7, 0, 0, 9, 10, 6, 6, 1, 2, 1, 3, 0};
+    static struct whole w;
+
+    (void)state;
+    whole_init(&w, 1);
+    w.batch.R = 16;
+    w.batch.rows = ROWS;
+    w.batch.range_count = 11;
+    w.batch.target = TARGET;
+    check_whole(&w);
+    whole_clear(&w);
+}
+
+static void classifier_gradients_are_right(void **state)
+{
+    static const int32_t ROWS[4] = {2, 5, 12, 15}; /* the second sequence is not asked at all */
+    static const float SOFT[12] = {0.25F, 0.5F, 0.25F, 1, 0, 0, 0, 0.75F, 0.25F, 0.5F, 0.5F, 0};
+    static const float WEIGHT[4] = {1, 0.5F, 2, 0.25F};
+    static struct whole w;
+
+    (void)state;
+    whole_init(&w, 1);
+    w.batch.R = 4;
+    w.batch.rows = ROWS;
+    w.batch.range_begin = 7;
+    w.batch.range_count = 3;
+    w.batch.soft = SOFT;
+    w.batch.weight = WEIGHT;
+    check_whole(&w);
+    whole_clear(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layer_norm_backward_is_its_gradient),
+        cmocka_unit_test(gelu_backward_is_its_gradient),
+        cmocka_unit_test(gelu_has_its_published_values),
+        cmocka_unit_test(linear_backward_is_its_gradient),
+        cmocka_unit_test(attention_backward_is_its_gradient),
+        cmocka_unit_test(attention_is_the_plain_formula),
+        cmocka_unit_test(embedding_backward_is_its_transpose),
+        cmocka_unit_test(cross_entropy_backward_is_its_gradient),
+        cmocka_unit_test(language_model_gradients_are_right),
+        cmocka_unit_test(classifier_gradients_are_right),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
