@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "alloc/policy.h"
+#include "data/chess_rules.h"
 
 enum { PATH_TEXT = 200, PLACE_TEXT = 300 };
 
@@ -177,6 +178,29 @@ static const struct source_rule source_rules[] = {
     {"tsv", 2, 0, 1, 0, 1, 1},
 };
 
+/* The built-in source makes as many examples as it is told, and there must be enough to split.
+ */
+static enum rf_status check_rules_task(const struct checker *c, int i)
+{
+    const struct rf_task_options *t = &c->spec->tasks[i];
+    char known[200] = "";
+    size_t at = 0;
+
+    for (int k = 0; k < RF_CHESS_NRULES && at < sizeof known; k++)
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", k > 0 ? ", " : "",
+                               rf_chess_rules[k].name);
+    if (rf_chess_rule_find(t->rule) == NULL)
+        return refuse(c, "tasks", i, "rule", "expected one of %s, got '%s'", known, t->rule);
+    if (t->train < 4)
+        return refuse(c, "tasks", i, "train", "expected at least 4, got %d", t->train);
+    if (t->validation < 2)
+        return refuse(c, "tasks", i, "validation", "expected at least 2, got %d",
+                      t->validation);
+    if (t->test < 2)
+        return refuse(c, "tasks", i, "test", "expected at least 2, got %d", t->test);
+    return RF_OK;
+}
+
 static enum rf_status check_task(const struct checker *c, int i)
 {
     const struct rf_task_options *t = &c->spec->tasks[i];
@@ -206,6 +230,8 @@ static enum rf_status check_task(const struct checker *c, int i)
                           "expected nothing, since source \"%s\" does not use it, got a value",
                           t->source);
     }
+    if (rule->rule == 2)
+        return check_rules_task(c, i);
     if (strcmp(t->source, "tsv") == 0 && t->vocabulary < 260)
         return refuse(c, "tasks", i, "vocabulary",
                       "expected at least 260 (all bytes and a few marks), got %d",
