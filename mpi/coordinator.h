@@ -32,11 +32,13 @@ struct rf_run_options {
     int64_t grace_us, lease_us, seal_us, heartbeat_us;
     const struct rf_event *pledges; /* pledge events without seq and time */
     int npledges;
-    const struct rf_request *requests; /* job ids are their indices */
+    /* Job ids are their indices, so they are submitted in this order: none before its
+     * time, and none before those above it. */
+    const struct rf_request *requests;
     int nrequests;
     const char *ledger_path;
     const struct rf_key *key; /* NULL on workers */
-    int resume;
+    int resume;               /* go on with the ledger; it must be of the same configuration */
     int progress; /* a progress line on stderr: 2 on a terminal, 1 plain lines, 0 none */
 };
 
@@ -51,7 +53,8 @@ struct rf_run_outcome {
 
 /* Collective on world: returns when every job is over, a signal ended the run,
  * or the ledger failed. body is called on workers. Status and error are the
- * same on every rank. A failed job is not a failed run. */
+ * same on every rank. A failed job is not a failed run. Workers read nothing of the
+ * options. To resume a run that was over already is RF_OK at once. */
 enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_options *options,
                              rf_job_body *body, void *ctx, struct rf_run_outcome *outcome,
                              struct rf_error *err);

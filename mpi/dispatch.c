@@ -12,8 +12,7 @@
 #include "mpi/protocol.h"
 #include "mpi/signals.h"
 
-/* How often the policy is asked when nothing but time has passed. */
-enum { DECIDE_US = 20000, PROPOSALS = 64 };
+enum { PROPOSALS = 64 };
 
 enum revocation { REVOKE_NOT, REVOKE_PREEMPT, REVOKE_SIGNAL };
 
@@ -33,9 +32,9 @@ struct rf_dispatch {
     struct held *leases; /* owned: those that are out, room for one per worker */
     int nleases, nworkers, byes;
     int *ranks; /* owned: room for a group of all workers */
-    int64_t last_event_us, last_seal_us, last_decide_us;
-    int changed,
-        moved; /* since the policy was asked; since the progress line: devices changed hands */
+    int64_t last_event_us, last_seal_us;
+    int changed; /* since the policy was asked */
+    int moved;   /* devices changed hands since the progress line was shown */
     int signalled;
     enum rf_status failed;
     struct rf_error error;
@@ -56,12 +55,14 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
     d->nworkers = control->size - 1;
     d->progress = rf_progress_make(options->progress, rf_time_us());
     d->last_event_us = d->last_seal_us = journal->now_us;
+    d->changed = 1; /* a resumed run has a queue already */
     d->leases = calloc((size_t)d->nworkers, sizeof *d->leases);
     d->ranks = calloc((size_t)d->nworkers, sizeof *d->ranks);
     if (d->leases == NULL || d->ranks == NULL) {
         rf_dispatch_destroy(d);
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d leases", control->size - 1);
     }
+    rf_signals_start();
     *dispatch = d;
     return RF_OK;
 }
@@ -338,7 +339,7 @@ static void decide(struct rf_dispatch *d)
         1000 + 16 * (int64_t)state_of(d)->njobs; /* far more than a sane policy needs */
     int n;
 
-    if (!d->changed && d->journal->now_us - d->last_decide_us < DECIDE_US)
+    if (!d->changed) /* the same question has the same answer */
         return;
     while (!d->failed && rounds-- > 0) {
         n = rf_policy_propose(d->options->policy, state_of(d), d->journal->tally, out,
@@ -354,7 +355,6 @@ static void decide(struct rf_dispatch *d)
         fail(d);
     }
     d->changed = 0;
-    d->last_decide_us = d->journal->now_us;
 }
 
 /* A job over its time limit stops like a preempted one, but does not come back. */
@@ -431,13 +431,11 @@ static void commit(struct rf_dispatch *d)
 static void beat(struct rf_dispatch *d)
 {
     struct rf_event event = rf_event_make(RF_EVENT_HEARTBEAT, 0);
-    int changed = d->changed;
 
     if (d->options->heartbeat_us <= 0 ||
         d->journal->now_us - d->last_event_us < d->options->heartbeat_us)
         return;
     record(d, &event);
-    d->changed = changed; /* nothing to decide about */
 }
 
 int rf_dispatch_round(struct rf_dispatch *dispatch, int64_t t_us)

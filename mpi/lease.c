@@ -22,6 +22,7 @@ enum rf_status rf_lease_solo(struct rf_lease **lease, struct rf_error *err)
     *lease = malloc(sizeof **lease);
     if (*lease == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a lease");
+    rf_signals_start();
     rf_lease_bind(*lease, NULL, 0, 0, 0, 0);
     return RF_OK;
 }

@@ -15,7 +15,6 @@ void rf_signals_start(void)
 {
     struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
 
-    seen = 0;
     sigemptyset(&action.sa_mask);
     sigaction(SIGUSR1, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -24,4 +23,9 @@ void rf_signals_start(void)
 int rf_signals_seen(void)
 {
     return seen != 0;
+}
+
+void rf_signals_forget(void)
+{
+    seen = 0;
 }

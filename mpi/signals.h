@@ -6,10 +6,12 @@
 #ifndef RF_MPI_SIGNALS_H
 #define RF_MPI_SIGNALS_H
 
-/* Local. From here on both signals set the flag instead of ending the process. A second call
- * forgets what was seen. Commands call it once, before any long work. */
+/* Local. From here on both signals set the flag instead of ending the process. A lease and a
+ * coordinator start this themselves; a command may do so earlier, before long work. */
 void rf_signals_start(void);
 /* Local. Whether one has come since. */
 int rf_signals_seen(void);
+/* Local. As if none had come: for a process that goes on after a run, as tests do. */
+void rf_signals_forget(void);
 
 #endif
