@@ -1,0 +1,410 @@
+#include "report/figures.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "align/stats.h"
+#include "report/json.h"
+#include "report/plot.h"
+
+enum { HEIGHT = 340, MOST_POINTS = 150, MOST_KINDS = 8, KIND_BYTES = 32 };
+
+static enum rf_status finish(struct rf_text *script, const char *label, char **svg,
+                             struct rf_error *err)
+{
+    enum rf_status st = rf_plot_draw(script, label, svg, err);
+
+    rf_text_clear(script);
+    return st;
+}
+
+/* ---- shares and devices over time ---- */
+
+static double used_within(const struct rf_usage *usage, int step, const char *account)
+{
+    double sum = 0;
+
+    for (int a = 0; a < usage->naccounts; a++)
+        if (rf_usage_within(usage->accounts[a], account))
+            sum += usage->used[(size_t)step * (size_t)usage->naccounts + (size_t)a];
+    return sum;
+}
+
+/* Share in percent at each moment, every step with both its ends. */
+static void add_moments(struct rf_text *script, const struct rf_usage *usage,
+                        const char *account)
+{
+    rf_text_add(script, "$moment << EOD\n");
+    for (int i = 0; i < usage->n; i++) {
+        double share =
+            usage->fleet[i] > 0 ? 100 * used_within(usage, i, account) / usage->fleet[i] : 0;
+
+        rf_text_addf(script, "%.6g %.5g\n%.6g %.5g\n", usage->t_s[i], share, usage->t_s[i + 1],
+                     share);
+    }
+    rf_text_add(script, "EOD\n");
+}
+
+/* Share since the beginning of the window, drawn at the end of each step; a step that spans
+ * several windows is cut at their borders. */
+static void add_running(struct rf_text *script, const struct rf_usage *usage,
+                        const char *account, const json_t *windows)
+{
+    rf_text_add(script, "$running << EOD\n");
+    for (size_t w = 0; w < json_array_size(windows); w++) {
+        const json_t *window = json_array_get(windows, w);
+        double begin = rf_json_number(window, "begin_s"), end = rf_json_number(window, "end_s");
+        double used = 0, fleet = 0;
+
+        for (int i = 0; i < usage->n; i++) {
+            double from = fmax(begin, usage->t_s[i]), to = fmin(end, usage->t_s[i + 1]);
+
+            if (!(to > from))
+                continue;
+            used += used_within(usage, i, account) * (to - from);
+            fleet += usage->fleet[i] * (to - from);
+            if (fleet > 0)
+                rf_text_addf(script, "%.6g %.5g\n", to, 100 * used / fleet);
+        }
+        rf_text_add(script, "\n"); /* a gap: the next window starts afresh */
+    }
+    rf_text_add(script, "EOD\n");
+}
+
+static void add_windows(struct rf_text *script, const json_t *windows)
+{
+    for (size_t w = 0; w < json_array_size(windows) && w < 500; w++) {
+        const json_t *window = json_array_get(windows, w);
+        const char *verdict = rf_json_text(window, "verdict");
+        const char *colour = strcmp(verdict, "kept") == 0     ? "#3fa66b"
+                             : strcmp(verdict, "broken") == 0 ? "#d9596b"
+                                                              : "#c9a227";
+
+        rf_text_addf(script,
+                     "set object %zu rect from %.6g,graph 0 to %.6g,graph 1 behind fc rgb '%s' "
+                     "fs transparent solid %s noborder\n",
+                     w + 1, rf_json_number(window, "begin_s"), rf_json_number(window, "end_s"),
+                     colour, w % 2 == 0 ? "0.16" : "0.08");
+    }
+}
+
+enum rf_status rf_figure_share(const json_t *pledge, const struct rf_usage *usage, char **svg,
+                               struct rf_error *err)
+{
+    const json_t *windows = rf_json_list(pledge, "windows");
+    const char *account = rf_json_text(pledge, "account");
+    double share = rf_json_number(pledge, "share");
+    struct rf_text script = {0};
+
+    *svg = NULL;
+    if (usage->n == 0 || !isfinite(share))
+        return RF_OK;
+    rf_plot_start(&script, HEIGHT);
+    add_moments(&script, usage, account);
+    add_running(&script, usage, account, windows);
+    add_windows(&script, windows);
+    rf_text_addf(&script, "set xrange [0:%.6g]\nset yrange [0:105]\n", usage->t_s[usage->n]);
+    rf_text_add(&script, "set xlabel 'seconds since the start'\nset ylabel '% of the fleet'\n");
+    rf_text_addf(
+        &script,
+        "plot $moment using 1:2 with filledcurves y=0 fc rgb '%s' fs transparent solid "
+        "0.35 title 'now', $running using 1:2 with lines lw 2.5 lc rgb '%s' title "
+        "'this window so far', %.6g with lines lw 2 dt 2 lc rgb '" RF_PLOT_INK
+        "' title 'pledge (%.4g %%)'\n",
+        rf_plot_colour(0), rf_plot_colour(0), 100 * share, 100 * share);
+    return finish(&script, "Share of the fleet held by the pledged account over time", svg,
+                  err);
+}
+
+static void add_stack(struct rf_text *script, const struct rf_usage *usage)
+{
+    rf_text_add(script, "$stack << EOD\n");
+    for (int i = 0; i < usage->n; i++)
+        for (int end = 0; end < 2; end++) {
+            double height = 0;
+
+            rf_text_addf(script, "%.6g %.5g 0", usage->t_s[i + end], usage->fleet[i]);
+            for (int a = 0; a < usage->naccounts; a++) {
+                height += usage->used[(size_t)i * (size_t)usage->naccounts + (size_t)a];
+                rf_text_addf(script, " %.5g", height);
+            }
+            rf_text_add(script, "\n");
+        }
+    rf_text_add(script, "EOD\n");
+}
+
+enum rf_status rf_figure_devices(const struct rf_usage *usage, char **svg, struct rf_error *err)
+{
+    struct rf_text script = {0};
+    double highest = 1;
+
+    *svg = NULL;
+    if (usage->n == 0)
+        return RF_OK;
+    for (int i = 0; i < usage->n; i++)
+        highest = fmax(highest, usage->fleet[i]);
+    rf_plot_start(&script, HEIGHT);
+    add_stack(&script, usage);
+    rf_text_addf(&script, "set xrange [0:%.6g]\nset yrange [0:%.6g]\n", usage->t_s[usage->n],
+                 1.06 * highest);
+    if (highest <= 12)
+        rf_text_add(&script, "set ytics 1\n");
+    rf_text_add(&script, "set xlabel 'seconds since the start'\nset ylabel 'devices'\nplot ");
+    for (int a = 0; a < usage->naccounts; a++) {
+        rf_text_addf(&script,
+                     "$stack using 1:%d:%d with filledcurves fc rgb '%s' fs transparent "
+                     "solid 0.75 title ",
+                     a + 3, a + 4, rf_plot_colour(a));
+        rf_plot_add_string(&script, usage->accounts[a]);
+        rf_text_add(&script, ", ");
+    }
+    rf_text_add(&script, "$stack using 1:2 with lines lw 1.5 dt 2 lc rgb '" RF_PLOT_INK
+                         "' title 'fleet'\n");
+    return finish(&script, "Devices held by each account over time, stacked", svg, err);
+}
+
+/* ---- losses ---- */
+
+/* Where ".s<digits>." begins, the marker of a repeat in a job's name; NULL without. */
+static const char *repeat_in(const char *name)
+{
+    for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        size_t digits = dot[1] == 's' ? strspn(dot + 2, "0123456789") : 0;
+
+        if (digits > 0 && dot[2 + digits] == '.')
+            return dot;
+    }
+    return NULL;
+}
+
+void rf_figure_group(const json_t *job, char *group)
+{
+    const char *name = rf_json_text(job, "name"), *repeat = repeat_in(name);
+    size_t n = repeat != NULL ? (size_t)(repeat - name) : strcspn(name, ".");
+
+    if (strcmp(rf_json_text(job, "kind"), "pretrain") == 0) {
+        memcpy(group, "pretraining", sizeof "pretraining");
+        return;
+    }
+    n = n < 63 ? n : 63;
+    memcpy(group, name, n);
+    group[n] = '\0';
+}
+
+/* What a job is called among those of its group: "student-xent", the same for all repeats. */
+static void label_of(const json_t *job, char label[KIND_BYTES])
+{
+    const char *name = rf_json_text(job, "name"), *repeat = repeat_in(name);
+
+    if (repeat != NULL)
+        name = strchr(repeat + 1, '.') + 1;
+    snprintf(label, KIND_BYTES, "%s", name);
+}
+
+/* The mean of each of at most MOST_POINTS stretches of the curve. */
+static void add_curve(struct rf_text *script, size_t id, const json_t *curve)
+{
+    size_t n = json_array_size(curve), points = n < MOST_POINTS ? n : MOST_POINTS;
+
+    rf_text_addf(script, "$c%zu << EOD\n", id);
+    for (size_t k = 0; k < points; k++) {
+        size_t begin = k * n / points, end = (k + 1) * n / points;
+        double loss = 0, step = 0;
+
+        for (size_t i = begin; i < end; i++) {
+            const json_t *point = json_array_get(curve, i);
+
+            loss += rf_json_number(point, "loss") / (double)(end - begin);
+            step += rf_json_number(point, "step") / (double)(end - begin);
+        }
+        if (isfinite(loss) && isfinite(step))
+            rf_text_addf(script, "%.6g %.6g\n", step, loss);
+    }
+    rf_text_add(script, "EOD\n");
+}
+
+struct kinds {
+    char names[MOST_KINDS][KIND_BYTES];
+    int n;
+};
+
+/* The number of the label; a new one is added while there is room, *is_new says so. */
+static int kind_of(struct kinds *kinds, const char *label, int *is_new)
+{
+    *is_new = 0;
+    for (int i = 0; i < kinds->n; i++)
+        if (strcmp(kinds->names[i], label) == 0)
+            return i;
+    if (kinds->n == MOST_KINDS)
+        return MOST_KINDS - 1;
+    *is_new = 1;
+    memcpy(kinds->names[kinds->n], label, KIND_BYTES);
+    return kinds->n++;
+}
+
+static int in_group(const json_t *job, const char *group)
+{
+    char own[RF_NAME_BYTES];
+
+    rf_figure_group(job, own);
+    return strcmp(own, group) == 0 && json_array_size(rf_json_list(job, "curve")) > 1;
+}
+
+/* Repeats share a colour, and one of them stands in the key. */
+static int add_lines(struct rf_text *script, const json_t *jobs, const char *group)
+{
+    struct kinds kinds = {.n = 0};
+    int lines = 0;
+
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        const json_t *job = json_array_get(jobs, i);
+        char label[KIND_BYTES];
+        int is_new, kind;
+
+        if (!in_group(job, group))
+            continue;
+        label_of(job, label);
+        kind = kind_of(&kinds, label, &is_new);
+        rf_text_addf(script, "%s$c%zu using 1:2 with lines lw 1.8 lc rgb '%s' ",
+                     lines++ == 0 ? "plot " : ", ", i, rf_plot_colour(kind));
+        if (is_new) {
+            rf_text_add(script, "title ");
+            rf_plot_add_string(script, label);
+        } else {
+            rf_text_add(script, "notitle");
+        }
+    }
+    rf_text_add(script, "\n");
+    return lines;
+}
+
+enum rf_status rf_figure_loss(const json_t *jobs, const char *group, char **svg,
+                              struct rf_error *err)
+{
+    struct rf_text script = {0};
+
+    *svg = NULL;
+    rf_plot_start(&script, HEIGHT);
+    for (size_t i = 0; i < json_array_size(jobs); i++)
+        if (in_group(json_array_get(jobs, i), group))
+            add_curve(&script, i, rf_json_list(json_array_get(jobs, i), "curve"));
+    rf_text_add(&script, "set xlabel 'optimiser step'\nset ylabel 'loss (nats)'\n"
+                         "set xrange [0:*]\n");
+    if (add_lines(&script, jobs, group) == 0) {
+        rf_text_clear(&script);
+        return RF_OK;
+    }
+    return finish(&script, "Training loss against optimiser steps", svg, err);
+}
+
+/* ---- experiments ---- */
+
+/* "name loss" under each group, slanted when there are many. */
+static void add_labels(struct rf_text *script, const json_t *experiments)
+{
+    size_t n = json_array_size(experiments);
+
+    rf_text_add(script, n > 3 ? "set xtics rotate by -25 (" : "set xtics (");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *experiment = json_array_get(experiments, i);
+        char label[160];
+
+        snprintf(label, sizeof label, "%.40s %.16s", rf_json_text(experiment, "name"),
+                 rf_json_text(experiment, "loss"));
+        rf_text_add(script, i > 0 ? ", " : "");
+        rf_plot_add_string(script, label);
+        rf_text_addf(script, " %zu", i);
+    }
+    rf_text_addf(script, ")\nset xrange [-0.6:%g]\n", (double)n - 0.4);
+}
+
+static void add_accuracies(struct rf_text *script, const json_t *experiments, const char *key,
+                           double shift)
+{
+    rf_text_addf(script, "$%s << EOD\n", key);
+    for (size_t i = 0; i < json_array_size(experiments); i++) {
+        const json_t *experiment = json_array_get(experiments, i);
+        double p = rf_json_number(experiment, key),
+               n = rf_json_number(experiment, "test_items");
+        struct rf_interval ci = {p, p};
+
+        if (!isfinite(p))
+            continue;
+        if (n >= 1)
+            ci = rf_stats_wilson(p, (int64_t)n);
+        rf_text_addf(script, "%g %.5g %.5g %.5g\n", (double)i + shift, p, ci.low, ci.high);
+    }
+    rf_text_add(script, "EOD\n");
+}
+
+static int any_number(const json_t *list, const char *key)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (isfinite(rf_json_number(json_array_get(list, i), key)))
+            return 1;
+    return 0;
+}
+
+enum rf_status rf_figure_accuracy(const json_t *experiments, char **svg, struct rf_error *err)
+{
+    static const char *const keys[] = {"weak", "student", "ceiling"};
+    struct rf_text script = {0};
+
+    *svg = NULL;
+    if (!any_number(experiments, "weak"))
+        return RF_OK;
+    rf_plot_start(&script, HEIGHT);
+    for (int k = 0; k < 3; k++)
+        add_accuracies(&script, experiments, keys[k], 0.24 * (k - 1));
+    add_accuracies(&script, experiments, "zero_shot", 0);
+    add_labels(&script, experiments);
+    rf_text_add(&script, "set yrange [0:1.02]\nset ylabel 'accuracy'\nset boxwidth 0.2\n"
+                         "set style fill transparent solid 0.75 noborder\nplot ");
+    for (int k = 0; k < 3; k++)
+        rf_text_addf(&script, "$%s using 1:2 with boxes fc rgb '%s' title '%s', ", keys[k],
+                     rf_plot_colour(k == 2 ? 2 : 1 - k), keys[k]);
+    for (int k = 0; k < 3; k++)
+        rf_text_addf(&script,
+                     "$%s using 1:3:(0):($4-$3) with vectors nohead lw 2 lc rgb '" RF_PLOT_INK
+                     "' notitle%s",
+                     keys[k], k < 2 ? ", " : "");
+    if (any_number(experiments, "zero_shot"))
+        rf_text_add(&script,
+                    ", $zero_shot using ($1-0.36):2:(0.72):(0) with vectors nohead lw 2 "
+                    "dt 2 lc rgb '" RF_PLOT_INK "' title 'zero-shot'");
+    rf_text_add(&script, "\n");
+    return finish(&script, "Accuracy of weak supervisor, student and ceiling", svg, err);
+}
+
+enum rf_status rf_figure_pgr(const json_t *experiments, char **svg, struct rf_error *err)
+{
+    struct rf_text script = {0};
+
+    *svg = NULL;
+    if (!any_number(experiments, "pgr"))
+        return RF_OK;
+    rf_plot_start(&script, HEIGHT - 40);
+    rf_text_add(&script, "$pgr << EOD\n");
+    for (size_t i = 0; i < json_array_size(experiments); i++) {
+        const json_t *experiment = json_array_get(experiments, i);
+        const json_t *ci = rf_json_list(experiment, "pgr_ci");
+        double pgr = rf_json_number(experiment, "pgr");
+
+        if (isfinite(pgr))
+            rf_text_addf(&script, "%zu %.5g %.5g %.5g\n", i, pgr,
+                         json_number_value(json_array_get(ci, 0)),
+                         json_number_value(json_array_get(ci, 1)));
+    }
+    rf_text_add(&script, "EOD\n");
+    add_labels(&script, experiments);
+    rf_text_addf(&script,
+                 "set yrange [*<0:1<*]\nset ylabel 'gap recovered'\n"
+                 "plot 0 with lines lw 1.5 dt 2 lc rgb '%s' title 'weak supervisor', "
+                 "1 with lines lw 1.5 dt 2 lc rgb '%s' title 'ceiling', "
+                 "$pgr using 1:3:(0):($4-$3) with vectors nohead lw 3 lc rgb '%s' title '95 %% "
+                 "interval', $pgr using ($1-0.12):2:(0.24):(0) with vectors nohead lw 4 lc rgb "
+                 "'%s' title 'student'\n",
+                 rf_plot_colour(1), rf_plot_colour(2), rf_plot_colour(0), rf_plot_colour(0));
+    return finish(&script, "Performance gap recovered, with 95 % intervals", svg, err);
+}

@@ -1,0 +1,71 @@
+#include "report/markup.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void rf_markup_table(struct rf_text *page, const char *caption, const char *align,
+                     const char *const *headings)
+{
+    rf_text_add(page, "<div class=\"scroll\" tabindex=\"0\"><table><caption>");
+    rf_text_add_html(page, caption);
+    rf_text_add(page, "</caption>\n<thead><tr>");
+    for (size_t c = 0; align[c] != '\0'; c++) {
+        rf_text_add(page,
+                    align[c] == 'r' ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">");
+        rf_text_add_html(page, headings[c]);
+        rf_text_add(page, "</th>");
+    }
+    rf_text_add(page, "</tr></thead>\n<tbody>");
+}
+
+void rf_markup_row(struct rf_text *page)
+{
+    rf_text_add(page, "\n<tr>"); /* HTML closes the row before */
+}
+
+void rf_markup_cell(struct rf_text *page, const char *text)
+{
+    rf_text_add(page, "<td>");
+    rf_text_add_html(page, text[0] != '\0' ? text : "-");
+}
+
+void rf_markup_verdict(struct rf_text *page, const char *verdict)
+{
+    const char *look = strcmp(verdict, "kept") == 0     ? "good"
+                       : strcmp(verdict, "broken") == 0 ? "bad"
+                                                        : "open";
+
+    rf_text_addf(page, "<td><span class=\"%s\">", look);
+    rf_text_add_html(page, verdict[0] != '\0' ? verdict : "-");
+    rf_text_add(page, "</span>");
+}
+
+void rf_markup_number(struct rf_text *page, double x, int digits, const char *suffix)
+{
+    if (!isfinite(x)) {
+        rf_text_add(page, "<td class=\"n\">-");
+        return;
+    }
+    if (fabs(x) >= 1e15)
+        rf_text_addf(page, "<td class=\"n\">%.3e", x);
+    else
+        rf_text_addf(page, "<td class=\"n\">%.*f", digits, x);
+    rf_text_add_html(page, suffix);
+}
+
+void rf_markup_end(struct rf_text *page)
+{
+    rf_text_add(page, "\n</tbody></table></div>\n");
+}
+
+void rf_markup_figure(struct rf_text *page, const char *svg, const char *caption)
+{
+    if (svg == NULL)
+        return;
+    rf_text_add(page, "<figure>");
+    rf_text_add(page, svg);
+    rf_text_add(page, "<figcaption>");
+    rf_text_add_html(page, caption);
+    rf_text_add(page, "</figcaption></figure>\n");
+}

@@ -1,0 +1,196 @@
+#include "report/plot.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { WIDTH = 620 };
+
+const char *rf_plot_colour(int i)
+{
+    static const char *const colours[] = {"#4f8fd0", "#e0793c", "#3fa66b", "#b76bc0",
+                                          "#c9a227", "#d9596b", "#34a3b0", "#8a8f98"};
+
+    return colours[(unsigned)i % (sizeof colours / sizeof *colours)];
+}
+
+void rf_plot_start(struct rf_text *script, int height)
+{
+    rf_text_add(script, "set encoding utf8\n");
+    rf_text_addf(
+        script, "set terminal svg size %d,%d dynamic noenhanced rounded font 'sans-serif,15'\n",
+        WIDTH, height);
+    rf_text_add(script,
+                "set border 3 lc rgb '" RF_PLOT_INK "'\n"
+                "set tics nomirror scale 0.5 textcolor rgb '" RF_PLOT_INK "'\n"
+                "set xlabel textcolor rgb '" RF_PLOT_INK "'\n"
+                "set ylabel textcolor rgb '" RF_PLOT_INK "' offset 1,0\n"
+                "set grid y lc rgb '#888888' lw 0.4 dt 3\n"
+                "set key below center horizontal samplen 1.4 textcolor rgb '" RF_PLOT_INK
+                "'\n");
+}
+
+void rf_plot_add_string(struct rf_text *script, const char *s)
+{
+    rf_text_add(script, "'");
+    for (; *s != '\0'; s++) {
+        char c = (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s;
+
+        rf_text_add_bytes(script, &c, 1);
+        if (c == '\'') /* in single quotes, only the quote itself is special */
+            rf_text_add(script, "'");
+    }
+    rf_text_add(script, "'");
+}
+
+static enum rf_status io_error(struct rf_error *err)
+{
+    return rf_fail(err, RF_ERR_IO, "cannot use a temporary file for a plot: %s",
+                   strerror(errno));
+}
+
+/* Files instead of pipes: neither side can wait for the other. */
+static enum rf_status run_gnuplot(FILE *in, FILE *out, int *drawn, struct rf_error *err)
+{
+    char *const argv[] = {"gnuplot", NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    int code, status = -1;
+
+    *drawn = 0;
+    if (posix_spawn_file_actions_init(&actions) != 0)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a plot");
+    code = posix_spawn_file_actions_adddup2(&actions, fileno(in), 0);
+    if (code == 0)
+        code = posix_spawn_file_actions_adddup2(&actions, fileno(out), 1);
+    if (code == 0)
+        code = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1 /* O_WRONLY */, 0);
+    if (code == 0)
+        code = posix_spawnp(&child, "gnuplot", &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (code != 0) /* not installed, most likely; plots are not worth failing for */
+        return RF_OK;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    *drawn = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return RF_OK;
+}
+
+static enum rf_status read_back(FILE *out, struct rf_text *raw, struct rf_error *err)
+{
+    char chunk[4096];
+    size_t n;
+
+    if (fseek(out, 0, SEEK_SET) != 0)
+        return io_error(err);
+    while ((n = fread(chunk, 1, sizeof chunk, out)) > 0)
+        rf_text_add_bytes(raw, chunk, n);
+    if (ferror(out))
+        return io_error(err);
+    return raw->failed ? rf_fail(err, RF_ERR_MEMORY, "out of memory for a plot") : RF_OK;
+}
+
+struct rewrite {
+    const char *from; /* what stands in gnuplot's output... */
+    const char *upto; /* ...and, when not NULL, everything through this goes too */
+    const char *to;
+};
+
+static const struct rewrite *match(const char *at)
+{
+    static const struct rewrite rules[] = {
+        {"<title>", "</title>", ""},
+        {"<desc>", "</desc>", ""},
+        {"<defs>", "</defs>", ""}, /* point marks, which our plots do without */
+        {" id=\"", "\"", ""},
+        {"rgb(1,2,3)", NULL, "currentColor"},
+        {"rgb(  1,   2,   3)", NULL, "currentColor"},
+        {" color=\"black\"", NULL, ""},
+        {" color=\"white\"", NULL, ""},
+        {" font-family=\"sans-serif\"", NULL, ""},
+        {" xmlns:xlink=\"http://www.w3.org/1999/xlink\"", NULL, ""},
+        {" xmlns=\"http://www.w3.org/2000/svg\"", NULL, ""},
+    };
+
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (strncmp(at, rules[i].from, strlen(rules[i].from)) == 0)
+            return &rules[i];
+    return NULL;
+}
+
+/* gnuplot escapes < and & in texts, so a rule can only match its own markup. */
+static void clean(struct rf_text *svg, const char *at, const char *label)
+{
+    rf_text_add(svg, "<svg role=\"img\" aria-label=\"");
+    rf_text_add_html(svg, label);
+    rf_text_add(svg, "\"");
+    while (*at != '\0') {
+        const struct rewrite *rule = match(at);
+        const char *end;
+
+        if (rule == NULL) {
+            rf_text_add_bytes(svg, at++, 1);
+            continue;
+        }
+        at += strlen(rule->from);
+        end = rule->upto != NULL ? strstr(at, rule->upto) : NULL;
+        if (end != NULL)
+            at = end + strlen(rule->upto);
+        rf_text_add(svg, rule->to);
+    }
+}
+
+static enum rf_status draw(const struct rf_text *script, FILE *in, FILE *out, const char *label,
+                           struct rf_text *svg, struct rf_error *err)
+{
+    struct rf_text raw = {0};
+    const char *start = NULL;
+    int drawn = 0;
+    enum rf_status st = RF_OK;
+
+    if (fwrite(script->data, 1, script->size, in) != script->size || fflush(in) != 0 ||
+        lseek(fileno(in), 0, SEEK_SET) != 0)
+        st = io_error(err);
+    if (st == RF_OK)
+        st = run_gnuplot(in, out, &drawn, err);
+    if (st == RF_OK && drawn)
+        st = read_back(out, &raw, err);
+    if (st == RF_OK && raw.data != NULL)
+        start = strstr(raw.data, "<svg");
+    if (start != NULL && strstr(start, "</svg>") != NULL)
+        clean(svg, start + strlen("<svg"), label);
+    rf_text_clear(&raw);
+    return st == RF_OK && svg->failed ? rf_fail(err, RF_ERR_MEMORY, "out of memory for a plot")
+                                      : st;
+}
+
+enum rf_status rf_plot_draw(const struct rf_text *script, const char *label, char **svg,
+                            struct rf_error *err)
+{
+    FILE *in = tmpfile(), *out = tmpfile();
+    struct rf_text text = {0};
+    enum rf_status st;
+
+    *svg = NULL;
+    if (script->failed)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a plot");
+    else if (in == NULL || out == NULL)
+        st = io_error(err);
+    else
+        st = draw(script, in, out, label, &text, err);
+    if (in != NULL)
+        fclose(in);
+    if (out != NULL)
+        fclose(out);
+    if (st == RF_OK)
+        *svg = text.data;
+    else
+        rf_text_clear(&text);
+    return st;
+}
