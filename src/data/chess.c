@@ -1,7 +1,7 @@
-/* Squares are walked as 0x88 numbers (rank * 16 + file): a step that leaves the board sets a bit
- * of 0x88, so one test finds every edge. Legality is settled by making the move and looking
- * whether the king is attacked, but only for moves that could expose it: king moves, en passant,
- * moves out of check, and pieces on a line with their king. */
+/* Squares are walked as 0x88 numbers (rank * 16 + file): a step that leaves the board sets a
+ * bit of 0x88, so one test finds every edge. Legality is settled by making the move and looking
+ * whether the king is attacked, but only for moves that could expose it: king moves, en
+ * passant, moves out of check, and pieces on a line with their king. */
 #include "data/chess.h"
 
 #include <stdio.h>
@@ -108,7 +108,8 @@ int rf_chess_reaches(const struct rf_chess *position, int from, int to)
 
     switch (kind_of(piece)) {
     case RF_CHESS_PAWN:
-        return ranks == (side_of(piece) == RF_CHESS_WHITE ? 1 : -1) && (files == 1 || files == -1);
+        return ranks == (side_of(piece) == RF_CHESS_WHITE ? 1 : -1) &&
+               (files == 1 || files == -1);
     case RF_CHESS_KNIGHT:
         return files * files + ranks * ranks == 5;
     case RF_CHESS_BISHOP:
@@ -172,8 +173,8 @@ static int is_castling(const struct rf_chess *position, struct rf_chess_move mov
 
 static int is_passant(const struct rf_chess *position, struct rf_chess_move move)
 {
-    return kind_of(position->board[move.from]) == RF_CHESS_PAWN && move.to == position->passant &&
-           (move.from & 7) != (move.to & 7);
+    return kind_of(position->board[move.from]) == RF_CHESS_PAWN &&
+           move.to == position->passant && (move.from & 7) != (move.to & 7);
 }
 
 int rf_chess_captured(const struct rf_chess *position, struct rf_chess_move move)
@@ -268,8 +269,8 @@ static void pawn_moves(const struct rf_chess *position, int from, struct move_li
     }
 }
 
-static void piece_moves(const struct rf_chess *position, int from, const int8_t *steps, int nsteps,
-                        int slides, struct move_list *list)
+static void piece_moves(const struct rf_chess *position, int from, const int8_t *steps,
+                        int nsteps, int slides, struct move_list *list)
 {
     for (int i = 0; i < nsteps; i++) {
         for (int t = to88(from) + steps[i]; !(t & 0x88); t += steps[i]) {
@@ -290,7 +291,8 @@ static void castling_moves(const struct rf_chess *position, struct move_list *li
     const uint8_t *board = position->board;
 
     if ((rights & RF_CHESS_WHITE_SHORT) && board[king + 1] == 0 && board[king + 2] == 0 &&
-        !rf_chess_attacked(position, king, !side) && !rf_chess_attacked(position, king + 1, !side))
+        !rf_chess_attacked(position, king, !side) &&
+        !rf_chess_attacked(position, king + 1, !side))
         add(list, king, king + 2, RF_CHESS_NONE);
     if ((rights & RF_CHESS_WHITE_LONG) && board[king - 1] == 0 && board[king - 2] == 0 &&
         board[king - 3] == 0 && !rf_chess_attacked(position, king, !side) &&
@@ -337,7 +339,8 @@ static int on_a_line(int a, int b)
 }
 
 /* Whether a candidate leaves its own king safe. */
-static int keeps_king_safe(const struct rf_chess *position, struct rf_chess_move move, int in_check)
+static int keeps_king_safe(const struct rf_chess *position, struct rf_chess_move move,
+                           int in_check)
 {
     int side = position->side, king = position->king[side];
     struct rf_chess after;
@@ -350,7 +353,8 @@ static int keeps_king_safe(const struct rf_chess *position, struct rf_chess_move
     return !rf_chess_attacked(&after, after.king[side], !side);
 }
 
-int rf_chess_moves(const struct rf_chess *position, struct rf_chess_move moves[RF_CHESS_MAX_MOVES])
+int rf_chess_moves(const struct rf_chess *position,
+                   struct rf_chess_move moves[RF_CHESS_MAX_MOVES])
 {
     struct move_list list = {moves, 0};
     int in_check = rf_chess_in_check(position), n = 0;

@@ -22,7 +22,12 @@ enum rf_chess_kind {
     RF_CHESS_KING
 };
 enum { RF_CHESS_BLACK_PIECE = 8 }; /* a piece is its kind, plus this for Black */
-enum { RF_CHESS_WHITE_SHORT = 1, RF_CHESS_WHITE_LONG = 2, RF_CHESS_BLACK_SHORT = 4, RF_CHESS_BLACK_LONG = 8 };
+enum {
+    RF_CHESS_WHITE_SHORT = 1,
+    RF_CHESS_WHITE_LONG = 2,
+    RF_CHESS_BLACK_SHORT = 4,
+    RF_CHESS_BLACK_LONG = 8
+};
 enum { RF_CHESS_MAX_MOVES = 256, RF_CHESS_FEN_BYTES = 100, RF_CHESS_UCI_BYTES = 6 };
 
 struct rf_chess {
@@ -54,13 +59,15 @@ enum rf_status rf_chess_read(struct rf_chess *position, const char *fen, size_t 
 void rf_chess_write(const struct rf_chess *position, char fen[RF_CHESS_FEN_BYTES]);
 
 /* All legal moves, in an order that depends on the position alone; returns their number. */
-int rf_chess_moves(const struct rf_chess *position, struct rf_chess_move moves[RF_CHESS_MAX_MOVES]);
+int rf_chess_moves(const struct rf_chess *position,
+                   struct rf_chess_move moves[RF_CHESS_MAX_MOVES]);
 int rf_chess_is_legal(const struct rf_chess *position, struct rf_chess_move move);
 
 /* Makes a legal move. */
 void rf_chess_make(struct rf_chess *position, struct rf_chess_move move);
-/* Makes a move of a recorded game with a quick look only: 0 when there is a piece of the mover at
- * `from`, none of its own at `to`, and the opponent's king is not there; -1 otherwise, and nothing is done. */
+/* Makes a move of a recorded game with a quick look only: 0 when there is a piece of the mover
+ * at `from`, none of its own at `to`, and the opponent's king is not there; -1 otherwise, and
+ * nothing is done. */
 int rf_chess_make_recorded(struct rf_chess *position, struct rf_chess_move move);
 
 int rf_chess_in_check(const struct rf_chess *position);
@@ -74,7 +81,8 @@ int rf_chess_captured(const struct rf_chess *position, struct rf_chess_move move
 /* Leaf count of the tree of legal moves. */
 int64_t rf_chess_perft(const struct rf_chess *position, int depth);
 
-/* Moves as in UCI: e2e4, e1g1 (castling), e7e8q. Read returns 0, or -1 when that is no such form. */
+/* Moves as in UCI: e2e4, e1g1 (castling), e7e8q. Read returns 0, or -1 when that is no such
+ * form. */
 int rf_chess_move_read(struct rf_chess_move *move, const char *text, size_t length);
 void rf_chess_move_write(struct rf_chess_move move, char text[RF_CHESS_UCI_BYTES]);
 

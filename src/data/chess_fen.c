@@ -124,7 +124,8 @@ static int check_position(struct rf_chess *position)
     if (kings[0] != 1 || kings[1] != 1 || !material_possible(position, RF_CHESS_WHITE) ||
         !material_possible(position, RF_CHESS_BLACK))
         return -1;
-    return rf_chess_attacked(position, position->king[!position->side], position->side) ? -1 : 0;
+    return rf_chess_attacked(position, position->king[!position->side], position->side) ? -1
+                                                                                        : 0;
 }
 
 static int read_count(struct field field, uint16_t *count)
@@ -180,12 +181,14 @@ enum rf_status rf_chess_read(struct rf_chess *position, const char *fen, size_t 
     if (wrong == NULL && read_passant(&out, fields[3]) != 0)
         wrong = "the en-passant square";
     if (wrong == NULL && n == 6 &&
-        (read_count(fields[4], &out.halfmoves) != 0 || read_count(fields[5], &out.move_number) != 0))
+        (read_count(fields[4], &out.halfmoves) != 0 ||
+         read_count(fields[5], &out.move_number) != 0))
         wrong = "the move counters";
     if (wrong == NULL && check_position(&out) != 0)
         wrong = "the position (kings, pawns, material or an impossible check)";
     if (wrong != NULL)
-        return rf_fail(err, RF_ERR_INPUT, "%s cannot be right: '%.*s'", wrong, (int)length, fen);
+        return rf_fail(err, RF_ERR_INPUT, "%s cannot be right: '%.*s'", wrong, (int)length,
+                       fen);
     *position = out;
     return RF_OK;
 }
@@ -228,6 +231,6 @@ void rf_chess_write(const struct rf_chess *position, char fen[RF_CHESS_FEN_BYTES
         passant[2] = '\0';
     }
     snprintf(at, (size_t)(fen + RF_CHESS_FEN_BYTES - at), " %c %s %s %d %d",
-             position->side == RF_CHESS_WHITE ? 'w' : 'b', castling, passant, position->halfmoves,
-             position->move_number);
+             position->side == RF_CHESS_WHITE ? 'w' : 'b', castling, passant,
+             position->halfmoves, position->move_number);
 }

@@ -56,12 +56,12 @@ const struct rf_chess_rule *rf_chess_rule_find(const char *name)
     return NULL;
 }
 
-/* Where the least valuable man of `side` that attacks the square stands, or -1. Found by asking,
- * for each kind, whether it attacks when it is the only one left of its side. */
+/* Where the least valuable man of `side` that attacks the square stands, or -1. Found by
+ * asking, for each kind, whether it attacks when it is the only one left of its side. */
 static int least_attacker(const struct rf_chess *position, int square, int side)
 {
-    static const int order[6] = {RF_CHESS_PAWN,  RF_CHESS_KNIGHT, RF_CHESS_BISHOP,
-                                 RF_CHESS_ROOK,  RF_CHESS_QUEEN,  RF_CHESS_KING};
+    static const int order[6] = {RF_CHESS_PAWN, RF_CHESS_KNIGHT, RF_CHESS_BISHOP,
+                                 RF_CHESS_ROOK, RF_CHESS_QUEEN,  RF_CHESS_KING};
 
     for (int k = 0; k < 6; k++) {
         int piece = order[k] | side << 3;
@@ -138,6 +138,7 @@ int rf_chess_player(const struct rf_chess *position, uint64_t dice, struct rf_ch
     }
     if (chosen < 0)
         chosen = (int)(dice % (uint64_t)n);
-    *move = position->side == RF_CHESS_BLACK ? rf_chess_move_flip(moves[chosen]) : moves[chosen];
+    *move =
+        position->side == RF_CHESS_BLACK ? rf_chess_move_flip(moves[chosen]) : moves[chosen];
     return 0;
 }

@@ -4,10 +4,10 @@
  *
  *   material  has the mover more than the opponent, by the values above? Equal: not asked.
  *   check     is the mover in check?
- *   hanging   has the mover a legal capture (en passant included, promotions too) that takes a man
- *             worth more than the one that takes it, or after which no enemy man attacks
- *             the square where it was made (a pinned man still attacks; so does one that the
- *             capturing man stood in front of)? A king takes for nothing when it may. */
+ *   hanging   has the mover a legal capture (en passant included, promotions too) that takes a
+ * man worth more than the one that takes it, or after which no enemy man attacks the square
+ * where it was made (a pinned man still attacks; so does one that the capturing man stood in
+ * front of)? A king takes for nothing when it may. */
 #ifndef RF_DATA_CHESS_RULES_H
 #define RF_DATA_CHESS_RULES_H
 
@@ -17,15 +17,15 @@ enum { RF_CHESS_NRULES = 3 };
 
 struct rf_chess_rule {
     const char *name;
-    int question; /* for rf_chess_text() */
+    int question;                                   /* for rf_chess_text() */
     int (*answer)(const struct rf_chess *position); /* 0 no, 1 yes, -1 do not ask this one */
 };
 extern const struct rf_chess_rule rf_chess_rules[RF_CHESS_NRULES];
 /* NULL when there is no such rule. */
 const struct rf_chess_rule *rf_chess_rule_find(const char *name);
 
-/* What a capture or promotion wins when both sides go on taking on its square, each with its least
- * valuable man, as long as it pays; negative when it loses. Pins are not looked at. */
+/* What a capture or promotion wins when both sides go on taking on its square, each with its
+ * least valuable man, as long as it pays; negative when it loses. Pins are not looked at. */
 int rf_chess_exchange(const struct rf_chess *position, struct rf_chess_move move);
 
 /* The move of the player by rule: mate in one if there is one; otherwise the capture or

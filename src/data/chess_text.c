@@ -29,8 +29,8 @@ void rf_chess_codec_fill(struct rf_chess_codec *codec)
     for (int from = 0; from < 8; from++) {
         for (int to = from > 0 ? from - 1 : 0; to <= from + 1 && to < 8; to++) {
             for (int k = 0; k < 4; k++) {
-                codec->move[n] = (struct rf_chess_move){(uint8_t)(48 + from), (uint8_t)(56 + to),
-                                                        (uint8_t)(RF_CHESS_KNIGHT + k)};
+                codec->move[n] = (struct rf_chess_move){
+                    (uint8_t)(48 + from), (uint8_t)(56 + to), (uint8_t)(RF_CHESS_KNIGHT + k)};
                 codec->promotion[from][to][k] = (int16_t)n++;
             }
         }
@@ -57,7 +57,8 @@ struct rf_chess_move rf_chess_numbered_move(const struct rf_chess_codec *codec,
     return position->side == RF_CHESS_BLACK ? rf_chess_move_flip(move) : move;
 }
 
-int rf_chess_text(const struct rf_chess *position, int question, int32_t tokens[RF_CHESS_TEXT_MAX])
+int rf_chess_text(const struct rf_chess *position, int question,
+                  int32_t tokens[RF_CHESS_TEXT_MAX])
 {
     struct rf_chess view = *position;
     uint8_t at[12][16];

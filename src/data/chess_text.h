@@ -1,10 +1,11 @@
 /* chess_text.h - chess positions and moves as tokens.
  *
  * The mover always plays up the board: with Black to move the colours are exchanged and
- * the board is mirrored, so a position and its mirror image read the same. A position is at most
- * RF_CHESS_TEXT_MAX tokens: one per man (own before theirs, king, queen, rook, bishop, knight,
- * pawn, squares a1 to h8), then castling rights, the file of a possible en-passant capture, and
- * last one question. What the model answers is a token after that: "no" or "yes", or a move.
+ * the board is mirrored, so a position and its mirror image read the same. A position is at
+ * most RF_CHESS_TEXT_MAX tokens: one per man (own before theirs, king, queen, rook, bishop,
+ * knight, pawn, squares a1 to h8), then castling rights, the file of a possible en-passant
+ * capture, and last one question. What the model answers is a token after that: "no" or "yes",
+ * or a move.
  *
  *      0          padding
  *      1 .. 768   a man on a square: 1 + (kind - 1 + 6 x theirs) x 64 + square
@@ -12,8 +13,8 @@
  *    773 .. 780   en passant possible on file a .. h
  *    781 .. 788   questions; 781 asks for a move
  *    789, 790     no, yes
- *    791 ..       moves: every from-to pair of a queen or a knight, by from, then to (1,792); then the
- *                 promotions, by from file, to file, kind knight to queen (88) */
+ *    791 ..       moves: every from-to pair of a queen or a knight, by from, then to (1,792);
+ * then the promotions, by from file, to file, kind knight to queen (88) */
 #ifndef RF_DATA_CHESS_TEXT_H
 #define RF_DATA_CHESS_TEXT_H
 
@@ -50,7 +51,8 @@ int rf_chess_move_number(const struct rf_chess_codec *codec, const struct rf_che
 struct rf_chess_move rf_chess_numbered_move(const struct rf_chess_codec *codec,
                                             const struct rf_chess *position, int number);
 
-/* Writes the tokens of a position and the question (0 .. 7) after them; returns their number. */
+/* Writes the tokens of a position and the question (0 .. 7) after them; returns their number.
+ */
 int rf_chess_text(const struct rf_chess *position, int question,
                   int32_t tokens[RF_CHESS_TEXT_MAX]);
 

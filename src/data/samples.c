@@ -21,7 +21,8 @@ static int grow_samples(struct rf_samples *samples)
     int room = samples->room > 0 ? 2 * samples->room : 256;
     size_t n = (size_t)room;
 
-    if (samples->room > INT_MAX / 4 || grow(&samples->start, n + 1, sizeof *samples->start) != 0 ||
+    if (samples->room > INT_MAX / 4 ||
+        grow(&samples->start, n + 1, sizeof *samples->start) != 0 ||
         grow(&samples->label, n, sizeof *samples->label) != 0 ||
         grow(&samples->key, n, sizeof *samples->key) != 0 ||
         grow(&samples->rating, n, sizeof *samples->rating) != 0)
@@ -97,7 +98,8 @@ static size_t find_slot(const struct rf_keys *keys, uint64_t key)
     return at;
 }
 
-enum rf_status rf_keys_add(struct rf_keys *keys, uint64_t key, int *is_new, struct rf_error *err)
+enum rf_status rf_keys_add(struct rf_keys *keys, uint64_t key, int *is_new,
+                           struct rf_error *err)
 {
     size_t at;
 
@@ -180,7 +182,8 @@ static int number_classes(struct entry *entries, int n, int nclass)
 }
 
 enum rf_status rf_samples_order(const struct rf_samples *samples, int nclass, int balance,
-                                uint64_t salt, int32_t **order, int *norder, struct rf_error *err)
+                                uint64_t salt, int32_t **order, int *norder,
+                                struct rf_error *err)
 {
     struct entry *entries = malloc(((size_t)samples->n + 1) * sizeof *entries);
     int n = 0, kept = 0;
@@ -195,8 +198,8 @@ enum rf_status rf_samples_order(const struct rf_samples *samples, int nclass, in
     }
     for (int i = 0; i < samples->n; i++) {
         if (samples->label[i] >= 0 && samples->label[i] < nclass)
-            entries[n++] = (struct entry){mix(samples->key[i] ^ mix(salt)),
-                                          samples->label[i], i, 0};
+            entries[n++] =
+                (struct entry){mix(samples->key[i] ^ mix(salt)), samples->label[i], i, 0};
     }
     if (balance) {
         int smallest;
@@ -218,14 +221,16 @@ enum rf_status rf_samples_order(const struct rf_samples *samples, int nclass, in
 }
 
 enum rf_status rf_samples_take(const struct rf_samples *samples, const int32_t *order, int n,
-                               int with_rating, struct rf_examples *examples, struct rf_error *err)
+                               int with_rating, struct rf_examples *examples,
+                               struct rf_error *err)
 {
     int64_t total = 0;
 
     for (int i = 0; i < n; i++)
         total += samples->start[order[i] + 1] - samples->start[order[i]];
     if (total > INT32_MAX)
-        return rf_fail(err, RF_ERR_INPUT, "a split of %lld tokens is too large", (long long)total);
+        return rf_fail(err, RF_ERR_INPUT, "a split of %lld tokens is too large",
+                       (long long)total);
     examples->tokens = malloc(((size_t)total + 1) * sizeof *examples->tokens);
     examples->start = malloc(((size_t)n + 1) * sizeof *examples->start);
     examples->label = malloc(((size_t)n + 1) * sizeof *examples->label);

@@ -14,7 +14,8 @@ struct rf_task {
     int corpus_begin, corpus_count;
 };
 
-/* Each fills info, the splits and the corpus of a zeroed task; on failure the caller frees it. */
+/* Each fills info, the splits and the corpus of a zeroed task; on failure the caller frees it.
+ */
 enum rf_status rf_source_rules(struct rf_task *task, const struct rf_task_options *options,
                                uint64_t seed, struct rf_error *err);
 enum rf_status rf_source_chess(struct rf_task *task, const struct rf_task_options *options,
@@ -27,11 +28,11 @@ struct rf_pools {
     struct rf_samples train;
     struct rf_samples validation; /* empty: cut from train */
     struct rf_samples test;
-    int balance;     /* as many examples of each class */
+    int balance; /* as many examples of each class */
     int with_rating;
 };
-/* Fills the splits: the test and validation examples by content alone, the halves WEAK and STRONG
- * by content and seed. Takes nothing over; marks examples of pools->train as used. */
+/* Fills the splits: the test and validation examples by content alone, the halves WEAK and
+ * STRONG by content and seed. Takes nothing over; marks examples of pools->train as used. */
 enum rf_status rf_pools_divide(struct rf_pools *pools, struct rf_task *task,
                                const struct rf_task_options *options, uint64_t seed,
                                struct rf_error *err);

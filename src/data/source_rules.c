@@ -1,8 +1,8 @@
 /* Positions from games played at random by the rules engine, and their exact labels.
  *
  * A position belongs to the corpus, to training, to validation or to the test by its own key:
- * no position can be in two of them, whatever the sizes, the rule and the seed. Games do not depend
- * on the seed either, so the locked test is one and the same for every repeat. */
+ * no position can be in two of them, whatever the sizes, the rule and the seed. Games do not
+ * depend on the seed either, so the locked test is one and the same for every repeat. */
 #include <string.h>
 
 #include "base/rng.h"
@@ -69,9 +69,10 @@ static enum part part_of(uint64_t key)
 {
     uint64_t sixteenth = key * 0x9e3779b97f4a7c15u >> 60;
 
-    return sixteenth < 8 ? PART_CORPUS : sixteenth < 13 ? PART_TRAIN
-                                     : sixteenth < 14   ? PART_VALIDATION
-                                                        : PART_TEST;
+    return sixteenth < 8    ? PART_CORPUS
+           : sixteenth < 13 ? PART_TRAIN
+           : sixteenth < 14 ? PART_VALIDATION
+                            : PART_TEST;
 }
 
 struct maker {
@@ -116,8 +117,7 @@ static enum rf_status consider(struct maker *maker, const struct rf_chess *posit
         if (rf_chess_player(position, key >> 8, &move) != 0)
             return RF_OK;
         n = rf_chess_text(position, 0, tokens);
-        tokens[n++] =
-            RF_CHESS_TOKEN_MOVE + rf_chess_move_number(&maker->codec, position, move);
+        tokens[n++] = RF_CHESS_TOKEN_MOVE + rf_chess_move_number(&maker->codec, position, move);
         return add_sample(maker, part, tokens, n, 1, 0, key, err);
     }
     label = maker->rule->answer(position);
@@ -127,7 +127,8 @@ static enum rf_status consider(struct maker *maker, const struct rf_chess *posit
     return add_sample(maker, part, tokens, n, 0, label, key, err);
 }
 
-static enum rf_status make_positions(struct maker *maker, const char *name, struct rf_error *err)
+static enum rf_status make_positions(struct maker *maker, const char *name,
+                                     struct rf_error *err)
 {
     struct walk walk;
     enum rf_status st = RF_OK;
@@ -152,10 +153,11 @@ static enum rf_status check_options(const struct rf_task_options *options, struc
                        options->name, options->rule);
     if (options->train < 4 || options->validation < 2 || options->test < 2 ||
         options->corpus_size < 1)
-        return rf_fail(err, RF_ERR_CONFIG,
-                       "task '%s': chess-rules makes its examples and needs their numbers: train "
-                       "(at least 4), validation, test (at least 2), corpus_size (at least 1)",
-                       options->name);
+        return rf_fail(
+            err, RF_ERR_CONFIG,
+            "task '%s': chess-rules makes its examples and needs their numbers: train "
+            "(at least 4), validation, test (at least 2), corpus_size (at least 1)",
+            options->name);
     return RF_OK;
 }
 
@@ -166,8 +168,9 @@ enum rf_status rf_source_rules(struct rf_task *task, const struct rf_task_option
     struct rf_pools pools = {.balance = 1};
     int counts[NPARTS] = {options->corpus_size, options->train, options->validation,
                           options->test};
-    struct maker maker = {.rule = rf_chess_rule_find(options->rule),
-                          .list = {&task->corpus, &pools.train, &pools.validation, &pools.test}};
+    struct maker maker = {
+        .rule = rf_chess_rule_find(options->rule),
+        .list = {&task->corpus, &pools.train, &pools.validation, &pools.test}};
     enum rf_status st = check_options(options, err);
 
     if (st != RF_OK)

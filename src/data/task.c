@@ -20,9 +20,13 @@ enum rf_status rf_task_open(struct rf_task **task, const struct rf_task_options 
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for task '%s'", options->name);
     if (strcmp(options->source, "chess-rules") == 0)
         st = rf_source_rules(made, options, seed, err);
+    else if (strcmp(options->source, "chess") == 0)
+        st = rf_source_chess(made, options, seed, err);
+    else if (strcmp(options->source, "tsv") == 0)
+        st = rf_source_tsv(made, options, seed, err);
     else
         st = rf_fail(err, RF_ERR_CONFIG,
-                     "task '%s': unknown source '%s'; there is chess-rules",
+                     "task '%s': unknown source '%s'; there are chess-rules, chess and tsv",
                      options->name, options->source);
     if (st != RF_OK) {
         rf_task_close(made);
@@ -85,7 +89,8 @@ static enum rf_status make_room(struct rf_batch_memory *memory, int ntokens, int
         memory->target = malloc((size_t)nrows * sizeof *memory->target);
         memory->weight = malloc((size_t)nrows * sizeof *memory->weight);
         memory->room_rows =
-            memory->rows != NULL && memory->target != NULL && memory->weight != NULL ? nrows : 0;
+            memory->rows != NULL && memory->target != NULL && memory->weight != NULL ? nrows
+                                                                                     : 0;
     }
     if (nsoft > memory->room_soft) {
         free(memory->soft);
@@ -100,10 +105,11 @@ static enum rf_status make_room(struct rf_batch_memory *memory, int ntokens, int
 
 /* Copies a sequence's inputs to row b and lists the positions where it is asked; returns the
  * new number of rows. */
-static int add_sequence(const struct rf_task *task, struct rf_batch_memory *memory, int b, int T,
-                        const int32_t *sequence, int ninputs, int nrows)
+static int add_sequence(const struct rf_task *task, struct rf_batch_memory *memory, int b,
+                        int T, const int32_t *sequence, int ninputs, int nrows)
 {
-    memcpy(memory->tokens + (size_t)b * (size_t)T, sequence, (size_t)ninputs * sizeof *sequence);
+    memcpy(memory->tokens + (size_t)b * (size_t)T, sequence,
+           (size_t)ninputs * sizeof *sequence);
     for (int t = 0; t < ninputs; t++) {
         int32_t next = sequence[t + 1] - task->corpus_begin;
 
@@ -115,9 +121,9 @@ static int add_sequence(const struct rf_task *task, struct rf_batch_memory *memo
     return nrows;
 }
 
-enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step, int B,
-                                    struct rf_batch_memory *memory, struct rf_batch *batch,
-                                    struct rf_error *err)
+enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
+                                    int B, struct rf_batch_memory *memory,
+                                    struct rf_batch *batch, struct rf_error *err)
 {
     const struct rf_samples *corpus = &task->corpus;
     int T = 1, nrows = 0;
@@ -144,15 +150,21 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
     }
     free(index);
     if (st == RF_OK)
-        *batch = (struct rf_batch){.B = B, .T = T, .tokens = memory->tokens, .R = nrows,
-                                   .rows = memory->rows, .range_begin = task->corpus_begin,
-                                   .range_count = task->corpus_count, .target = memory->target};
+        *batch = (struct rf_batch){.B = B,
+                                   .T = T,
+                                   .tokens = memory->tokens,
+                                   .R = nrows,
+                                   .rows = memory->rows,
+                                   .range_begin = task->corpus_begin,
+                                   .range_count = task->corpus_count,
+                                   .target = memory->target};
     return st;
 }
 
 enum rf_status rf_task_example_batch(const struct rf_task *task, enum rf_split split,
-                                     const int32_t *index, int n, struct rf_batch_memory *memory,
-                                     struct rf_batch *batch, struct rf_error *err)
+                                     const int32_t *index, int n,
+                                     struct rf_batch_memory *memory, struct rf_batch *batch,
+                                     struct rf_error *err)
 {
     const struct rf_examples *examples = &task->split[split];
     int nclass = task->info.nclass, T = 1;
@@ -176,9 +188,14 @@ enum rf_status rf_task_example_batch(const struct rf_task *task, enum rf_split s
         memory->rows[b] = b * T + length - 1;
         memory->target[b] = examples->label[index[b]];
     }
-    *batch = (struct rf_batch){.B = n, .T = T, .tokens = memory->tokens, .R = n,
-                               .rows = memory->rows, .range_begin = task->info.label_begin,
-                               .range_count = nclass, .target = memory->target};
+    *batch = (struct rf_batch){.B = n,
+                               .T = T,
+                               .tokens = memory->tokens,
+                               .R = n,
+                               .rows = memory->rows,
+                               .range_begin = task->info.label_begin,
+                               .range_count = nclass,
+                               .target = memory->target};
     return RF_OK;
 }
 
@@ -224,15 +241,16 @@ void rf_pools_clear(struct rf_pools *pools)
     rf_samples_clear(&pools->test);
 }
 
-/* The first `limit` (0: all) of a pool, in an order made from salt and content. With `used`, they
- * are marked so that no other split can take them. */
+/* The first `limit` (0: all) of a pool, in an order made from salt and content. With `used`,
+ * they are marked so that no other split can take them. */
 static enum rf_status take(struct rf_samples *samples, const struct rf_pools *pools, int nclass,
                            uint64_t salt, int limit, struct rf_examples *examples,
                            struct rf_error *err)
 {
     int32_t *order = NULL;
     int n = 0;
-    enum rf_status st = rf_samples_order(samples, nclass, pools->balance, salt, &order, &n, err);
+    enum rf_status st =
+        rf_samples_order(samples, nclass, pools->balance, salt, &order, &n, err);
 
     if (limit > 0 && n > limit)
         n = limit;
@@ -273,8 +291,8 @@ enum rf_status rf_pools_divide(struct rf_pools *pools, struct rf_task *task,
                                                   "validation", "test"};
     int nclass = task->info.nclass, validation = options->validation;
     struct rf_samples *from = &pools->validation;
-    enum rf_status st = take(&pools->test, pools, nclass, rf_rng_stream("test", 0), options->test,
-                             &task->split[RF_SPLIT_TEST], err);
+    enum rf_status st = take(&pools->test, pools, nclass, rf_rng_stream("test", 0),
+                             options->test, &task->split[RF_SPLIT_TEST], err);
 
     if (from->n == 0) {
         from = &pools->train;

@@ -54,6 +54,7 @@ struct rf_task_info {
     int label_begin, nclass;
     struct rf_digest tokenizer; /* two tasks with the same digest share models */
     int64_t corpus_tokens;
+    int64_t dropped; /* examples and texts left out because the test, or an earlier one, is the same */
 };
 
 /* Reads or makes the data. Balance, then shuffle, then split, keyed by content;
