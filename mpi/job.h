@@ -14,7 +14,7 @@
 
 /* What the bodies of a run share; the caller fills the first five and zeroes the rest. */
 struct rf_job_context {
-    const struct rf_plan *plan;
+    const struct rf_job_plan *plan;
     const char *run_dir, *ckpt_dir; /* both exist; ckpt_dir holds a directory per job */
     const char *config_digest, *version;
     struct rf_task *task; /* owned: the task used last, kept for the next job */

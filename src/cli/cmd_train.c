@@ -47,7 +47,7 @@ static enum rf_status read_options(struct train_options *o, int *help, int argc,
     return st;
 }
 
-static enum rf_status find_job(const struct rf_plan *plan, const char *name, int32_t *job,
+static enum rf_status find_job(const struct rf_job_plan *plan, const char *name, int32_t *job,
                                struct rf_error *err)
 {
     *job = 0;

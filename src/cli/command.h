@@ -24,5 +24,6 @@ struct rf_command {
 };
 
 extern const struct rf_command rf_command_keygen;
+extern const struct rf_command rf_command_train;
 
 #endif

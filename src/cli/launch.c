@@ -65,7 +65,7 @@ enum rf_status rf_launch_open(struct rf_launch *launch, const struct rf_group *w
         st = rf_config_parse(&launch->spec, text, size, path, set->items, set->n, err);
     free(text);
     if (st == RF_OK)
-        st = rf_plan_expand(&launch->plan, &launch->spec, err);
+        st = rf_job_plan_expand(&launch->plan, &launch->spec, err);
     if (st == RF_OK)
         st = rf_config_digest(&launch->spec, launch->digest, err);
     if (st == RF_OK)
@@ -75,7 +75,7 @@ enum rf_status rf_launch_open(struct rf_launch *launch, const struct rf_group *w
 
 void rf_launch_clear(struct rf_launch *launch)
 {
-    rf_plan_clear(&launch->plan);
+    rf_job_plan_clear(&launch->plan);
     rf_run_spec_clear(&launch->spec);
 }
 

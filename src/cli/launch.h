@@ -15,7 +15,7 @@ enum rf_launch_mode {
 
 struct rf_launch {
     struct rf_run_spec spec;
-    struct rf_plan plan;
+    struct rf_job_plan plan;
     char digest[65]; /* of the effective configuration */
     char run_dir[RF_PATH_BYTES], ckpt_dir[RF_PATH_BYTES], ledger_path[RF_PATH_BYTES];
 };

@@ -13,7 +13,7 @@
 #include "mpi/group.h"
 
 /* In the order of `ringfence --help`. */
-static const struct rf_command *const commands[] = {NULL};
+static const struct rf_command *const commands[] = {&rf_command_train, NULL};
 
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] - 1 };
 

@@ -19,10 +19,10 @@ const char *rf_loss_name(enum rf_loss loss)
     return loss == RF_LOSS_CONFIDENCE ? "confidence" : "xent";
 }
 
-void rf_plan_clear(struct rf_plan *plan)
+void rf_job_plan_clear(struct rf_job_plan *plan)
 {
     free(plan->jobs);
-    *plan = (struct rf_plan){0};
+    *plan = (struct rf_job_plan){0};
 }
 
 static const struct rf_model_spec *find_model(const struct rf_run_spec *spec, const char *name)
@@ -41,7 +41,7 @@ static const struct rf_task_options *find_task(const struct rf_run_spec *spec, c
     return NULL;
 }
 
-static int32_t find_job(const struct rf_plan *plan, const char *name)
+static int32_t find_job(const struct rf_job_plan *plan, const char *name)
 {
     for (int32_t i = 0; i < plan->njobs; i++)
         if (strcmp(plan->jobs[i].name, name) == 0)
@@ -50,7 +50,7 @@ static int32_t find_job(const struct rf_plan *plan, const char *name)
 }
 
 /* "" means none and gives -1. */
-static enum rf_status find_start(const struct rf_plan *plan, const char *owner, const char *name,
+static enum rf_status find_start(const struct rf_job_plan *plan, const char *owner, const char *name,
                                  int32_t *id, struct rf_error *err)
 {
     *id = name[0] != '\0' ? find_job(plan, name) : -1;
@@ -80,7 +80,7 @@ static void come_after(struct rf_planned_job *job, int32_t other)
         job->after[job->nafter++] = other;
 }
 
-static enum rf_status add_pretrain(struct rf_plan *plan, const struct rf_run_spec *spec,
+static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run_spec *spec,
                                    const struct rf_pretrain_spec *from, struct rf_error *err)
 {
     struct rf_planned_job *job = &plan->jobs[plan->njobs];
@@ -120,7 +120,7 @@ struct cell {
     uint64_t task_seed, model_seed;
 };
 
-static enum rf_status add_cell(struct rf_plan *plan, const struct cell *cell, enum rf_role role,
+static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell, enum rf_role role,
                                enum rf_loss loss, struct rf_error *err)
 {
     struct rf_planned_job *job = &plan->jobs[plan->njobs];
@@ -157,7 +157,7 @@ static enum rf_status add_cell(struct rf_plan *plan, const struct cell *cell, en
     return RF_OK;
 }
 
-static enum rf_status add_repeat(struct rf_plan *plan, struct cell *cell, struct rf_error *err)
+static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell, struct rf_error *err)
 {
     const struct rf_experiment_spec *from = cell->from;
     enum rf_status st = RF_OK;
@@ -179,7 +179,7 @@ static enum rf_status add_repeat(struct rf_plan *plan, struct cell *cell, struct
     return st;
 }
 
-static enum rf_status add_experiment(struct rf_plan *plan, const struct rf_run_spec *spec, int index,
+static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_run_spec *spec, int index,
                                      struct rf_error *err)
 {
     const struct rf_experiment_spec *from = &spec->experiments[index];
@@ -206,13 +206,13 @@ static enum rf_status add_experiment(struct rf_plan *plan, const struct rf_run_s
     return st;
 }
 
-enum rf_status rf_plan_expand(struct rf_plan *plan, const struct rf_run_spec *spec,
+enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_spec *spec,
                               struct rf_error *err)
 {
     size_t room = (size_t)spec->njobs;
     enum rf_status st = RF_OK;
 
-    *plan = (struct rf_plan){0};
+    *plan = (struct rf_job_plan){0};
     for (int i = 0; i < spec->nexperiments; i++)
         room += 1 + 6 * (size_t)spec->experiments[i].seeds;
     if (room == 0)
@@ -225,6 +225,6 @@ enum rf_status rf_plan_expand(struct rf_plan *plan, const struct rf_run_spec *sp
     for (int i = 0; st == RF_OK && i < spec->nexperiments; i++)
         st = add_experiment(plan, spec, i, err);
     if (st != RF_OK)
-        rf_plan_clear(plan);
+        rf_job_plan_clear(plan);
     return st;
 }

@@ -49,15 +49,15 @@ struct rf_planned_job {
     int32_t after[RF_AFTER_MAX], nafter;
 };
 
-struct rf_plan {
+struct rf_job_plan {
     struct rf_planned_job *jobs; /* owned */
     int32_t njobs;
 };
 
 /* spec must outlive the plan. RF_ERR_CONFIG names what does not fit. */
-enum rf_status rf_plan_expand(struct rf_plan *plan, const struct rf_run_spec *spec,
+enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_spec *spec,
                               struct rf_error *err);
-void rf_plan_clear(struct rf_plan *plan);
+void rf_job_plan_clear(struct rf_job_plan *plan);
 
 const char *rf_role_name(enum rf_role role); /* "pretrain", "weak", "student", ... */
 const char *rf_loss_name(enum rf_loss loss); /* "xent", "confidence" */

@@ -1,6 +1,6 @@
 /* spec.h - what a run is made of: options, models, tasks, jobs, experiments.
  *
- * Plain data, filled by config/ and expanded by rf_plan_expand() (plan.h) into
+ * Plain data, filled by config/ and expanded by rf_job_plan_expand() (plan.h) into
  * the jobs that the coordinator is asked to run. Strings are names or paths. */
 #ifndef RF_JOB_SPEC_H
 #define RF_JOB_SPEC_H

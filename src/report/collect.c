@@ -10,7 +10,7 @@ struct cell_jobs {
     int32_t weak, student, ceiling, same_size, weak_half;
 };
 
-static struct cell_jobs find_cell(const struct rf_plan *plan, int experiment, int repeat,
+static struct cell_jobs find_cell(const struct rf_job_plan *plan, int experiment, int repeat,
                                   enum rf_loss loss)
 {
     struct cell_jobs cell = {-1, -1, -1, -1, -1};
@@ -46,7 +46,7 @@ static int cell_done(const struct rf_state *state, const struct cell_jobs *cell)
 }
 
 /* Says in failed which job of the cell is missing, and why. */
-static void explain(const struct rf_state *state, const struct rf_plan *plan,
+static void explain(const struct rf_state *state, const struct rf_job_plan *plan,
                     const struct cell_jobs *cell, char *failed, size_t size)
 {
     const int32_t jobs[] = {cell->weak, cell->student, cell->ceiling};
@@ -131,7 +131,7 @@ static double share_right(const unsigned char *right, int n)
     return n > 0 ? (double)sum / n : NAN;
 }
 
-static enum rf_status pool_cell(struct pooled *p, const struct rf_plan *plan,
+static enum rf_status pool_cell(struct pooled *p, const struct rf_job_plan *plan,
                                 const char *run_dir, const struct cell_jobs *cell,
                                 struct rf_seed_scores *score, struct rf_error *err)
 {
@@ -178,7 +178,7 @@ static double mean_of(const struct mean *mean)
 }
 
 /* Numbers that the jobs have noted themselves. */
-static void add_controls(struct rf_collection *c, const struct rf_plan *plan, int experiment,
+static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan, int experiment,
                          enum rf_loss loss, int repeats, struct rf_experiment_result *result)
 {
     struct mean same = {0}, half = {0}, zero = {0}, ece = {0}, brier = {0};
@@ -202,7 +202,7 @@ static void add_controls(struct rf_collection *c, const struct rf_plan *plan, in
 }
 
 /* How many test items the first finished repeat has; 0 when none is finished. */
-static enum rf_status count_items(const struct rf_collection *c, const struct rf_plan *plan,
+static enum rf_status count_items(const struct rf_collection *c, const struct rf_job_plan *plan,
                                   int experiment, enum rf_loss loss, int repeats,
                                   const char *run_dir, int *n, struct rf_error *err)
 {
@@ -223,7 +223,7 @@ static enum rf_status count_items(const struct rf_collection *c, const struct rf
 }
 
 static enum rf_status evaluate(struct rf_collection *c, const struct rf_run_spec *spec,
-                               const struct rf_plan *plan, int experiment, enum rf_loss loss,
+                               const struct rf_job_plan *plan, int experiment, enum rf_loss loss,
                                const char *run_dir, struct rf_seed_scores *scores,
                                struct rf_experiment_result *result, struct rf_error *err)
 {
@@ -263,7 +263,7 @@ static enum rf_status evaluate(struct rf_collection *c, const struct rf_run_spec
 }
 
 static enum rf_status add_experiments(struct rf_collection *c, const struct rf_run_spec *spec,
-                                      const struct rf_plan *plan, const char *run_dir,
+                                      const struct rf_job_plan *plan, const char *run_dir,
                                       struct rf_error *err)
 {
     struct rf_seed_scores *scores = c->scores;
@@ -290,7 +290,7 @@ static enum rf_status add_experiments(struct rf_collection *c, const struct rf_r
     return st;
 }
 
-static enum rf_status read_jobs(struct rf_collection *c, const struct rf_plan *plan,
+static enum rf_status read_jobs(struct rf_collection *c, const struct rf_job_plan *plan,
                                 const char *run_dir, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
@@ -307,7 +307,7 @@ static enum rf_status read_jobs(struct rf_collection *c, const struct rf_plan *p
 }
 
 static enum rf_status make_room(struct rf_collection *c, const struct rf_run_spec *spec,
-                                const struct rf_plan *plan, struct rf_error *err)
+                                const struct rf_job_plan *plan, struct rf_error *err)
 {
     size_t cells = 1;
 
@@ -323,7 +323,7 @@ static enum rf_status make_room(struct rf_collection *c, const struct rf_run_spe
 }
 
 enum rf_status rf_collect(struct rf_collection *c, const struct rf_run_spec *spec,
-                          const struct rf_plan *plan, const char *run_dir, struct rf_error *err)
+                          const struct rf_job_plan *plan, const char *run_dir, struct rf_error *err)
 {
     enum rf_status st;
 

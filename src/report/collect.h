@@ -23,7 +23,7 @@ struct rf_collection {
 /* The plan is that of the specification, and both must outlive the collection, which the
  * caller ends with rf_collection_clear(), also after a failure. */
 enum rf_status rf_collect(struct rf_collection *collection, const struct rf_run_spec *spec,
-                          const struct rf_plan *plan, const char *run_dir,
+                          const struct rf_job_plan *plan, const char *run_dir,
                           struct rf_error *err);
 void rf_collection_clear(struct rf_collection *collection);
 
