@@ -36,7 +36,7 @@ static uint64_t get_u64(const unsigned char *from)
 
 uint64_t rf_envelope_bytes(int64_t n)
 {
-    uint64_t need = HEAD_BYTES + (uint64_t)n * EXTENT_BYTES, size = 512;
+    uint64_t need = HEAD_BYTES + (uint64_t)n * EXTENT_BYTES, size = 4096;
 
     while (size < need)
         size *= 2;
@@ -233,7 +233,7 @@ static enum rf_status check_fd(int fd, const char *path, int quick, int64_t *fil
         read_at(fd, path, head, sizeof head, 0, err) != RF_OK || memcmp(head, magic, 8) != 0)
         return rf_fail(err, RF_ERR_INPUT, "'%s' is not a ringfence checkpoint", path);
     block_bytes = get_u64(head + 8);
-    if (block_bytes < 512 || block_bytes > MAX_BLOCK_BYTES ||
+    if (block_bytes < 4096 || block_bytes > MAX_BLOCK_BYTES ||
         (block_bytes & (block_bytes - 1)) != 0)
         return rf_fail(err, RF_NO, "'%s' is damaged in its first %d bytes", path, HEAD_BYTES);
     if ((uint64_t)info.st_size != get_u64(head + 16))

@@ -19,7 +19,8 @@ struct rf_extent {
     uint64_t offset, size;
 };
 
-/* The size of the user block for n extents: a power of two, at least 512, as HDF5 wants it. */
+/* The size of the user block for n extents: a power of two, at least 4096: HDF5 wants
+ * it no smaller than the alignment of big arrays. */
 uint64_t rf_envelope_bytes(int64_t n);
 
 /* Writes the user block into the finished file at path and syncs the file. The extents are

@@ -1,0 +1,71 @@
+/* h5.h - HDF5 files in about a dozen functions; only h5.c includes hdf5.h.
+ *
+ * A collective HDF5 call that fails on one rank alone leaves the others waiting. So structure
+ * is made by one process with a file of its own (rf_h5_create), and the shared file is opened
+ * by all ranks only to fill arrays that are there already, each transfer independent of the
+ * others. HDF5's own messages stay off stderr; what it said goes into struct rf_error. */
+#ifndef RF_MPI_H5_H
+#define RF_MPI_H5_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "mpi/group.h"
+
+struct rf_h5;
+
+/* What an array holds; RF_H5_NAME is a fixed string of RF_TENSOR_NAME bytes. All little-endian. */
+enum rf_h5_type { RF_H5_F32, RF_H5_F64, RF_H5_I64, RF_H5_U8, RF_H5_NAME };
+
+/* Local: a new file with user_block bytes (0, or a power of two from 512) left free in front. */
+enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_block,
+                            struct rf_error *err);
+/* Local, read only; RF_ERR_INPUT when it is not there or not HDF5. */
+enum rf_status rf_h5_open(struct rf_h5 **file, const char *path, struct rf_error *err);
+/* Collective, for writing rows; the status is agreed. path is the same on every rank. */
+enum rf_status rf_h5_open_shared(struct rf_h5 **file, const struct rf_group *group,
+                                 const char *path, struct rf_error *err);
+/* Local for a file of one's own; collective for a shared one, the status not yet agreed. Frees
+ * *file whatever happens; data is with the operating system only when this returned RF_OK. */
+enum rf_status rf_h5_close(struct rf_h5 *file, struct rf_error *err);
+
+/* All below are local. Names are paths within the file; parents must be there, except that
+ * rf_h5_group() makes missing ones. Only files from rf_h5_create() take new objects. */
+enum rf_status rf_h5_group(struct rf_h5 *file, const char *name, struct rf_error *err);
+enum rf_status rf_h5_put_int(struct rf_h5 *file, const char *object, const char *name,
+                             int64_t value, struct rf_error *err);
+enum rf_status rf_h5_put_text(struct rf_h5 *file, const char *object, const char *name,
+                              const char *text, struct rf_error *err);
+/* Of another type, missing, or longer than size - 1: RF_ERR_INPUT. */
+enum rf_status rf_h5_get_int(struct rf_h5 *file, const char *object, const char *name,
+                             int64_t *value, struct rf_error *err);
+enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char *name,
+                              char *text, size_t size, struct rf_error *err);
+
+/* Makes an array of ndims 1 or 2 whose place in the file is fixed at once; its values are
+ * whatever is there until they are written. */
+enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type, int ndims,
+                           const int64_t *shape, struct rf_error *err);
+/* RF_ERR_INPUT when there is no such array of this type; a second dimension that is not there
+ * is 1. */
+enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type type, int *ndims,
+                           int64_t shape[2], struct rf_error *err);
+/* Where its bytes start, from the beginning of the file. */
+enum rf_status rf_h5_offset(struct rf_h5 *file, const char *name, uint64_t *offset,
+                            struct rf_error *err);
+
+/* Whole rows row .. row + nrows - 1. */
+enum rf_status rf_h5_write(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                           int64_t row, int64_t nrows, const void *data, struct rf_error *err);
+enum rf_status rf_h5_read(struct rf_h5 *file, const char *name, enum rf_h5_type type, int64_t row,
+                          int64_t nrows, void *data, struct rf_error *err);
+
+/* For tests of what happens when a disk fails: when set, it is asked before every step that may
+ * fail ("create", "open", "write", "close", "read", and those of ckpt.c); an errno that it
+ * returns makes that step fail as if the system had said so. NULL, and never set, elsewhere. */
+extern int (*rf_h5_fault)(const char *step);
+/* RF_OK, or the failure that rf_h5_fault wants for this step. */
+enum rf_status rf_h5_fault_at(const char *step, const char *path, struct rf_error *err);
+
+#endif
