@@ -27,26 +27,30 @@ typedef float rf_real;
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) &&                      \
     !defined(__clang__) && !defined(RF_REAL_DOUBLE) && !defined(__SANITIZE_ADDRESS__) &&       \
     !RF_HAS_FEATURE(address_sanitizer)
-#define RF_CLONES __attribute__((target_clones("arch=skylake-avx512", "avx2,fma", "default")))
+#define RF_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define RF_CLONES
 #endif
 
-/* e^x. In float: range reduction by powers of two and a polynomial of degree 6,
- * within 2 units in the last place for -87 < x < 88; below it is the smallest
- * normal number or so, above it stays finite. NaN comes out as NaN. Branch-free, so loops over
- * it vectorise, which calls of expf() do not. */
+/* e^x. In float: range reduction by powers of two and a polynomial of degree 7,
+ * within 2 units in the last place for -87 <= x <= 87 and constant outside; NaN and infinities
+ * give NaN. Without branches or calls, so loops over it vectorise, which those over expf() do
+ * not. The magnitude is clamped as an integer: from a clamp of floats the compiler makes a
+ * second path for the constant, whose quotients are denormal and cost 100 cycles each. */
 static inline rf_real rf_exp(rf_real x)
 {
 #ifdef RF_REAL_DOUBLE
     return exp(x);
 #else
     const float shift = 12582912.0f; /* 1.5 x 2^23: adding it rounds to an integer */
-    float c = x < -87.0f ? -87.0f : x;
-    float k, r, p, scale;
-    int32_t bits;
+    uint32_t bits, magnitude;
+    float c, k, r, p, scale;
 
-    c = c > 88.0f ? 88.0f : c;
+    memcpy(&bits, &x, sizeof bits);
+    magnitude = bits & 0x7fffffffu;
+    magnitude = magnitude < 0x42ae0000u ? magnitude : 0x42ae0000u; /* 87.0f */
+    bits = magnitude | (bits & 0x80000000u);
+    memcpy(&c, &bits, sizeof c);
     k = c * 1.44269504f + shift;
     memcpy(&bits, &k, sizeof bits);
     k -= shift;
@@ -58,9 +62,9 @@ static inline rf_real rf_exp(rf_real x)
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    bits = (int32_t)((uint32_t)(bits + 127) << 23);
+    bits = (bits + 127) << 23;
     memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    return p * scale + (x - x);
 #endif
 }
 
