@@ -178,8 +178,9 @@ static double mean_of(const struct mean *mean)
 }
 
 /* Numbers that the jobs have noted themselves. */
-static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan, int experiment,
-                         enum rf_loss loss, int repeats, struct rf_experiment_result *result)
+static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan,
+                         int experiment, enum rf_loss loss, int repeats,
+                         struct rf_experiment_result *result)
 {
     struct mean same = {0}, half = {0}, zero = {0}, ece = {0}, brier = {0};
 
@@ -223,8 +224,9 @@ static enum rf_status count_items(const struct rf_collection *c, const struct rf
 }
 
 static enum rf_status evaluate(struct rf_collection *c, const struct rf_run_spec *spec,
-                               const struct rf_job_plan *plan, int experiment, enum rf_loss loss,
-                               const char *run_dir, struct rf_seed_scores *scores,
+                               const struct rf_job_plan *plan, int experiment,
+                               enum rf_loss loss, const char *run_dir,
+                               struct rf_seed_scores *scores,
                                struct rf_experiment_result *result, struct rf_error *err)
 {
     const struct rf_experiment_spec *from = &spec->experiments[experiment];
@@ -323,7 +325,8 @@ static enum rf_status make_room(struct rf_collection *c, const struct rf_run_spe
 }
 
 enum rf_status rf_collect(struct rf_collection *c, const struct rf_run_spec *spec,
-                          const struct rf_job_plan *plan, const char *run_dir, struct rf_error *err)
+                          const struct rf_job_plan *plan, const char *run_dir,
+                          struct rf_error *err)
 {
     enum rf_status st;
 

@@ -63,28 +63,41 @@ static double share_of(int64_t part, int64_t whole)
     return whole > 0 ? (double)part / (double)whole : NAN;
 }
 
+static json_t *account_object(struct document *doc, const struct rf_results *results,
+                              int32_t id)
+{
+    const struct rf_account *account = &results->state->accounts[id];
+    json_t *item = json_object();
+
+    set_text(doc, item, "name", account->name);
+    set_integer(doc, item, "jobs", account->jobs);
+    set_integer(doc, item, "denied", account->denied);
+    set_integer(doc, item, "preempted", account->preempted);
+    set_seconds(doc, item, "device_s", account->held_us);
+    set_seconds(doc, item, "busy_device_s", account->busy_us);
+    set_integer(doc, item, "tokens", account->tokens);
+    set_integer(doc, item, "flops", account->flops);
+    set_number(doc, item, "share", share_of(account->held_us, results->tally->capacity_us));
+    set_number(doc, item, "share_of_used", share_of(account->held_us, results->tally->used_us));
+    return item;
+}
+
+/* Those directly below parent (-1: the roots), each followed by its own. */
+static void append_accounts(struct document *doc, json_t *array,
+                            const struct rf_results *results, int32_t parent)
+{
+    for (int32_t i = 0; i < results->state->naccounts; i++)
+        if (results->state->accounts[i].parent == parent) {
+            append(doc, array, account_object(doc, results, i));
+            append_accounts(doc, array, results, i);
+        }
+}
+
 static json_t *accounts(struct document *doc, const struct rf_results *results)
 {
-    const struct rf_state *state = results->state;
     json_t *array = json_array();
 
-    for (int32_t i = 0; i < state->naccounts; i++) {
-        const struct rf_account *account = &state->accounts[i];
-        json_t *item = json_object();
-
-        set_text(doc, item, "name", account->name);
-        set_integer(doc, item, "jobs", account->jobs);
-        set_integer(doc, item, "denied", account->denied);
-        set_integer(doc, item, "preempted", account->preempted);
-        set_seconds(doc, item, "device_s", account->held_us);
-        set_seconds(doc, item, "busy_device_s", account->busy_us);
-        set_integer(doc, item, "tokens", account->tokens);
-        set_integer(doc, item, "flops", account->flops);
-        set_number(doc, item, "share", share_of(account->held_us, results->tally->capacity_us));
-        set_number(doc, item, "share_of_used",
-                   share_of(account->held_us, results->tally->used_us));
-        append(doc, array, item);
-    }
+    append_accounts(doc, array, results, -1);
     return array;
 }
 

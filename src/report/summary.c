@@ -28,7 +28,6 @@ static void add_account(struct rf_table *table, const struct rf_results *results
     const struct rf_pledge_account *pledge = pledge_of(results, id);
 
     rf_table_add(table, "%s", account->name);
-    rf_table_add(table, "%d", account->jobs);
     rf_table_add(table, "%.1f", (double)account->held_us / 1e6);
     rf_table_add(table, "%.1f %%", percent(account->held_us, results->tally->capacity_us));
     if (pledge != NULL)
@@ -41,17 +40,27 @@ static void add_account(struct rf_table *table, const struct rf_results *results
     rf_table_add(table, "%d", account->denied);
 }
 
+/* Those directly below parent (-1: the roots), each followed by its own. */
+static void add_accounts(struct rf_table *table, const struct rf_results *results,
+                         int32_t parent)
+{
+    for (int32_t i = 0; i < results->state->naccounts; i++)
+        if (results->state->accounts[i].parent == parent) {
+            add_account(table, results, i);
+            add_accounts(table, results, i);
+        }
+}
+
 static enum rf_status print_accounts(const struct rf_results *results, FILE *out,
                                      struct rf_error *err)
 {
-    static const char *const headings[] = {"account", "jobs",  "device-s",  "of fleet",
-                                           "pledge",  "FLOPs", "preempted", "denied"};
+    static const char *const headings[] = {"account", "device-s",  "of fleet", "pledge",
+                                           "FLOPs",   "preempted", "denied"};
     struct rf_table *table = NULL;
-    enum rf_status st = rf_table_create(&table, "lrrrrrrr", headings, err);
+    enum rf_status st = rf_table_create(&table, "lrrrrrr", headings, err);
 
     if (st == RF_OK) {
-        for (int32_t i = 0; i < results->state->naccounts; i++)
-            add_account(table, results, i);
+        add_accounts(table, results, -1);
         st = rf_table_print(table, out, COLUMNS, err);
     }
     rf_table_destroy(table);
