@@ -149,6 +149,12 @@ static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell
     st = set_name(job, cell->from->name, role == RF_ROLE_ZERO_SHOT ? -1 : cell->repeat, what, err);
     if (st == RF_OK && find_job(plan, job->name) >= 0)
         st = rf_fail(err, RF_ERR_CONFIG, "there are two jobs named '%s'", job->name);
+    if (st == RF_OK && job->init_job >= 0 && plan->jobs[job->init_job].model != job->model)
+        st = rf_fail(err, RF_ERR_CONFIG,
+                     "experiment '%s': its model '%s' cannot start from job '%s', which trains model "
+                     "'%s'",
+                     cell->from->name, job->model->name, plan->jobs[job->init_job].name,
+                     plan->jobs[job->init_job].model->name);
     if (st != RF_OK)
         return st;
     come_after(job, job->init_job);

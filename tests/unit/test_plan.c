@@ -1,0 +1,137 @@
+/* The jobs that an experiment becomes: which they are, what they start from and wait for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "job/plan.h"
+
+static struct rf_model_spec models[] = {{.name = "small"}, {.name = "big"}};
+static struct rf_task_options tasks[] = {{.name = "question"}};
+static struct rf_pretrain_spec pretrain = {
+    .name = "pretrain", .account = "capability", .model = "big", .task = "question", .min = 1, .max = 2};
+static struct rf_experiment_spec experiment = {
+    .name = "exp", .account = "alignment", .task = "question", .weak = "small", .strong = "big",
+    .pretrained = "pretrain", .xent = 1, .confidence = 1, .same_size = 1, .seeds = 2, .min = 1,
+    .max = 1, .strong_on_weak_half = 1};
+
+static struct rf_run_spec spec_of(void)
+{
+    return (struct rf_run_spec){.seed = 5, .models = models, .nmodels = 2, .tasks = tasks, .ntasks = 1,
+                                .jobs = &pretrain, .njobs = 1, .experiments = &experiment,
+                                .nexperiments = 1};
+}
+
+static const struct rf_planned_job *named(const struct rf_job_plan *plan, const char *name)
+{
+    for (int32_t i = 0; i < plan->njobs; i++)
+        if (strcmp(plan->jobs[i].name, name) == 0)
+            return &plan->jobs[i];
+    return NULL;
+}
+
+static void an_experiment_becomes_its_jobs_in_order_of_dependence(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_job_plan plan;
+    struct rf_error err;
+
+    (void)unused;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    assert_int_equal(plan.njobs, 1 + 1 + 2 * 6);
+    for (int32_t i = 0; i < plan.njobs; i++)
+        for (int32_t k = 0; k < plan.jobs[i].nafter; k++)
+            assert_true(plan.jobs[i].after[k] < i);
+    rf_job_plan_clear(&plan);
+}
+
+static void student_and_ceiling_differ_in_their_labels_alone(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_job_plan plan;
+    struct rf_error err;
+    const struct rf_planned_job *student, *ceiling, *weak;
+
+    (void)unused;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    student = named(&plan, "exp.s1.student-xent");
+    ceiling = named(&plan, "exp.s1.ceiling");
+    weak = named(&plan, "exp.s1.weak");
+    assert_non_null(student);
+    assert_non_null(ceiling);
+    assert_non_null(weak);
+    assert_ptr_equal(&plan.jobs[student->label_job], weak);
+    assert_int_equal(ceiling->label_job, -1);
+    assert_int_equal(student->train_split, ceiling->train_split);
+    assert_int_equal(student->train_split, RF_SPLIT_STRONG);
+    assert_int_equal(weak->train_split, RF_SPLIT_WEAK);
+    assert_true(student->model_seed == ceiling->model_seed);
+    assert_true(student->task_seed == weak->task_seed);
+    assert_int_equal(student->init_job, ceiling->init_job);
+    assert_int_equal(weak->init_job, -1);
+    rf_job_plan_clear(&plan);
+}
+
+static void seeds_differ_in_split_and_initial_values(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_job_plan plan;
+    struct rf_error err;
+    const struct rf_planned_job *a, *b;
+
+    (void)unused;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    a = named(&plan, "exp.s0.weak");
+    b = named(&plan, "exp.s1.weak");
+    assert_true(a->task_seed != b->task_seed);
+    assert_true(a->model_seed != b->model_seed);
+    rf_job_plan_clear(&plan);
+}
+
+static void a_start_from_another_model_is_refused(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_experiment_spec other = experiment;
+    struct rf_job_plan plan;
+    struct rf_error err;
+
+    (void)unused;
+    snprintf(other.strong, sizeof other.strong, "small");
+    spec.experiments = &other;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "cannot start from job 'pretrain'"));
+    snprintf(other.pretrained, sizeof other.pretrained, "nobody");
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "'nobody'"));
+}
+
+static void two_jobs_of_one_name_are_refused(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_pretrain_spec twice[2] = {pretrain, pretrain};
+    struct rf_job_plan plan;
+    struct rf_error err;
+
+    (void)unused;
+    spec.jobs = twice;
+    spec.njobs = 2;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "two jobs named 'pretrain'"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_experiment_becomes_its_jobs_in_order_of_dependence),
+        cmocka_unit_test(student_and_ceiling_differ_in_their_labels_alone),
+        cmocka_unit_test(seeds_differ_in_split_and_initial_values),
+        cmocka_unit_test(a_start_from_another_model_is_refused),
+        cmocka_unit_test(two_jobs_of_one_name_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
