@@ -16,7 +16,9 @@ struct rf_audit {
     enum rf_verdict verdict;
 };
 
-/* RF_OK whenever the ledger could be read; the answer is in *audit, which the
+/* Unprovable is, too, a run that was closed, but whose last line no seal covers.
+ *
+ * RF_OK whenever the ledger could be read; the answer is in *audit, which the
  * caller ends with rf_audit_clear(). vkey: pinned public key, or NULL. */
 enum rf_status rf_audit_ledger(struct rf_audit *audit, const char *path, const char *vkey,
                                struct rf_error *err);

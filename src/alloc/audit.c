@@ -1,0 +1,66 @@
+#include "alloc/audit.h"
+
+#include "alloc/invariant.h"
+
+/* One event on its way through the same functions that the run used. */
+static enum rf_status replay(void *ctx, const struct rf_event *event, struct rf_error *err)
+{
+    struct rf_audit *audit = ctx;
+    enum rf_status st = rf_tally_before(audit->tally, audit->state, event, err);
+
+    if (st == RF_OK)
+        st = rf_state_apply(audit->state, event, err);
+    if (st == RF_OK)
+        st = rf_tally_after(audit->tally, audit->state, event, err);
+    if (st == RF_OK)
+        st = rf_invariant_check(audit->state, err);
+    if (st == RF_OK && event->type == RF_EVENT_OPEN)
+        audit->run_seed = event->seed;
+    return st;
+}
+
+static enum rf_verdict sum_up(const struct rf_audit *audit)
+{
+    enum rf_verdict verdict = RF_KEPT;
+
+    if (!audit->ledger.chain_ok || !audit->ledger.seals_ok || audit->ledger.first_bad_seq >= 0)
+        return RF_UNPROVABLE;
+    if (!audit->state->opened ||
+        (audit->state->closed && audit->ledger.sealed_entries < audit->ledger.entries))
+        return RF_UNPROVABLE;
+    for (int i = 0; i < audit->tally->npledges; i++) {
+        enum rf_verdict v = audit->tally->pledges[i].verdict;
+
+        if (v == RF_BROKEN || (v == RF_UNPROVABLE && verdict == RF_KEPT))
+            verdict = v;
+    }
+    return verdict;
+}
+
+enum rf_status rf_audit_ledger(struct rf_audit *audit, const char *path, const char *vkey,
+                               struct rf_error *err)
+{
+    enum rf_status st;
+
+    *audit = (struct rf_audit){.verdict = RF_UNPROVABLE};
+    st = rf_state_create(&audit->state, err);
+    if (st == RF_OK)
+        st = rf_tally_create(&audit->tally, err);
+    if (st == RF_OK)
+        st = rf_ledger_verify(path, vkey, replay, audit, &audit->ledger, err);
+    if (st != RF_OK) {
+        rf_audit_clear(audit);
+        return st;
+    }
+    rf_tally_judge(audit->tally, audit->state);
+    audit->verdict = sum_up(audit);
+    return RF_OK;
+}
+
+void rf_audit_clear(struct rf_audit *audit)
+{
+    rf_tally_destroy(audit->tally);
+    rf_state_destroy(audit->state);
+    audit->tally = NULL;
+    audit->state = NULL;
+}

@@ -1,0 +1,457 @@
+/* Checking a ledger in two passes. The first looks at bytes only: links, tree
+ * and seals, and finds which line is to blame. The second parses the lines
+ * before that one and shows them to the visitor, so that nobody acts on a
+ * line that is known to be bad. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "alloc/ledger_file.h"
+
+/* ,"prev":"<44 characters>"} */
+enum { LINK_BYTES = RF_DIGEST_BASE64 - 1, TAIL_BYTES = 9 + LINK_BYTES + 2 };
+
+struct check {
+    const char *path, *data;
+    size_t good; /* bytes up to and with the last LF */
+    struct rf_vkey vkey;
+    int have_vkey;
+    struct rf_seal *seals;
+    int64_t nseals, next_seal, matched; /* matched: entries under the last seal that fits */
+    struct rf_ledger_check *out;
+    struct rf_ledger_end *end;
+};
+
+enum rf_status rf_ledger_beside(char out[RF_PATH_BYTES], const char *path, const char *suffix,
+                                struct rf_error *err)
+{
+    int n = snprintf(out, RF_PATH_BYTES, "%s%s", path, suffix);
+
+    if (n < 0 || n >= RF_PATH_BYTES)
+        return rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
+    return RF_OK;
+}
+
+enum rf_status rf_ledger_slurp(int fd, const char *path, char **data, size_t *size,
+                               struct rf_error *err)
+{
+    size_t room = 1 << 16, used = 0;
+    char *buf = malloc(room);
+
+    while (buf != NULL) {
+        ssize_t n = pread(fd, buf + used, room - used, (off_t)used);
+        char *more;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            free(buf);
+            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", path, strerror(errno));
+        }
+        used += (size_t)n;
+        if (n == 0) {
+            *data = buf;
+            *size = used;
+            return RF_OK;
+        }
+        if (used == room) {
+            room *= 2;
+            more = realloc(buf, room);
+            if (more == NULL)
+                free(buf);
+            buf = more;
+        }
+    }
+    return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
+}
+
+static enum rf_status slurp_path(const char *path, char **data, size_t *size,
+                                 struct rf_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum rf_status st;
+
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", path, strerror(errno));
+    st = rf_ledger_slurp(fd, path, data, size, err);
+    close(fd);
+    return st;
+}
+
+/* ---- what is found ---------------------------------------------------- */
+
+/* The first problem is the one that is told. */
+static void note_problem(struct check *c, const char *text)
+{
+    if (c->out->problem[0] == '\0')
+        snprintf(c->out->problem, sizeof c->out->problem, "%s", text);
+}
+
+static void bad_line(struct check *c, int64_t seq, const char *what)
+{
+    char text[400];
+
+    c->out->chain_ok = 0;
+    if (c->out->first_bad_seq >= 0 && c->out->first_bad_seq <= seq)
+        return;
+    c->out->first_bad_seq = seq;
+    snprintf(text, sizeof text, "line %lld: %.340s", (long long)seq + 1, what);
+    c->out->problem[0] = '\0';
+    note_problem(c, text);
+}
+
+static void bad_seal(struct check *c, int64_t index, const char *what)
+{
+    char text[400];
+
+    c->out->seals_ok = 0;
+    snprintf(text, sizeof text, "seal %lld: %.340s", (long long)index + 1, what);
+    note_problem(c, text);
+}
+
+/* ---- seals ------------------------------------------------------------ */
+
+static enum rf_status add_seal(struct check *c, const struct rf_seal *seal, int64_t *room,
+                               struct rf_error *err)
+{
+    if (c->nseals == *room) {
+        int64_t want = *room < 16 ? 16 : *room * 2;
+        struct rf_seal *more = realloc(c->seals, (size_t)want * sizeof *more);
+
+        if (more == NULL)
+            return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading seals");
+        c->seals = more;
+        *room = want;
+    }
+    c->seals[c->nseals++] = *seal;
+    return RF_OK;
+}
+
+/* Why the seal cannot follow the ones before it; NULL when it can. */
+static const char *misfit(const struct check *c, const struct rf_seal *seal)
+{
+    if (c->nseals == 0)
+        return seal->size > 0 ? NULL : "it covers no line";
+    if (seal->size <= c->seals[c->nseals - 1].size)
+        return "it does not cover more lines than the seal before it";
+    if (strcmp(seal->origin, c->seals[0].origin) != 0)
+        return "its origin is not that of the first seal";
+    return NULL;
+}
+
+/* Reads seals up to the first that is bad. */
+static enum rf_status read_seals(struct check *c, const char *text, size_t size,
+                                 struct rf_error *err)
+{
+    size_t at = 0;
+    int64_t room = 0;
+    enum rf_status st = RF_OK;
+
+    while (st == RF_OK && at < size) {
+        size_t gap = at > 0 ? 1 : 0, used = 0;
+        struct rf_seal seal;
+        struct rf_error why;
+        enum rf_status read = RF_ERR_INPUT;
+
+        why.text[0] = '\0';
+        if (gap == 0 || text[at] == '\n')
+            read = rf_seal_open(&seal, &c->vkey, text + at + gap, size - at - gap, &used, &why);
+        else
+            rf_fail(&why, read, "expected an empty line before it");
+        if (read == RF_OK && misfit(c, &seal) != NULL)
+            read = rf_fail(&why, RF_ERR_INPUT, "%s", misfit(c, &seal));
+        if (read != RF_OK) {
+            c->end->seals_torn = read == RF_ERR_FULL;
+            bad_seal(c, c->nseals, why.text);
+            break;
+        }
+        st = add_seal(c, &seal, &room, err);
+        at += gap + used;
+        c->end->seal_bytes = at;
+    }
+    if (c->nseals > 0)
+        memcpy(c->end->origin, c->seals[0].origin, sizeof c->end->origin);
+    c->out->seals = c->nseals;
+    return st;
+}
+
+static enum rf_status find_vkey(struct check *c, const char *vkey, struct rf_error *err)
+{
+    char beside[RF_PATH_BYTES], text[RF_VKEY_BYTES + 1];
+    char *data = NULL;
+    size_t size = 0;
+    struct rf_error why;
+    enum rf_status st;
+
+    if (vkey != NULL) {
+        c->have_vkey = 1;
+        return rf_vkey_parse(&c->vkey, vkey, err);
+    }
+    st = rf_ledger_beside(beside, c->path, ".pub", err);
+    if (st != RF_OK || slurp_path(beside, &data, &size, &why) != RF_OK)
+        return st;
+    if (size > 0 && size < sizeof text && memchr(data, '\0', size) == NULL) {
+        memcpy(text, data, size);
+        text[size] = '\0';
+        c->have_vkey = text[size - 1] == '\n' && rf_vkey_parse(&c->vkey, text, &why) == RF_OK;
+    }
+    free(data);
+    if (!c->have_vkey) {
+        c->out->seals_ok = 0;
+        note_problem(c, "the public key beside the ledger is damaged");
+    }
+    return RF_OK;
+}
+
+static enum rf_status load_seals(struct check *c, struct rf_error *err)
+{
+    char beside[RF_PATH_BYTES];
+    char *text = NULL;
+    size_t size = 0;
+    enum rf_status st = rf_ledger_beside(beside, c->path, ".seals", err);
+
+    if (c->have_vkey)
+        memcpy(c->out->key_name, c->vkey.name, sizeof c->out->key_name);
+    if (st != RF_OK || !rf_file_exists(beside))
+        return st;
+    st = slurp_path(beside, &text, &size, err);
+    if (st == RF_OK && size > 0 && !c->have_vkey) {
+        c->out->seals_ok = 0;
+        note_problem(c, "there are seals, but no usable public key to check them with");
+    } else if (st == RF_OK) {
+        st = read_seals(c, text, size, err);
+    }
+    free(text);
+    return st;
+}
+
+/* ---- lines ------------------------------------------------------------ */
+
+struct line {
+    const char *text;
+    size_t length;
+};
+
+/* The line that starts at byte `at`; 0 when there is none. */
+static int line_at(const struct check *c, size_t at, struct line *line)
+{
+    const char *stop;
+
+    if (at >= c->good)
+        return 0;
+    stop = memchr(c->data + at, '\n', c->good - at); /* there is one: data[good - 1] */
+    *line = (struct line){c->data + at, (size_t)(stop - c->data) - at};
+    return 1;
+}
+
+/* Does the line say that it follows a line with this digest? */
+static int follows(const struct line *line, const struct rf_digest *before)
+{
+    char tail[TAIL_BYTES + 1] = ",\"prev\":\"";
+
+    rf_digest_to_base64(before, tail + 9);
+    memcpy(tail + 9 + LINK_BYTES, "\"}", 3);
+    return line->length > TAIL_BYTES &&
+           memcmp(line->text + line->length - TAIL_BYTES, tail, TAIL_BYTES) == 0;
+}
+
+/* The last line does not follow the one before it: would the seal over both fit if only its
+ * link were different? Then the last line is to blame. */
+static int seal_blames_last(const struct check *c, const struct line *line,
+                            const struct rf_digest *before, int64_t seq)
+{
+    const struct rf_seal *seal = c->next_seal < c->nseals ? &c->seals[c->next_seal] : NULL;
+    struct rf_tree tree = c->end->tree;
+    struct rf_digest root;
+    char *fixed;
+
+    if (seal == NULL || seal->size != seq + 1 || line->length <= TAIL_BYTES)
+        return 0;
+    fixed = malloc(line->length + 1);
+    if (fixed == NULL)
+        return 0;
+    memcpy(fixed, line->text, line->length - TAIL_BYTES);
+    memcpy(fixed + line->length - TAIL_BYTES, ",\"prev\":\"", 9);
+    rf_digest_to_base64(before, fixed + line->length - LINK_BYTES - 2);
+    memcpy(fixed + line->length - 2, "\"}", 2);
+    rf_tree_add(&tree, fixed, line->length);
+    root = rf_tree_root(&tree);
+    free(fixed);
+    return rf_digest_equal(&root, &seal->root);
+}
+
+static int parses(const struct line *line, int64_t seq)
+{
+    struct rf_event event;
+    int ok = rf_event_parse(&event, line->text, line->length, NULL, NULL) == RF_OK &&
+             event.seq == seq;
+
+    rf_event_clear(&event);
+    return ok;
+}
+
+/* Line seq does not follow line seq - 1: one of them was changed. If the next line follows
+ * line seq, that one is as it was. */
+static void blame_link(struct check *c, const struct line *line, size_t next_at,
+                       const struct rf_digest *before, int64_t seq)
+{
+    struct rf_digest mine = rf_digest_of(line->text, line->length);
+    struct line next;
+    int mine_is_good;
+
+    if (seq == 0)
+        mine_is_good = 0;
+    else if (line_at(c, next_at, &next))
+        mine_is_good = follows(&next, &mine);
+    else
+        mine_is_good = !seal_blames_last(c, line, before, seq) && parses(line, seq);
+    if (mine_is_good)
+        bad_line(c, seq - 1, "the line after it carries another digest of it");
+    else
+        bad_line(c, seq, "it does not carry the digest of the line before it");
+}
+
+/* A seal over the lines so far has another root. */
+static void blame_seal(struct check *c, size_t next_at, const struct rf_digest *mine)
+{
+    const struct rf_seal *seal = &c->seals[c->next_seal];
+    struct line next;
+    char text[200];
+
+    c->out->seals_ok = 0;
+    snprintf(text, sizeof text,
+             "seal %lld over %lld lines has another root (the last that fits covers %lld)",
+             (long long)c->next_seal + 1, (long long)seal->size, (long long)c->matched);
+    /* A later line vouches for the one before it; the very last has only the seal. */
+    bad_line(c,
+             line_at(c, next_at, &next) && follows(&next, mine) ? c->matched : seal->size - 1,
+             text);
+}
+
+/* First pass: links, tree, seals. */
+static void check_bytes(struct check *c)
+{
+    struct rf_digest before = {{0}};
+    struct line line;
+    size_t at = 0;
+
+    while (line_at(c, at, &line) && c->out->first_bad_seq < 0) {
+        int64_t seq = c->end->tree.size;
+
+        at += line.length + 1;
+        if (!follows(&line, &before)) {
+            blame_link(c, &line, at, &before, seq);
+            break;
+        }
+        rf_tree_add(&c->end->tree, line.text, line.length);
+        before = rf_digest_of(line.text, line.length);
+        if (c->next_seal < c->nseals && c->seals[c->next_seal].size == seq + 1) {
+            struct rf_digest root = rf_tree_root(&c->end->tree);
+
+            if (rf_digest_equal(&root, &c->seals[c->next_seal].root))
+                c->matched = seq + 1;
+            else
+                blame_seal(c, at, &before);
+            c->next_seal++;
+        }
+    }
+    c->end->last = before;
+    if (c->out->first_bad_seq < 0 && c->next_seal < c->nseals) {
+        c->out->seals_ok = 0;
+        bad_line(c, c->end->tree.size,
+                 "missing: a seal covers it, but the ledger ends before it");
+    }
+}
+
+/* Second pass: what the lines say. */
+static enum rf_status visit_lines(struct check *c, rf_ledger_visit *visit, void *ctx,
+                                  struct rf_error *err)
+{
+    struct line line;
+    size_t at = 0;
+    int64_t seq = 0;
+
+    while (line_at(c, at, &line) &&
+           (c->out->first_bad_seq < 0 || seq < c->out->first_bad_seq)) {
+        struct rf_event event;
+        struct rf_error why;
+        enum rf_status st = rf_event_parse(&event, line.text, line.length, NULL, &why);
+
+        if (st == RF_OK && event.seq != seq)
+            st = rf_fail(&why, RF_ERR_INPUT, "expected seq %lld, found %lld", (long long)seq,
+                         (long long)event.seq);
+        if (st == RF_OK && visit != NULL)
+            st = visit(ctx, &event, &why);
+        rf_event_clear(&event);
+        if (st == RF_ERR_MEMORY)
+            return rf_fail(err, st, "%s", why.text);
+        if (st != RF_OK)
+            bad_line(c, seq, why.text);
+        at += line.length + 1;
+        seq++;
+    }
+    return RF_OK;
+}
+
+static int64_t count_lines(const char *data, size_t size)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < size; i++)
+        n += data[i] == '\n';
+    return n;
+}
+
+enum rf_status rf_ledger_check_data(const char *path, const char *data, size_t size,
+                                    const char *vkey, rf_ledger_visit *visit, void *ctx,
+                                    struct rf_ledger_check *check, struct rf_ledger_end *end,
+                                    struct rf_error *err)
+{
+    struct check c = {.path = path, .data = data, .out = check, .end = end, .good = size};
+    struct rf_digest root;
+    enum rf_status st;
+
+    *check = (struct rf_ledger_check){.chain_ok = 1, .seals_ok = 1, .first_bad_seq = -1};
+    *end = (struct rf_ledger_end){.good_bytes = 0};
+    if (sodium_init() < 0)
+        return rf_fail(err, RF_ERR_INTERNAL, "libsodium does not start");
+    while (c.good > 0 && data[c.good - 1] != '\n')
+        c.good--;
+    check->torn_bytes = (int64_t)(size - c.good);
+    check->entries = count_lines(data, c.good);
+    end->good_bytes = c.good;
+    st = find_vkey(&c, vkey, err);
+    if (st == RF_OK)
+        st = load_seals(&c, err);
+    if (st == RF_OK) {
+        check_bytes(&c);
+        st = visit_lines(&c, visit, ctx, err);
+    }
+    check->sealed_entries = c.matched;
+    root = rf_tree_root(&end->tree);
+    rf_digest_to_base64(&root, check->head);
+    if (check->torn_bytes > 0)
+        note_problem(&c, "the last line is cut short");
+    free(c.seals);
+    return st;
+}
+
+enum rf_status rf_ledger_verify(const char *path, const char *vkey, rf_ledger_visit *visit,
+                                void *ctx, struct rf_ledger_check *check, struct rf_error *err)
+{
+    struct rf_ledger_end end;
+    char *data = NULL;
+    size_t size = 0;
+    enum rf_status st = slurp_path(path, &data, &size, err);
+
+    *check = (struct rf_ledger_check){.first_bad_seq = -1};
+    if (st == RF_OK)
+        st = rf_ledger_check_data(path, data, size, vkey, visit, ctx, check, &end, err);
+    free(data);
+    return st;
+}

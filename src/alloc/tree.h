@@ -1,0 +1,23 @@
+/* tree.h - the RFC 6962 Merkle tree over a growing list of leaves.
+ *
+ * Only the right edge is kept: the roots of the perfect subtrees that the
+ * leaves so far fall into, one per set bit of their number. Adding a leaf
+ * and taking the root cost O(log n) hashes. */
+#ifndef RF_ALLOC_TREE_H
+#define RF_ALLOC_TREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+
+struct rf_tree {
+    int64_t size;
+    struct rf_digest edge[63]; /* edge[k]: of 2^k leaves, valid where bit k of size is set */
+};
+
+/* A tree starts as all zeros: struct rf_tree t = {0}. */
+void rf_tree_add(struct rf_tree *tree, const void *leaf, size_t size_bytes);
+struct rf_digest rf_tree_root(const struct rf_tree *tree);
+
+#endif
