@@ -10,7 +10,8 @@ static int is_word(char c)
            c == '+';
 }
 
-/* The end of a string or comment that starts at `at`, or at + 1 when none does. */
+/* The end of a string or comment that starts at `at`, or at + 1 when none does; beyond size
+ * when it has no end. */
 static size_t skip_quoted(const char *text, size_t size, size_t at)
 {
     if (text[at] == '"') {
@@ -26,7 +27,7 @@ static size_t skip_quoted(const char *text, size_t size, size_t at)
     if (text[at] == '/' && at + 1 < size && text[at + 1] == '*') {
         for (at += 2; at + 1 < size && (text[at] != '*' || text[at + 1] != '/');)
             at++;
-        return at + 2;
+        return at + 1 < size ? at + 2 : size + 1;
     }
     return at + 1;
 }
@@ -89,6 +90,9 @@ enum rf_status rf_config_scan(const char *text, size_t size_bytes, const char *p
                           "@include is not supported; a run has one configuration file", "", 0);
         } else {
             at = skip_quoted(text, size_bytes, at);
+            if (at > size_bytes)
+                return refuse(place, with_line, line, err,
+                              "the string or comment that begins here has no end", "", 0);
         }
         for (; start < at && start < size_bytes; start++)
             line += text[start] == '\n';

@@ -320,6 +320,8 @@ static const struct {
      "1 to 100000000, got 0"},
     {"after = [\"pretrain\"]", "after = [\"nothing\"]", "day.cfg:12: key 'jobs.[1].after'"},
     {"width = 32; ", "width = ; ", "day.cfg:6: syntax error"},
+    {"\"day\"; seed", "\"day; seed", "day.cfg:16: the string or comment that begins here has no"},
+    {"seed = 7;", "seed = 7; /* ", "day.cfg:1: the string or comment that begins here has no end"},
     {"seed = 7; ", "seed = 7; seed = 8; ", "day.cfg:1: duplicate setting name"},
     {"models = (", "@include \"x\"\nmodels = (", "day.cfg:4: @include is not supported"},
     {"run = { name = \"day\"; seed = 7; };", "", "day.cfg: key 'run.name': expected a name"},
