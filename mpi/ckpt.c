@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -168,11 +169,38 @@ static enum rf_status publish(struct save *save, const char *dir, const char *pa
     return st;
 }
 
+/* Local, rank 0: is there room for the values, and may a file be that long? HDF5 1.10 does not
+ * survive a file whose structure cannot be written, so a full disk has to be noticed before. */
+static enum rf_status make_room(const struct save *save, const char *dir, struct rf_error *err)
+{
+    uint64_t bytes = 1 << 20;
+    struct statvfs disk;
+    int fd, failed = 0;
+
+    for (int i = 0; i < save->ntensors; i++)
+        bytes += (uint64_t)(save->tensors[i].shape[0] * save->tensors[i].shape[1]) * 4 + 8192;
+    if (statvfs(dir, &disk) == 0 && disk.f_bavail < bytes / disk.f_frsize)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': it needs %llu MB, %llu are free",
+                       save->temp, (unsigned long long)(bytes >> 20),
+                       (unsigned long long)(disk.f_bavail * disk.f_frsize >> 20));
+    fd = open(save->temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", save->temp, strerror(errno));
+    if (ftruncate(fd, (off_t)bytes) != 0)
+        failed = errno;
+    close(fd);
+    if (failed != 0)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", save->temp, strerror(failed));
+    return RF_OK;
+}
+
 static enum rf_status lay_out(struct save *save, const char *dir,
                               const struct rf_ckpt_info *info, struct rf_error *err)
 {
     enum rf_status st = rf_file_mkdir(dir, err);
 
+    if (st == RF_OK)
+        st = make_room(save, dir, err);
     if (st == RF_OK)
         st = rf_ckpt_lay_out(save->temp, info, save->tensors, save->ntensors,
                              rf_parcels_count(save->parcels), save->extents, err);

@@ -111,6 +111,8 @@ static enum rf_status make_tensors(struct rf_h5 *file, const struct rf_tensor *t
     enum rf_status st = rf_h5_group(file, "/params", err);
 
     if (st == RF_OK)
+        st = rf_h5_group(file, "/optimizer", err);
+    if (st == RF_OK)
         st = rf_h5_group(file, "/optimizer/m", err);
     if (st == RF_OK)
         st = rf_h5_group(file, "/optimizer/v", err);

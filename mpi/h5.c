@@ -240,19 +240,17 @@ enum rf_status rf_h5_close(struct rf_h5 *file, struct rf_error *err)
 
 enum rf_status rf_h5_group(struct rf_h5 *file, const char *name, struct rf_error *err)
 {
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), how = H5Pcreate(H5P_GROUP_CREATE);
+    hid_t how = H5Pcreate(H5P_GROUP_CREATE);
     enum rf_status st = RF_OK;
     hid_t group;
 
-    H5Pset_create_intermediate_group(links, 1);
     H5Pset_obj_track_times(how, 0);
-    group = H5Gcreate2(file->file, name, links, how, H5P_DEFAULT);
+    group = H5Gcreate2(file->file, name, H5P_DEFAULT, how, H5P_DEFAULT);
     if (group < 0)
         st = h5_fail(err, RF_ERR_IO, "write", file->path, name);
     else
         H5Gclose(group);
     H5Pclose(how);
-    H5Pclose(links);
     return st;
 }
 

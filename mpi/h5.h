@@ -30,8 +30,9 @@ enum rf_status rf_h5_open_shared(struct rf_h5 **file, const struct rf_group *gro
  * *file whatever happens; data is with the operating system only when this returned RF_OK. */
 enum rf_status rf_h5_close(struct rf_h5 *file, struct rf_error *err);
 
-/* All below are local. Names are paths within the file; parents must be there, except that
- * rf_h5_group() makes missing ones. Only files from rf_h5_create() take new objects. */
+/* All below are local. Names are paths within the file; parents must be there (HDF5
+ * would put the time into groups that it makes by itself). Only files from rf_h5_create() take
+ * new objects. */
 enum rf_status rf_h5_group(struct rf_h5 *file, const char *name, struct rf_error *err);
 enum rf_status rf_h5_put_int(struct rf_h5 *file, const char *object, const char *name,
                              int64_t value, struct rf_error *err);
