@@ -23,6 +23,7 @@ struct rf_command {
                           struct rf_error *err);
 };
 
+extern const struct rf_command rf_command_audit;
 extern const struct rf_command rf_command_keygen;
 extern const struct rf_command rf_command_train;
 

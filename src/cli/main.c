@@ -13,7 +13,12 @@
 #include "mpi/group.h"
 
 /* In the order of `ringfence --help`. */
-static const struct rf_command *const commands[] = {&rf_command_train, NULL};
+static const struct rf_command *const commands[] = {
+    &rf_command_train,
+    &rf_command_audit,
+    &rf_command_keygen,
+    NULL,
+};
 
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] - 1 };
 
