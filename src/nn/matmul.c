@@ -5,34 +5,65 @@
 
 #include <cblas.h>
 
+/* The test build in double has no bf16. */
+#ifndef RF_REAL_DOUBLE
+#include "nn/bf16.h"
+#endif
+
 struct rf_matmul {
+    struct rf_bf16 *bf16; /* owned, NULL: products in rf_real */
     char implementation[96];
 };
+
+static enum rf_status start_bf16(struct rf_matmul **matmul, int bf16, const rf_real *weights,
+                                 size_t nweights, size_t max_operand, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+#ifndef RF_REAL_DOUBLE
+    if (bf16)
+        st =
+            rf_bf16_create(&(*matmul)->bf16, RF_BF16_AUTO, weights, nweights, max_operand, err);
+    if (st != RF_OK) {
+        free(*matmul);
+        *matmul = NULL;
+    }
+#else
+    (void)matmul, (void)bf16, (void)weights, (void)nweights, (void)max_operand, (void)err;
+#endif
+    return st;
+}
 
 enum rf_status rf_matmul_create(struct rf_matmul **matmul, int bf16, const rf_real *weights,
                                 size_t nweights, size_t max_operand, struct rf_error *err)
 {
-    (void)bf16;
-    (void)weights;
-    (void)nweights;
-    (void)max_operand;
     *matmul = calloc(1, sizeof **matmul);
     if (*matmul == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a matrix product context");
     openblas_set_num_threads(1);
     snprintf((*matmul)->implementation, sizeof(*matmul)->implementation, "OpenBLAS %s, %s",
              sizeof(rf_real) == 4 ? "sgemm" : "dgemm", openblas_get_corename());
-    return RF_OK;
+    return start_bf16(matmul, bf16, weights, nweights, max_operand, err);
 }
 
 void rf_matmul_destroy(struct rf_matmul *matmul)
 {
+    if (matmul == NULL)
+        return;
+#ifndef RF_REAL_DOUBLE
+    rf_bf16_destroy(matmul->bf16);
+#endif
     free(matmul);
 }
 
 void rf_matmul_refresh(struct rf_matmul *matmul)
 {
+#ifndef RF_REAL_DOUBLE
+    if (matmul->bf16 != NULL)
+        rf_bf16_refresh(matmul->bf16);
+#else
     (void)matmul;
+#endif
 }
 
 void rf_gemm(enum rf_form form, int m, int n, int k, rf_real alpha, const rf_real *a, int lda,
@@ -60,16 +91,31 @@ void rf_matmul_run(struct rf_matmul *matmul, enum rf_form form, int m, int n, in
                    const rf_real *a, int lda, const rf_real *b, int ldb, int accumulate,
                    rf_real *c, int ldc)
 {
+#ifndef RF_REAL_DOUBLE
+    if (matmul->bf16 != NULL && m > 0 && n > 0 && k > 0) {
+        rf_bf16_run(matmul->bf16, form, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+        return;
+    }
+#else
     (void)matmul;
+#endif
     rf_gemm(form, m, n, k, 1, a, lda, b, ldb, accumulate, c, ldc);
 }
 
 const char *rf_matmul_implementation(const struct rf_matmul *matmul)
 {
+#ifndef RF_REAL_DOUBLE
+    if (matmul->bf16 != NULL)
+        return rf_bf16_implementation(matmul->bf16);
+#endif
     return matmul->implementation;
 }
 
 size_t rf_matmul_bytes(const struct rf_matmul *matmul)
 {
+#ifndef RF_REAL_DOUBLE
+    if (matmul->bf16 != NULL)
+        return sizeof *matmul + rf_bf16_bytes(matmul->bf16);
+#endif
     return sizeof *matmul;
 }

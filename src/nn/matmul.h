@@ -1,7 +1,7 @@
 /* matmul.h - every matrix product of a model, behind one function.
  *
  * fp32 products go to OpenBLAS (double in the test build), bf16 products to
- * oneDNN with fp32 results, where the processor has an implementation; elsewhere operands are
+ * oneDNN with fp32 results, where the processor has bf16 instructions; elsewhere operands are
  * rounded to bf16 and multiplied in fp32. All run on the calling thread: ranks
  * are the parallelism here. */
 #ifndef RF_NN_MATMUL_H
@@ -14,9 +14,10 @@
 
 struct rf_matmul;
 
-/* bf16: products in bf16, with at most max_operand elements per operand. weights [nweights] is
- * the block of parameters, borrowed, whose rounded copy is kept between updates. The caller
- * ends *matmul with rf_matmul_destroy(); on failure it is NULL. */
+/* bf16: products in bf16, with at most max_operand elements per operand or result, rows rounded
+ * up to 128, and ldc == n. weights [nweights] is the block of parameters, borrowed, whose
+ * rounded copy is kept between updates. The caller ends *matmul with rf_matmul_destroy(); on
+ * failure it is NULL. */
 enum rf_status rf_matmul_create(struct rf_matmul **matmul, int bf16, const rf_real *weights,
                                 size_t nweights, size_t max_operand, struct rf_error *err);
 void rf_matmul_destroy(struct rf_matmul *matmul);

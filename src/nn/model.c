@@ -179,11 +179,12 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
 
 static size_t largest_operand(const struct rf_model *m)
 {
-    size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T;
+    size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T + 128;
     size_t C = (size_t)m->plan->shape.width, H = (size_t)m->plan->hidden.count;
-    size_t widest = 2 * C > H ? 2 * C : H, logits = (size_t)m->limits.max_range * ROWS_AT_LEAST;
+    size_t widest = 2 * C > H ? 2 * C : H, range = (size_t)m->limits.max_range;
+    size_t logits = (size_t)LOGITS_AT_A_TIME + 256 * range, weights = (2 * C + H + range) * C;
 
-    logits = logits > LOGITS_AT_A_TIME ? logits : LOGITS_AT_A_TIME;
+    logits = logits > weights ? logits : weights;
     return n * widest > logits ? n * widest : logits;
 }
 

@@ -1,0 +1,38 @@
+/* bf16.h - matrix products of bf16 operands with fp32 results, through oneDNN.
+ *
+ * Used by matmul.c only. Where the processor has no bf16 instructions, operands are
+ * rounded to bf16 all the same and multiplied in fp32, so that results do not
+ * depend on where a run happens beyond the order of sums. */
+#ifndef RF_NN_BF16_H
+#define RF_NN_BF16_H
+
+#include "nn/matmul.h"
+
+/* Operands are padded to multiples of this many rows, so that batches of any
+ * number of rows share few primitives. */
+enum { RF_BF16_GRANULE = 128 };
+
+struct rf_bf16;
+
+/* AUTO: oneDNN where the processor has bf16 instructions, else fp32 products of rounded
+ * operands, which are faster than oneDNN's emulation. The other two choose, for tests. */
+enum rf_bf16_path { RF_BF16_AUTO, RF_BF16_ONEDNN, RF_BF16_ROUNDED };
+
+/* As rf_matmul_create(). max_operand counts rows rounded up to the granule. */
+enum rf_status rf_bf16_create(struct rf_bf16 **bf16, enum rf_bf16_path path,
+                              const float *weights, size_t nweights, size_t max_operand,
+                              struct rf_error *err);
+void rf_bf16_destroy(struct rf_bf16 *bf16);
+void rf_bf16_refresh(struct rf_bf16 *bf16);
+
+/* As rf_matmul_run(), with m, n and k at least 1. */
+void rf_bf16_run(struct rf_bf16 *bf16, enum rf_form form, int m, int n, int k, const float *a,
+                 int lda, const float *b, int ldb, int accumulate, float *c, int ldc);
+
+const char *rf_bf16_implementation(const struct rf_bf16 *bf16);
+size_t rf_bf16_bytes(const struct rf_bf16 *bf16);
+
+/* The nearest bf16 (ties to even) of each x, as 16 bits; NaN stays NaN. */
+void rf_bf16_round(uint16_t *restrict to, const float *restrict x, size_t n);
+
+#endif
