@@ -8,7 +8,7 @@
 #include "report/json.h"
 #include "report/plot.h"
 
-enum { HEIGHT = 340, MOST_POINTS = 150, MOST_KINDS = 8, KIND_BYTES = 32 };
+enum { HEIGHT = 360, MOST_POINTS = 150, MOST_KINDS = 8, KIND_BYTES = 32 };
 
 static enum rf_status finish(struct rf_text *script, const char *label, char **svg,
                              struct rf_error *err)

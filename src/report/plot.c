@@ -10,7 +10,7 @@
 
 extern char **environ;
 
-enum { WIDTH = 620 };
+enum { WIDTH = 600 };
 
 const char *rf_plot_colour(int i)
 {
@@ -24,7 +24,7 @@ void rf_plot_start(struct rf_text *script, int height)
 {
     rf_text_add(script, "set encoding utf8\n");
     rf_text_addf(
-        script, "set terminal svg size %d,%d dynamic noenhanced rounded font 'sans-serif,15'\n",
+        script, "set terminal svg size %d,%d dynamic noenhanced rounded font 'sans-serif,17'\n",
         WIDTH, height);
     rf_text_add(script,
                 "set border 3 lc rgb '" RF_PLOT_INK "'\n"

@@ -26,8 +26,8 @@ static int account_of(const struct rf_usage *usage, const char *name)
 
 static void name_accounts(struct rf_usage *usage, const struct rf_timeline *line)
 {
-    for (int32_t i = 0; i < line->njobs; i++) {
-        const char *name = line->jobs[i].account;
+    for (int32_t i = 0; i < line->nspans; i++) {
+        const char *name = line->jobs[line->spans[i].job].account;
         int known = 0;
 
         for (int a = 0; a < usage->naccounts && !known; a++)

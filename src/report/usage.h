@@ -8,8 +8,8 @@ enum { RF_USAGE_ACCOUNTS = 8 };
 
 /* From t_s[i] to t_s[i + 1] account a held used[i * naccounts + a] devices of fleet[i]. */
 struct rf_usage {
-    char accounts[RF_USAGE_ACCOUNTS][RF_NAME_BYTES]; /* of jobs, in order of first request; when
-                                                        there are more, the last is "other" */
+    /* of jobs that held devices, in order of the first lease; with more, the last is "other" */
+    char accounts[RF_USAGE_ACCOUNTS][RF_NAME_BYTES];
     int naccounts;
     int n;         /* steps; t_s has one time more */
     double *t_s;   /* owned, seconds, ascending */
