@@ -264,12 +264,20 @@ void rf_bf16_run(struct rf_bf16 *p, enum rf_form form, int m, int n, int k, cons
 
 /* ---- making and ending ------------------------------------------------------ */
 
-static void probe(struct rf_bf16 *p)
+static int has_instructions(void)
 {
-    p->refused =
-        dnnl_engine_create(&p->engine, dnnl_cpu, 0) != dnnl_success ||
-        dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) != dnnl_success ||
-        find(p, RF_NT, 64, 64, 64, 0) == NULL;
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) ==
+           dnnl_cpu_isa_avx512_core_bf16;
+}
+
+static void probe(struct rf_bf16 *p, enum rf_bf16_path path)
+{
+    p->refused = path == RF_BF16_ROUNDED || (path == RF_BF16_AUTO && !has_instructions());
+    if (!p->refused)
+        p->refused = dnnl_engine_create(&p->engine, dnnl_cpu, 0) != dnnl_success ||
+                     dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) !=
+                         dnnl_success ||
+                     find(p, RF_NT, 64, 64, 64, 0) == NULL;
     if (p->refused)
         snprintf(p->implementation, sizeof p->implementation,
                  "rounded to bf16, then OpenBLAS sgemm, %s", openblas_get_corename());
