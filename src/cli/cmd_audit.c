@@ -116,9 +116,9 @@ static enum rf_status print_audit(const char *path, const struct rf_audit *audit
     enum rf_status st = RF_OK;
 
     printf("%s: %s\n", path, rf_verdict_name(audit->verdict));
-    printf("  %lld entries, %lld of them sealed by %lld seals", (long long)check->entries,
-           (long long)check->sealed_entries, (long long)check->seals);
-    printf(check->key_name[0] != '\0' ? " of '%s'\n" : "%s\n", check->key_name);
+    printf("  %lld entries, %lld of them sealed%s%s; seals: %lld\n", (long long)check->entries,
+           (long long)check->sealed_entries, check->key_name[0] != '\0' ? " by " : "",
+           check->key_name, (long long)check->seals);
     printf("  head %s\n", check->head);
     printf("  chain %s, seals %s\n", check->chain_ok ? "holds" : "BROKEN",
            check->seals_ok ? "hold" : "DO NOT HOLD");
@@ -128,6 +128,8 @@ static enum rf_status print_audit(const char *path, const struct rf_audit *audit
         printf("  %lld bytes follow the last complete line\n", (long long)check->torn_bytes);
     if (check->problem[0] != '\0')
         printf("  %s\n", check->problem);
+    if (check->first_bad_seq > 0)
+        printf("\nWhat follows is as of the last good line.\n");
     if (audit->tally != NULL && audit->tally->npledges > 0)
         st = print_pledges(audit, err);
     if (st == RF_OK && audit->state != NULL && audit->state->naccounts > 0)
