@@ -162,7 +162,7 @@ static void charge(struct rf_dispatch *d, const struct held *held,
     event.busy_us = between(reading->busy_us, 0, event.held_us);
     event.tokens = between(reading->tokens, 0, INT64_MAX);
     event.flops = between(reading->flops, 0, INT64_MAX);
-    event.step = between(reading->step, 0, INT64_MAX);
+    event.step = reading->step >= 0 ? reading->step : state_of(d)->jobs[held->job].step;
     record(d, &event);
 }
 

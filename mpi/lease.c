@@ -13,7 +13,7 @@ struct rf_lease {
     int coordinator;
     int32_t job, number;
     int64_t lease_us, sent_us;
-    struct rf_reading unsent; /* since the last message; leader only */
+    struct rf_reading unsent; /* since the last message; leader only; step -1: not known yet */
     enum rf_stop stop;        /* once it says stop, it stays so */
 };
 
@@ -36,6 +36,7 @@ void rf_lease_bind(struct rf_lease *lease, const struct rf_group *control, int c
                                .number = number,
                                .lease_us = lease_us,
                                .sent_us = INT64_MIN,
+                               .unsent = {.step = -1},
                                .stop = RF_GO};
 }
 
@@ -119,6 +120,7 @@ void rf_lease_checkpoint(struct rf_lease *lease, const struct rf_group *group, i
 
     if (group->rank != 0 || lease->control == NULL)
         return;
+    lease->unsent.step = step; /* a job that finds its work done has not polled at all */
     message.reading.step = step;
     snprintf(message.digest, sizeof message.digest, "%s", digest_hex);
     snprintf(message.text, sizeof message.text, "%s", path);

@@ -32,7 +32,7 @@ struct rf_message {
     int32_t outcome;           /* final: enum rf_outcome */
     int32_t signal;            /* revoke, final: because of a signal */
     int64_t lease_us;          /* lease: a reading at most this often */
-    struct rf_reading reading; /* meter, final; checkpoint: step only */
+    struct rf_reading reading; /* meter, final (step -1: as before); checkpoint: step only */
     char text[RF_TEXT_BYTES];  /* checkpoint: path; final: why it failed */
     char digest[65];           /* checkpoint */
 };

@@ -24,9 +24,10 @@ struct scenario {
     int nrequests;
     struct rf_key *key;
     int resume;
-    int failing;    /* this job fails at its end; -1: none */
-    int signalling; /* this job's last rank gets a signal in its fifth step; -1: none */
-    int parting;    /* this job's last rank gets one after its last step; -1: none */
+    int failing;        /* this job fails at its end; -1: none */
+    int signalling;     /* this job's last rank gets a signal in its fifth step; -1: none */
+    int parting;        /* this job's last rank gets one after its last step; -1: none */
+    int patient, until; /* job `patient` goes on until job `until` has stopped once; -1: none */
     int64_t lease_us;
 };
 
@@ -73,6 +74,22 @@ static void save_step(const struct scenario *s, const struct rf_group *group, in
     CHECK(rf_file_write(path, text, strlen(text), NULL) == RF_OK);
 }
 
+/* Time does not decide whether the reclaim is seen: the victim outlasts what it makes room for.
+ */
+static int waits(const struct scenario *s, const struct rf_group *group, int32_t job)
+{
+    char path[RF_PATH_BYTES];
+    int missing = 0;
+
+    if (job != s->patient)
+        return 0;
+    step_path(s, s->until, path);
+    if (group->rank == 0)
+        missing = !rf_file_exists(path);
+    MPI_Bcast(&missing, 1, MPI_INT, 0, group->comm);
+    return missing;
+}
+
 static enum rf_outcome count_up(void *ctx, const struct rf_group *group, int32_t job,
                                 struct rf_lease *lease, struct rf_error *err)
 {
@@ -81,7 +98,7 @@ static enum rf_outcome count_up(void *ctx, const struct rf_group *group, int32_t
     int64_t step = load_step(s, group, job);
     enum rf_stop stop = RF_GO;
 
-    while (step < s->steps[job] && stop == RF_GO) {
+    while ((step < s->steps[job] || waits(s, group, job)) && stop == RF_GO) {
         struct rf_reading reading = {.busy_us = 500 * group->size, .tokens = 10, .flops = 100};
 
         nanosleep(&pause, NULL);
@@ -100,7 +117,7 @@ static enum rf_outcome count_up(void *ctx, const struct rf_group *group, int32_t
     rf_lease_checkpoint(lease, group, step,
                         "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
                         "job/step");
-    return step < s->steps[job] ? RF_OUTCOME_STOPPED : RF_OUTCOME_DONE;
+    return step < s->steps[job] || waits(s, group, job) ? RF_OUTCOME_STOPPED : RF_OUTCOME_DONE;
 }
 
 /* ---- a run ---- */
@@ -125,8 +142,12 @@ static void add_after(struct scenario *s, int job, int before)
 /* A folder of its own below the working directory, the same name on every rank. */
 static struct scenario scenario_make(const struct rf_group *world)
 {
-    struct scenario s = {
-        .world = world, .failing = -1, .signalling = -1, .parting = -1, .lease_us = 20000};
+    struct scenario s = {.world = world,
+                         .failing = -1,
+                         .signalling = -1,
+                         .parting = -1,
+                         .patient = -1,
+                         .lease_us = 20000};
     char secret[RF_PATH_BYTES], public[RF_PATH_BYTES];
     struct rf_error err = {.status = RF_OK};
     enum rf_status st = RF_OK;
@@ -313,11 +334,13 @@ static void a_late_owner_gets_its_share_back_and_all_finish(const struct rf_grou
     struct rf_run_outcome outcome;
     struct rf_error err;
     int nworkers = world->size - 1;
-    int big = add_job(&s, "capability.pretraining", 1, nworkers, 0, 600);
-    int owner = add_job(&s, "alignment.oversight", 1, 1, 200000, 60);
-    int next = add_job(&s, "alignment", 1, nworkers, 200000, 20);
-    int last = add_job(&s, "capability", 1, nworkers, 200000, 20);
+    int big = add_job(&s, "capability.pretraining", 1, nworkers, 0, 100);
+    int owner = add_job(&s, "alignment.oversight", 1, 1, 50000, 20);
+    int next = add_job(&s, "alignment", 1, nworkers, 50000, 20);
+    int last = add_job(&s, "capability", 1, nworkers, 50000, 20);
 
+    s.patient = big;
+    s.until = owner;
     add_after(&s, next, owner);
     add_after(&s, last, big);
     add_after(&s, last, next);
@@ -328,13 +351,11 @@ static void a_late_owner_gets_its_share_back_and_all_finish(const struct rf_grou
         CHECK(outcome.state->njobs == s.nrequests);
         for (int i = 0; i < outcome.state->njobs; i++) {
             CHECK(jobs[i].state == RF_JOB_DONE);
-            CHECK(jobs[i].step == s.steps[i]);
+            CHECK(jobs[i].step >= s.steps[i]);
             CHECK(jobs[i].tokens >= 10 * s.steps[i]);
         }
-        if (nworkers > 1) {
-            CHECK(jobs[big].preemptions >= 1 && jobs[big].grants >= 2);
-            CHECK(jobs[owner].first_grant_us < jobs[big].end_us);
-        }
+        CHECK(jobs[big].preemptions >= 1 && jobs[big].grants >= 2);
+        CHECK(jobs[owner].first_grant_us < jobs[big].end_us);
         check_ledger(&s, &outcome, "done", 0);
     }
     rf_run_outcome_clear(&outcome);
