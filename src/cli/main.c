@@ -14,8 +14,10 @@
 
 /* In the order of `ringfence --help`. */
 static const struct rf_command *const commands[] = {
-    &rf_command_train,
+    &rf_command_run,   &rf_command_train,
     &rf_command_audit,
+    &rf_command_checkpoint,
+    &rf_command_report,
     &rf_command_keygen,
     NULL,
 };
