@@ -1,6 +1,6 @@
 /* series.h - metrics.h5: the time series of a run, for h5py and whoever plots.
  *
- *   /accounts/<name>/t_s, devices      devices held, one point per change
+ *   /accounts/<name>/t_s, devices      devices held from t_s on, one point per change
  *   /jobs/<name>/step, t_s, loss, lr, grad_norm
  *
  * Times are seconds since the start of the run; each data set has a "unit" attribute. */
