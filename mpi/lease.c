@@ -47,7 +47,8 @@ void rf_lease_free(struct rf_lease *lease)
 
 static struct rf_message message_of(const struct rf_lease *lease, enum rf_message_kind kind)
 {
-    return (struct rf_message){.kind = kind, .job = lease->job, .lease = lease->number};
+    return (struct rf_message){
+        .kind = (int32_t)kind, .job = lease->job, .lease = lease->number};
 }
 
 static void collect(struct rf_lease *lease, const struct rf_reading *reading)
@@ -135,7 +136,7 @@ void rf_lease_finish(struct rf_lease *lease, const struct rf_group *group,
     MPI_Barrier(group->comm);
     if (group->rank != 0 || lease->control == NULL)
         return;
-    message.outcome = outcome;
+    message.outcome = (int32_t)outcome;
     message.signal = lease->stop == RF_STOP_SIGNAL;
     message.reading = lease->unsent;
     if (outcome == RF_OUTCOME_FAILED)
