@@ -46,11 +46,13 @@ static void add_moments(struct rf_text *script, const struct rf_usage *usage,
     rf_text_add(script, "EOD\n");
 }
 
-/* Share since the beginning of the window, drawn at the end of each step; a step that spans
- * several windows is cut at their borders. */
+/* Share since the beginning of the window. A step that spans several windows is cut at their
+ * borders; within a step the share follows a curve, so it gets a few points. */
 static void add_running(struct rf_text *script, const struct rf_usage *usage,
                         const char *account, const json_t *windows)
 {
+    enum { PARTS = 6 };
+
     rf_text_add(script, "$running << EOD\n");
     for (size_t w = 0; w < json_array_size(windows); w++) {
         const json_t *window = json_array_get(windows, w);
@@ -59,13 +61,21 @@ static void add_running(struct rf_text *script, const struct rf_usage *usage,
 
         for (int i = 0; i < usage->n; i++) {
             double from = fmax(begin, usage->t_s[i]), to = fmin(end, usage->t_s[i + 1]);
+            double part = (to - from) / PARTS, held = used_within(usage, i, account);
 
-            if (!(to > from))
-                continue;
-            used += used_within(usage, i, account) * (to - from);
-            fleet += usage->fleet[i] * (to - from);
-            if (fleet > 0)
-                rf_text_addf(script, "%.6g %.5g\n", to, 100 * used / fleet);
+            for (int k = 0; to > from && k <= PARTS; k++) {
+                /* a hair after the beginning, where 0 / 0 would be */
+                double past = k > 0 ? k * part : part / 1000;
+                double of = fleet + past * usage->fleet[i];
+
+                if (of > 0)
+                    rf_text_addf(script, "%.6g %.5g\n", from + past,
+                                 100 * (used + past * held) / of);
+            }
+            if (to > from) {
+                used += held * (to - from);
+                fleet += usage->fleet[i] * (to - from);
+            }
         }
         rf_text_add(script, "\n"); /* a gap: the next window starts afresh */
     }
@@ -87,6 +97,15 @@ static void add_windows(struct rf_text *script, const json_t *windows)
                      w + 1, rf_json_number(window, "begin_s"), rf_json_number(window, "end_s"),
                      colour, w % 2 == 0 ? "0.16" : "0.08");
     }
+}
+
+/* The colour that the pledged account has among the devices. */
+static const char *account_colour(const struct rf_usage *usage, const char *account)
+{
+    for (int a = 0; a < usage->naccounts; a++)
+        if (rf_usage_within(usage->accounts[a], account))
+            return rf_plot_colour(a);
+    return rf_plot_colour(0);
 }
 
 enum rf_status rf_figure_share(const json_t *pledge, const struct rf_usage *usage, char **svg,
@@ -112,7 +131,8 @@ enum rf_status rf_figure_share(const json_t *pledge, const struct rf_usage *usag
         "0.35 title 'now', $running using 1:2 with lines lw 2.5 lc rgb '%s' title "
         "'this window so far', %.6g with lines lw 2 dt 2 lc rgb '" RF_PLOT_INK
         "' title 'pledge (%.4g %%)'\n",
-        rf_plot_colour(0), rf_plot_colour(0), 100 * share, 100 * share);
+        account_colour(usage, account), account_colour(usage, account), 100 * share,
+        100 * share);
     return finish(&script, "Share of the fleet held by the pledged account over time", svg,
                   err);
 }
@@ -251,6 +271,22 @@ static int in_group(const json_t *job, const char *group)
     return strcmp(own, group) == 0 && json_array_size(rf_json_list(job, "curve")) > 1;
 }
 
+/* Models of an experiment look the same in every figure; others take what is left. */
+static const char *label_colour(const char *label, int kind)
+{
+    static const struct {
+        const char *label;
+        int colour;
+    } fixed[] = {{"weak", 1},     {"student-xent", 0}, {"student-confidence", 3},
+                 {"ceiling", 2},  {"same-size", 4},    {"weak-half", 6},
+                 {"zero-shot", 7}};
+
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (strcmp(label, fixed[i].label) == 0)
+            return rf_plot_colour(fixed[i].colour);
+    return rf_plot_colour(kind);
+}
+
 /* Repeats share a colour, and one of them stands in the key. */
 static int add_lines(struct rf_text *script, const json_t *jobs, const char *group)
 {
@@ -267,7 +303,7 @@ static int add_lines(struct rf_text *script, const json_t *jobs, const char *gro
         label_of(job, label);
         kind = kind_of(&kinds, label, &is_new);
         rf_text_addf(script, "%s$c%zu using 1:2 with lines lw 1.8 lc rgb '%s' ",
-                     lines++ == 0 ? "plot " : ", ", i, rf_plot_colour(kind));
+                     lines++ == 0 ? "plot " : ", ", i, label_colour(label, kind));
         if (is_new) {
             rf_text_add(script, "title ");
             rf_plot_add_string(script, label);
@@ -300,23 +336,26 @@ enum rf_status rf_figure_loss(const json_t *jobs, const char *group, char **svg,
 
 /* ---- experiments ---- */
 
-/* "name loss" under each group, slanted when there are many. */
+/* Name above loss under each group; side by side and slanted when there are many. */
 static void add_labels(struct rf_text *script, const json_t *experiments)
 {
     size_t n = json_array_size(experiments);
+    int many = n > 5;
 
-    rf_text_add(script, n > 3 ? "set xtics rotate by -25 (" : "set xtics (");
+    rf_text_add(script, many ? "set xtics rotate by -25 (" : "set xtics (");
     for (size_t i = 0; i < n; i++) {
         const json_t *experiment = json_array_get(experiments, i);
-        char label[160];
+        char name[32];
 
-        snprintf(label, sizeof label, "%.40s %.16s", rf_json_text(experiment, "name"),
-                 rf_json_text(experiment, "loss"));
+        snprintf(name, sizeof name, "%.24s", rf_json_text(experiment, "name"));
         rf_text_add(script, i > 0 ? ", " : "");
-        rf_plot_add_string(script, label);
+        rf_plot_add_string(script, name);
+        rf_text_add(script, many ? ".' '." : ".\"\\n\".");
+        rf_plot_add_string(script, rf_json_text(experiment, "loss"));
         rf_text_addf(script, " %zu", i);
     }
-    rf_text_addf(script, ")\nset xrange [-0.6:%g]\n", (double)n - 0.4);
+    rf_text_addf(script, ")\nset xrange [-0.6:%g]\nset bmargin %d\n", (double)n - 0.4,
+                 many ? 6 : 3);
 }
 
 static void add_accuracies(struct rf_text *script, const json_t *experiments, const char *key,
@@ -399,7 +438,7 @@ enum rf_status rf_figure_pgr(const json_t *experiments, char **svg, struct rf_er
     rf_text_add(&script, "EOD\n");
     add_labels(&script, experiments);
     rf_text_addf(&script,
-                 "set yrange [*<0:1<*]\nset ylabel 'gap recovered'\n"
+                 "set yrange [*<-0.1:1.1<*]\nset ylabel 'gap recovered'\n"
                  "plot 0 with lines lw 1.5 dt 2 lc rgb '%s' title 'weak supervisor', "
                  "1 with lines lw 1.5 dt 2 lc rgb '%s' title 'ceiling', "
                  "$pgr using 1:3:(0):($4-$3) with vectors nohead lw 3 lc rgb '%s' title '95 %% "

@@ -14,7 +14,7 @@
 /* The i-th data colour, "#rrggbb"; they repeat after eight. */
 const char *rf_plot_colour(int i);
 
-/* Starts a script: terminal, size, borders, grid, key outside below the plot. */
+/* Starts a script: terminal, size, borders, grid, key above the plot. */
 void rf_plot_start(struct rf_text *script, int height);
 
 /* Adds s as a gnuplot string with its quotes; control characters become '?'. */
