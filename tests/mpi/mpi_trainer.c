@@ -1,0 +1,366 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "check.h"
+#include "mpi/trainer.h"
+
+/* Trains small models on as many ranks as there are, and beside them on one. Everything is
+ * uneven: 3 heads, 101 tokens and 50 hidden units on 2, 3 and 4 ranks; with 4, one rank has no
+ * head at all. */
+static const struct rf_model_shape SHAPE = {
+    .vocabulary = 101, .context = 24, .layers = 2, .heads = 3, .width = 30, .hidden = 50};
+enum { STEPS = 100, MAX_B = 6, MAX_T = 24, MAX_R = MAX_B * MAX_T };
+
+static struct rf_train_options options_for(int bf16)
+{
+    return (struct rf_train_options){.bf16 = bf16,
+                                     .steps = STEPS,
+                                     .lr = 3e-3,
+                                     .min_lr_ratio = 0.1,
+                                     .warmup = 0.1,
+                                     .beta1 = 0.9,
+                                     .beta2 = 0.95,
+                                     .eps = 1e-8,
+                                     .weight_decay = 0.1,
+                                     .clip = 1.0,
+                                     .seed = 7,
+                                     .max_B = MAX_B,
+                                     .max_T = MAX_T,
+                                     .max_R = MAX_R,
+                                     .max_range = 101};
+}
+
+struct sample {
+    int32_t tokens[MAX_B * MAX_T], rows[MAX_R], target[MAX_R];
+    float soft[MAX_R * 2], weight[MAX_R];
+    struct rf_batch batch;
+};
+
+/* Step i: sequences that repeat with a short period, so that there is something to learn. Every
+ * third step asks two classes at the last token with soft targets, as fine-tuning does. */
+static void make_sample(struct sample *s, int64_t i)
+{
+    uint64_t stream = rf_rng_stream("sample", (uint64_t)i);
+    int classify = i % 3 == 2, R = 0;
+
+    for (int b = 0; b < MAX_B; b++) {
+        int length = 8 + (int)rf_rng_below(1, stream, (uint64_t)(1000 + b), MAX_T - 8 + 1);
+        int period = 2 + b % 3;
+
+        for (int t = 0; t < MAX_T; t++) {
+            int at = b * MAX_T + t, seen = t % period;
+
+            s->tokens[at] = (int32_t)rf_rng_below(1, stream, (uint64_t)(b * 8 + seen), 101);
+            if (t + 1 < length && !classify)
+                s->rows[R++] = at;
+        }
+        if (classify)
+            s->rows[R++] = b * MAX_T + length - 1;
+    }
+    for (int r = 0; r < R; r++) {
+        s->soft[2 * r] = (float)rf_rng_uniform(2, stream, (uint64_t)r);
+        s->soft[2 * r + 1] = 1 - s->soft[2 * r];
+        s->weight[r] = 0.5F + (float)rf_rng_uniform(3, stream, (uint64_t)r);
+        s->target[r] = s->rows[r] + 1 < MAX_B * MAX_T ? s->tokens[s->rows[r] + 1] : 0;
+    }
+    s->batch = (struct rf_batch){.B = MAX_B,
+                                 .T = MAX_T,
+                                 .tokens = s->tokens,
+                                 .R = R,
+                                 .rows = s->rows,
+                                 .range_begin = classify ? 49 : 0,
+                                 .range_count = classify ? 2 : 101,
+                                 .target = classify ? NULL : s->target,
+                                 .soft = s->soft,
+                                 .weight = s->weight};
+}
+
+/* STEPS losses and norms on the group; the caller ends *keep. */
+static void train(const struct rf_group *group, const struct rf_model_shape *shape, int bf16,
+                  double *losses, double *norms, struct rf_trainer **keep)
+{
+    struct rf_train_options options = options_for(bf16);
+    struct rf_trainer *trainer;
+    struct rf_step_result result;
+    struct rf_error err;
+    struct sample s;
+
+    *keep = NULL;
+    CHECK(rf_trainer_create(&trainer, group, shape, &options, &err) == RF_OK);
+    if (trainer == NULL)
+        return;
+    for (int i = 0; i < STEPS; i++) {
+        make_sample(&s, i);
+        rf_trainer_step(trainer, &s.batch, &result);
+        losses[i] = result.loss;
+        norms[i] = result.grad_norm;
+        CHECK(!result.skipped && result.flops > 0);
+    }
+    *keep = trainer;
+}
+
+static int close_to(const double *a, const double *b, double tolerance)
+{
+    double worst = 0;
+
+    for (int i = 0; i < STEPS; i++)
+        worst = fmax(worst, fabs(a[i] - b[i]) / fabs(b[i]));
+    if (!(worst < tolerance))
+        fprintf(stderr, "largest relative difference %g\n", worst);
+    return worst < tolerance;
+}
+
+static int same_bits(const struct rf_trainer *a, const struct rf_trainer *b)
+{
+    int na, nb, same = 1;
+    const struct rf_tensor *ta = rf_trainer_tensors(a, &na), *tb = rf_trainer_tensors(b, &nb);
+
+    for (int i = 0; i < na && na == nb; i++) {
+        size_t n = (size_t)(ta[i].extent[0] * ta[i].extent[1]);
+
+        same = same && memcmp(ta[i].data, tb[i].data, n * sizeof(float)) == 0;
+    }
+    return same && na == nb;
+}
+
+/* What every rank holds is the same on every rank, to the bit. */
+static void check_replicas(const struct rf_group *world, const struct rf_trainer *trainer)
+{
+    int n;
+    const struct rf_tensor *tensors = rf_trainer_tensors(trainer, &n);
+    float first[24 * 30];
+
+    for (int i = 0; i < n; i++) {
+        size_t bytes = (size_t)(tensors[i].extent[0] * tensors[i].extent[1]) * sizeof(float);
+
+        if (!tensors[i].replicated)
+            continue;
+        CHECK(bytes <= sizeof first);
+        memcpy(first, tensors[i].data, bytes);
+        rf_group_bcast(world, first, bytes, 0);
+        CHECK(memcmp(first, tensors[i].data, bytes) == 0);
+    }
+}
+
+static void curves_agree_on_any_number_of_ranks(const struct rf_group *world,
+                                                const struct rf_group *self,
+                                                const struct rf_model_shape *shape)
+{
+    static double alone[STEPS], loss[STEPS], again[STEPS], norm[STEPS], norm_alone[STEPS];
+    struct rf_trainer *one, *all, *repeat;
+    double begin = 0, end = 0;
+
+    train(self, shape, 0, alone, norm_alone, &one);
+    train(world, shape, 0, loss, norm, &all);
+    train(world, shape, 0, again, norm, &repeat);
+    CHECK(close_to(loss, alone, 1e-4));
+    CHECK(close_to(norm, norm_alone, 1e-3));
+    CHECK(memcmp(loss, again, sizeof loss) == 0);
+    if (all != NULL && repeat != NULL) {
+        CHECK(same_bits(all, repeat));
+        CHECK(rf_trainer_steps_done(all) == STEPS);
+        check_replicas(world, all);
+    }
+    for (int i = 0; i < STEPS; i++) { /* only the language-modelling steps are comparable */
+        begin += i % 3 != 2 && i < 15 ? loss[i] / 10 : 0;
+        end += i % 3 != 2 && i >= STEPS - 15 ? loss[i] / 10 : 0;
+    }
+    CHECK(end < begin - 0.15);
+    rf_trainer_destroy(one);
+    rf_trainer_destroy(all);
+    rf_trainer_destroy(repeat);
+}
+
+static void bf16_stays_close_to_fp32(const struct rf_group *world)
+{
+    static double loss[STEPS], rounded[STEPS], norm[STEPS];
+    struct rf_trainer *plain, *bf16;
+
+    train(world, &SHAPE, 0, loss, norm, &plain);
+    train(world, &SHAPE, 1, rounded, norm, &bf16);
+    CHECK(close_to(rounded, loss, 2e-2));
+    CHECK(memcmp(rounded, loss, sizeof loss) != 0);
+    rf_trainer_destroy(plain);
+    rf_trainer_destroy(bf16);
+}
+
+static void slices_start_as_parts_of_one_model(const struct rf_group *world,
+                                               const struct rf_group *self)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *one, *all;
+    const struct rf_tensor *whole, *part;
+    struct rf_error err;
+    int n;
+    int64_t covered = 0;
+
+    CHECK(rf_trainer_create(&one, self, &SHAPE, &options, &err) == RF_OK);
+    CHECK(rf_trainer_create(&all, world, &SHAPE, &options, &err) == RF_OK);
+    whole = rf_trainer_tensors(one, &n);
+    part = rf_trainer_tensors(all, &n);
+    for (int i = 0; i < rf_trainer_nparams(all); i++) {
+        const struct rf_tensor *p = &part[i];
+
+        CHECK(strcmp(p->name, whole[i].name) == 0 && p->shape[0] == whole[i].shape[0]);
+        for (int64_t r = 0; r < p->extent[0]; r++)
+            for (int64_t c = 0; c < p->extent[1]; c++)
+                CHECK(p->data[r * p->extent[1] + c] ==
+                      whole[i].data[(p->offset[0] + r) * p->shape[1] + p->offset[1] + c]);
+        if (!p->replicated || world->rank == 0)
+            covered += p->extent[0] * p->extent[1];
+    }
+    MPI_Allreduce(MPI_IN_PLACE, &covered, 1, MPI_INT64_T, MPI_SUM, world->comm);
+    CHECK(covered == rf_trainer_parameters(all));
+    rf_trainer_destroy(one);
+    rf_trainer_destroy(all);
+}
+
+static struct rf_trainer *trained(const struct rf_group *world)
+{
+    static double loss[STEPS], norm[STEPS];
+    struct rf_trainer *trainer;
+
+    train(world, &SHAPE, 0, loss, norm, &trainer);
+    return trainer;
+}
+
+/* Sequence b of the sample as a batch of one. */
+static struct rf_batch alone_of(const struct rf_batch *whole, int b, int32_t *row)
+{
+    struct rf_batch one = *whole;
+
+    *row = whole->rows[b] % whole->T;
+    one.B = 1;
+    one.R = 1;
+    one.tokens = whole->tokens + (size_t)b * (size_t)whole->T;
+    one.rows = row;
+    one.soft = NULL;
+    one.weight = NULL;
+    return one;
+}
+
+static void answers_do_not_depend_on_the_batch(struct rf_trainer *trainer)
+{
+    static float prob[MAX_B * 2], single[2];
+    struct sample s;
+    int32_t best[MAX_B], row, choice;
+
+    make_sample(&s, 5);
+    rf_trainer_predict(trainer, &s.batch, prob, best, NULL);
+    for (int b = 0; b < MAX_B; b++) {
+        struct rf_batch one = alone_of(&s.batch, b, &row);
+
+        rf_trainer_predict(trainer, &one, single, &choice, NULL);
+        CHECK(fabsf(logf(single[0]) - logf(prob[2 * b])) < 1e-5F);
+        CHECK(fabsf(logf(single[1]) - logf(prob[2 * b + 1])) < 1e-5F);
+        CHECK(fabsf(single[0] + single[1] - 1) < 1e-6F);
+        CHECK(choice == best[b] && choice == (single[1] > single[0]));
+    }
+}
+
+/* Behind its last asked row a sequence may hold anything, even what is no token. */
+static void padding_is_never_seen(struct rf_trainer *trainer)
+{
+    static float before[MAX_B * 2], after[MAX_B * 2];
+    struct rf_step_result result, padded;
+    struct sample s;
+
+    make_sample(&s, 5);
+    rf_trainer_predict(trainer, &s.batch, before, NULL, &result);
+    for (int b = 0; b < MAX_B; b++)
+        for (int t = s.rows[b] % MAX_T + 1; t < MAX_T; t++)
+            s.tokens[b * MAX_T + t] = -1 - b;
+    rf_trainer_predict(trainer, &s.batch, after, NULL, &padded);
+    CHECK(memcmp(before, after, sizeof before) == 0);
+    CHECK(result.loss == padded.loss && isfinite(result.loss) && result.loss > 0);
+}
+
+/* Distributions over the whole vocabulary, which every rank holds a part of. */
+static void every_rank_hears_the_same_answer(const struct rf_group *world,
+                                             struct rf_trainer *trainer)
+{
+    static float prob[MAX_R * 101], first[MAX_R * 101];
+    struct sample s;
+    int32_t best[MAX_R];
+
+    make_sample(&s, 0);
+    rf_trainer_predict(trainer, &s.batch, prob, best, NULL);
+    memcpy(first, prob, sizeof first);
+    rf_group_bcast(world, first, sizeof first, 0);
+    CHECK(memcmp(first, prob, sizeof first) == 0);
+    for (int r = 0; r < s.batch.R; r++) {
+        float sum = 0;
+
+        for (int c = 0; c < 101; c++) {
+            sum += prob[r * 101 + c];
+            CHECK(prob[r * 101 + c] <= prob[r * 101 + best[r]]);
+        }
+        CHECK(fabsf(sum - 1) < 1e-5F);
+    }
+}
+
+static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *world)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *trainer, *untouched;
+    struct rf_step_result result;
+    struct rf_error err;
+    struct sample s;
+
+    CHECK(rf_trainer_create(&trainer, world, &SHAPE, &options, &err) == RF_OK);
+    CHECK(rf_trainer_create(&untouched, world, &SHAPE, &options, &err) == RF_OK);
+    make_sample(&s, 0);
+    s.weight[3] = INFINITY;
+    rf_trainer_step(trainer, &s.batch, &result);
+    CHECK(result.skipped && same_bits(trainer, untouched));
+    rf_trainer_destroy(trainer);
+    rf_trainer_destroy(untouched);
+}
+
+static void impossible_models_are_refused_everywhere(const struct rf_group *world)
+{
+    struct rf_model_shape shape = SHAPE;
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *trainer;
+    struct rf_error err;
+
+    shape.heads = 4;
+    CHECK(rf_trainer_create(&trainer, world, &shape, &options, &err) == RF_ERR_ARG);
+    CHECK(trainer == NULL && strstr(err.text, "width 30") != NULL);
+    options.max_T = 25;
+    CHECK(rf_trainer_create(&trainer, world, &SHAPE, &options, &err) == RF_ERR_ARG);
+    CHECK(trainer == NULL && strstr(err.text, "context of 24") != NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct rf_model_shape two_heads = SHAPE;
+    struct rf_trainer *trainer;
+    struct rf_group world, self;
+    int status;
+
+    MPI_Init(&argc, &argv);
+    rf_group_dup(&world, MPI_COMM_WORLD);
+    rf_group_dup(&self, MPI_COMM_SELF);
+    two_heads.heads = 2;
+    slices_start_as_parts_of_one_model(&world, &self);
+    curves_agree_on_any_number_of_ranks(&world, &self, &SHAPE);
+    curves_agree_on_any_number_of_ranks(&world, &self, &two_heads);
+    bf16_stays_close_to_fp32(&world);
+    trainer = trained(&world);
+    if (trainer != NULL) {
+        answers_do_not_depend_on_the_batch(trainer);
+        padding_is_never_seen(trainer);
+        every_rank_hears_the_same_answer(&world, trainer);
+    }
+    rf_trainer_destroy(trainer);
+    a_step_that_is_not_finite_changes_nothing(&world);
+    impossible_models_are_refused_everywhere(&world);
+    status = check_result();
+    rf_group_free(&self);
+    rf_group_free(&world);
+    MPI_Finalize();
+    return status;
+}
