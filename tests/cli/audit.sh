@@ -1,0 +1,54 @@
+#!/bin/bash
+# A real run's ledger: what the audit says of it, of a copy with one altered byte per line, and
+# of seals by a key that is not the pinned one.
+set -u
+bin=$1
+source=$2
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+bad=0
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+fail() {
+    echo "FAILED: $*"
+    cat out err
+    bad=1
+}
+
+# audit EXIT-CODE ARGUMENT...
+audit() {
+    local want=$1
+    shift
+    timeout 60 "$bin" audit "$@" >out 2>err </dev/null
+    local got=$?
+    [ $got -eq "$want" ] || fail "'audit $*' ends with $got, not $want"
+}
+
+"$bin" keygen own 2>err && "$bin" keygen other 2>err || fail "keygen"
+# Half a job is enough; a busy machine may break the pledge, so only the audit's word counts.
+timeout 120 mpirun --oversubscribe -n 3 "$bin" run "$source/tests/cli/small.cfg" --out r --quiet \
+    --set 'experiments=()' --set jobs.pretrain.train.steps=30 --set run.key="$dir/own" \
+    --set pledges.alignment.account=capability >out 2>err </dev/null
+code=$?
+[ $code -le 1 ] || fail "the run ends with $code"
+
+audit $code r/ledger.jsonl --key own.pub
+audit $code r/ledger.jsonl --json
+grep -q '"chain_ok": true' out && grep -q '"seals_ok": true' out || fail "the ledger does not hold"
+grep -q '"first_bad_seq": null' out || fail "a bad line in a good ledger"
+audit 1 r/ledger.jsonl --key other.pub
+audit 2 r/ledger.jsonl --key none.pub
+audit 2 none.jsonl
+
+cp r/ledger.jsonl.seals bad.jsonl.seals
+cp r/ledger.jsonl.pub bad.jsonl.pub
+lines=$(wc -l <r/ledger.jsonl)
+for line in 1 2 $((lines / 2)) $((lines - 1)) "$lines"; do
+    # the first digit of the time becomes another one
+    sed "${line}s/\"t_us\":1/\"t_us\":2/" r/ledger.jsonl >bad.jsonl
+    audit 1 bad.jsonl
+    grep -q "first bad line: $line\$" out || fail "line $line was altered, and that is not said"
+done
+
+exit $bad
