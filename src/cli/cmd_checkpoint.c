@@ -25,7 +25,7 @@ static enum rf_status print_json(json_t *doc, const char *action, int64_t start_
     json_object_set_new(doc, "version", json_string(RF_VERSION));
     json_object_set_new(doc, "seed", json_null()); /* no random number is drawn */
     json_object_set_new(doc, "wall_s", json_real((double)(rf_time_us() - start_us) / 1e6));
-    if (json_dumpf(doc, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF)
+    if (json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 || putchar('\n') == EOF)
         st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
     json_decref(doc);
     return st;

@@ -1,0 +1,81 @@
+#!/bin/bash
+# ringfence checkpoint: the file of version 1 is read for ever, and damage is found and named.
+set -u
+ringfence=$1
+source=$2
+golden=$source/checkpoints/golden/version-1.h5
+content=9ab953671b182f51731010168f247bcd445c790d4fc98b208048773303a88c0e
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+# expect CODE TEXT ARGUMENTS...: the exit code, and a text that stdout or stderr contains
+expect() {
+    local code=$1 text=$2 got
+    shift 2
+    "$ringfence" checkpoint "$@" >"$work/out" 2>"$work/err" </dev/null
+    got=$?
+    if [ $got -ne "$code" ] || ! cat "$work/out" "$work/err" | grep -qF -- "$text"; then
+        echo "checkpoint $*: exit code $got (wanted $code), or no '$text' in:"
+        cat "$work/out" "$work/err"
+        failures=$((failures + 1))
+    fi
+}
+
+# flip FILE OFFSET: a copy with one bit changed, in $work/bad.h5
+flip() {
+    local byte
+    cp "$1" "$work/bad.h5"
+    chmod u+w "$work/bad.h5"
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf "\\x$(printf %x $((byte ^ 4)))" |
+        dd of="$work/bad.h5" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# The old file
+expect 0 "sound    $content" verify "$golden"
+expect 0 "strong-pretrain" show "$golden"
+expect 0 "capability.pretraining" show "$golden"
+expect 0 "\"content\": \"$content\"" show --json "$golden"
+expect 0 '"flops": 1234567890123' show --json "$golden"
+expect 0 '"ok": true' verify --json "$golden"
+
+# Damage: the first extent in the user block is the first tensor's; 4100 lies in HDF5's own part
+at=$(od -An -tu8 -j 64 -N 8 "$golden" | tr -d ' ')
+flip "$golden" "$at"
+expect 1 "tensor 'wte.weight', rows 0 to 3" verify "$work/bad.h5"
+expect 1 '"ok": false' verify --json "$work/bad.h5"
+expect 0 "strong-pretrain" show "$work/bad.h5" # what it says about itself is whole
+for at in 10 20 40 300 4500 11752; do
+    flip "$golden" $at
+    expect 1 "bad.h5' is damaged" verify "$work/bad.h5"
+done
+head -c 9000 "$golden" >"$work/bad.h5"
+expect 1 "9000 bytes long, should be 11753" verify "$work/bad.h5"
+expect 1 "sound    $content" verify "$work/bad.h5" "$golden" # goes on after a bad one
+
+# No checkpoints
+expect 2 "is not a ringfence checkpoint" verify "$source/LICENSE"
+expect 2 "is not a ringfence checkpoint" show "$source/LICENSE"
+expect 2 "cannot open" show "$work/nothing.h5"
+expect 2 "cannot read directory" ls "$work/nothing"
+expect 2 "is not ls, show or verify" list "$work"
+expect 2 "takes one file" show "$golden" "$golden"
+
+# Lists: a run's directory holds one for each job
+mkdir -p "$work/run/job-a" "$work/run/job-b"
+cp "$golden" "$work/run/job-a/step-00000120.h5"
+head -c 9000 "$golden" >"$work/run/job-b/step-00000007.h5"
+echo half >"$work/run/job-b/step-00000008.tmp"
+expect 0 "       120          11753  yes       $work/run/job-a/step-00000120.h5" ls "$work/run"
+expect 0 "         7           9000  no        $work/run/job-b/step-00000007.h5" ls "$work/run"
+expect 0 '"step": 120' ls --json "$work/run/job-a"
+"$ringfence" checkpoint ls "$work/run" | grep -qF .tmp && failures=$((failures + 1))
+
+# An ordinary HDF5 file for other tools
+if command -v h5dump >/dev/null; then
+    h5dump -d /params/wte.weight "$golden" >"$work/out" 2>&1
+    grep -q '(0,0): -5, -4, -3' "$work/out" || { cat "$work/out"; failures=$((failures + 1)); }
+fi
+
+[ $failures -eq 0 ]
