@@ -24,6 +24,7 @@ struct rf_command {
 };
 
 extern const struct rf_command rf_command_audit;
+extern const struct rf_command rf_command_bench;
 extern const struct rf_command rf_command_checkpoint;
 extern const struct rf_command rf_command_keygen;
 extern const struct rf_command rf_command_report;

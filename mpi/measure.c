@@ -1,0 +1,210 @@
+#include "mpi/measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/rng.h"
+#include "mpi/trainer.h"
+#include "nn/matmul.h"
+
+enum { SEED = 1, ROUNDS = 3 };
+
+/* Collective: how often something that takes once_s fits into seconds, the same everywhere. */
+static int repeats(const struct rf_group *group, double once_s, double seconds)
+{
+    double n;
+
+    MPI_Allreduce(MPI_IN_PLACE, &once_s, 1, MPI_DOUBLE, MPI_MAX, group->comm);
+    n = once_s > 0 ? seconds / once_s : 1;
+    return n < 1 ? 1 : n > 1e6 ? 1000000 : (int)n;
+}
+
+/* Collective: seconds since `since`, of the slowest rank. */
+static double slowest_since(const struct rf_group *group, double since)
+{
+    double s = MPI_Wtime() - since;
+
+    MPI_Allreduce(MPI_IN_PLACE, &s, 1, MPI_DOUBLE, MPI_MAX, group->comm);
+    return s;
+}
+
+/* ---- products ---------------------------------------------------------------- */
+
+struct operands {
+    struct rf_matmul *matmul;
+    rf_real *a, *b, *c; /* owned; b stands for the weights */
+};
+
+static void operands_clear(struct operands *o)
+{
+    rf_matmul_destroy(o->matmul);
+    free(o->a);
+    free(o->b);
+    free(o->c);
+}
+
+/* Local. */
+static enum rf_status operands_make(struct operands *o, size_t rows, size_t width,
+                                    size_t hidden, int bf16, struct rf_error *err)
+{
+    size_t widest = width > hidden ? width : hidden, n = (rows + 128) * widest;
+    size_t weights = width * hidden;
+
+    *o = (struct operands){.a = calloc(n, sizeof *o->a),
+                           .b = calloc(weights, sizeof *o->b),
+                           .c = calloc(n + weights, sizeof *o->c)};
+    if (o->a == NULL || o->b == NULL || o->c == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: operands of %zu rows", rows);
+    for (size_t i = 0; i < n; i++)
+        o->a[i] = (rf_real)rf_rng_uniform(SEED, 1, i) - (rf_real)0.5;
+    for (size_t i = 0; i < weights; i++)
+        o->b[i] = (rf_real)rf_rng_uniform(SEED, 2, i) - (rf_real)0.5;
+    return rf_matmul_create(&o->matmul, bf16, o->b, weights, n + weights, err);
+}
+
+/* Collective: FLOP/s of c [m][n] = a [m][k] b, on all ranks together. */
+static double product_rate(const struct rf_group *group, struct operands *o, enum rf_form form,
+                           int m, int n, int k, double seconds)
+{
+    int lda = form == RF_TN ? m : k, ldb = form == RF_NT ? k : n, times;
+    const rf_real *b = form == RF_TN ? o->a : o->b; /* a gradient of weights: both are rows */
+    double since, best = 0, rate;
+
+    rf_matmul_run(o->matmul, form, m, n, k, o->a, lda, b, ldb, 0, o->c, n);
+    since = MPI_Wtime();
+    rf_matmul_run(o->matmul, form, m, n, k, o->a, lda, b, ldb, 0, o->c, n);
+    times = repeats(group, MPI_Wtime() - since, seconds / ROUNDS);
+    for (int round = 0; round < ROUNDS; round++) {
+        MPI_Barrier(group->comm);
+        since = MPI_Wtime();
+        for (int i = 0; i < times; i++)
+            rf_matmul_run(o->matmul, form, m, n, k, o->a, lda, b, ldb, 0, o->c, n);
+        rate = 2.0 * m * n * k * times * group->size / slowest_since(group, since);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+enum rf_status rf_measure_products(struct rf_measured *measured, const struct rf_group *group,
+                                   const struct rf_measure *what, int bf16,
+                                   struct rf_error *err)
+{
+    int rows = what->batch * what->shape.context, C = what->shape.width;
+    int H = (what->shape.hidden + group->size - 1) / group->size;
+    const struct {
+        enum rf_form form;
+        int m, n, k;
+    } products[] = {
+        {RF_NT, rows, H, C}, {RF_NT, rows, C, H}, {RF_NN, rows, C, H}, {RF_TN, H, C, rows}};
+    enum { PRODUCTS = sizeof products / sizeof products[0] };
+    struct operands o;
+    enum rf_status st = operands_make(&o, (size_t)rows, (size_t)C, (size_t)H, bf16, err);
+
+    *measured = (struct rf_measured){.flops_per_s = 0};
+    st = rf_agree(group, st, err);
+    if (st == RF_OK) {
+        rf_matmul_refresh(o.matmul);
+        for (int i = 0; i < PRODUCTS; i++) {
+            double rate = product_rate(group, &o, products[i].form, products[i].m,
+                                       products[i].n, products[i].k, what->seconds / PRODUCTS);
+
+            measured->flops_per_s = rate > measured->flops_per_s ? rate : measured->flops_per_s;
+        }
+        snprintf(measured->implementation, sizeof measured->implementation, "%s",
+                 rf_matmul_implementation(o.matmul));
+    }
+    operands_clear(&o);
+    return st;
+}
+
+/* ---- training ------------------------------------------------------------------ */
+
+/* Local: tokens, rows and targets of one batch in a block that the caller frees. */
+static enum rf_status make_batch(struct rf_batch *batch, int32_t **block,
+                                 const struct rf_measure *what, struct rf_error *err)
+{
+    int T = what->shape.context, n = what->batch * T;
+    int32_t *made = calloc(3 * (size_t)n, sizeof *made);
+
+    *block = made;
+    if (made == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a batch of %d tokens", n);
+    for (int i = 0; i < n; i++) {
+        uint64_t vocabulary = (uint64_t)what->shape.vocabulary;
+
+        made[i] = (int32_t)rf_rng_below(SEED, 3, (uint64_t)i, vocabulary);
+        made[n + i] = i;
+        made[2 * n + i] = (int32_t)rf_rng_below(SEED, 3, (uint64_t)i + 1, vocabulary);
+    }
+    *batch = (struct rf_batch){.B = what->batch,
+                               .T = T,
+                               .tokens = made,
+                               .R = n,
+                               .rows = made + n,
+                               .range_count = what->shape.vocabulary,
+                               .target = made + 2 * n};
+    return RF_OK;
+}
+
+/* Collective. */
+static void time_steps(struct rf_measured *measured, const struct rf_group *group,
+                       struct rf_trainer *trainer, const struct rf_batch *batch, double seconds)
+{
+    struct rf_step_result result;
+    double since, took, flops = 0, tokens = 0;
+    int times;
+
+    rf_trainer_step(trainer, batch, &result);
+    since = MPI_Wtime();
+    rf_trainer_step(trainer, batch, &result);
+    times = repeats(group, MPI_Wtime() - since, seconds);
+    MPI_Barrier(group->comm);
+    since = MPI_Wtime();
+    for (int i = 0; i < times; i++) {
+        rf_trainer_step(trainer, batch, &result);
+        flops += (double)result.flops;
+        tokens += (double)result.tokens;
+    }
+    took = slowest_since(group, since);
+    measured->flops_per_s = flops / took;
+    measured->tokens_per_s = tokens / took;
+    measured->flops_per_token = flops / tokens;
+    snprintf(measured->implementation, sizeof measured->implementation, "%s",
+             rf_trainer_implementation(trainer));
+}
+
+enum rf_status rf_measure_training(struct rf_measured *measured, const struct rf_group *group,
+                                   const struct rf_measure *what, int bf16,
+                                   struct rf_error *err)
+{
+    int n = what->batch * what->shape.context;
+    struct rf_train_options options = {.bf16 = bf16,
+                                       .steps = 1000,
+                                       .lr = 1e-4,
+                                       .min_lr_ratio = 0.1,
+                                       .warmup = 0.1,
+                                       .beta1 = 0.9,
+                                       .beta2 = 0.95,
+                                       .eps = 1e-8,
+                                       .weight_decay = 0.1,
+                                       .clip = 1,
+                                       .seed = SEED,
+                                       .max_B = what->batch,
+                                       .max_T = what->shape.context,
+                                       .max_R = n,
+                                       .max_range = what->shape.vocabulary};
+    struct rf_trainer *trainer = NULL;
+    struct rf_batch batch;
+    int32_t *block;
+    enum rf_status st = make_batch(&batch, &block, what, err);
+
+    *measured = (struct rf_measured){.flops_per_s = 0};
+    st = rf_agree(group, st, err);
+    if (st == RF_OK)
+        st = rf_trainer_create(&trainer, group, &what->shape, &options, err);
+    if (st == RF_OK)
+        time_steps(measured, group, trainer, &batch, what->seconds);
+    rf_trainer_destroy(trainer);
+    free(block);
+    return st;
+}

@@ -1,0 +1,37 @@
+/* measure.h - how fast this machine trains, beside how fast it multiplies.
+ *
+ * Figures of one run belong together: a limit measured yesterday, on another node, or on
+ * one rank while the others slept, says nothing. The slowest rank counts. */
+#ifndef RF_MPI_MEASURE_H
+#define RF_MPI_MEASURE_H
+
+#include "mpi/group.h"
+#include "nn/plan.h"
+
+/* A model, its batch, and how long to measure. The whole context is asked over the whole
+ * vocabulary, as in pretraining. */
+struct rf_measure {
+    struct rf_model_shape shape;
+    int batch; /* sequences of shape.context tokens */
+    double seconds;
+};
+
+struct rf_measured {
+    double flops_per_s;      /* of all ranks together */
+    double tokens_per_s;     /* of training; 0 for products */
+    double flops_per_token;  /* of training, by rf_plan_flops(); 0 for products */
+    char implementation[96]; /* of matrix products */
+};
+
+/* Collective on group, arguments equal everywhere: the best rate over the products that one
+ * layer of the model makes, with its slices, on all ranks at once. */
+enum rf_status rf_measure_products(struct rf_measured *measured, const struct rf_group *group,
+                                   const struct rf_measure *what, int bf16,
+                                   struct rf_error *err);
+
+/* Collective on group, arguments equal everywhere: whole training steps on made-up tokens. */
+enum rf_status rf_measure_training(struct rf_measured *measured, const struct rf_group *group,
+                                   const struct rf_measure *what, int bf16,
+                                   struct rf_error *err);
+
+#endif
