@@ -291,7 +291,7 @@ static void enforce_caps(struct rf_plan *plan)
         const struct rf_job *job = &s->jobs[s->running[i]];
         struct rf_wall *w = wall_of(plan, job);
 
-        if (w->pledge != NULL && job->state == RF_JOB_RUNNING && w->used - w->stopping > w->cap)
+        if (job->state == RF_JOB_RUNNING && w->used - w->stopping > w->cap)
             stop(plan, s->running[i], "share-used-up", -1);
     }
 }
@@ -385,7 +385,7 @@ static void delay(struct rf_plan *plan, int32_t id, const char *reason)
 static const char *why_not(const struct rf_plan *plan, const struct rf_job *job,
                            const struct rf_wall *w)
 {
-    if (job->min > w->cap - w->used)
+    if (plan->policy->fence->separate && job->min > w->cap - w->used)
         return "share-used-up";
     if (job->min > plan->free)
         return "devices-busy";

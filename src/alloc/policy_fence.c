@@ -10,8 +10,10 @@
  *
  * The partition, where a share is also a limit, uses the fraction early and
  * then falls back to the whole part: ceil(p C) devices while what was received
- * plus floor(p C) for the rest of the window stays below E. What the wall does not hold
- * at that moment is on the other side. */
+ * plus floor(p C) for the rest of the window stays below E (or, where a job of the wall
+ * cannot run on floor(p C) devices, until E is received, and then none). The
+ * other side may hold the divided device while enough of the window is left for
+ * the wall to receive E all the same, and gives it back when the wall claims it. */
 #include "alloc/policy_plan.h"
 
 #include <stddef.h>
@@ -59,38 +61,74 @@ static void floor_limits(struct rf_plan *plan)
     }
 }
 
-/* ceil(p C) or floor(p C), as explained above. */
-static int32_t partition_cap(const struct rf_plan *plan, const struct rf_wall *w, int32_t lower)
+/* Has the wall a job that holds devices or is ready, and cannot do with `count`? */
+static int needs_more(const struct rf_plan *plan, const struct rf_wall *w, int32_t count)
 {
-    const struct rf_pledge *pledge = w->pledge;
-    int64_t entitled = rf_plan_entitled_us(plan, pledge);
-    int64_t received = rf_tally_received_us(plan->tally, plan->state, pledge);
-    int64_t left =
-        pledge->window_us - (plan->state->now_us - plan->state->start_us) % pledge->window_us;
+    const struct rf_state *s = plan->state;
 
-    if (w->whole == lower || received >= entitled)
+    for (int32_t i = 0; i < s->nrunning; i++) {
+        const struct rf_job *job = &s->jobs[s->running[i]];
+
+        if (job->min > count && rf_state_within(s, job->account, w->pledge->account))
+            return 1;
+    }
+    for (int32_t i = 0; i < s->nqueue; i++) {
+        const struct rf_job *job = &s->jobs[s->queue[i]];
+
+        if (job->min > count && rf_state_within(s, job->account, w->pledge->account) &&
+            rf_state_ready(s, job))
+            return 1;
+    }
+    return 0;
+}
+
+/* Is value < count * time, without overflow? */
+static int less_than_product(int64_t value, int32_t count, int64_t time_us)
+{
+    return count > 0 && value / count < time_us;
+}
+
+/* Fills in one wall; returns the devices that the other side must leave alone now. */
+static int32_t limit_wall(const struct rf_plan *plan, struct rf_wall *w, int32_t lower)
+{
+    const struct rf_state *s = plan->state;
+    int64_t window_us = w->pledge->window_us;
+    int64_t left_us = window_us - (s->now_us - s->start_us) % window_us;
+    int64_t due =
+        rf_plan_entitled_us(plan, w->pledge) - rf_tally_received_us(plan->tally, s, w->pledge);
+
+    w->most = w->cap = w->whole;
+    if (w->whole > lower && due <= 0)
+        w->cap = lower > 0 && needs_more(plan, w, lower) ? 0 : lower;
+    else if (w->whole > lower && lower > 0 && due / lower <= left_us - (due % lower == 0) &&
+             !needs_more(plan, w, lower))
+        w->cap = lower;
+    w->right = w->cap;
+    w->may_claim = w->used < w->cap;
+    if (w->cap > lower && w->used <= lower && less_than_product(due, w->whole, left_us))
         return lower;
-    return lower == 0 || left <= (entitled - received - 1) / lower ? w->whole : lower;
+    return w->cap > lower ? w->cap : lower;
 }
 
 static void partition_limits(struct rf_plan *plan)
 {
     struct rf_wall *rest = &plan->walls[plan->nwalls - 1];
+    int32_t fractions = 0;
 
     no_limits(plan);
+    rest->right = plan->state->nfleet;
     for (int i = 0; i < plan->nwalls - 1; i++) {
         struct rf_wall *w = &plan->walls[i];
         int32_t lower = (int32_t)rf_share_of(&w->pledge->share, rf_plan_basis(plan, w->pledge));
 
-        w->cap = w->right = partition_cap(plan, w, lower);
-        w->most = w->whole;
-        w->may_claim = w->used < w->cap;
-        rest->cap -= w->cap;
-        rest->most -= lower;
+        rest->cap -= limit_wall(plan, w, lower);
+        rest->right -= w->cap > lower ? w->cap : lower;
+        rest->most -= w->whole;
+        fractions |= w->whole > lower;
     }
-    if (rest->cap < 0) /* several shares rounded up can exceed the fleet */
-        rest->cap = 0;
-    rest->right = rest->cap;
+    rest->most += fractions; /* one divided device at a time; more may never come together */
+    rest->cap = rest->cap < 0 ? 0 : rest->cap;
+    rest->right = rest->right < 0 ? 0 : rest->right;
 }
 
 const struct rf_fence rf_fence_none = {"none", no_limits, 0};
