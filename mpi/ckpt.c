@@ -1,8 +1,8 @@
 /* Saving: rank 0 makes the file with all its structure, alone, because a collective HDF5 call
  * that fails on one rank keeps the others waiting. Then all ranks open it and each writes whole
  * rows to places that are fixed, independently; what fails there fails locally and is agreed
- * on at the end. Digests are taken from memory on the way, so what a disk changed is found later.
- * Loading is the same backwards, into memory of its own: the caller's tensors change
+ * on at the end. Digests are taken from memory on the way, so what a disk changed is found
+ * later. Loading is the same backwards, into memory of its own: the caller's tensors change
  * only when every rank's digests were right. */
 #include "mpi/ckpt.h"
 
@@ -73,7 +73,8 @@ static void release(struct save *save)
 }
 
 /* Collective: every round is gone through by all, also by a rank whose disk has failed. */
-static enum rf_status write_granules(struct save *save, struct rf_h5 *file, struct rf_error *err)
+static enum rf_status write_granules(struct save *save, struct rf_h5 *file,
+                                     struct rf_error *err)
 {
     enum rf_status st = RF_OK;
 
@@ -87,8 +88,8 @@ static enum rf_status write_granules(struct save *save, struct rf_h5 *file, stru
             continue;
         tensor = &save->tensors[granule.tensor];
         rf_ckpt_object(object, tensor->name);
-        save->granules[granule.index] = rf_digest_of(
-            rows, (size_t)(granule.nrows * tensor->shape[1]) * sizeof(float));
+        save->granules[granule.index] =
+            rf_digest_of(rows, (size_t)(granule.nrows * tensor->shape[1]) * sizeof(float));
         st = rf_h5_write(file, object, RF_H5_F32, granule.row, granule.nrows, rows, err);
     }
     return st;
@@ -150,8 +151,8 @@ static enum rf_status sync_file(const char *path, struct rf_error *err)
 }
 
 /* Local, rank 0: seal, rename, tidy up. Files that cannot be removed do not undo the save. */
-static enum rf_status publish(struct save *save, const char *dir, const char *path, int64_t step,
-                              int keep, struct rf_error *err)
+static enum rf_status publish(struct save *save, const char *dir, const char *path,
+                              int64_t step, int keep, struct rf_error *err)
 {
     struct rf_error tidy;
     enum rf_status st = rf_h5_fault_at("seal", save->temp, err);
@@ -271,7 +272,8 @@ static enum rf_status share_contents(const struct rf_group *group,
     rf_group_bcast(group, m, sizeof *m, 0);
     m->tensors = tensors;
     rf_group_bcast(group, tensors, (size_t)counts[0] * sizeof *tensors, 0);
-    rf_group_bcast(group, contents->granules, (size_t)counts[1] * sizeof *contents->granules, 0);
+    rf_group_bcast(group, contents->granules, (size_t)counts[1] * sizeof *contents->granules,
+                   0);
     return RF_OK;
 }
 
@@ -285,7 +287,8 @@ static void shape_text(char text[48], int ndims, const int64_t shape[2])
 
 /* Finds a tensor in the file; *first becomes the index of its first granule. */
 static enum rf_status match(const struct rf_ckpt_contents *contents, const char *path,
-                            const struct rf_tensor *tensor, int64_t *first, struct rf_error *err)
+                            const struct rf_tensor *tensor, int64_t *first,
+                            struct rf_error *err)
 {
     const struct rf_manifest *m = contents->manifest;
     char here[48], there[48];
@@ -320,9 +323,9 @@ struct load {
     int ntensors;
     struct rf_ckpt_contents contents;
     struct rf_parcels *parcels;
-    int64_t *first;  /* [ntensors], where the file's granules of a tensor begin */
-    float *staging;  /* this rank's blocks, one after the other */
-    float **blocks;  /* [ntensors], into staging */
+    int64_t *first; /* [ntensors], where the file's granules of a tensor begin */
+    float *staging; /* this rank's blocks, one after the other */
+    float **blocks; /* [ntensors], into staging */
 };
 
 static enum rf_status prepare(struct load *load, struct rf_error *err)
@@ -429,8 +432,8 @@ enum rf_status rf_ckpt_load(const struct rf_group *group, const char *path,
     return st;
 }
 
-enum rf_status rf_ckpt_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step, int *found,
-                              struct rf_error *err)
+enum rf_status rf_ckpt_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step,
+                              int *found, struct rf_error *err)
 {
     return rf_store_newest(dir, path, step, found, err);
 }

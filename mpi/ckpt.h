@@ -31,10 +31,10 @@ enum rf_status rf_ckpt_load(const struct rf_group *group, const char *path,
                             struct rf_ckpt_info *info, const struct rf_tensor *tensors,
                             int ntensors, struct rf_error *err);
 
-/* Local. The newest complete checkpoint in dir, by step; *found = 0 when there is none. Leftovers of
- * a crash (temporary names) are ignored here and removed by the next save. */
-enum rf_status rf_ckpt_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step, int *found,
-                              struct rf_error *err);
+/* Local. The newest complete checkpoint in dir, by step; *found = 0 when there is none.
+ * Leftovers of a crash (temporary names) are ignored here and removed by the next save. */
+enum rf_status rf_ckpt_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step,
+                              int *found, struct rf_error *err);
 
 /* Local, one process (opens serially): reads the manifest; with verify, all data too. */
 struct rf_manifest;

@@ -106,7 +106,8 @@ static enum rf_status make_digest_arrays(struct rf_h5 *file, int ntensors, int64
 }
 
 static enum rf_status make_tensors(struct rf_h5 *file, const struct rf_tensor *tensors,
-                                   int ntensors, struct rf_extent *extents, struct rf_error *err)
+                                   int ntensors, struct rf_extent *extents,
+                                   struct rf_error *err)
 {
     enum rf_status st = rf_h5_group(file, "/params", err);
 
@@ -126,16 +127,14 @@ static enum rf_status make_tensors(struct rf_h5 *file, const struct rf_tensor *t
             st = rf_h5_offset(file, object, &extents[i].offset, err);
         if (st == RF_OK)
             st = rf_h5_write(file, "/digests/names", RF_H5_NAME, i, 1, name, err);
-        extents[i].size =
-            (uint64_t)(tensors[i].shape[0] * tensors[i].shape[1]) * sizeof(float);
+        extents[i].size = (uint64_t)(tensors[i].shape[0] * tensors[i].shape[1]) * sizeof(float);
     }
     return st;
 }
 
 enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_info *info,
-                               const struct rf_tensor *tensors, int ntensors,
-                               int64_t ngranules, struct rf_extent *extents,
-                               struct rf_error *err)
+                               const struct rf_tensor *tensors, int ntensors, int64_t ngranules,
+                               struct rf_extent *extents, struct rf_error *err)
 {
     struct rf_h5 *file = NULL;
     struct rf_error other;
@@ -161,7 +160,8 @@ enum rf_status rf_ckpt_put_digests(struct rf_h5 *file, const struct rf_digest *g
         rf_h5_write(file, "/digests/granules", RF_H5_U8, 0, ngranules, granules, err);
 
     for (int i = 0; st == RF_OK && i < ntensors; i++)
-        st = rf_h5_write(file, "/digests/tensors", RF_H5_U8, i, 1, tensors[i].digest.bytes, err);
+        st =
+            rf_h5_write(file, "/digests/tensors", RF_H5_U8, i, 1, tensors[i].digest.bytes, err);
     if (st == RF_OK)
         st = rf_h5_write(file, "/digests/content", RF_H5_U8, 0, RF_DIGEST_BYTES, content->bytes,
                          err);
@@ -205,7 +205,8 @@ static enum rf_status read_tensors(struct rf_ckpt_contents *contents, struct rf_
         if (st == RF_OK)
             st = rf_h5_shape(file, object, RF_H5_F32, &tensor->ndims, tensor->shape, err);
         if (st == RF_OK)
-            st = rf_h5_read(file, "/digests/tensors", RF_H5_U8, i, 1, tensor->digest.bytes, err);
+            st =
+                rf_h5_read(file, "/digests/tensors", RF_H5_U8, i, 1, tensor->digest.bytes, err);
         if (st == RF_OK && (tensor->shape[0] < 1 || tensor->shape[1] < 1 ||
                             tensor->shape[0] > m->file_bytes / 4 / tensor->shape[1]))
             st = rf_fail(err, RF_ERR_INPUT, "'%s': tensor '%s' is larger than the file", path,
@@ -221,8 +222,7 @@ static enum rf_status read_granules(struct rf_ckpt_contents *contents, struct rf
 {
     int64_t shape[2];
     int ndims;
-    enum rf_status st =
-        rf_h5_shape(file, "/digests/granules", RF_H5_U8, &ndims, shape, err);
+    enum rf_status st = rf_h5_shape(file, "/digests/granules", RF_H5_U8, &ndims, shape, err);
 
     if (st == RF_OK && (shape[0] != contents->ngranules || shape[1] != RF_DIGEST_BYTES))
         st = rf_fail(err, RF_ERR_INPUT, "'%s' has %lld digests for %lld granules", path,

@@ -18,9 +18,8 @@ void rf_ckpt_object(char object[RF_CKPT_OBJECT], const char *tensor_name);
 /* Local: makes the file with everything in it except values and digests; extents[i] gets the
  * place of tensor i. */
 enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_info *info,
-                               const struct rf_tensor *tensors, int ntensors,
-                               int64_t ngranules, struct rf_extent *extents,
-                               struct rf_error *err);
+                               const struct rf_tensor *tensors, int ntensors, int64_t ngranules,
+                               struct rf_extent *extents, struct rf_error *err);
 
 /* Local: fills in the digests; granules in order of tensors. */
 enum rf_status rf_ckpt_put_digests(struct rf_h5 *file, const struct rf_digest *granules,

@@ -28,8 +28,8 @@ enum rf_status rf_h5_fault_at(const char *step, const char *path, struct rf_erro
     return rf_fail(err, RF_ERR_IO, "cannot %s '%s': %s", step, path, strerror(code));
 }
 
-/* Every call of HDF5 forgets what the one before said: h5_fail() comes right after the call that
- * failed, and closing what is open after that.
+/* Every call of HDF5 forgets what the one before said: h5_fail() comes right after the call
+ * that failed, and closing what is open after that.
  *
  * The innermost entry of HDF5's error stack is what the system said. */
 static herr_t innermost(unsigned n, const H5E_error2_t *entry, void *to)
@@ -288,8 +288,8 @@ enum rf_status rf_h5_put_text(struct rf_h5 *file, const char *object, const char
 }
 
 /* Opens an attribute when it is one value of the given class and at most max_size bytes. */
-static hid_t scalar(struct rf_h5 *file, const char *object, const char *name, H5T_class_t wanted,
-                    size_t max_size)
+static hid_t scalar(struct rf_h5 *file, const char *object, const char *name,
+                    H5T_class_t wanted, size_t max_size)
 {
     hid_t attribute = H5Aopen_by_name(file->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
     hid_t type, space;
@@ -351,8 +351,8 @@ enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char
     return st;
 }
 
-enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type, int ndims,
-                           const int64_t *shape, struct rf_error *err)
+enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                           int ndims, const int64_t *shape, struct rf_error *err)
 {
     hsize_t dims[2] = {(hsize_t)shape[0], ndims > 1 ? (hsize_t)shape[1] : 1};
     hid_t space = H5Screate_simple(ndims, dims, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
@@ -392,8 +392,8 @@ static int shape_of(hid_t array, enum rf_h5_type type, int *ndims, int64_t shape
     return fits;
 }
 
-enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type type, int *ndims,
-                           int64_t shape[2], struct rf_error *err)
+enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                           int *ndims, int64_t shape[2], struct rf_error *err)
 {
     hid_t array = H5Dopen2(file->file, name, H5P_DEFAULT);
     int fits = array >= 0 && shape_of(array, type, ndims, shape);
@@ -402,8 +402,8 @@ enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type
         H5Dclose(array);
     H5Eclear2(H5E_DEFAULT);
     if (!fits)
-        return rf_fail(err, RF_ERR_INPUT, "'%s' has no array '%s' of the right type", file->path,
-                       name);
+        return rf_fail(err, RF_ERR_INPUT, "'%s' has no array '%s' of the right type",
+                       file->path, name);
     return RF_OK;
 }
 
@@ -469,8 +469,8 @@ enum rf_status rf_h5_write(struct rf_h5 *file, const char *name, enum rf_h5_type
     return st;
 }
 
-enum rf_status rf_h5_read(struct rf_h5 *file, const char *name, enum rf_h5_type type, int64_t row,
-                          int64_t nrows, void *data, struct rf_error *err)
+enum rf_status rf_h5_read(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                          int64_t row, int64_t nrows, void *data, struct rf_error *err)
 {
     hid_t array, space, memory, element;
     enum rf_status st = rf_h5_fault_at("read", file->path, err);

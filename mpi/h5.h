@@ -15,10 +15,12 @@
 
 struct rf_h5;
 
-/* What an array holds; RF_H5_NAME is a fixed string of RF_TENSOR_NAME bytes. All little-endian. */
+/* What an array holds; RF_H5_NAME is a fixed string of RF_TENSOR_NAME bytes. All little-endian.
+ */
 enum rf_h5_type { RF_H5_F32, RF_H5_F64, RF_H5_I64, RF_H5_U8, RF_H5_NAME };
 
-/* Local: a new file with user_block bytes (0, or a power of two from 512) left free in front. */
+/* Local: a new file with user_block bytes (0, or a power of two from 512) left free in front.
+ */
 enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_block,
                             struct rf_error *err);
 /* Local, read only; RF_ERR_INPUT when it is not there or not HDF5. */
@@ -46,12 +48,12 @@ enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char
 
 /* Makes an array of ndims 1 or 2 whose place in the file is fixed at once; its values are
  * whatever is there until they are written. */
-enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type, int ndims,
-                           const int64_t *shape, struct rf_error *err);
+enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                           int ndims, const int64_t *shape, struct rf_error *err);
 /* RF_ERR_INPUT when there is no such array of this type; a second dimension that is not there
  * is 1. */
-enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type type, int *ndims,
-                           int64_t shape[2], struct rf_error *err);
+enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                           int *ndims, int64_t shape[2], struct rf_error *err);
 /* Where its bytes start, from the beginning of the file. */
 enum rf_status rf_h5_offset(struct rf_h5 *file, const char *name, uint64_t *offset,
                             struct rf_error *err);
@@ -59,8 +61,8 @@ enum rf_status rf_h5_offset(struct rf_h5 *file, const char *name, uint64_t *offs
 /* Whole rows row .. row + nrows - 1. */
 enum rf_status rf_h5_write(struct rf_h5 *file, const char *name, enum rf_h5_type type,
                            int64_t row, int64_t nrows, const void *data, struct rf_error *err);
-enum rf_status rf_h5_read(struct rf_h5 *file, const char *name, enum rf_h5_type type, int64_t row,
-                          int64_t nrows, void *data, struct rf_error *err);
+enum rf_status rf_h5_read(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                          int64_t row, int64_t nrows, void *data, struct rf_error *err);
 
 /* For tests of what happens when a disk fails: when set, it is asked before every step that may
  * fail ("create", "open", "write", "close", "read", and those of ckpt.c); an errno that it

@@ -9,10 +9,10 @@
 #include "base/error.h"
 
 struct rf_metric_series {
-    const char *group; /* "/jobs/strong"; its parts are made in the order of the series */
-    const char *name;  /* "loss" */
-    const char *unit;  /* "nats", "s"; "1" for a number without a unit */
-    const double *doubles;   /* one of these two, n long; both may be NULL when n is 0 */
+    const char *group;     /* "/jobs/strong"; its parts are made in the order of the series */
+    const char *name;      /* "loss" */
+    const char *unit;      /* "nats", "s"; "1" for a number without a unit */
+    const double *doubles; /* one of these two, n long; both may be NULL when n is 0 */
     const int64_t *integers;
     int64_t n;
 };

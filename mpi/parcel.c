@@ -15,12 +15,12 @@ struct rf_parcels {
     const struct rf_group *group;    /* borrowed */
     const struct rf_tensor *tensors; /* borrowed */
     int ntensors;
-    struct block *blocks;  /* [size][ntensors], of every rank */
-    int64_t *first;        /* [ntensors + 1] */
-    float *granule;        /* this rank's of the round */
-    float *parts;          /* this rank's parts of the round's granules, in order of owners */
-    float *mail;           /* all ranks' parts of this rank's granule, in order of ranks */
-    int *counts, *places;  /* [size] each, of parts */
+    struct block *blocks; /* [size][ntensors], of every rank */
+    int64_t *first;       /* [ntensors + 1] */
+    float *granule;       /* this rank's of the round */
+    float *parts;         /* this rank's parts of the round's granules, in order of owners */
+    float *mail;          /* all ranks' parts of this rank's granule, in order of ranks */
+    int *counts, *places; /* [size] each, of parts */
     int *mail_counts, *mail_places;
 };
 
@@ -258,7 +258,8 @@ void rf_parcels_destroy(struct rf_parcels *parcels)
     free(parcels);
 }
 
-/* Between this rank's blocks and its parts of the round. Whole rows of a block are one stretch. */
+/* Between this rank's blocks and its parts of the round. Whole rows of a block are one stretch.
+ */
 static void copy_parts(struct rf_parcels *parcels, int64_t round, float *const *blocks, int out)
 {
     struct rf_granule granule;
@@ -296,7 +297,8 @@ static void copy_mail(struct rf_parcels *parcels, int64_t round, int out)
         if (parcels->mail_counts[rank] == 0)
             continue;
         for (int64_t r = 0; r < rows; r++) {
-            float *whole = parcels->granule + (begin - granule.row + r) * columns + b->offset[1];
+            float *whole =
+                parcels->granule + (begin - granule.row + r) * columns + b->offset[1];
             float *line = part + r * b->extent[1];
 
             memcpy(out ? line : whole, out ? whole : line, bytes);

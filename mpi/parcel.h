@@ -20,9 +20,9 @@ struct rf_granule {
 
 struct rf_parcels;
 
-/* Collective on group. names, shapes and their order are the same on every rank; tensors is borrowed
- * and its data pointers are not looked at yet. The status is agreed. A tensor whose blocks do not add up to
- * its shape is a defect of the caller. */
+/* Collective on group. names, shapes and their order are the same on every rank; tensors is
+ * borrowed and its data pointers are not looked at yet. The status is agreed. A tensor whose
+ * blocks do not add up to its shape is a defect of the caller. */
 enum rf_status rf_parcels_create(struct rf_parcels **parcels, const struct rf_group *group,
                                  const struct rf_tensor *tensors, int ntensors,
                                  struct rf_error *err);
@@ -35,7 +35,8 @@ int64_t rf_parcels_rounds(const struct rf_parcels *parcels);
 int64_t rf_parcels_first(const struct rf_parcels *parcels, int tensor);
 
 /* This rank's granule of a round; 0 when it has none. */
-int rf_parcels_mine(const struct rf_parcels *parcels, int64_t round, struct rf_granule *granule);
+int rf_parcels_mine(const struct rf_parcels *parcels, int64_t round,
+                    struct rf_granule *granule);
 
 /* Collective. blocks[i] is this rank's block of tensor i. The result is this rank's granule
  * [nrows][shape[1]], valid until the next call; owned by parcels. */

@@ -80,7 +80,8 @@ static enum rf_status hash_range(struct rf_hash *hash, int fd, const char *path,
     return st;
 }
 
-/* The seal over block, whose seal field must be zero, and what follows it outside the extents. */
+/* The seal over block, whose seal field must be zero, and what follows it outside the extents.
+ */
 static enum rf_status seal_of(int fd, const char *path, const unsigned char *block,
                               struct rf_digest *seal, struct rf_error *err)
 {
@@ -211,8 +212,8 @@ static enum rf_status check_block(int fd, const char *path, unsigned char *block
     memset(block + SEAL_AT, 0, RF_DIGEST_BYTES);
     st = seal_of(fd, path, block, &seal, err);
     if (st == RF_OK && !rf_digest_equal(&written, &seal))
-        st = rf_fail(err, RF_NO,
-                     "'%s' is damaged outside its tensors: the seal does not fit", path);
+        st = rf_fail(err, RF_NO, "'%s' is damaged outside its tensors: the seal does not fit",
+                     path);
     return st;
 }
 
@@ -229,8 +230,8 @@ static enum rf_status check_fd(int fd, const char *path, int quick, int64_t *fil
     if (!S_ISREG(info.st_mode))
         return rf_fail(err, RF_ERR_INPUT, "'%s' is not a file", path);
     *file_bytes = (int64_t)info.st_size;
-    if (info.st_size < HEAD_BYTES ||
-        read_at(fd, path, head, sizeof head, 0, err) != RF_OK || memcmp(head, magic, 8) != 0)
+    if (info.st_size < HEAD_BYTES || read_at(fd, path, head, sizeof head, 0, err) != RF_OK ||
+        memcmp(head, magic, 8) != 0)
         return rf_fail(err, RF_ERR_INPUT, "'%s' is not a ringfence checkpoint", path);
     block_bytes = get_u64(head + 8);
     if (block_bytes < 4096 || block_bytes > MAX_BLOCK_BYTES ||

@@ -25,7 +25,8 @@ static enum rf_status print_json(json_t *doc, const char *action, int64_t start_
     json_object_set_new(doc, "version", json_string(RF_VERSION));
     json_object_set_new(doc, "seed", json_null()); /* no random number is drawn */
     json_object_set_new(doc, "wall_s", json_real((double)(rf_time_us() - start_us) / 1e6));
-    if (json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 || putchar('\n') == EOF)
+    if (json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 ||
+        putchar('\n') == EOF)
         st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
     json_decref(doc);
     return st;
@@ -117,7 +118,8 @@ static void shape_text(char text[48], const struct rf_manifest_tensor *tensor)
     if (tensor->ndims == 1)
         snprintf(text, 48, "%lld", (long long)tensor->shape[0]);
     else
-        snprintf(text, 48, "%lldx%lld", (long long)tensor->shape[0], (long long)tensor->shape[1]);
+        snprintf(text, 48, "%lldx%lld", (long long)tensor->shape[0],
+                 (long long)tensor->shape[1]);
 }
 
 static void show_text(const char *path, const struct rf_manifest *m)
@@ -128,9 +130,10 @@ static void show_text(const char *path, const struct rf_manifest *m)
     rf_digest_to_hex(&m->content, hex);
     printf("file       %s\nformat     ringfence-checkpoint, version %d\n", path,
            m->format_version);
-    printf("bytes      %lld\nstep       %lld\ntokens     %lld\nflops      %lld\nseed       %lld\n",
-           (long long)m->file_bytes, (long long)info->step, (long long)info->tokens,
-           (long long)info->flops, (long long)info->seed);
+    printf(
+        "bytes      %lld\nstep       %lld\ntokens     %lld\nflops      %lld\nseed       %lld\n",
+        (long long)m->file_bytes, (long long)info->step, (long long)info->tokens,
+        (long long)info->flops, (long long)info->seed);
     printf("ranks      %d\njob        %s\naccount    %s\nmodel      %s\ntokenizer  %s\n",
            info->ranks, info->job, info->account, info->model, info->tokenizer);
     printf("config     %s\nwritten by %s\ncontent    %s\n\n", info->config, info->version, hex);
@@ -239,11 +242,12 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
         {.name = "json", .flag = &json, .help = "print one JSON document"}, {0}};
     const struct rf_command_line line = {
         .usage = "checkpoint ls DIR...\ncheckpoint show FILE\ncheckpoint verify FILE...",
-        .about = "Looks into checkpoints. 'ls' lists those of a directory and of the directories "
-                 "in it (a run has one for each job), 'show' prints what a file says about "
-                 "itself and its tensors, 'verify' reads everything and compares it with the "
-                 "digests: exit code 1 and the name of the tensor when a file is damaged, 2 "
-                 "when it is not a checkpoint.",
+        .about =
+            "Looks into checkpoints. 'ls' lists those of a directory and of the directories "
+            "in it (a run has one for each job), 'show' prints what a file says about "
+            "itself and its tensors, 'verify' reads everything and compares it with the "
+            "digests: exit code 1 and the name of the tensor when a file is damaged, 2 "
+            "when it is not a checkpoint.",
         .options = table,
         .min = 2,
         .max = -1};
@@ -266,8 +270,7 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
     return show(args.text[1], json, err);
 }
 
-const struct rf_command rf_command_checkpoint = {
-    .name = "checkpoint",
-    .summary = "list, show and verify checkpoints",
-    .serial = 1,
-    .run = checkpoint};
+const struct rf_command rf_command_checkpoint = {.name = "checkpoint",
+                                                 .summary = "list, show and verify checkpoints",
+                                                 .serial = 1,
+                                                 .run = checkpoint};

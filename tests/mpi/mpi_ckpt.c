@@ -25,12 +25,12 @@ static const struct {
     int64_t rows, columns;
     char cut; /* r, c, or - for replicated */
 } model[] = {
-    {"wte.weight", 2, 2901, 64, 'r'},       {"wpe.weight", 2, 48, 64, '-'},
-    {"h.0.attn.q.weight", 2, 63, 64, 'r'},  {"h.0.attn.proj.weight", 2, 64, 63, 'c'},
-    {"h.0.attn.q.bias", 1, 63, 1, 'r'},     {"h.0.ln_1.weight", 1, 64, 1, '-'},
-    {"h.0.mlp.fc.weight", 2, 2, 7, 'r'},    {"h.0.mlp.proj.weight", 2, 5, 3, 'c'},
-    {"big.weight", 2, 1111, 601, 'c'},      {"m/big.weight", 2, 1111, 601, 'c'},
-    {"v/big.weight", 2, 1111, 601, 'r'},    {"m/h.0.ln_1.weight", 1, 64, 1, '-'},
+    {"wte.weight", 2, 2901, 64, 'r'},      {"wpe.weight", 2, 48, 64, '-'},
+    {"h.0.attn.q.weight", 2, 63, 64, 'r'}, {"h.0.attn.proj.weight", 2, 64, 63, 'c'},
+    {"h.0.attn.q.bias", 1, 63, 1, 'r'},    {"h.0.ln_1.weight", 1, 64, 1, '-'},
+    {"h.0.mlp.fc.weight", 2, 2, 7, 'r'},   {"h.0.mlp.proj.weight", 2, 5, 3, 'c'},
+    {"big.weight", 2, 1111, 601, 'c'},     {"m/big.weight", 2, 1111, 601, 'c'},
+    {"v/big.weight", 2, 1111, 601, 'r'},   {"m/h.0.ln_1.weight", 1, 64, 1, '-'},
 };
 enum { NTENSORS = sizeof model / sizeof model[0] };
 
@@ -48,7 +48,8 @@ static float value_at(uint64_t seed, int tensor, int64_t row, int64_t column)
 }
 
 /* This rank's slices; seed 0 fills them with zeros. */
-static void make(struct rf_tensor tensors[NTENSORS], const struct rf_group *group, uint64_t seed)
+static void make(struct rf_tensor tensors[NTENSORS], const struct rf_group *group,
+                 uint64_t seed)
 {
     for (int t = 0; t < ntensors; t++) {
         struct rf_tensor *x = &tensors[t];
@@ -127,8 +128,8 @@ static void first_ranks(struct rf_group *group, const struct rf_group *world, in
         rf_group_among(group, world, ranks, n, 10 + n);
 }
 
-static void save_with(const struct rf_group *group, const char *dir, int64_t step, uint64_t seed,
-                      struct rf_digest *content)
+static void save_with(const struct rf_group *group, const char *dir, int64_t step,
+                      uint64_t seed, struct rf_digest *content)
 {
     struct rf_tensor tensors[NTENSORS];
     struct rf_ckpt_info info = info_of(step, group->size);
@@ -155,8 +156,8 @@ static int loads_as(const struct rf_group *group, const char *path, int64_t step
     make(wanted, group, seed);
     make(got, group, 0);
     memset(&info, 1, sizeof info);
-    fine = rf_ckpt_load(group, path, &info, got, ntensors, &err) == RF_OK && same(wanted, got) &&
-           info.step == expected.step && info.tokens == expected.tokens &&
+    fine = rf_ckpt_load(group, path, &info, got, ntensors, &err) == RF_OK &&
+           same(wanted, got) && info.step == expected.step && info.tokens == expected.tokens &&
            info.flops == expected.flops && info.seed == expected.seed &&
            info.ranks == expected.ranks && strcmp(info.job, expected.job) == 0 &&
            strcmp(info.account, expected.account) == 0 &&
@@ -338,8 +339,8 @@ static int save_fails(const struct rf_group *world, const char *dir)
     return 1;
 }
 
-static void whatever_step_fails_on_whatever_rank_the_earlier_checkpoint_stays(
-    const struct rf_group *world)
+static void
+whatever_step_fails_on_whatever_rank_the_earlier_checkpoint_stays(const struct rf_group *world)
 {
     char dir[RF_PATH_BYTES];
     struct rf_digest content;
@@ -415,7 +416,8 @@ static void a_failing_read_changes_nothing(const struct rf_group *world)
     drop(zeros);
 }
 
-static void a_checkpoint_of_another_model_is_refused_with_both_shapes(const struct rf_group *world)
+static void
+a_checkpoint_of_another_model_is_refused_with_both_shapes(const struct rf_group *world)
 {
     struct rf_tensor tensors[NTENSORS];
     struct rf_ckpt_info info;
@@ -491,7 +493,8 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     rf_group_dup(&world, MPI_COMM_WORLD);
     my_rank = world.rank;
-    snprintf(base, sizeof base, "%s/rf-ckpt-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(base, sizeof base, "%s/rf-ckpt-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (world.rank == 0 && mkdtemp(base) == NULL)
         MPI_Abort(MPI_COMM_WORLD, 1);
     rf_group_bcast(&world, base, sizeof base, 0);

@@ -69,7 +69,8 @@ static void a_directory_that_is_not_there_has_no_checkpoints(void **state)
     assert_int_equal(rf_store_list("/tmp/rf-no-such-place", &entries, &n, NULL), RF_OK);
     assert_int_equal(n, 0);
     assert_null(entries);
-    assert_int_equal(rf_store_newest("/tmp/rf-no-such-place", path, &step, &found, NULL), RF_OK);
+    assert_int_equal(rf_store_newest("/tmp/rf-no-such-place", path, &step, &found, NULL),
+                     RF_OK);
     assert_int_equal(found, 0);
     assert_int_equal(rf_store_prune("/tmp/rf-no-such-place", 1, -1, NULL), RF_OK);
 }
@@ -167,8 +168,9 @@ static void a_seal_covers_every_byte_outside_the_extents(void **state)
         assert_int_equal(fwrite(data, 1, size, file), size);
         assert_int_equal(fclose(file), 0);
         data[at] = (char)(data[at] ^ 0x10);
-        assert_int_equal(rf_envelope_check(path, 0, &length, NULL),
-                         inside ? RF_OK : at < 8 ? RF_ERR_INPUT : RF_NO);
+        assert_int_equal(rf_envelope_check(path, 0, &length, NULL), inside   ? RF_OK
+                                                                    : at < 8 ? RF_ERR_INPUT
+                                                                             : RF_NO);
     }
     free(data);
 }
@@ -190,8 +192,8 @@ static void what_is_no_checkpoint_is_said_to_be_none(void **state)
 
 static void granules_cover_a_tensor_once(void **state)
 {
-    static const int64_t shapes[][2] = {{1, 1},        {262144, 1},  {262145, 1}, {2901, 64},
-                                        {1111, 601},   {3, 1000000}, {4096, 64},  {1, 262145}};
+    static const int64_t shapes[][2] = {{1, 1},      {262144, 1},  {262145, 1}, {2901, 64},
+                                        {1111, 601}, {3, 1000000}, {4096, 64},  {1, 262145}};
 
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
