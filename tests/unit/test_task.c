@@ -1,0 +1,575 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "data/chess_text.h"
+#include "data/task.h"
+
+static void write_file(const char *path, const char *text)
+{
+    struct rf_error err;
+
+    if (rf_file_write(path, text, strlen(text), &err) != RF_OK)
+        fail_msg("%s", err.text);
+}
+
+static struct rf_task *opened(const struct rf_task_options *options, uint64_t seed)
+{
+    struct rf_task *task;
+    struct rf_error err;
+
+    if (rf_task_open(&task, options, seed, &err) != RF_OK)
+        fail_msg("%s", err.text);
+    return task;
+}
+
+/* Opening fails, and the message holds each of the two words. */
+static void refused(const struct rf_task_options *options, const char *word, const char *other)
+{
+    struct rf_task *task;
+    struct rf_error err = {RF_OK, ""};
+    enum rf_status st = rf_task_open(&task, options, 1, &err);
+
+    assert_true(st == RF_ERR_INPUT || st == RF_ERR_CONFIG);
+    assert_null(task);
+    if (strstr(err.text, word) == NULL || strstr(err.text, other) == NULL)
+        fail_msg("'%s' lacks '%s' or '%s'", err.text, word, other);
+}
+
+static struct rf_task_options rules(const char *rule)
+{
+    struct rf_task_options options = {.name = "q",
+                                      .source = "chess-rules",
+                                      .train = 400,
+                                      .validation = 100,
+                                      .test = 200,
+                                      .corpus_size = 500};
+
+    snprintf(options.rule, sizeof options.rule, "%s", rule);
+    return options;
+}
+
+static int same_prompt(const struct rf_examples *a, int i, const struct rf_examples *b, int k)
+{
+    int32_t na = a->start[i + 1] - a->start[i], nb = b->start[k + 1] - b->start[k];
+
+    return na == nb && memcmp(a->tokens + a->start[i], b->tokens + b->start[k],
+                              (size_t)na * sizeof *a->tokens) == 0;
+}
+
+static void assert_same_split(const struct rf_examples *a, const struct rf_examples *b)
+{
+    assert_int_equal(a->n, b->n);
+    for (int i = 0; i < a->n; i++) {
+        assert_true(same_prompt(a, i, b, i));
+        assert_int_equal(a->label[i], b->label[i]);
+    }
+}
+
+static int share_of_class(const struct rf_examples *examples, int label)
+{
+    int n = 0;
+
+    for (int i = 0; i < examples->n; i++)
+        n += examples->label[i] == label;
+    return n;
+}
+
+static void rules_give_balanced_splits_of_the_sizes_asked_for(void **state)
+{
+    static const char *const names[] = {"material", "check", "hanging"};
+
+    (void)state;
+    for (int r = 0; r < 3; r++) {
+        struct rf_task_options options = rules(names[r]);
+        struct rf_task *task = opened(&options, 1);
+        static const int sizes[RF_NSPLITS] = {200, 200, 100, 200};
+
+        for (int s = 0; s < RF_NSPLITS; s++) {
+            const struct rf_examples *examples = rf_task_split(task, (enum rf_split)s);
+
+            assert_int_equal(examples->n, sizes[s]);
+            assert_int_equal(share_of_class(examples, 1), sizes[s] / 2);
+            for (int i = 0; i < examples->n; i++)
+                assert_true(examples->start[i + 1] - examples->start[i] <=
+                            rf_task_info(task)->context);
+        }
+        rf_task_close(task);
+    }
+}
+
+static void no_prompt_is_in_two_splits(void **state)
+{
+    struct rf_task_options options = rules("hanging");
+    struct rf_task *task = opened(&options, 1);
+
+    (void)state;
+    for (int s = 0; s < RF_NSPLITS; s++) {
+        for (int u = s; u < RF_NSPLITS; u++) {
+            const struct rf_examples *a = rf_task_split(task, (enum rf_split)s);
+            const struct rf_examples *b = rf_task_split(task, (enum rf_split)u);
+
+            for (int i = 0; i < a->n; i++) {
+                for (int k = s == u ? i + 1 : 0; k < b->n; k++)
+                    assert_false(same_prompt(a, i, b, k));
+            }
+        }
+    }
+    rf_task_close(task);
+}
+
+static void the_seed_changes_the_halves_but_never_the_test(void **state)
+{
+    struct rf_task_options options = rules("material");
+    struct rf_task *a = opened(&options, 1), *again = opened(&options, 1),
+                   *b = opened(&options, 2);
+    const struct rf_examples *left = rf_task_split(a, RF_SPLIT_WEAK);
+    const struct rf_examples *right = rf_task_split(b, RF_SPLIT_WEAK);
+    int same = 0;
+
+    (void)state;
+    for (int s = 0; s < RF_NSPLITS; s++)
+        assert_same_split(rf_task_split(a, (enum rf_split)s),
+                          rf_task_split(again, (enum rf_split)s));
+    assert_same_split(rf_task_split(a, RF_SPLIT_TEST), rf_task_split(b, RF_SPLIT_TEST));
+    assert_same_split(rf_task_split(a, RF_SPLIT_VALIDATION),
+                      rf_task_split(b, RF_SPLIT_VALIDATION));
+    for (int i = 0; i < left->n; i++)
+        same += same_prompt(left, i, right, i);
+    assert_true(same < left->n / 4);
+    rf_task_close(a);
+    rf_task_close(again);
+    rf_task_close(b);
+}
+
+static void unknown_sources_rules_and_missing_sizes_are_refused(void **state)
+{
+    struct rf_task_options options = rules("beauty");
+
+    (void)state;
+    refused(&options, "beauty", "hanging");
+    options = rules("check");
+    options.test = 0;
+    refused(&options, "'q'", "test");
+    snprintf(options.source, sizeof options.source, "oracle");
+    refused(&options, "oracle", "chess-rules");
+}
+
+static void a_corpus_batch_asks_for_moves_and_repeats_exactly(void **state)
+{
+    struct rf_task_options options = rules("material");
+    struct rf_task *task = opened(&options, 1);
+    struct rf_batch_memory memory = {0}, other = {0};
+    struct rf_batch batch, again;
+    struct rf_error err;
+
+    (void)state;
+    assert_int_equal(rf_task_corpus_batch(task, 5, 3, 7, &memory, &batch, &err), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 5, 2, 9, &other, &again, &err), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 5, 3, 7, &other, &again, &err), RF_OK);
+    assert_int_equal(batch.R, 7);
+    assert_int_equal(batch.range_begin, RF_CHESS_TOKEN_MOVE);
+    assert_int_equal(batch.T, again.T);
+    assert_memory_equal(batch.tokens, again.tokens,
+                        (size_t)(batch.B * batch.T) * sizeof(int32_t));
+    for (int r = 0; r < batch.R; r++) {
+        assert_int_equal(batch.rows[r] / batch.T, r);
+        assert_int_equal(batch.tokens[batch.rows[r]], RF_CHESS_TOKEN_QUESTION);
+        assert_in_range(batch.target[r], 0, RF_CHESS_NMOVES - 1);
+        assert_int_equal(batch.target[r], again.target[r]);
+    }
+    rf_batch_memory_free(&memory);
+    rf_batch_memory_free(&other);
+    rf_task_close(task);
+}
+
+static void an_example_batch_asks_once_at_each_last_token(void **state)
+{
+    struct rf_task_options options = rules("material");
+    struct rf_task *task = opened(&options, 1);
+    const struct rf_examples *test = rf_task_split(task, RF_SPLIT_TEST);
+    static const int32_t index[3] = {7, 0, 150};
+    struct rf_batch_memory memory = {0};
+    struct rf_batch batch;
+    struct rf_error err;
+
+    (void)state;
+    assert_int_equal(
+        rf_task_example_batch(task, RF_SPLIT_TEST, index, 3, &memory, &batch, &err), RF_OK);
+    assert_int_equal(batch.R, 3);
+    assert_int_equal(batch.range_count, 2);
+    assert_non_null(memory.soft);
+    for (int b = 0; b < 3; b++) {
+        int32_t from = test->start[index[b]], length = test->start[index[b] + 1] - from;
+
+        assert_int_equal(batch.rows[b], b * batch.T + length - 1);
+        assert_int_equal(batch.target[b], test->label[index[b]]);
+        assert_memory_equal(batch.tokens + b * batch.T, test->tokens + from,
+                            (size_t)length * sizeof(int32_t));
+    }
+    rf_batch_memory_free(&memory);
+    rf_task_close(task);
+}
+
+static void every_epoch_uses_every_example_once(void **state)
+{
+    static const int sizes[] = {1, 2, 3, 17, 64, 1000};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        int n = sizes[k], moved = 0;
+        int32_t first[1000], second[1000], at_once[2000];
+
+        rf_task_order(9, 0, 2 * n, n, at_once);
+        for (int epoch = 0; epoch < 2; epoch++) {
+            int seen[1000] = {0};
+
+            rf_task_order(9, epoch, n, n, epoch ? second : first);
+            for (int i = 0; i < n; i++) {
+                int32_t index = (epoch ? second : first)[i];
+
+                assert_in_range(index, 0, n - 1);
+                assert_int_equal(seen[index]++, 0);
+                assert_int_equal(index, at_once[epoch * n + i]);
+                moved += epoch && first[i] != index;
+            }
+        }
+        assert_true(n < 17 || moved > n / 2);
+    }
+}
+
+/* A file of n labelled texts; lines in forward or backward order. */
+static void write_reviews(const char *path, int n, int backwards, const char *extra)
+{
+    char *text = malloc((size_t)n * 100 + strlen(extra) + 1), *at = text;
+
+    assert_non_null(text);
+    for (int k = 0; k < n; k++) {
+        int i = backwards ? n - 1 - k : k;
+
+        at += sprintf(at, "%s\t%s\tfilm number %d is %s indeed\n",
+                      i % 5 == 0   ? "test"
+                      : i % 5 == 1 ? "dev"
+                                   : "train",
+                      i % 2 ? "good" : "bad", i, i % 2 ? "fine" : "poor");
+    }
+    strcpy(at, extra);
+    write_file(path, text);
+    free(text);
+}
+
+static struct rf_task_options tsv(const char *path)
+{
+    struct rf_task_options options = {
+        .name = "reviews", .source = "tsv", .vocabulary = 400, .context = 32};
+
+    snprintf(options.path, sizeof options.path, "%s", path);
+    return options;
+}
+
+static void texts_do_not_depend_on_the_order_of_the_file(void **state)
+{
+    struct rf_task_options forward = tsv("task_forward.tsv"),
+                           backward = tsv("task_backward.tsv");
+    struct rf_task *a, *b;
+    struct rf_digest da, db;
+
+    (void)state;
+    write_reviews(forward.path, 200, 0, "");
+    write_reviews(backward.path, 200, 1, "");
+    a = opened(&forward, 3);
+    b = opened(&backward, 3);
+    da = rf_task_info(a)->tokenizer;
+    db = rf_task_info(b)->tokenizer;
+    assert_true(rf_digest_equal(&da, &db));
+    for (int s = 0; s < RF_NSPLITS; s++)
+        assert_same_split(rf_task_split(a, (enum rf_split)s),
+                          rf_task_split(b, (enum rf_split)s));
+    assert_int_equal(rf_task_split(a, RF_SPLIT_TEST)->n, 40);
+    assert_int_equal(rf_task_split(a, RF_SPLIT_VALIDATION)->n, 40);
+    assert_int_equal(rf_task_split(a, RF_SPLIT_WEAK)->n, 60);
+    assert_int_equal(rf_task_split(a, RF_SPLIT_STRONG)->n, 60);
+    rf_task_close(a);
+    rf_task_close(b);
+    remove(forward.path);
+    remove(backward.path);
+}
+
+static void texts_of_the_test_are_never_trained_on(void **state)
+{
+    struct rf_task_options plain = tsv("task_plain.tsv"), twice = tsv("task_twice.tsv");
+    struct rf_task *a, *b;
+
+    (void)state;
+    write_reviews(plain.path, 200, 0, "");
+    write_reviews(twice.path, 200, 0,
+                  "train\tbad\tfilm number 0 is poor indeed\n"
+                  "train\tbad\tFilm  Number 10 is POOR indeed \n"
+                  "train\tbad\tfilm number 2 is poor indeed\n"
+                  "test_ood\tugly\tthis split is not read\n");
+    write_file("task_more.txt", "film number 20 is poor indeed\r\nsomething new\n\n");
+    snprintf(twice.corpus, sizeof twice.corpus, "task_more.txt");
+    a = opened(&plain, 1);
+    b = opened(&twice, 1);
+    assert_int_equal(rf_task_info(a)->dropped, 0);
+    assert_int_equal(rf_task_info(b)->dropped, 4);
+    assert_int_equal(rf_task_info(b)->nclass, 2);
+    assert_true(rf_task_info(b)->corpus_tokens > rf_task_info(a)->corpus_tokens);
+    assert_int_equal(rf_task_split(a, RF_SPLIT_TEST)->n, rf_task_split(b, RF_SPLIT_TEST)->n);
+    assert_int_equal(rf_task_split(a, RF_SPLIT_WEAK)->n, rf_task_split(b, RF_SPLIT_WEAK)->n);
+    rf_task_close(a);
+    rf_task_close(b);
+    remove(plain.path);
+    remove(twice.path);
+    remove("task_more.txt");
+}
+
+static void one_label_can_stand_against_the_rest(void **state)
+{
+    struct rf_task_options options = tsv("task_kinds.tsv");
+    char text[20000], *at = text;
+    struct rf_task *task;
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        at += sprintf(at, "%s\t%c\twords of kind %d about %d\n", i % 7 ? "train" : "test",
+                      'a' + i % 3, i % 3, i);
+    write_file(options.path, text);
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_info(task)->nclass, 3);
+    assert_int_equal(share_of_class(rf_task_split(task, RF_SPLIT_TEST), 2),
+                     rf_task_split(task, RF_SPLIT_TEST)->n / 3);
+    rf_task_close(task);
+    snprintf(options.positive, sizeof options.positive, "b");
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_info(task)->nclass, 2);
+    assert_int_equal(share_of_class(rf_task_split(task, RF_SPLIT_WEAK), 1),
+                     rf_task_split(task, RF_SPLIT_WEAK)->n / 2);
+    rf_task_close(task);
+    snprintf(options.positive, sizeof options.positive, "z");
+    refused(&options, "'z'", "task_kinds.tsv");
+    remove(options.path);
+}
+
+static void a_language_batch_predicts_each_next_token(void **state)
+{
+    struct rf_task_options options = tsv("task_lm.tsv");
+    struct rf_task *task;
+    struct rf_batch_memory memory = {0};
+    struct rf_batch batch;
+    struct rf_error err;
+
+    (void)state;
+    write_reviews(options.path, 200, 0, "");
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_corpus_batch(task, 1, 0, 8, &memory, &batch, &err), RF_OK);
+    assert_int_equal(batch.range_count, rf_task_info(task)->vocabulary);
+    for (int r = 0; r + 1 < batch.R; r++) {
+        if (batch.rows[r + 1] / batch.T == batch.rows[r] / batch.T)
+            assert_int_equal(batch.target[r], batch.tokens[batch.rows[r] + 1]);
+        assert_true(batch.rows[r + 1] > batch.rows[r]);
+    }
+    rf_batch_memory_free(&memory);
+    rf_task_close(task);
+    remove(options.path);
+}
+
+static void malformed_texts_name_file_and_line(void **state)
+{
+    static const struct {
+        const char *text, *line, *what;
+    } wrong[] = {
+        {"train\t1\ta b\ntrain\t1\n", "task_bad.tsv:2", "2 columns"},
+        {"train\t1\ta\tb\n", "task_bad.tsv:1", "4 columns"},
+        {"train\t1\ta b\n\ntrain\t0\tc\n", "task_bad.tsv:2", "1 columns"},
+        {"train\t1\ta b\ntrain\t0\t  \n", "task_bad.tsv:2", "text is empty"},
+        {"train\t\ta b\n", "task_bad.tsv:1", "label is empty"},
+        {"\t1\ta b\n", "task_bad.tsv:1", "split is empty"},
+        {"train\t1\ta b\ntest\t1\tc\n", "task_bad.tsv", "one label"},
+        {"", "task_bad.tsv", "no rows"},
+        {"train\t1\ta b\ntrain\t0\tc\n", "reviews", "no examples are left"},
+        {"t\t0\ta\ntrain\t0\ta\ntrain\t1\ta\ntrain\t2\ta\ntrain\t3\ta\ntrain\t4\ta\ntrain\t5\ta"
+         "\n"
+         "train\t6\ta\ntrain\t7\ta\ntrain\t8\ta\ntrain\t9\ta\ntrain\tA\ta\ntrain\tB\ta\n"
+         "train\tC\ta\ntrain\tD\ta\ntrain\tE\ta\ntrain\tF\ta\ntrain\tG\ta\n",
+         "task_bad.tsv:18", "16"},
+    };
+    struct rf_task_options options = tsv("task_bad.tsv");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_file(options.path, wrong[i].text);
+        refused(&options, wrong[i].line, wrong[i].what);
+    }
+    remove(options.path);
+    refused(&options, "task_bad.tsv", "open");
+    options.path[0] = '\0';
+    refused(&options, "reviews", "path");
+}
+
+static const char header[] = "id\trating\tfen4\tsolution_uci\tthemes\n";
+static const char one_puzzle[] =
+    "a\t1500\t5r2/p3R2p/6p1/3B2k1/2p2b2/2P2P2/P5P1/1q2QK2 b - -\tb1d3 f1f2 d3d5\tfork\n";
+
+static struct rf_task_options puzzles(void)
+{
+    struct rf_task_options options = {.name = "p", .source = "chess"};
+
+    snprintf(options.path, sizeof options.path, "task_rated.tsv");
+    snprintf(options.extra_path, sizeof options.extra_path, "task_extra.tsv");
+    snprintf(options.corpus, sizeof options.corpus, "task_games.tsv");
+    return options;
+}
+
+/* A training pool: rook on each file of the second rank, black king elsewhere on the last. */
+static int write_extra(void)
+{
+    static const char *const rook[8] = {"R7", "1R6", "2R5", "3R4", "4R3", "5R2", "6R1", "7R"};
+    static const char *const king[8] = {"k7", "1k6", "2k5", "3k4", "4k3", "5k2", "6k1", "7k"};
+    char text[8000], *at = text;
+    int n = 0;
+
+    at += sprintf(at, "%s", header);
+    for (int r = 0; r < 8; r++) {
+        for (int k = 0; k < 8; k++) {
+            if (r == k)
+                continue;
+            at += sprintf(at, "x\t?\t%s/8/8/8/8/8/%s/4K3 w - -\t%c2%c7\n", king[k], rook[r],
+                          'a' + r, 'a' + r);
+            n++;
+        }
+    }
+    write_file("task_extra.tsv", text);
+    return n;
+}
+
+static void puzzles_and_games_become_a_task(void **state)
+{
+    struct rf_task_options options = puzzles();
+    struct rf_task *task;
+    char text[400];
+    int n = write_extra();
+
+    (void)state;
+    snprintf(text, sizeof text, "%s%s", header, one_puzzle);
+    write_file("task_rated.tsv", text);
+    write_file("task_games.tsv", "1-0\t2000\t?\t1999\te2e4 e7e5 g1f3\n"
+                                 "0-1\t?\t?\t?\te2e4 c7c5 e1e2 d7d5 e4d5\n");
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_info(task)->nclass, RF_CHESS_NMOVES);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_TEST)->n, 1);
+    assert_true(rf_task_split(task, RF_SPLIT_TEST)->rating[0] == 1500.0f);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_VALIDATION)->n, n / 10);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_WEAK)->n, (n - n / 10) / 2);
+    /* eight plies, of which the first position occurs twice, and so does the second */
+    assert_int_equal(rf_task_info(task)->dropped, 2);
+    rf_task_close(task);
+    remove("task_rated.tsv");
+    remove("task_extra.tsv");
+    remove("task_games.tsv");
+}
+
+static void a_test_position_is_not_in_the_corpus(void **state)
+{
+    struct rf_task_options options = puzzles();
+    struct rf_task *with, *without;
+
+    (void)state;
+    write_extra();
+    write_file("task_games.tsv", "1-0\t?\t?\t?\te2e4 e7e5 g1f3\n");
+    write_file("task_rated.tsv",
+               "p\t900\trnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq -\tg1f3\n");
+    with = opened(&options, 1);
+    write_file("task_rated.tsv", one_puzzle);
+    without = opened(&options, 1);
+    assert_true(rf_task_info(with)->corpus_tokens < rf_task_info(without)->corpus_tokens);
+    rf_task_close(with);
+    rf_task_close(without);
+    remove("task_rated.tsv");
+    remove("task_extra.tsv");
+    remove("task_games.tsv");
+}
+
+static void malformed_puzzles_and_games_name_file_and_line(void **state)
+{
+    static const struct {
+        const char *puzzle, *game, *line, *what;
+    } wrong[] = {
+        {"a\t1\n", "", "task_rated.tsv:1", "four columns"},
+        {"a\tx\t4k3/8/8/8/8/8/R7/4K3 w - -\ta2a3\n", "", "task_rated.tsv:1", "rating"},
+        {"a\t1\t4k3/8/8/8/8/8/R7/4K3 w -\ta2a3\n", "", "task_rated.tsv:1", "fields"},
+        {"a\t1\t4k3/8/8/8/8/8/R7/4K3 w - -\ta2b3\n", "", "task_rated.tsv:1", "a2b3"},
+        {"a\t1\t4k3/8/8/8/8/8/R7/4K3 w - -\t\n", "", "task_rated.tsv:1", "legal"},
+        {one_puzzle, "1-0\t?\t?\te2e4\n", "task_games.tsv:1", "five columns"},
+        {one_puzzle, "1-0\t?\t?\t?\te2e4\n1-0\t?\t?\t?\te2e4 e2e4\n", "task_games.tsv:2",
+         "ply 2"},
+        {one_puzzle, "1-0\t?\t?\t?\te2e4 hello\n", "task_games.tsv:1", "hello"},
+    };
+    struct rf_task_options options = puzzles();
+
+    (void)state;
+    write_extra();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        write_file("task_rated.tsv", wrong[i].puzzle);
+        write_file("task_games.tsv", wrong[i].game);
+        refused(&options, wrong[i].line, wrong[i].what);
+    }
+    remove("task_rated.tsv");
+    refused(&options, "task_rated.tsv", "open");
+    remove("task_extra.tsv");
+    remove("task_games.tsv");
+}
+
+static void the_real_files_read_where_they_are_there(void **state)
+{
+    struct rf_task_options options = {.name = "sst2", .source = "tsv"};
+    struct rf_task *task;
+
+    (void)state;
+    if (!rf_file_exists(RF_SHARED_DATA "/nlp/sst2.tsv"))
+        skip();
+    snprintf(options.path, sizeof options.path, "%s", RF_SHARED_DATA "/nlp/sst2.tsv");
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_info(task)->vocabulary, 4096);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_TEST)->n, 1818);
+    rf_task_close(task);
+    options = (struct rf_task_options){.name = "chess", .source = "chess", .corpus_size = 1000};
+    snprintf(options.path, sizeof options.path, "%s",
+             RF_SHARED_DATA "/chess/puzzles_rated.tsv");
+    snprintf(options.extra_path, sizeof options.extra_path, "%s",
+             RF_SHARED_DATA "/chess/puzzles_unrated_10k.tsv");
+    snprintf(options.corpus, sizeof options.corpus, "%s",
+             RF_SHARED_DATA "/chess/games_40k.tsv.gz");
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_TEST)->n, 504);
+    rf_task_close(task);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rules_give_balanced_splits_of_the_sizes_asked_for),
+        cmocka_unit_test(no_prompt_is_in_two_splits),
+        cmocka_unit_test(the_seed_changes_the_halves_but_never_the_test),
+        cmocka_unit_test(unknown_sources_rules_and_missing_sizes_are_refused),
+        cmocka_unit_test(a_corpus_batch_asks_for_moves_and_repeats_exactly),
+        cmocka_unit_test(an_example_batch_asks_once_at_each_last_token),
+        cmocka_unit_test(every_epoch_uses_every_example_once),
+        cmocka_unit_test(texts_do_not_depend_on_the_order_of_the_file),
+        cmocka_unit_test(texts_of_the_test_are_never_trained_on),
+        cmocka_unit_test(one_label_can_stand_against_the_rest),
+        cmocka_unit_test(a_language_batch_predicts_each_next_token),
+        cmocka_unit_test(malformed_texts_name_file_and_line),
+        cmocka_unit_test(puzzles_and_games_become_a_task),
+        cmocka_unit_test(a_test_position_is_not_in_the_corpus),
+        cmocka_unit_test(malformed_puzzles_and_games_name_file_and_line),
+        cmocka_unit_test(the_real_files_read_where_they_are_there),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
