@@ -28,9 +28,9 @@ struct rf_w2s_items {
 struct rf_w2s_result {
     double weak, student, ceiling; /* accuracies, means over seeds */
     double gap;                    /* ceiling - weak */
-    double gap_se;                 /* the gap in paired standard errors: of the item differences
-                                      ceiling - weak, clustered over items and over seeds as
-                                      rf_stats_two_way_se() says; infinite when they are all equal */
+    double gap_se;                 /* the gap in paired standard errors: of the differences
+                                      ceiling - weak per item, clustered over items and seeds
+                                      (rf_stats_two_way_se()); infinite when all are equal */
     int has_pgr;                   /* 0: void */
     double pgr;                    /* (student - weak) / (ceiling - weak) */
     double pgr_low, pgr_high;      /* 95 % paired bootstrap over items and seeds (percentiles);

@@ -270,8 +270,8 @@ static void odd_results_give_a_page_all_the_same(void **state)
 {
     static const char *const odd[] = {
         "{}",
-        "{\"pledges\":[{}],\"accounts\":[1],\"jobs\":[{\"curve\":[{},{}]}],"
-        "\"experiments\":[{\"weak\":1,\"pgr\":2}],\"ledger\":[]}",
+        "{\"pledges\":[{}],\"accounts\":[1],\"jobs\":[{\"curve\":[{},{}]}],\"ledger\":[]}",
+        "{\"experiments\":[{\"weak\":1,\"pgr\":2,\"pgr_ci\":7}],\"pledges\":[3]}",
         "{\"pledges\":{\"a\":1},\"wall_s\":\"x\",\"run\":7,\"start_us\":1e300}"};
     struct report_run *run = *state;
     char path[128];
