@@ -6,40 +6,67 @@
 
 #include "nn/matmul.h"
 
-size_t rf_attention_scratch(int longest)
+/* Rows of scores are padded to whole blocks, so that the loops over them need no
+ * remainder: with a few dozen keys the remainders would be most of the work. */
+enum { BLOCK = 16 };
+
+static int padded(int n)
 {
-    return 2 * (size_t)longest * (size_t)longest;
+    return (n + BLOCK - 1) / BLOCK * BLOCK;
 }
 
-/* Row by row: softmax over what the query sees, zero behind it. */
+size_t rf_attention_scratch(int longest)
+{
+    return 2 * (size_t)longest * (size_t)padded(longest);
+}
+
+/* Row by row: softmax over what the query sees, zero behind it. s [nq][padded(nk)]. */
 RF_CLONES
 static void softmax_rows(rf_real *restrict s, rf_real *restrict log_sum, size_t stride,
                          const int32_t *position, int nq, int nk)
 {
-    for (int i = 0; i < nq; i++) {
-        rf_real *row = s + (size_t)i * (size_t)nk;
-        int seen = position[i] + 1;
-        rf_real top = row[0], sum = 0, scale;
+    int ld = padded(nk);
 
-#pragma omp simd reduction(max : top)
-        for (int j = 0; j < seen; j++)
-            top = row[j] > top ? row[j] : top;
-#pragma omp simd reduction(+ : sum)
-        for (int j = 0; j < seen; j++) {
-            row[j] = rf_exp(row[j] - top);
-            sum += row[j];
+    for (int i = 0; i < nq; i++) {
+        rf_real *row = s + (size_t)i * (size_t)ld;
+        int seen = position[i] + 1, end = padded(seen);
+        rf_real top[BLOCK], sum[BLOCK], most, total = 0, scale;
+
+        for (int j = seen; j < end; j++)
+            row[j] = row[0];
+        for (int u = 0; u < BLOCK; u++) {
+            top[u] = row[u];
+            sum[u] = 0;
         }
-        scale = 1 / sum;
+        for (int j = BLOCK; j < end; j += BLOCK)
 #pragma omp simd
-        for (int j = 0; j < seen; j++)
-            row[j] *= scale;
-        for (int j = seen; j < nk; j++)
-            row[j] = 0;
-        log_sum[(size_t)i * stride] = top + (rf_real)log((double)sum);
+            for (int u = 0; u < BLOCK; u++)
+                top[u] = row[j + u] > top[u] ? row[j + u] : top[u];
+        most = top[0];
+        for (int u = 1; u < BLOCK; u++)
+            most = top[u] > most ? top[u] : most;
+        for (int j = seen; j < end; j++)
+            row[j] = most - 87; /* adds nothing to the sum: its last place is far above */
+        for (int j = 0; j < end; j += BLOCK)
+#pragma omp simd
+            for (int u = 0; u < BLOCK; u++) {
+                row[j + u] = rf_exp(row[j + u] - most);
+                sum[u] += row[j + u];
+            }
+        for (int u = 0; u < BLOCK; u++)
+            total += sum[u];
+        scale = 1 / total;
+        for (int j = 0; j < end; j += BLOCK)
+#pragma omp simd
+            for (int u = 0; u < BLOCK; u++)
+                row[j + u] *= scale;
+        memset(row + seen, 0, (size_t)(ld - seen) * sizeof *row);
+        log_sum[(size_t)i * stride] = most + (rf_real)log((double)total);
     }
 }
 
-/* s: scores become probabilities. d: their gradient becomes that of the scores. */
+/* s: scores become probabilities. d: their gradient becomes that of the scores. Both
+ * [nq][padded(nk)]. */
 RF_CLONES
 static void softmax_rows_backward(rf_real *restrict s, rf_real *restrict d,
                                   const rf_real *restrict log_sum, size_t stride,
@@ -47,22 +74,27 @@ static void softmax_rows_backward(rf_real *restrict s, rf_real *restrict d,
                                   size_t ld, int width, const int32_t *position, int nq, int nk,
                                   rf_real factor)
 {
+    size_t wide = (size_t)padded(nk);
+
     for (int i = 0; i < nq; i++) {
-        rf_real *row = s + (size_t)i * (size_t)nk, *drow = d + (size_t)i * (size_t)nk;
+        rf_real *row = s + (size_t)i * wide, *drow = d + (size_t)i * wide;
         const rf_real *o = out + (size_t)i * ld, *g = dout + (size_t)i * ld;
         rf_real log_i = log_sum[(size_t)i * stride], delta = 0;
-        int seen = position[i] + 1;
+        int seen = position[i] + 1, end = padded(seen);
 
 #pragma omp simd reduction(+ : delta)
         for (int j = 0; j < width; j++)
             delta += o[j] * g[j];
+        for (int j = seen; j < end; j++)
+            row[j] = drow[j] = log_i;
+        for (int j = 0; j < end; j += BLOCK)
 #pragma omp simd
-        for (int j = 0; j < seen; j++) {
-            row[j] = rf_exp(row[j] - log_i);
-            drow[j] = row[j] * (drow[j] - delta) * factor;
-        }
-        for (int j = seen; j < nk; j++)
-            row[j] = drow[j] = 0;
+            for (int u = 0; u < BLOCK; u++) {
+                row[j + u] = rf_exp(row[j + u] - log_i);
+                drow[j + u] = row[j + u] * (drow[j + u] - delta) * factor;
+            }
+        memset(row + seen, 0, (wide - (size_t)seen) * sizeof *row);
+        memset(drow + seen, 0, (wide - (size_t)seen) * sizeof *row);
     }
 }
 
@@ -76,16 +108,17 @@ void rf_attention_forward(rf_real *restrict out, rf_real *restrict log_sum,
     for (int s = 0; s < a->nseq; s++) {
         int nq = a->query[s + 1] - a->query[s], nk = a->key[s + 1] - a->key[s];
         size_t q0 = (size_t)a->query[s], k0 = (size_t)a->key[s];
+        int ld = padded(nk);
 
         for (int h = 0; h < a->heads; h++) {
             const rf_real *qh = q + q0 * (size_t)D + h * W;
             const rf_real *kh = kv + k0 * 2 * (size_t)D + h * W, *vh = kh + D;
             rf_real *oh = out + q0 * (size_t)D + h * W;
 
-            rf_gemm(RF_NT, nq, nk, W, factor, qh, D, kh, 2 * D, 0, scratch, nk);
+            rf_gemm(RF_NT, nq, nk, W, factor, qh, D, kh, 2 * D, 0, scratch, ld);
             softmax_rows(scratch, log_sum + q0 * (size_t)a->heads + h, (size_t)a->heads,
                          a->position + q0, nq, nk);
-            rf_gemm(RF_NN, nq, W, nk, 1, scratch, nk, vh, 2 * D, 0, oh, D);
+            rf_gemm(RF_NN, nq, W, nk, 1, scratch, ld, vh, 2 * D, 0, oh, D);
         }
     }
 }
@@ -98,24 +131,25 @@ void rf_attention_backward(rf_real *restrict dq, rf_real *restrict dkv,
 {
     int W = a->head_width, D = a->heads * W;
     rf_real factor = 1 / (rf_real)sqrt((double)W);
-    rf_real *s_rows = scratch, *d_rows = scratch + (size_t)a->longest * (size_t)a->longest;
+    rf_real *s_rows = scratch, *d_rows = scratch + rf_attention_scratch(a->longest) / 2;
 
     for (int s = 0; s < a->nseq; s++) {
         int nq = a->query[s + 1] - a->query[s], nk = a->key[s + 1] - a->key[s];
         size_t q0 = (size_t)a->query[s], k0 = (size_t)a->key[s];
+        int ld = padded(nk);
 
         for (int h = 0; h < a->heads; h++) {
             size_t qat = q0 * (size_t)D + (size_t)(h * W);
             size_t kat = k0 * 2 * (size_t)D + (size_t)(h * W), vat = kat + (size_t)D;
 
-            rf_gemm(RF_NT, nq, nk, W, factor, q + qat, D, kv + kat, 2 * D, 0, s_rows, nk);
-            rf_gemm(RF_NT, nq, nk, W, 1, dout + qat, D, kv + vat, 2 * D, 0, d_rows, nk);
+            rf_gemm(RF_NT, nq, nk, W, factor, q + qat, D, kv + kat, 2 * D, 0, s_rows, ld);
+            rf_gemm(RF_NT, nq, nk, W, 1, dout + qat, D, kv + vat, 2 * D, 0, d_rows, ld);
             softmax_rows_backward(s_rows, d_rows, log_sum + q0 * (size_t)a->heads + h,
                                   (size_t)a->heads, dout + qat, out + qat, (size_t)D, W,
                                   a->position + q0, nq, nk, factor);
-            rf_gemm(RF_NN, nq, W, nk, 1, d_rows, nk, kv + kat, 2 * D, 0, dq + qat, D);
-            rf_gemm(RF_TN, nk, W, nq, 1, d_rows, nk, q + qat, D, 0, dkv + kat, 2 * D);
-            rf_gemm(RF_TN, nk, W, nq, 1, s_rows, nk, dout + qat, D, 0, dkv + vat, 2 * D);
+            rf_gemm(RF_NN, nq, W, nk, 1, d_rows, ld, kv + kat, 2 * D, 0, dq + qat, D);
+            rf_gemm(RF_TN, nk, W, nq, 1, d_rows, ld, q + qat, D, 0, dkv + kat, 2 * D);
+            rf_gemm(RF_TN, nk, W, nq, 1, s_rows, ld, dout + qat, D, 0, dkv + vat, 2 * D);
         }
     }
 }

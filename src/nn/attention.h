@@ -15,7 +15,7 @@ struct rf_attention {
     int longest;             /* of the sequences */
 };
 
-/* Elements of scratch that either direction needs. */
+/* Elements of scratch that either direction needs for sequences up to longest. */
 size_t rf_attention_scratch(int longest);
 
 /* out, q [queries][heads * head_width]; kv [keys][2 * heads * head_width]: a row's keys, then

@@ -73,6 +73,16 @@ static size_t loss_rows(int R, int range)
     return rows < (size_t)R ? rows : (size_t)R;
 }
 
+/* The most that loss_rows() x range comes to, over all batches within the limits. */
+static size_t logits_elements(const struct rf_model *m)
+{
+    size_t range = (size_t)m->limits.max_range, all = (size_t)m->limits.max_R * range;
+    size_t most = ROWS_AT_LEAST * range;
+
+    most = most > LOGITS_AT_A_TIME ? most : LOGITS_AT_A_TIME;
+    return all < most ? all : most;
+}
+
 static void place_layer(struct placer *p, struct layer *l, const struct rf_plan *plan, size_t n)
 {
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
@@ -102,7 +112,7 @@ static void place_all(struct rf_model *m, struct placer *p)
     size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T, R = (size_t)m->limits.max_R;
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t D = (size_t)plan->heads.count * (C / (size_t)plan->shape.heads);
-    size_t range = (size_t)m->limits.max_range, widest = H > D ? H : D;
+    size_t widest = H > D ? H : D;
 
     m->values = place(p, plan->nlocal);
     m->gradients = place(p, plan->nlocal);
@@ -120,16 +130,12 @@ static void place_all(struct rf_model *m, struct placer *p)
     m->dq = place(p, n * D);
     m->dkv = place(p, 2 * n * D);
     m->scratch = place(p, rf_attention_scratch(m->limits.max_T));
-    m->logits =
-        place(p, (size_t)LOGITS_AT_A_TIME > ROWS_AT_LEAST * range ? (size_t)LOGITS_AT_A_TIME
-                                                                  : ROWS_AT_LEAST * range);
+    m->logits = place(p, logits_elements(m));
     m->top = place(p, R);
     m->sums = place(p, 2 * R);
     m->scale = place(p, R);
     m->best = place(p, R);
-    m->prob =
-        place(p, (size_t)LOGITS_AT_A_TIME > ROWS_AT_LEAST * range ? (size_t)LOGITS_AT_A_TIME
-                                                                  : ROWS_AT_LEAST * range);
+    m->prob = place(p, logits_elements(m));
 }
 
 /* ---- making and ending -------------------------------------------------- */

@@ -176,7 +176,7 @@ static const int32_t POSITIONS[8] = {0, 0, 2, 5, 1, 4, 7, 8};
 struct attending {
     struct rf_attention shape;
     double q[8 * 10], kv[16 * 20], out[8 * 10], log_sum[8 * 2], dout[8 * 10];
-    double dq[8 * 10], dkv[16 * 20], scratch[2 * 81];
+    double dq[8 * 10], dkv[16 * 20], scratch[2 * 9 * 16];
 };
 
 static double attention_value(void *data)
