@@ -35,7 +35,7 @@ static void add_account(struct rf_table *table, const struct rf_results *results
                      percent(pledge->pledge.share.num, pledge->pledge.share.den));
     else
         rf_table_add(table, "-");
-    rf_table_add(table, "%.3g", (double)account->flops);
+    rf_table_add(table, "%.2g", (double)account->flops);
     rf_table_add(table, "%d", account->preempted);
     rf_table_add(table, "%d", account->denied);
 }
