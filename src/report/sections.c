@@ -53,12 +53,12 @@ static void add_promise(struct rf_text *page, const json_t *pledge)
 
 static void add_windows(struct rf_text *page, const json_t *pledge)
 {
-    static const char *const headings[] = {"window (s)", "promised", "usable",
-                                           "received",   "missing",  "verdict"};
+    static const char *const headings[] = {"window (s)", "verdict",  "promised",
+                                           "usable",     "received", "missing"};
     const json_t *windows = rf_json_list(pledge, "windows");
     size_t n = json_array_size(windows);
 
-    rf_markup_table(page, "By window, in device-seconds", "lrrrrl", headings);
+    rf_markup_table(page, "By window, in device-seconds", "llrrrr", headings);
     for (size_t i = 0; i < n && i < MOST_ROWS; i++) {
         const json_t *window = json_array_get(windows, i);
         char span[80];
@@ -67,11 +67,11 @@ static void add_windows(struct rf_text *page, const json_t *pledge)
                  rf_json_number(window, "end_s"));
         rf_markup_row(page);
         rf_markup_cell(page, span);
+        rf_markup_verdict(page, rf_json_text(window, "verdict"));
         rf_markup_number(page, rf_json_number(window, "entitled_device_s"), 2, "");
         rf_markup_number(page, rf_json_number(window, "demanded_device_s"), 2, "");
         rf_markup_number(page, rf_json_number(window, "delivered_device_s"), 2, "");
         rf_markup_number(page, rf_json_number(window, "shortfall_device_s"), 2, "");
-        rf_markup_verdict(page, rf_json_text(window, "verdict"));
     }
     rf_markup_end(page);
     add_cut(page, n);
