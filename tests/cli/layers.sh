@@ -16,7 +16,7 @@ may_include() {
     job) echo "alloc data base" ;;
     report) echo "job align alloc data base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
-    mpi) echo "job data align ckpt nn sim alloc base" ;;
+    mpi) echo "report job data align ckpt nn sim alloc base" ;;
     cli) echo "mpi config report job sim data align ckpt nn alloc base" ;;
     *) return 1 ;;
     esac
