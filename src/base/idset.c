@@ -245,7 +245,9 @@ enum rf_status rf_idset_parse(struct rf_idset *set, const char *text, struct rf_
             if (p != NULL && end <= begin)
                 p = NULL;
         }
-        if (p == NULL || begin <= last + 1)
+        if (p != NULL && begin <= last + 1)
+            p = NULL;
+        if (p == NULL)
             break;
         st = rf_idset_add(set, begin, end + 1, err);
         last = end;

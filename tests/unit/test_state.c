@@ -1,0 +1,280 @@
+/* The rules of rf_state_apply(): what it takes, what it refuses, and in which words. */
+#include "virtual_cluster.h"
+
+static const struct work WORKS[] = {{"one", "a.x", 1, 2, -1, 0, HOUR, 0},
+                                    {"two", "a", 1, 4, -1, 0, HOUR, 0},
+                                    {"three", "b", 1, 1, 0, 0, HOUR, 0}};
+
+static void submitted(struct cluster *c)
+{
+    cluster_start(c, "none", 4, NULL);
+    cluster_works(c, WORKS, 3);
+    for (int i = 0; i < 3; i++)
+        cluster_submit(c);
+}
+
+static struct rf_event grant(const struct cluster *c, int32_t job, int32_t begin, int32_t end)
+{
+    struct rf_event e = rf_event_make(RF_EVENT_GRANT, c->t_us);
+
+    e.job = job;
+    e.lease = c->state->next_lease;
+    if (end > begin)
+        assert_int_equal(rf_idset_add(&e.devices, begin, end, NULL), RF_OK);
+    return e;
+}
+
+/* The event is refused with these words, and nothing has changed. */
+static void refused(struct cluster *c, struct rf_event *e, const char *words)
+{
+    struct rf_state before = *c->state;
+    struct rf_error err = {RF_OK, ""};
+
+    e->seq = c->state->next_seq;
+    if (rf_state_apply(c->state, e, &err) != RF_ERR_INPUT || strstr(err.text, words) == NULL)
+        fail_msg("expected a refusal with '%s', got '%s'", words, err.text);
+    assert_memory_equal(&before, c->state, sizeof before);
+    assert_int_equal(rf_invariant_check(c->state, &err), RF_OK);
+    rf_event_clear(e);
+}
+
+static void grants_outside_the_rules_are_refused(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    submitted(&c);
+    e = grant(&c, 0, 0, 3);
+    refused(&c, &e, "outside min..max");
+    e = grant(&c, 0, 0, 0);
+    refused(&c, &e, "outside min..max");
+    e = grant(&c, 0, 3, 5);
+    refused(&c, &e, "a device is not free");
+    e = grant(&c, 2, 0, 1);
+    refused(&c, &e, "is not done");
+    e = grant(&c, 7, 0, 1);
+    refused(&c, &e, "not in the queue");
+    e = grant(&c, 0, 0, 1);
+    e.lease = 5;
+    refused(&c, &e, "lease ids are dense");
+    e = grant(&c, 0, 0, 1);
+    e.lent = 2;
+    refused(&c, &e, "lent devices");
+    e = grant(&c, 0, 0, 2);
+    cluster_emit(&c, &e);
+    e = grant(&c, 1, 1, 3);
+    refused(&c, &e, "a device is not free"); /* twice */
+    e = grant(&c, 0, 2, 3);
+    refused(&c, &e, "not in the queue");
+    cluster_end(&c);
+}
+
+static void readings_are_exact(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    submitted(&c);
+    e = grant(&c, 0, 0, 2);
+    cluster_emit(&c, &e);
+    c.t_us += 10;
+    e = rf_event_make(RF_EVENT_CHARGE, c.t_us);
+    e.job = e.lease = 0;
+    e.held_us = 19;
+    refused(&c, &e, "held_us is 19, but devices x time is 20");
+    e = rf_event_make(RF_EVENT_END, c.t_us);
+    e.job = e.lease = 0;
+    snprintf(e.text, sizeof e.text, "done");
+    refused(&c, &e, "not charged yet");
+    e = rf_event_make(RF_EVENT_RELEASE, c.t_us);
+    e.job = e.lease = 0;
+    refused(&c, &e, "not charged yet");
+    e = rf_event_make(RF_EVENT_CHARGE, c.t_us);
+    e.job = e.lease = 0;
+    e.held_us = 20;
+    e.tokens = -1;
+    refused(&c, &e, "not negative");
+    cluster_charge(&c, 0);
+    assert_int_equal(c.state->jobs[0].held_us, 20);
+    assert_int_equal(c.state->accounts[rf_state_find_account(c.state, "a")].held_us, 20);
+    assert_int_equal(c.state->accounts[rf_state_find_account(c.state, "a.x")].held_us, 20);
+    assert_int_equal(c.state->accounts[rf_state_find_account(c.state, "b")].held_us, 0);
+    cluster_end(&c);
+}
+
+static void a_released_job_goes_back_to_its_place(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    submitted(&c);
+    e = grant(&c, 0, 0, 1);
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->queue[0], 1);
+    e = rf_event_make(RF_EVENT_PREEMPT, c.t_us);
+    e.job = e.lease = 0;
+    snprintf(e.reason, sizeof e.reason, "reclaim");
+    cluster_emit(&c, &e);
+    e = rf_event_make(RF_EVENT_PREEMPT, c.t_us);
+    e.job = e.lease = 0;
+    snprintf(e.reason, sizeof e.reason, "reclaim");
+    refused(&c, &e, "asked to stop already");
+    e = rf_event_make(RF_EVENT_CLOSE, c.t_us);
+    refused(&c, &e, "devices are still held");
+    e = rf_event_make(RF_EVENT_RELEASE, c.t_us);
+    e.job = e.lease = 0;
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->queue[0], 0);
+    assert_int_equal(c.state->jobs[0].preemptions, 1);
+    assert_int_equal(c.state->accounts[0].preempted, 1);
+    assert_int_equal(c.state->accounts[0].used, 0);
+    cluster_end(&c);
+}
+
+static void the_sequence_has_no_gap_and_time_never_goes_back(void **unused)
+{
+    struct cluster c;
+    struct rf_event e = rf_event_make(RF_EVENT_HEARTBEAT, 5);
+    struct rf_error err;
+
+    (void)unused;
+    cluster_start(&c, "none", 4, NULL);
+    refused(&c, &e, "time goes back");
+    e = rf_event_make(RF_EVENT_HEARTBEAT, c.t_us);
+    e.seq = 17;
+    assert_int_equal(rf_state_apply(c.state, &e, &err), RF_ERR_INPUT);
+    assert_non_null(strstr(err.text, "gap in the sequence"));
+    e = rf_event_make(RF_EVENT_OPEN, c.t_us);
+    snprintf(e.name, sizeof e.name, "again");
+    refused(&c, &e, "opened once");
+    e = rf_event_make(RF_EVENT_CLOSE, c.t_us);
+    cluster_emit(&c, &e);
+    e = rf_event_make(RF_EVENT_HEARTBEAT, c.t_us);
+    refused(&c, &e, "the run is closed");
+    e = rf_event_make(RF_EVENT_RECOVER, c.t_us);
+    cluster_emit(&c, &e);
+    assert_false(c.state->closed);
+    cluster_end(&c);
+}
+
+static void only_free_devices_leave_the_fleet(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    submitted(&c);
+    e = grant(&c, 0, 0, 2);
+    cluster_emit(&c, &e);
+    e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    assert_int_equal(rf_idset_add(&e.devices, 1, 3, NULL), RF_OK);
+    refused(&c, &e, "only free devices");
+    e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    e.up = 1;
+    assert_int_equal(rf_idset_add(&e.devices, 3, 5, NULL), RF_OK);
+    refused(&c, &e, "in the fleet already");
+    cluster_capacity(&c, 2, 4, 0);
+    assert_int_equal(c.state->nfleet, 2);
+    assert_int_equal(c.state->nfree, 0);
+    cluster_end(&c);
+}
+
+static void pledge_refused(struct cluster *c, const char *account, const char *share,
+                           int64_t window_us, const char *words)
+{
+    struct rf_event e = rf_event_make(RF_EVENT_PLEDGE, c->t_us);
+
+    assert_int_equal(rf_share_parse(&e.share, share, NULL), RF_OK);
+    snprintf(e.account, sizeof e.account, "%s", account);
+    snprintf(e.basis, sizeof e.basis, "fleet");
+    snprintf(e.text, sizeof e.text, "floor");
+    e.window_us = window_us;
+    refused(c, &e, words);
+}
+
+static void pledges_fit_into_the_whole(void **unused)
+{
+    struct cluster c;
+
+    (void)unused;
+    cluster_start(&c, "none", 4, NULL);
+    cluster_pledge(&c, "a.x", "60%", "floor", HOUR, 0);
+    pledge_refused(&c, "b", "41%", HOUR, "more than the whole");
+    pledge_refused(&c, "a", "1%", HOUR, "contain one another");
+    pledge_refused(&c, "a.x.y", "1%", HOUR, "contain one another");
+    pledge_refused(&c, "a..x", "1%", HOUR, "an account is");
+    pledge_refused(&c, "b", "1%", 0, "a window lasts");
+    cluster_pledge(&c, "a.xy", "40%", "floor", HOUR, 0);
+    cluster_pledge(&c, "a.x", "30%", "floor", HOUR, 0); /* a change */
+    assert_int_equal(c.state->npledges, 2);
+    assert_int_equal(c.tally->npledges, 3); /* judged against the original as well */
+    cluster_end(&c);
+}
+
+static void requests_outside_the_rules_are_refused(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    submitted(&c);
+    e = rf_event_make(RF_EVENT_REQUEST, c.t_us);
+    e.job = 3;
+    e.min = e.max = 1;
+    snprintf(e.name, sizeof e.name, "n");
+    snprintf(e.account, sizeof e.account, "a/b");
+    refused(&c, &e, "an account is");
+    e = rf_event_make(RF_EVENT_REQUEST, c.t_us);
+    e.job = 4;
+    refused(&c, &e, "job ids are dense");
+    e = rf_event_make(RF_EVENT_REQUEST, c.t_us);
+    e.job = 3;
+    e.min = 2;
+    e.max = 1;
+    snprintf(e.name, sizeof e.name, "n");
+    snprintf(e.account, sizeof e.account, "a");
+    refused(&c, &e, "1 <= min <= max");
+    e = rf_event_make(RF_EVENT_DELAY, c.t_us);
+    e.job = 0;
+    snprintf(e.reason, sizeof e.reason, "Because");
+    refused(&c, &e, "a code");
+    e = rf_event_make(RF_EVENT_DELAY, c.t_us);
+    e.job = 0;
+    snprintf(e.reason, sizeof e.reason, "devices-busy");
+    cluster_emit(&c, &e);
+    e = rf_event_make(RF_EVENT_DELAY, c.t_us);
+    e.job = 0;
+    snprintf(e.reason, sizeof e.reason, "devices-busy");
+    refused(&c, &e, "on record already");
+    cluster_end(&c);
+}
+
+static void device_time_that_does_not_fit_is_refused(void **unused)
+{
+    struct cluster c;
+    struct rf_event e = rf_event_make(RF_EVENT_HEARTBEAT, INT64_MAX / 2);
+
+    (void)unused;
+    cluster_start(&c, "none", 4, NULL);
+    refused(&c, &e, "no longer fits in 63 bits");
+    cluster_end(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(grants_outside_the_rules_are_refused),
+        cmocka_unit_test(readings_are_exact),
+        cmocka_unit_test(a_released_job_goes_back_to_its_place),
+        cmocka_unit_test(the_sequence_has_no_gap_and_time_never_goes_back),
+        cmocka_unit_test(only_free_devices_leave_the_fleet),
+        cmocka_unit_test(pledges_fit_into_the_whole),
+        cmocka_unit_test(requests_outside_the_rules_are_refused),
+        cmocka_unit_test(device_time_that_does_not_fit_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
