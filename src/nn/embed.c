@@ -23,14 +23,15 @@ void rf_embed_backward(rf_real *restrict dwte, const rf_real *restrict dx, const
 {
     for (int i = 0; i < n; i++) {
         int row = token[i] - begin;
-        rf_real *to = dwte + (ptrdiff_t)row * C;
-        const rf_real *from = dx + (ptrdiff_t)i * C;
 
-        if (row < 0 || row >= count)
-            continue;
+        if (row >= 0 && row < count) {
+            rf_real *to = dwte + (ptrdiff_t)row * C;
+            const rf_real *from = dx + (ptrdiff_t)i * C;
+
 #pragma omp simd
-        for (int c = 0; c < C; c++)
-            to[c] += from[c];
+            for (int c = 0; c < C; c++)
+                to[c] += from[c];
+        }
     }
 }
 
