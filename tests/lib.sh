@@ -17,25 +17,26 @@ fail() {
 
 # ranks N COMMAND...: under mpirun.
 ranks() {
-    n=$1
+    local n=$1
     shift
     mpirun --oversubscribe -n "$n" "$rf_bin" "$@"
 }
 
 # expect CODE COMMAND...: runs it with stdout in out and stderr in err, checks the exit code.
 expect() {
-    want=$1
+    local code=$1 got
     shift
     "$@" >out 2>err
     got=$?
-    [ "$got" -eq "$want" ] || {
+    [ "$got" -eq "$code" ] || {
         sed 's/^/    /' out err >&2
-        fail "exit code $got, expected $want: $*"
+        fail "exit code $got, expected $code: $*"
     }
 }
 
-# said TEXT FILE: the file holds the text, on exactly one line.
+# said_once TEXT FILE: the file holds the text, on exactly one line.
 said_once() {
+    local n
     n=$(grep -cF -- "$1" "$2")
     [ "$n" -eq 1 ] || {
         sed 's/^/    /' "$2" >&2

@@ -212,6 +212,48 @@ static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_r
     return st;
 }
 
+static int32_t moved(int32_t job, const int32_t *place)
+{
+    return job >= 0 ? place[job] : -1;
+}
+
+/* Puts the jobs in order of submission, those of one moment as they are. A job comes
+ * no earlier than what it depends on, so the order stays one of dependence too. */
+static enum rf_status sort_by_submission(struct rf_job_plan *plan, struct rf_error *err)
+{
+    size_t n = (size_t)plan->njobs;
+    struct rf_planned_job *sorted = malloc(n * sizeof *sorted);
+    int32_t *place = calloc(n, sizeof *place);
+
+    if (sorted == NULL || place == NULL) {
+        free(sorted);
+        free(place);
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a plan of %zu jobs", n);
+    }
+    for (int32_t i = 0; i < plan->njobs; i++) {
+        struct rf_planned_job *job = &plan->jobs[i];
+
+        for (int32_t k = 0; k < job->nafter; k++)
+            if (plan->jobs[job->after[k]].submit_us > job->submit_us)
+                job->submit_us = plan->jobs[job->after[k]].submit_us;
+        for (int32_t k = 0; k < i; k++)
+            place[plan->jobs[k].submit_us <= job->submit_us ? i : k]++;
+    }
+    for (int32_t i = 0; i < plan->njobs; i++) {
+        struct rf_planned_job *job = &sorted[place[i]];
+
+        *job = plan->jobs[i];
+        job->init_job = moved(job->init_job, place);
+        job->label_job = moved(job->label_job, place);
+        for (int32_t k = 0; k < job->nafter; k++)
+            job->after[k] = place[job->after[k]];
+    }
+    free(plan->jobs);
+    free(place);
+    plan->jobs = sorted;
+    return RF_OK;
+}
+
 enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_spec *spec,
                               struct rf_error *err)
 {
@@ -230,6 +272,8 @@ enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_
         st = add_pretrain(plan, spec, &spec->jobs[i], err);
     for (int i = 0; st == RF_OK && i < spec->nexperiments; i++)
         st = add_experiment(plan, spec, i, err);
+    if (st == RF_OK)
+        st = sort_by_submission(plan, err);
     if (st != RF_OK)
         rf_job_plan_clear(plan);
     return st;

@@ -10,8 +10,9 @@
  *   NAME.s<k>.same-size      control: a weak-sized student of the weak labels
  *   NAME.s<k>.weak-half      control: the strong model on ground truth of the weak half
  *
- * and once NAME.zero-shot, the strong model as pretraining left it. Jobs are ordered so
- * that each comes after those it depends on; a job's id is its index. */
+ * and once NAME.zero-shot, the strong model as pretraining left it. Jobs are in the order of
+ * their submission, each behind those it depends on (a job is not submitted before they are);
+ * a job's id is its index. */
 #ifndef RF_JOB_PLAN_H
 #define RF_JOB_PLAN_H
 

@@ -9,10 +9,16 @@ expect 2 ranks 3 run "$cfg" --set jobs.pretrain.min=4 --set jobs.pretrain.max=4
 said_once "job 'pretrain' needs at least 4 ranks" err
 
 # a data file that is not there, and one that is not what it should be
-expect 2 ranks 3 run "$cfg" --set tasks.material.source=tsv --set tasks.material.path=/nowhere/at-all.tsv
+cat >tsv.cfg <<'END'
+run = { name = "tsv"; };
+models = ( { name = "m"; layers = 1; heads = 1; width = 8; } );
+tasks = ( { name = "t"; source = "tsv"; path = "/nowhere/at-all.tsv"; } );
+jobs = ( { name = "job"; account = "capability"; model = "m"; task = "t"; train = { steps = 2; batch = 2; }; } );
+END
+expect 2 ranks 3 run tsv.cfg
 said_once "/nowhere/at-all.tsv" err
 printf 'train\t1\tgood\nnonsense\n' >bad.tsv
-expect 2 ranks 3 run "$cfg" --set tasks.material.source=tsv --set "tasks.material.path=$PWD/bad.tsv"
+expect 2 ranks 3 run tsv.cfg --set "tasks.t.path=$PWD/bad.tsv"
 said_once "bad.tsv:2" err
 
 # unknown keys, wrong types, no such file

@@ -123,6 +123,37 @@ static void two_jobs_of_one_name_are_refused(void **unused)
     assert_non_null(strstr(err.text, "two jobs named 'pretrain'"));
 }
 
+static void jobs_stand_in_the_order_of_their_submission(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_pretrain_spec three[3] = {pretrain, pretrain, pretrain};
+    struct rf_experiment_spec soon = experiment;
+    struct rf_job_plan plan;
+    struct rf_error err;
+    const struct rf_planned_job *last;
+
+    (void)unused;
+    three[0].submit_us = 50; /* listed first, submitted last: after the experiment that needs nothing of it */
+    snprintf(three[0].name, sizeof three[0].name, "late");
+    snprintf(three[2].name, sizeof three[2].name, "second");
+    snprintf(three[2].after[0], sizeof three[2].after[0], "late");
+    three[2].nafter = 1;
+    soon.submit_us = 10;
+    spec.jobs = three;
+    spec.njobs = 3;
+    spec.experiments = &soon;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    for (int32_t i = 1; i < plan.njobs; i++)
+        assert_true(plan.jobs[i - 1].submit_us <= plan.jobs[i].submit_us);
+    last = &plan.jobs[plan.njobs - 1];
+    assert_string_equal(last->name, "second");
+    assert_true(last->submit_us == 50);
+    assert_string_equal(plan.jobs[last->after[0]].name, "late");
+    assert_string_equal(plan.jobs[named(&plan, "exp.s0.ceiling")->init_job].name, "pretrain");
+    assert_string_equal(plan.jobs[named(&plan, "exp.s1.student-xent")->label_job].name, "exp.s1.weak");
+    rf_job_plan_clear(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +162,7 @@ int main(void)
         cmocka_unit_test(seeds_differ_in_split_and_initial_values),
         cmocka_unit_test(a_start_from_another_model_is_refused),
         cmocka_unit_test(two_jobs_of_one_name_are_refused),
+        cmocka_unit_test(jobs_stand_in_the_order_of_their_submission),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
