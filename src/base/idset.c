@@ -236,8 +236,9 @@ enum rf_status rf_idset_parse(struct rf_idset *set, const char *text, struct rf_
     while (st == RF_OK && *p != '\0') {
         int32_t begin = 0, end = 0;
 
-        if (p != text && *p++ != ',')
+        if (p != text && *p != ',')
             break;
+        p += p != text;
         p = read_id(p, &begin);
         end = begin;
         if (p != NULL && *p == '-') {
