@@ -42,9 +42,9 @@ static int answer_hanging(const struct rf_chess *position)
 }
 
 const struct rf_chess_rule rf_chess_rules[RF_CHESS_NRULES] = {
-    {"material", 1, answer_material},
-    {"check", 2, answer_check},
-    {"hanging", 3, answer_hanging},
+    {"material", answer_material},
+    {"check", answer_check},
+    {"hanging", answer_hanging},
 };
 
 const struct rf_chess_rule *rf_chess_rule_find(const char *name)

@@ -17,7 +17,6 @@ enum { RF_CHESS_NRULES = 3 };
 
 struct rf_chess_rule {
     const char *name;
-    int question;                                   /* for rf_chess_text() */
     int (*answer)(const struct rf_chess *position); /* 0 no, 1 yes, -1 do not ask this one */
 };
 extern const struct rf_chess_rule rf_chess_rules[RF_CHESS_NRULES];

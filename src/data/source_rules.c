@@ -123,7 +123,7 @@ static enum rf_status consider(struct maker *maker, const struct rf_chess *posit
     label = maker->rule->answer(position);
     if (label < 0 || maker->wanted[part][label] <= 0)
         return RF_OK;
-    n = rf_chess_text(position, maker->rule->question, tokens);
+    n = rf_chess_text(position, 0, tokens);
     return add_sample(maker, part, tokens, n, 0, label, key, err);
 }
 
