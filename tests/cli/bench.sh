@@ -1,0 +1,26 @@
+#!/bin/bash
+# bench prints one JSON document with its names, and refuses what it cannot measure.
+set -u
+ringfence=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() {
+    echo "FAIL: $*" >&2
+    exit 1
+}
+
+mpirun -n 2 "$ringfence" bench train --quick --json >"$work/out.json" || fail "bench train: status $?"
+python3 - "$work/out.json" <<'PY' || fail "the document is not as described"
+import json, sys
+document = json.load(open(sys.argv[1]))
+assert document["command"] == "bench" and document["bench"] == "train"
+names = [r["name"] for r in document["results"]]
+assert names == ["gemm.fp32", "train.fp32.tp2", "gemm.bf16", "train.bf16.tp2"], names
+for r in document["results"]:
+    assert r["value"] > 0 and r["limit"] > 0
+    assert abs(r["ratio"] - r["value"] / r["limit"]) < 1e-9
+PY
+"$ringfence" bench weather 2>"$work/err"
+[ $? -eq 2 ] || fail "an unknown measurement does not exit 2"
+grep -q "cannot measure 'weather'" "$work/err" || fail "no word about what was wrong"
+echo "ok"
