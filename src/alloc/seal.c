@@ -90,13 +90,17 @@ static int parse_key(char name[RF_NAME_BYTES], unsigned char id[4], unsigned cha
 enum rf_status rf_vkey_parse(struct rf_vkey *vkey, const char *text, struct rf_error *err)
 {
     unsigned char id[4];
+    char again[RF_VKEY_BYTES];
+    size_t n;
 
     if (parse_key(vkey->name, id, vkey->bytes, text) != 0)
         return rf_fail(
             err, RF_ERR_INPUT,
             "not a public key: '%.80s' (expected name+hash+base64, as keygen prints)", text);
     find_id(vkey);
-    if (memcmp(id, vkey->id, sizeof id) != 0)
+    format_key(vkey, vkey->bytes, again, sizeof again);
+    n = strlen(again); /* libsodium decodes more than it encodes: only its own text counts */
+    if (memcmp(id, vkey->id, sizeof id) != 0 || strncmp(again, text, n) != 0)
         return rf_fail(err, RF_ERR_INPUT, "public key '%s' is damaged: its hash does not match",
                        vkey->name);
     return RF_OK;
@@ -381,6 +385,10 @@ enum rf_status rf_seal_open(struct rf_seal *seal, const struct rf_vkey *vkey, co
                           sodium_base64_VARIANT_ORIGINAL) != 0 ||
         got != sizeof data || memcmp(data, vkey->id, 4) != 0)
         return rf_fail(err, RF_ERR_INPUT, "the seal's signature is by another key or damaged");
+    format_signature(vkey, data + 4, expected, sizeof expected);
+    if (strlen(expected) != (size_t)(line[5] - line[4]) ||
+        memcmp(expected, line[4], strlen(expected)) != 0)
+        return rf_fail(err, RF_ERR_INPUT, "the seal's signature is not in canonical form");
     if (crypto_sign_verify_detached(data + 4, (const unsigned char *)body, n, vkey->bytes) != 0)
         return rf_fail(err, RF_ERR_INPUT, "the seal's signature does not verify");
     return RF_OK;

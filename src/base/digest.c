@@ -46,6 +46,7 @@ void rf_digest_to_base64(const struct rf_digest *digest, char text[RF_DIGEST_BAS
 
 int rf_digest_from_base64(struct rf_digest *digest, const char *text, size_t length)
 {
+    char again[RF_DIGEST_BASE64];
     size_t got = 0;
 
     if (length != RF_DIGEST_BASE64 - 1 ||
@@ -53,7 +54,8 @@ int rf_digest_from_base64(struct rf_digest *digest, const char *text, size_t len
                           sodium_base64_VARIANT_ORIGINAL) != 0 ||
         got != RF_DIGEST_BYTES)
         return -1;
-    return 0;
+    rf_digest_to_base64(digest, again); /* libsodium takes some bytes above 127 for letters */
+    return memcmp(again, text, length) == 0 ? 0 : -1;
 }
 
 void rf_digest_to_hex(const struct rf_digest *digest, char text[RF_DIGEST_HEX])
