@@ -91,10 +91,11 @@ apt_get() { # apt_get VERB PACKAGE...; uses as_root of deps()
         -o DPkg::Lock::Timeout=120 "$verb" "$@" </dev/null
 }
 
-build() { # build PRESET
+build() { # build PRESET [TARGET]
     local log start=$SECONDS
     log=$(mktemp)
-    if cmake --preset "$1" >"$log" 2>&1 && cmake --build --preset "$1" >>"$log" 2>&1; then
+    if cmake --preset "$1" >"$log" 2>&1 &&
+        cmake --build --preset "$1" --target "${2:-all}" >>"$log" 2>&1; then
         say "built build/$1 in $((SECONDS - start)) s"
         rm -f "$log"
     else
@@ -120,7 +121,7 @@ quickstart() {
     local rc=0
     # shellcheck disable=SC2086 # one word per package
     deps $run_packages
-    build release
+    build release ringfence
     mpi_environment
     say "mpirun -n 3 build/release/ringfence run configs/quickstart.cfg --force"
     mpirun -n 3 build/release/ringfence run configs/quickstart.cfg --force || rc=$?
@@ -181,7 +182,7 @@ test) run_tests ;;
 build)
     # shellcheck disable=SC2086 # one word per package
     deps $run_packages
-    build release
+    build release ringfence
     ;;
 deps)
     # shellcheck disable=SC2086 # one word per package
