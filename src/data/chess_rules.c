@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "data/chess_text.h"
+
 static const int value[7] = {0, 1, 3, 3, 5, 9, 0};
 
-static int answer_material(const struct rf_chess *position)
+static int balance_of(const struct rf_chess *position)
 {
     int balance = 0;
 
@@ -13,6 +15,61 @@ static int answer_material(const struct rf_chess *position)
 
         balance += piece >> 3 == position->side ? value[piece & 7] : -value[piece & 7];
     }
+    return balance;
+}
+
+static int men_of(const struct rf_chess *position, int side)
+{
+    int men = 0;
+
+    for (int s = 0; s < 64; s++)
+        men += position->board[s] != 0 && position->board[s] >> 3 == side;
+    return men;
+}
+
+static int checkers_of(const struct rf_chess *position)
+{
+    int king = position->king[position->side], checkers = 0;
+
+    for (int s = 0; s < 64; s++)
+        checkers += position->board[s] != 0 && position->board[s] >> 3 != position->side &&
+                    rf_chess_reaches(position, s, king);
+    return checkers;
+}
+
+static int clip(int value_)
+{
+    return value_ > RF_CHESS_NUMBER_MAX    ? RF_CHESS_NUMBER_MAX
+           : value_ < -RF_CHESS_NUMBER_MAX ? -RF_CHESS_NUMBER_MAX
+                                           : value_;
+}
+
+int rf_chess_fact(const struct rf_chess *position, enum rf_chess_question question)
+{
+    struct rf_chess_move moves[RF_CHESS_MAX_MOVES];
+
+    switch (question) {
+    case RF_CHESS_ASK_BALANCE:
+        return clip(balance_of(position));
+    case RF_CHESS_ASK_OWN:
+        return men_of(position, position->side);
+    case RF_CHESS_ASK_THEIRS:
+        return men_of(position, !position->side);
+    case RF_CHESS_ASK_CHECKERS:
+        return checkers_of(position);
+    case RF_CHESS_ASK_MOBILITY:
+        return clip(rf_chess_moves(position, moves) / 2);
+    case RF_CHESS_ASK_MOVE:
+    case RF_CHESS_NQUESTIONS:
+        break;
+    }
+    return 0;
+}
+
+static int answer_material(const struct rf_chess *position)
+{
+    int balance = balance_of(position);
+
     return balance == 0 ? -1 : balance > 0;
 }
 
@@ -42,9 +99,9 @@ static int answer_hanging(const struct rf_chess *position)
 }
 
 const struct rf_chess_rule rf_chess_rules[RF_CHESS_NRULES] = {
-    {"material", answer_material},
-    {"check", answer_check},
-    {"hanging", answer_hanging},
+    {"material", RF_CHESS_ASK_BALANCE, answer_material},
+    {"check", RF_CHESS_ASK_CHECKERS, answer_check},
+    {"hanging", RF_CHESS_ASK_MOVE, answer_hanging},
 };
 
 const struct rf_chess_rule *rf_chess_rule_find(const char *name)

@@ -15,8 +15,22 @@
 
 enum { RF_CHESS_NRULES = 3 };
 
+/* What is asked of a position, by the token that asks it: a move, or a fact that is a number. */
+enum rf_chess_question {
+    RF_CHESS_ASK_MOVE,
+    RF_CHESS_ASK_BALANCE,  /* the mover's material less the opponent's, -20 .. 20 */
+    RF_CHESS_ASK_OWN,      /* the mover's men */
+    RF_CHESS_ASK_THEIRS,   /* the opponent's men */
+    RF_CHESS_ASK_CHECKERS, /* enemy men that attack the mover's king */
+    RF_CHESS_ASK_MOBILITY, /* half the number of legal moves, rounded down, at most 20 */
+    RF_CHESS_NQUESTIONS
+};
+/* The number that answers a question other than RF_CHESS_ASK_MOVE. */
+int rf_chess_fact(const struct rf_chess *position, enum rf_chess_question question);
+
 struct rf_chess_rule {
     const char *name;
+    enum rf_chess_question question; /* the prompt ends with it: what is known about it helps */
     int (*answer)(const struct rf_chess *position); /* 0 no, 1 yes, -1 do not ask this one */
 };
 extern const struct rf_chess_rule rf_chess_rules[RF_CHESS_NRULES];

@@ -1,19 +1,20 @@
-/* chess_text.h - chess positions and moves as tokens.
+/* chess_text.h - chess positions, facts and moves as tokens.
  *
  * The mover always plays up the board: with Black to move the colours are exchanged and
  * the board is mirrored, so a position and its mirror image read the same. A position is at
  * most RF_CHESS_TEXT_MAX tokens: one per man (own before theirs, king, queen, rook, bishop,
  * knight, pawn, squares a1 to h8), then castling rights, the file of a possible en-passant
  * capture, and last one question. What the model answers is a token after that: "no" or "yes",
- * or a move.
+ * a number, or a move.
  *
  *      0          padding
  *      1 .. 768   a man on a square: 1 + (kind - 1 + 6 x theirs) x 64 + square
  *    769 .. 772   castling: own short, own long, their short, their long
  *    773 .. 780   en passant possible on file a .. h
- *    781 .. 788   questions; 781 asks for a move
+ *    781 .. 788   questions, see chess_rules.h; 781 asks for a move
  *    789, 790     no, yes
- *    791 ..       moves: every from-to pair of a queen or a knight, by from, then to (1,792);
+ *    791 .. 831   the numbers -20 .. 20
+ *    832 ..       moves: every from-to pair of a queen or a knight, by from, then to (1,792);
  * then the promotions, by from file, to file, kind knight to queen (88) */
 #ifndef RF_DATA_CHESS_TEXT_H
 #define RF_DATA_CHESS_TEXT_H
@@ -30,7 +31,9 @@ enum {
     RF_CHESS_TOKEN_QUESTION = 781, /* + 0: which move */
     RF_CHESS_TOKEN_NO = 789,
     RF_CHESS_TOKEN_YES = 790,
-    RF_CHESS_TOKEN_MOVE = 791,
+    RF_CHESS_TOKEN_NUMBER = 791, /* the number -RF_CHESS_NUMBER_MAX */
+    RF_CHESS_NUMBER_MAX = 20,
+    RF_CHESS_TOKEN_MOVE = RF_CHESS_TOKEN_NUMBER + 2 * RF_CHESS_NUMBER_MAX + 1,
     RF_CHESS_NMOVES = 1880,
     RF_CHESS_VOCABULARY = RF_CHESS_TOKEN_MOVE + RF_CHESS_NMOVES,
     RF_CHESS_TEXT_MAX = 32 + 4 + 1 + 1

@@ -223,7 +223,7 @@ static enum rf_status read_games(struct reader *reader, const char *path, int wa
 enum rf_status rf_source_chess(struct rf_task *task, const struct rf_task_options *options,
                                uint64_t seed, struct rf_error *err)
 {
-    static const char format[] = "ringfence chess tokens 1";
+    static const char format[] = "ringfence chess tokens 2";
     struct rf_pools pools = {.with_rating = 1};
     struct reader reader = {.context = RF_CHESS_TEXT_MAX};
     enum rf_status st = RF_OK;

@@ -11,6 +11,7 @@
 #include "data/source.h"
 
 enum { PLAY_SEED = 1, GAME_PLIES = 140, FIRST_PLY = 6, MEAN_GAP = 3 };
+enum { SEQUENCE_MAX = RF_CHESS_TEXT_MAX + 2 * RF_CHESS_NQUESTIONS };
 
 /* A walk over sampled positions of one random game after the other. */
 struct walk {
@@ -101,29 +102,53 @@ static enum rf_status add_sample(struct maker *maker, enum part part, int32_t *t
     return st;
 }
 
+/* A pretraining sequence: the position, then every question with its answer, in an order that the
+ * position's key decides, so that each question comes first now and then. Returns its length;
+ * 0 when there is no legal move to answer with. */
+static int examine(const struct maker *maker, const struct rf_chess *position, uint64_t key,
+                   int32_t tokens[SEQUENCE_MAX])
+{
+    int32_t order[RF_CHESS_NQUESTIONS];
+    struct rf_chess_move move;
+    int n = 0;
+
+    if (rf_chess_player(position, key >> 8, &move) != 0)
+        return 0;
+    rf_rng_shuffle(key, rf_rng_stream("questions", 0), order, RF_CHESS_NQUESTIONS);
+    for (int i = 0; i < RF_CHESS_NQUESTIONS; i++) {
+        enum rf_chess_question question = (enum rf_chess_question)order[i];
+
+        if (i == 0)
+            n = rf_chess_text(position, question, tokens);
+        else
+            tokens[n++] = RF_CHESS_TOKEN_QUESTION + (int)question;
+        tokens[n++] = question == RF_CHESS_ASK_MOVE
+                          ? RF_CHESS_TOKEN_MOVE + rf_chess_move_number(&maker->codec, position, move)
+                          : RF_CHESS_TOKEN_NUMBER + RF_CHESS_NUMBER_MAX +
+                                rf_chess_fact(position, question);
+    }
+    return n;
+}
+
 /* Uses the position where its part still needs one of its kind. */
 static enum rf_status consider(struct maker *maker, const struct rf_chess *position,
                                struct rf_error *err)
 {
-    int32_t tokens[RF_CHESS_TEXT_MAX + 1];
+    int32_t tokens[SEQUENCE_MAX];
     uint64_t key = rf_chess_key(position);
     enum part part = part_of(key);
-    struct rf_chess_move move;
     int label, n;
 
     if (maker->wanted[part][0] + maker->wanted[part][1] <= 0 || rf_keys_has(&maker->seen, key))
         return RF_OK;
     if (part == PART_CORPUS) {
-        if (rf_chess_player(position, key >> 8, &move) != 0)
-            return RF_OK;
-        n = rf_chess_text(position, 0, tokens);
-        tokens[n++] = RF_CHESS_TOKEN_MOVE + rf_chess_move_number(&maker->codec, position, move);
-        return add_sample(maker, part, tokens, n, 1, 0, key, err);
+        n = examine(maker, position, key, tokens);
+        return n == 0 ? RF_OK : add_sample(maker, part, tokens, n, 1, 0, key, err);
     }
     label = maker->rule->answer(position);
     if (label < 0 || maker->wanted[part][label] <= 0)
         return RF_OK;
-    n = rf_chess_text(position, 0, tokens);
+    n = rf_chess_text(position, maker->rule->question, tokens);
     return add_sample(maker, part, tokens, n, 0, label, key, err);
 }
 
@@ -164,7 +189,7 @@ static enum rf_status check_options(const struct rf_task_options *options, struc
 enum rf_status rf_source_rules(struct rf_task *task, const struct rf_task_options *options,
                                uint64_t seed, struct rf_error *err)
 {
-    static const char format[] = "ringfence chess tokens 1";
+    static const char format[] = "ringfence chess tokens 2";
     struct rf_pools pools = {.balance = 1};
     int counts[NPARTS] = {options->corpus_size, options->train, options->validation,
                           options->test};
@@ -175,9 +200,8 @@ enum rf_status rf_source_rules(struct rf_task *task, const struct rf_task_option
 
     if (st != RF_OK)
         return st;
-    maker.context = options->context > 0 && options->context < RF_CHESS_TEXT_MAX
-                        ? options->context
-                        : RF_CHESS_TEXT_MAX;
+    maker.context = options->context > 0 && options->context < SEQUENCE_MAX ? options->context
+                                                                            : SEQUENCE_MAX;
     for (int part = 0; part < NPARTS; part++) {
         int classes = part == PART_CORPUS ? 1 : 2; /* the corpus has no classes */
 
@@ -191,8 +215,8 @@ enum rf_status rf_source_rules(struct rf_task *task, const struct rf_task_option
                                        .label_begin = RF_CHESS_TOKEN_NO,
                                        .nclass = 2,
                                        .tokenizer = rf_digest_of(format, sizeof format)};
-    task->corpus_begin = RF_CHESS_TOKEN_MOVE;
-    task->corpus_count = RF_CHESS_NMOVES;
+    task->corpus_begin = RF_CHESS_TOKEN_NUMBER;
+    task->corpus_count = RF_CHESS_VOCABULARY - RF_CHESS_TOKEN_NUMBER;
     st = make_positions(&maker, options->name, err);
     if (st == RF_OK)
         st = rf_pools_divide(&pools, task, options, seed, err);

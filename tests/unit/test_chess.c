@@ -181,6 +181,34 @@ static void a_position_and_its_mirror_image_read_the_same(void **state)
     }
 }
 
+static void facts_are_counted_from_the_mover(void **state)
+{
+    /* White: K h1, R a1, N f3, P h2. Black: K e8, Q d8, R e2, P a7 b7. The knight is not pinned. */
+    static const char fen[] = "3qk3/pp6/8/8/8/5N2/4r2P/R6K w - -";
+    static const char check[] = "4k3/8/8/8/4r3/8/2n5/4K3 w - -"; /* rook and knight */
+    struct rf_chess position, mirrored;
+    struct rf_error err;
+
+    (void)state;
+    assert_int_equal(rf_chess_read(&position, fen, strlen(fen), &err), RF_OK);
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_BALANCE), 5 + 3 + 1 - 9 - 5 - 2);
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_OWN), 4);
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_THEIRS), 5);
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_CHECKERS), 0);
+    for (int q = RF_CHESS_ASK_BALANCE; q < RF_CHESS_NQUESTIONS; q++) {
+        rf_chess_flip(&position, &mirrored);
+        assert_int_equal(rf_chess_fact(&position, (enum rf_chess_question)q),
+                         rf_chess_fact(&mirrored, (enum rf_chess_question)q));
+    }
+    assert_int_equal(rf_chess_read(&position, check, strlen(check), &err), RF_OK);
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_CHECKERS), 2);
+    /* a double check leaves the king's own moves: d1, f1, d2, f2 less what rook and knight cover */
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_MOBILITY), 2);
+    rf_chess_start(&position);
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_BALANCE), 0);
+    assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_MOBILITY), 10);
+}
+
 static void tokens_tell_apart_what_differs(void **state)
 {
     struct rf_chess a = position_of("4k2r/8/8/8/8/8/8/R3K3 w Qk -");
@@ -282,6 +310,7 @@ int main(void)
         cmocka_unit_test(recorded_moves_need_their_man),
         cmocka_unit_test(every_legal_move_has_a_number_of_its_own),
         cmocka_unit_test(a_position_and_its_mirror_image_read_the_same),
+        cmocka_unit_test(facts_are_counted_from_the_mover),
         cmocka_unit_test(tokens_tell_apart_what_differs),
         cmocka_unit_test(questions_are_answered_as_defined),
         cmocka_unit_test(exchanges_count_what_each_side_would_take),

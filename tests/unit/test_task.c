@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "data/chess_rules.h"
 #include "data/chess_text.h"
 #include "data/task.h"
 
@@ -160,7 +161,7 @@ static void unknown_sources_rules_and_missing_sizes_are_refused(void **state)
     refused(&options, "oracle", "chess-rules");
 }
 
-static void a_corpus_batch_asks_for_moves_and_repeats_exactly(void **state)
+static void a_corpus_batch_asks_every_question_once_and_repeats_exactly(void **state)
 {
     struct rf_task_options options = rules("material");
     struct rf_task *task = opened(&options, 1);
@@ -172,16 +173,25 @@ static void a_corpus_batch_asks_for_moves_and_repeats_exactly(void **state)
     assert_int_equal(rf_task_corpus_batch(task, 5, 3, 7, &memory, &batch, &err), RF_OK);
     assert_int_equal(rf_task_corpus_batch(task, 5, 2, 9, &other, &again, &err), RF_OK);
     assert_int_equal(rf_task_corpus_batch(task, 5, 3, 7, &other, &again, &err), RF_OK);
-    assert_int_equal(batch.R, 7);
-    assert_int_equal(batch.range_begin, RF_CHESS_TOKEN_MOVE);
+    assert_int_equal(batch.R, 7 * RF_CHESS_NQUESTIONS);
+    assert_int_equal(batch.range_begin, RF_CHESS_TOKEN_NUMBER);
     assert_int_equal(batch.T, again.T);
     assert_memory_equal(batch.tokens, again.tokens,
                         (size_t)(batch.B * batch.T) * sizeof(int32_t));
-    for (int r = 0; r < batch.R; r++) {
-        assert_int_equal(batch.rows[r] / batch.T, r);
-        assert_int_equal(batch.tokens[batch.rows[r]], RF_CHESS_TOKEN_QUESTION);
-        assert_in_range(batch.target[r], 0, RF_CHESS_NMOVES - 1);
-        assert_int_equal(batch.target[r], again.target[r]);
+    for (int b = 0; b < 7; b++) {
+        unsigned asked = 0;
+
+        for (int r = b * RF_CHESS_NQUESTIONS; r < (b + 1) * RF_CHESS_NQUESTIONS; r++) {
+            int question = batch.tokens[batch.rows[r]] - RF_CHESS_TOKEN_QUESTION;
+            int answer = batch.target[r] + batch.range_begin;
+
+            assert_int_equal(batch.rows[r] / batch.T, b);
+            assert_in_range(question, 0, RF_CHESS_NQUESTIONS - 1);
+            asked |= 1u << question;
+            assert_int_equal(answer >= RF_CHESS_TOKEN_MOVE, question == RF_CHESS_ASK_MOVE);
+            assert_int_equal(batch.target[r], again.target[r]);
+        }
+        assert_int_equal(asked, (1u << RF_CHESS_NQUESTIONS) - 1);
     }
     rf_batch_memory_free(&memory);
     rf_batch_memory_free(&other);
@@ -557,7 +567,7 @@ int main(void)
         cmocka_unit_test(no_prompt_is_in_two_splits),
         cmocka_unit_test(the_seed_changes_the_halves_but_never_the_test),
         cmocka_unit_test(unknown_sources_rules_and_missing_sizes_are_refused),
-        cmocka_unit_test(a_corpus_batch_asks_for_moves_and_repeats_exactly),
+        cmocka_unit_test(a_corpus_batch_asks_every_question_once_and_repeats_exactly),
         cmocka_unit_test(an_example_batch_asks_once_at_each_last_token),
         cmocka_unit_test(every_epoch_uses_every_example_once),
         cmocka_unit_test(texts_do_not_depend_on_the_order_of_the_file),
