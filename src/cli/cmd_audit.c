@@ -139,31 +139,6 @@ static enum rf_status print_audit(const char *path, const struct rf_audit *audit
 
 /* ---- for programs */
 
-/* Accounts and pledges as results.json of the run has them, key by key. */
-static enum rf_status add_judgement(json_t *to, const struct rf_audit *audit,
-                                    struct rf_error *err)
-{
-    const struct rf_results results = {.run = "",
-                                       .version = RF_VERSION,
-                                       .policy = "",
-                                       .state = audit->state,
-                                       .tally = audit->tally,
-                                       .ledger = {.path = "", .head = ""}};
-    char *text = NULL;
-    json_t *document = NULL;
-    enum rf_status st = rf_results_json(&results, &text, err);
-
-    if (st == RF_OK)
-        document = json_loads(text, 0, NULL);
-    if (st == RF_OK &&
-        (json_object_set(to, "accounts", json_object_get(document, "accounts")) != 0 ||
-         json_object_set(to, "pledges", json_object_get(document, "pledges")) != 0))
-        st = rf_fail(err, RF_ERR_MEMORY, "out of memory");
-    json_decref(document);
-    free(text);
-    return st;
-}
-
 static enum rf_status add_audit(json_t *to, const char *path, const struct rf_audit *audit,
                                 struct rf_error *err)
 {
@@ -176,11 +151,12 @@ static enum rf_status add_audit(json_t *to, const char *path, const struct rf_au
         check->first_bad_seq < 0 ? json_null() : json_integer(check->first_bad_seq),
         "torn_bytes", (json_int_t)check->torn_bytes, "problem", check->problem);
 
+    /* accounts and pledges are as results.json of the run has them, key by key */
     if (json_object_set_new(to, "seed", json_integer(audit->run_seed)) != 0 ||
         json_object_set_new(to, "verdict", json_string(rf_verdict_name(audit->verdict))) != 0 ||
         json_object_set_new(to, "ledger", ledger) != 0)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory, or '%s' is not UTF-8", path);
-    return add_judgement(to, audit, err);
+    return rf_results_add_judgement(to, audit->state, audit->tally, err);
 }
 
 /* ---- the command */

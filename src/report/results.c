@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/file.h"
 
 /* Fifteen digits: every decimal figure of that length comes out as it went in (0.1, not
@@ -63,10 +61,9 @@ static double share_of(int64_t part, int64_t whole)
     return whole > 0 ? (double)part / (double)whole : NAN;
 }
 
-static json_t *account_object(struct document *doc, const struct rf_results *results,
-                              int32_t id)
+static json_t *account_object(struct document *doc, const struct rf_account *account,
+                              const struct rf_tally *tally)
 {
-    const struct rf_account *account = &results->state->accounts[id];
     json_t *item = json_object();
 
     set_text(doc, item, "name", account->name);
@@ -77,27 +74,28 @@ static json_t *account_object(struct document *doc, const struct rf_results *res
     set_seconds(doc, item, "busy_device_s", account->busy_us);
     set_integer(doc, item, "tokens", account->tokens);
     set_integer(doc, item, "flops", account->flops);
-    set_number(doc, item, "share", share_of(account->held_us, results->tally->capacity_us));
-    set_number(doc, item, "share_of_used", share_of(account->held_us, results->tally->used_us));
+    set_number(doc, item, "share", share_of(account->held_us, tally->capacity_us));
+    set_number(doc, item, "share_of_used", share_of(account->held_us, tally->used_us));
     return item;
 }
 
 /* Those directly below parent (-1: the roots), each followed by its own. */
-static void append_accounts(struct document *doc, json_t *array,
-                            const struct rf_results *results, int32_t parent)
+static void append_accounts(struct document *doc, json_t *array, const struct rf_state *state,
+                            const struct rf_tally *tally, int32_t parent)
 {
-    for (int32_t i = 0; i < results->state->naccounts; i++)
-        if (results->state->accounts[i].parent == parent) {
-            append(doc, array, account_object(doc, results, i));
-            append_accounts(doc, array, results, i);
+    for (int32_t i = 0; i < state->naccounts; i++)
+        if (state->accounts[i].parent == parent) {
+            append(doc, array, account_object(doc, &state->accounts[i], tally));
+            append_accounts(doc, array, state, tally, i);
         }
 }
 
-static json_t *accounts(struct document *doc, const struct rf_results *results)
+static json_t *accounts(struct document *doc, const struct rf_state *state,
+                        const struct rf_tally *tally)
 {
     json_t *array = json_array();
 
-    append_accounts(doc, array, results, -1);
+    append_accounts(doc, array, state, tally, -1);
     return array;
 }
 
@@ -131,12 +129,13 @@ static json_t *windows(struct document *doc, const struct rf_pledge_account *ple
     return array;
 }
 
-static json_t *pledges(struct document *doc, const struct rf_results *results)
+static json_t *pledges(struct document *doc, const struct rf_state *state,
+                       const struct rf_tally *tally)
 {
     json_t *array = json_array();
 
-    for (int i = 0; i < results->tally->npledges; i++) {
-        const struct rf_pledge_account *pledge = &results->tally->pledges[i];
+    for (int i = 0; i < tally->npledges; i++) {
+        const struct rf_pledge_account *pledge = &tally->pledges[i];
         const struct rf_share *share = &pledge->pledge.share;
         json_t *item = json_object();
         char exact[48];
@@ -151,12 +150,12 @@ static json_t *pledges(struct document *doc, const struct rf_results *results)
         set_seconds(doc, item, "tolerance_s", pledge->pledge.tolerance_us);
         set_text(doc, item, "verdict", rf_verdict_name(pledge->verdict));
         set_number(doc, item, "delivered_share",
-                   share_of(pledge->delivered_us, results->tally->capacity_us));
+                   share_of(pledge->delivered_us, tally->capacity_us));
         set_seconds(doc, item, "entitled_device_s", pledge->entitled_us);
         set_seconds(doc, item, "demanded_device_s", pledge->demanded_us);
         set_seconds(doc, item, "delivered_device_s", pledge->delivered_us);
         set_seconds(doc, item, "shortfall_device_s", pledge->shortfall_us);
-        set(doc, item, "windows", windows(doc, pledge, results->state->start_us));
+        set(doc, item, "windows", windows(doc, pledge, state->start_us));
         append(doc, array, item);
     }
     return array;
@@ -339,12 +338,22 @@ static json_t *run_object(struct document *doc, const struct rf_results *results
     set_seconds(doc, root, "capacity_device_s", tally->capacity_us);
     set_seconds(doc, root, "used_device_s", tally->used_us);
     set_number(doc, root, "utilization", share_of(tally->used_us, tally->capacity_us));
-    set(doc, root, "accounts", accounts(doc, results));
-    set(doc, root, "pledges", pledges(doc, results));
+    set(doc, root, "accounts", accounts(doc, results->state, tally));
+    set(doc, root, "pledges", pledges(doc, results->state, tally));
     set(doc, root, "jobs", jobs(doc, results));
     set(doc, root, "experiments", experiments(doc, results));
     set(doc, root, "ledger", ledger_object(doc, &results->ledger));
     return root;
+}
+
+enum rf_status rf_results_add_judgement(json_t *object, const struct rf_state *state,
+                                        const struct rf_tally *tally, struct rf_error *err)
+{
+    struct document doc = {0};
+
+    set(&doc, object, "accounts", accounts(&doc, state, tally));
+    set(&doc, object, "pledges", pledges(&doc, state, tally));
+    return doc.failed ? rf_fail(err, RF_ERR_MEMORY, "out of memory for the verdicts") : RF_OK;
 }
 
 enum rf_status rf_results_json(const struct rf_results *results, char **text,

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "align/w2s.h"
 #include "alloc/pledge.h"
 #include "alloc/state.h"
@@ -72,6 +74,11 @@ struct rf_results {
  * does not exist (NAN, infinite) is null. */
 enum rf_status rf_results_json(const struct rf_results *results, char **text,
                                struct rf_error *err);
+
+/* Sets the keys "accounts" and "pledges" of that document in an object: what a run says of
+ * them and what an audit says can be compared key by key. */
+enum rf_status rf_results_add_judgement(json_t *object, const struct rf_state *state,
+                                        const struct rf_tally *tally, struct rf_error *err);
 
 /* The same into run_dir/results.json, there completely or not at all. */
 enum rf_status rf_results_write(const struct rf_results *results, const char *run_dir,
