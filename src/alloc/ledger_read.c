@@ -441,6 +441,37 @@ enum rf_status rf_ledger_check_data(const char *path, const char *data, size_t s
     return st;
 }
 
+/* Is this a ledger, however damaged? Any line that begins as its lines do is enough, and so are
+ * seals beside it: with a changed first line it is still somebody's evidence, and what was done
+ * to it is a finding. Nothing at all is a ledger that has not begun. */
+static enum rf_status check_resemblance(const char *path, const char *data, size_t size,
+                                        struct rf_error *err)
+{
+    static const char begins[] = "{\"seq\":";
+    char beside[RF_PATH_BYTES];
+    size_t at = 0;
+    enum rf_status st;
+
+    while (at < size) {
+        const char *stop = memchr(data + at, '\n', size - at);
+        size_t length = stop != NULL ? (size_t)(stop - data) - at : size - at;
+        size_t whole = sizeof begins - 1;
+
+        if (stop == NULL && length < whole)
+            whole = length; /* the last line may be torn */
+        if (length >= whole && memcmp(data + at, begins, whole) == 0)
+            return RF_OK;
+        at += length + 1;
+    }
+    st = rf_ledger_beside(beside, path, ".seals", err);
+    if (st != RF_OK || size == 0 || rf_file_exists(beside))
+        return st;
+    return rf_fail(err, RF_ERR_INPUT,
+                   "'%s', line 1: this is no ledger: neither this line nor any other begins "
+                   "with %s",
+                   path, begins);
+}
+
 enum rf_status rf_ledger_verify(const char *path, const char *vkey, rf_ledger_visit *visit,
                                 void *ctx, struct rf_ledger_check *check, struct rf_error *err)
 {
@@ -450,6 +481,8 @@ enum rf_status rf_ledger_verify(const char *path, const char *vkey, rf_ledger_vi
     enum rf_status st = slurp_path(path, &data, &size, err);
 
     *check = (struct rf_ledger_check){.first_bad_seq = -1};
+    if (st == RF_OK)
+        st = check_resemblance(path, data, size, err);
     if (st == RF_OK)
         st = rf_ledger_check_data(path, data, size, vkey, visit, ctx, check, &end, err);
     free(data);

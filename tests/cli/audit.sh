@@ -43,6 +43,30 @@ audit 2 none.jsonl
 
 cp r/ledger.jsonl.seals bad.jsonl.seals
 cp r/ledger.jsonl.pub bad.jsonl.pub
+
+# What never was a ledger is a wrong argument; one line is said, and it names file and line.
+no_ledger() {
+    audit 2 "$1"
+    [ "$(wc -l <err)" -eq 1 ] && grep -qF "'$1', line 1: this is no ledger" err ||
+        fail "'$1' is no ledger, and that is not said"
+    [ -s out ] && fail "an audit of what is no ledger"
+}
+printf 'hello\nworld\n' >words.txt
+printf 'one line without an end' >line.txt
+printf '\n\n' >empty-lines.txt
+head -c 3000 "$bin" >bytes.bin
+for file in words.txt line.txt empty-lines.txt bytes.bin r/results.json r/ledger.jsonl.seals; do
+    no_ledger "$file"
+done
+# A real ledger whose first line begins otherwise is one with a bad line 1, signed for or not.
+sed '1s/^{"seq":0,/{"sea":0,/' r/ledger.jsonl >unsealed.jsonl
+audit 1 unsealed.jsonl
+grep -q 'first bad line: 1$' out || fail "another beginning of line 1 is not said"
+head -n 1 unsealed.jsonl >one.jsonl
+cp r/ledger.jsonl.seals one.jsonl.seals
+cp r/ledger.jsonl.pub one.jsonl.pub
+audit 1 one.jsonl
+
 lines=$(wc -l <r/ledger.jsonl)
 for line in 1 2 $((lines / 2)) $((lines - 1)) "$lines"; do
     # the first digit of the time becomes another one
