@@ -26,6 +26,7 @@ struct rf_command {
 extern const struct rf_command rf_command_audit;
 extern const struct rf_command rf_command_bench;
 extern const struct rf_command rf_command_checkpoint;
+extern const struct rf_command rf_command_data;
 extern const struct rf_command rf_command_keygen;
 extern const struct rf_command rf_command_report;
 extern const struct rf_command rf_command_run;
