@@ -76,13 +76,18 @@ struct reader {
 static enum rf_status reader_open(struct reader *in, const char *run_dir, const char *job,
                                   const char *kind, struct rf_error *err)
 {
-    size_t size;
+    size_t size = 0;
     enum rf_status st;
 
     *in = (struct reader){0};
     st = path_of(in->path, run_dir, job, kind, err);
     if (st == RF_OK)
         st = rf_file_read(in->path, MAX_RECORD_BYTES, &in->bytes, &size, err);
+    if (st == RF_OK && memchr(in->bytes, '\0', size) != NULL) {
+        st = rf_fail(err, RF_ERR_INPUT, "'%s' holds a NUL byte; it is no text", in->path);
+        free(in->bytes);
+        in->bytes = NULL;
+    }
     in->next = in->bytes;
     return st;
 }
@@ -113,7 +118,8 @@ static char *next_field(struct reader *in)
     return field;
 }
 
-static enum rf_status bad_line(const struct reader *in, const char *expected, struct rf_error *err)
+static enum rf_status bad_line(const struct reader *in, const char *expected,
+                               struct rf_error *err)
 {
     return rf_fail(err, RF_ERR_INPUT, "%s:%d: expected %s", in->path, in->line, expected);
 }
@@ -161,8 +167,8 @@ void rf_curve_clear(struct rf_curve *curve)
     *curve = (struct rf_curve){0};
 }
 
-enum rf_status rf_curve_write(const struct rf_curve *curve, const char *run_dir, const char *job,
-                              struct rf_error *err)
+enum rf_status rf_curve_write(const struct rf_curve *curve, const char *run_dir,
+                              const char *job, struct rf_error *err)
 {
     struct text text = {0};
 
@@ -290,7 +296,8 @@ enum rf_status rf_predictions_read(struct rf_predictions *p, int n, int nclass, 
         st = rf_predictions_make(p, n, nclass, with_truth, err);
     for (; st == RF_OK && next_line(&in); i++)
         if (i == n || !read_item(&in, p, i))
-            st = rf_fail(err, RF_ERR_INPUT, "%s:%d: not a prediction over %d classes for one of %d examples",
+            st = rf_fail(err, RF_ERR_INPUT,
+                         "%s:%d: not a prediction over %d classes for one of %d examples",
                          in.path, in.line, nclass, n);
     if (st == RF_OK && i != n)
         st = rf_fail(err, RF_ERR_INPUT, "'%s' has %d lines, expected %d", in.path, i, n);
@@ -340,7 +347,7 @@ double rf_metrics_get(const struct rf_metrics *metrics, const char *name)
 }
 
 enum rf_status rf_record_metrics_write(const struct rf_metrics *metrics, const char *run_dir,
-                                const char *job, struct rf_error *err)
+                                       const char *job, struct rf_error *err)
 {
     struct text text = {0};
 
@@ -349,8 +356,8 @@ enum rf_status rf_record_metrics_write(const struct rf_metrics *metrics, const c
     return write_text(&text, run_dir, job, "metrics", err);
 }
 
-enum rf_status rf_record_metrics_read(struct rf_metrics *metrics, const char *run_dir, const char *job,
-                               struct rf_error *err)
+enum rf_status rf_record_metrics_read(struct rf_metrics *metrics, const char *run_dir,
+                                      const char *job, struct rf_error *err)
 {
     char path[RF_PATH_BYTES];
     struct reader in;

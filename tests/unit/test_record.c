@@ -84,8 +84,9 @@ static void many_classes_keep_the_best_one_only(void **unused)
 
 static void damaged_lines_are_named(void **unused)
 {
-    const char *const bad[] = {"0.5\t0.5\n0.5\n", "0.5\t0.5\n0.5\t0.5\t0\n", "0.5\t0.5\nx\t0.5\n",
-                               "0.5\t0.5\n2.5\t0.5\n", "0.5\t0.5\nnan\t0.5\n"};
+    const char *const bad[] = {"0.5\t0.5\n0.5\n", "0.5\t0.5\n0.5\t0.5\t0\n",
+                               "0.5\t0.5\nx\t0.5\n", "0.5\t0.5\n2.5\t0.5\n",
+                               "0.5\t0.5\nnan\t0.5\n"};
     struct rf_predictions p;
     struct rf_error err;
 
@@ -140,6 +141,29 @@ static void metrics_come_back_by_name(void **unused)
     assert_true(isnan(rf_metrics_get(&back, "no such")));
 }
 
+/* Text after a NUL would be left out without a word. */
+static void a_nul_byte_is_refused(void **unused)
+{
+    static const char bytes[] = "1\t0.5\t0.1\t1\t10\n\0"
+                                "2\t0.4\t0.1\t1\t20\n";
+    struct rf_curve curve = {0};
+    struct rf_predictions p;
+    char path[128];
+    struct rf_error err;
+
+    (void)unused;
+    snprintf(path, sizeof path, "%s/jobs/nul.curve", dir);
+    assert_int_equal(rf_file_write(path, bytes, sizeof bytes - 1, &err), RF_OK);
+    assert_int_equal(rf_curve_read(&curve, dir, "nul", 10, &err), RF_ERR_INPUT);
+    assert_non_null(strstr(err.text, "nul.curve' holds a NUL byte"));
+    assert_int_equal(curve.npoints, 0);
+    snprintf(path, sizeof path, "%s/jobs/nul.test", dir);
+    assert_int_equal(rf_file_write(path, bytes, sizeof bytes - 1, &err), RF_OK);
+    assert_int_equal(rf_predictions_read_test(&p, dir, "nul", &err), RF_ERR_INPUT);
+    rf_curve_clear(&curve);
+    rf_predictions_clear(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +172,7 @@ int main(void)
         cmocka_unit_test(damaged_lines_are_named),
         cmocka_unit_test(a_curve_is_cut_at_the_step_that_training_continues_from),
         cmocka_unit_test(metrics_come_back_by_name),
+        cmocka_unit_test(a_nul_byte_is_refused),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
