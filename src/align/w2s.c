@@ -175,9 +175,9 @@ static enum rf_status resample(const struct rf_w2s_items *items, const uint64_t 
 {
     double *pgr = malloc((size_t)bootstrap * sizeof *pgr);
     uint64_t *sums = malloc((size_t)items->nseeds * sizeof *sums);
-    int defined = 0;
+    int there = pgr != NULL && sums != NULL, defined = 0;
 
-    for (int b = 0; b < bootstrap && pgr != NULL && sums != NULL; b++) {
+    for (int b = 0; there && b < bootstrap; b++) {
         struct score drawn;
 
         draw_items(words, items->n, items->nseeds, seed, b, sums);
@@ -186,14 +186,13 @@ static enum rf_status resample(const struct rf_w2s_items *items, const uint64_t 
             pgr[defined++] =
                 (double)(drawn.student - drawn.weak) / (double)(drawn.ceiling - drawn.weak);
     }
-    if (pgr != NULL && sums != NULL)
+    if (there)
         interval(result, pgr, defined, bootstrap);
     free(sums);
     free(pgr);
-    return pgr != NULL && sums != NULL
-               ? RF_OK
-               : rf_fail(err, RF_ERR_MEMORY, "out of memory for %d bootstrap resamples",
-                         bootstrap);
+    return there ? RF_OK
+                 : rf_fail(err, RF_ERR_MEMORY, "out of memory for %d bootstrap resamples",
+                           bootstrap);
 }
 
 /* Accuracies, gap, and the gap in standard errors of the paired differences ceiling - weak,

@@ -22,7 +22,7 @@ static void print_list(void)
         printf("%s --rule=%-10s%s\n", set->source, set->rule, set->summary);
 }
 
-static enum rf_status print_list_json(int64_t seed, int64_t begun_us, struct rf_error *err)
+static enum rf_status print_list_json(int64_t begun_us, struct rf_error *err)
 {
     json_t *sets = json_array();
     json_t *document;
@@ -33,9 +33,9 @@ static enum rf_status print_list_json(int64_t seed, int64_t begun_us, struct rf_
         failed |= json_array_append_new(sets, json_pack("{s:s, s:s, s:s}", "name", set->source,
                                                         "rule", set->rule, "summary",
                                                         set->summary)) != 0;
-    document = json_pack("{s:s, s:s, s:I, s:f, s:o}", "command", "data", "version", RF_VERSION,
-                         "seed", (json_int_t)seed, "wall_s",
-                         (double)(rf_time_us() - begun_us) / 1e6, "sets", sets);
+    document =
+        json_pack("{s:s, s:s, s:n, s:f, s:o}", "command", "data", "version", RF_VERSION, "seed",
+                  "wall_s", (double)(rf_time_us() - begun_us) / 1e6, "sets", sets);
     failed |= document == NULL ||
               json_dumpf(document, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) != 0 ||
               putchar('\n') == EOF;
@@ -142,7 +142,7 @@ static enum rf_status data(const struct rf_group *world, int argc, char **argv,
         return st;
     if (strcmp(args.text[0], "list") == 0) {
         if (json)
-            return print_list_json(seed, begun_us, err);
+            return print_list_json(begun_us, err);
         print_list();
         return RF_OK;
     }
