@@ -48,6 +48,7 @@ check() {
     # Library headers that belong to one place, and the world communicator.
     only '<mpi\.h>' "$1" '/(mpi|src/cli)/'
     only '<hdf5\.h>' "$1" '/mpi/'
+    only '[^a-z](numroc|descinit|p[sd][a-z]{4,5})_\(|blacs_' "$1" '/mpi/panel\.c:'
     only '<libconfig\.h>' "$1" '/src/config/'
     only 'MPI_COMM_WORLD' "$1" '/src/cli/main\.c:'
 }
@@ -92,5 +93,7 @@ finds src/job/x.c '#include <mpi.h>'
 finds src/cli/x.c '#include <hdf5.h>'
 finds src/cli/x.c '#include <libconfig.h>'
 finds mpi/x.c 'MPI_Comm_rank(MPI_COMM_WORLD, &rank);'
+finds mpi/x.c 'void pdgemm_(const char *transa);'
+finds mpi/x.c 'Cblacs_gridexit(context);'
 finds src/cli/main_loop.c 'MPI_Barrier(MPI_COMM_WORLD);'
 echo "layers hold"
