@@ -190,6 +190,17 @@ void rf_trainer_predict(struct rf_trainer *t, const struct rf_batch *batch, floa
                                           .flops = rf_plan_flops(&t->plan, &work)};
 }
 
+void rf_trainer_features(struct rf_trainer *t, const struct rf_batch *batch, float *features,
+                         struct rf_step_result *result)
+{
+    struct rf_work work;
+
+    rf_model_features(t->model, batch, features, &work);
+    if (result != NULL)
+        *result = (struct rf_step_result){.tokens = (int64_t)batch->B * batch->T,
+                                          .flops = rf_plan_flops(&t->plan, &work)};
+}
+
 /* ---- what others look at --------------------------------------------------- */
 
 const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int *ntensors)

@@ -55,6 +55,12 @@ void rf_trainer_step(struct rf_trainer *trainer, const struct rf_batch *batch,
 void rf_trainer_predict(struct rf_trainer *trainer, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_step_result *result);
 
+/* Collective: what the model knows at the asked rows before it answers: the end of the residual
+ * stream behind the last norm. features [R][width] comes out the same on every rank. result may
+ * be NULL; its flops count the forward pass without the output layer. */
+void rf_trainer_features(struct rf_trainer *trainer, const struct rf_batch *batch,
+                         float *features, struct rf_step_result *result);
+
 /* This rank's slices: parameters named "wte.weight", "h.0.attn.q.weight"..., then with
  * prefix "m/" and "v/" the optimiser's moments. Borrowed; data pointers are live. */
 const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int *ntensors);

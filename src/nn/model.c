@@ -629,3 +629,16 @@ double rf_model_predict(struct rf_model *m, const struct rf_batch *batch, float 
     }
     return weight > 0 ? loss / weight : 0;
 }
+
+void rf_model_features(struct rf_model *m, const struct rf_batch *batch, float *features,
+                       struct rf_work *work)
+{
+    size_t n = (size_t)batch->R * (size_t)m->plan->shape.width;
+
+    check_batch(m, batch);
+    rf_pack_fill(&m->pack, batch, work);
+    work->range = 0; /* the output layer does not run */
+    forward(m);
+    for (size_t i = 0; i < n; i++)
+        features[i] = (float)m->hf[i];
+}

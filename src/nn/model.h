@@ -43,11 +43,15 @@ void rf_model_refresh(struct rf_model *model);
  * over the asked rows, nats), the same on every rank. With no asked rows: 0.
  * rf_model_predict: forward only. prob [R][range_count] and best [R] (the most likely class,
  * the lowest on ties) may be NULL and come out the same on every rank. Returns the loss where
- * the batch has targets, else 0. */
+ * the batch has targets, else 0.
+ * rf_model_features: forward only, up to the normalised end of the residual stream, from which
+ * the output layer reads. features [R][width] comes out the same on every rank. */
 double rf_model_learn(struct rf_model *model, const struct rf_batch *batch,
                       struct rf_work *work);
 double rf_model_predict(struct rf_model *model, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_work *work);
+void rf_model_features(struct rf_model *model, const struct rf_batch *batch, float *features,
+                       struct rf_work *work);
 
 /* Which implementation multiplies matrices. Borrowed. */
 const char *rf_model_implementation(const struct rf_model *model);

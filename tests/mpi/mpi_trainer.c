@@ -301,6 +301,62 @@ static void every_rank_hears_the_same_answer(const struct rf_group *world,
     }
 }
 
+/* The output layer reads nothing but the features, so they must give the model's own answers:
+ * logit differences of two classes are features times the difference of two rows of wte. */
+static void features_explain_the_answers(const struct rf_group *self)
+{
+    static float features[MAX_B * 30], prob[MAX_B * 2];
+    struct rf_trainer *alone = trained(self);
+    struct rf_step_result forward, answered;
+    const struct rf_tensor *wte;
+    struct sample s;
+    int n;
+
+    if (alone == NULL)
+        return;
+    wte = rf_trainer_tensors(alone, &n);
+    CHECK(strcmp(wte->name, "wte.weight") == 0);
+    make_sample(&s, 5);
+    rf_trainer_features(alone, &s.batch, features, &forward);
+    rf_trainer_predict(alone, &s.batch, prob, NULL, &answered);
+    for (int b = 0; b < MAX_B; b++) {
+        double logit = 0;
+
+        for (int c = 0; c < 30; c++)
+            logit += (double)features[b * 30 + c] *
+                     ((double)wte->data[50 * 30 + c] - (double)wte->data[49 * 30 + c]);
+        CHECK(fabs(logit - log((double)prob[2 * b + 1] / (double)prob[2 * b])) < 1e-4);
+    }
+    CHECK(answered.flops - forward.flops == 2 * MAX_B * 30 * 2); /* the output layer */
+    rf_trainer_destroy(alone);
+}
+
+/* Of models with the same values: training differs in the last bits between rank counts. */
+static void features_are_the_same_on_any_number_of_ranks(const struct rf_group *world,
+                                                         const struct rf_group *self)
+{
+    static float alone[MAX_R * 30], all[MAX_R * 30], first[MAX_R * 30];
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *one, *many;
+    struct rf_error err;
+    struct sample s;
+
+    CHECK(rf_trainer_create(&one, self, &SHAPE, &options, &err) == RF_OK);
+    CHECK(rf_trainer_create(&many, world, &SHAPE, &options, &err) == RF_OK);
+    for (int i = 0; i < 3; i++) { /* language modelling at all rows, then one row each */
+        make_sample(&s, i);
+        rf_trainer_features(one, &s.batch, alone, NULL);
+        rf_trainer_features(many, &s.batch, all, NULL);
+        memcpy(first, all, sizeof first);
+        rf_group_bcast(world, first, sizeof first, 0);
+        CHECK(memcmp(first, all, sizeof first) == 0);
+        for (int k = 0; k < s.batch.R * 30; k++)
+            CHECK(fabsf(all[k] - alone[k]) < 1e-5F);
+    }
+    rf_trainer_destroy(one);
+    rf_trainer_destroy(many);
+}
+
 static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *world)
 {
     struct rf_train_options options = options_for(0);
@@ -356,6 +412,8 @@ int main(int argc, char **argv)
         every_rank_hears_the_same_answer(&world, trainer);
     }
     rf_trainer_destroy(trainer);
+    features_explain_the_answers(&self);
+    features_are_the_same_on_any_number_of_ranks(&world, &self);
     a_step_that_is_not_finite_changes_nothing(&world);
     impossible_models_are_refused_everywhere(&world);
     status = check_result();
