@@ -1,7 +1,8 @@
 /* One story in four steps: set up (task, labels, trainer, where to start from),
  * train, predict, record. A job that is stopped in any of them writes a
  * checkpoint if it trained since the last one and comes back later: training
- * continues at its step, predicting starts over, which costs little.
+ * continues at its step, predicting starts over, which costs little. A probe
+ * fits a linear map instead of training, and starts over too.
  *
  * Files are read by every rank by itself and followed by an agreement; files
  * are written by the group's first rank, in one local function each. */
@@ -17,6 +18,7 @@
 #include "base/rng.h"
 #include "job/record.h"
 #include "mpi/ckpt.h"
+#include "mpi/probe.h"
 #include "mpi/trainer.h"
 
 enum { PREDICT_BATCH = 64, KEEP_CHECKPOINTS = 2, CURVE_POINTS = 200, ECE_BINS = 15 };
@@ -36,6 +38,9 @@ struct work {
     int32_t *index;        /* [batch] examples of a step */
     int32_t *scratch;      /* [batch] */
     float *p1, *weak;      /* [batch], [batch][2]: confidence loss */
+    struct rf_probe *probe; /* of RF_ROLE_PROBE, else NULL */
+    struct rf_probe_fit fit;
+    float *features;       /* [PREDICT_BATCH][width] for the probe */
     int64_t tokens, flops; /* of this job since its first step, kept in checkpoints */
     int64_t busy_us;       /* device-time of this lease inside steps */
     int64_t saved_step;
@@ -82,6 +87,10 @@ static enum rf_status set_up_memory(struct work *w, struct rf_error *err)
     w->scratch = calloc(n, sizeof *w->scratch);
     w->p1 = calloc(n, sizeof *w->p1);
     w->weak = calloc(n * 2, sizeof *w->weak);
+    if (job->role == RF_ROLE_PROBE)
+        w->features = calloc((size_t)PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
+    if (job->role == RF_ROLE_PROBE && w->features == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: features of %d", job->model->width);
     if (w->index == NULL || w->scratch == NULL || w->p1 == NULL || w->weak == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a batch of %zu", n);
     return RF_OK;
@@ -99,8 +108,44 @@ static enum rf_status read_labels(struct work *w, struct rf_error *err)
         return rf_fail(err, RF_ERR_CONFIG,
                        "job '%s': the confidence loss is defined for two classes, task '%s' has %d",
                        job->name, job->task->name, w->info->nclass);
+    if (job->role == RF_ROLE_PROBE && w->info->nclass > RF_SOFT_CLASSES)
+        return rf_fail(err, RF_ERR_CONFIG,
+                       "job '%s': a probe learns at most %d classes, task '%s' has %d", job->name,
+                       RF_SOFT_CLASSES, job->task->name, w->info->nclass);
     return rf_predictions_read(&w->labels, strong->n, w->info->nclass, 0, w->ctx->run_dir,
                                w->ctx->plan->jobs[job->label_job].name, err);
+}
+
+/* Local: where the task says what its tokens are made of, this rank's embeddings start as sums of
+ * the parts' vectors, so that what is learned of one square or one kind of man serves all
+ * tokens that share it. The variance is that of any other start. */
+static void compose_embeddings(struct work *w)
+{
+    const struct rf_task_info *info = w->info;
+    uint64_t stream = rf_rng_stream("token parts", 0);
+    int ntensors;
+    const struct rf_tensor *wte = rf_trainer_tensors(w->trainer, &ntensors);
+
+    while (strcmp(wte->name, "wte.weight") != 0)
+        wte++;
+    for (int64_t r = 0; r < wte->extent[0]; r++) {
+        const int32_t *part = &info->parts[(wte->offset[0] + r) * info->part_count];
+        float *row = &wte->data[r * wte->extent[1]];
+        int n = 0;
+
+        for (int k = 0; k < info->part_count; k++)
+            n += part[k] >= 0;
+        for (int64_t c = 0; n > 0 && c < wte->extent[1]; c++) {
+            double sum = 0.0;
+
+            for (int k = 0; k < info->part_count; k++)
+                if (part[k] >= 0)
+                    sum += rf_rng_normal(w->job->model_seed, stream,
+                                         (uint64_t)(part[k] * wte->extent[1] + c));
+            row[c] = (float)(0.02 * sum / sqrt(n));
+        }
+    }
+    rf_trainer_loaded(w->trainer, 0);
 }
 
 static enum rf_status make_trainer(struct work *w, struct rf_error *err)
@@ -117,9 +162,14 @@ static enum rf_status make_trainer(struct work *w, struct rf_error *err)
         .weight_decay = t->weight_decay, .clip = t->clip, .seed = w->job->model_seed,
         .max_B = t->batch > PREDICT_BATCH ? t->batch : PREDICT_BATCH, .max_T = w->info->context};
 
+    enum rf_status st;
+
     options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
     options.max_range = pretrain ? w->info->vocabulary : w->info->nclass;
-    return rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
+    st = rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
+    if (st == RF_OK && w->info->parts != NULL)
+        compose_embeddings(w);
+    return st;
 }
 
 static struct rf_ckpt_info describe(const struct work *w)
@@ -336,6 +386,50 @@ static enum rf_status train_step(struct work *w, int *bad_steps, struct rf_error
     return st;
 }
 
+/* Collective: the batch of at most PREDICT_BATCH examples of a split from `at` on. */
+static enum rf_status next_batch(struct work *w, enum rf_split split, int at,
+                                 struct rf_batch *batch, struct rf_error *err)
+{
+    int left = rf_task_split(w->task, split)->n - at;
+    int n = left < PREDICT_BATCH ? left : PREDICT_BATCH;
+    enum rf_status st;
+
+    for (int i = 0; i < n; i++)
+        w->index[i] = at + i;
+    st = rf_task_example_batch(w->task, split, w->index, n, &w->memory, batch, err);
+    return rf_agree(w->group, st, err);
+}
+
+/* Collective: the probe's map from the frozen model's features to the supervisor's labels. A
+ * probe that is stopped starts over: it leaves no checkpoint. */
+static enum rf_status fit_probe(struct work *w, struct rf_error *err)
+{
+    int n = rf_task_split(w->task, w->job->train_split)->n;
+    int64_t since;
+    struct rf_step_result nothing = {0};
+    enum rf_status st = rf_probe_create(&w->probe, w->group, n, w->job->model->width,
+                                        w->info->nclass, err);
+
+    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < n; at += PREDICT_BATCH) {
+        struct rf_step_result done = {0};
+        struct rf_batch batch;
+
+        since = rf_time_us();
+        st = next_batch(w, w->job->train_split, at, &batch, err);
+        if (st != RF_OK)
+            break;
+        rf_trainer_features(w->trainer, &batch, w->features, &done);
+        rf_probe_learn(w->probe, at, batch.R, w->features);
+        report(w, since, &done);
+    }
+    if (st != RF_OK || w->stop != RF_GO)
+        return st;
+    since = rf_time_us();
+    st = rf_probe_fit(w->probe, &w->labels, &w->fit, err);
+    report(w, since, &nothing);
+    return st;
+}
+
 static enum rf_status train(struct work *w, struct rf_error *err)
 {
     int bad_steps = 0;
@@ -343,11 +437,25 @@ static enum rf_status train(struct work *w, struct rf_error *err)
 
     if (w->job->role == RF_ROLE_ZERO_SHOT)
         return RF_OK;
+    if (w->job->role == RF_ROLE_PROBE)
+        return fit_probe(w, err);
     while (st == RF_OK && w->stop == RF_GO && rf_trainer_steps_done(w->trainer) < w->job->train->steps)
         st = train_step(w, &bad_steps, err);
     if (st == RF_OK)
         st = save(w, err);
     return st;
+}
+
+/* Collective: what the model says of a batch, or the probe of the model's features. */
+static void answer(struct work *w, const struct rf_batch *batch, float *prob, int32_t *best,
+                   struct rf_step_result *done)
+{
+    if (w->probe == NULL) {
+        rf_trainer_predict(w->trainer, batch, prob, best, done);
+        return;
+    }
+    rf_trainer_features(w->trainer, batch, w->features, done);
+    done->loss = rf_probe_answer(w->probe, w->features, batch->R, batch->target, prob, best);
 }
 
 /* Collective: what the model says of every example of a split, with the mean loss. p has
@@ -360,20 +468,15 @@ static enum rf_status predict(struct work *w, enum rf_split split, struct rf_pre
     enum rf_status st = RF_OK;
 
     for (int at = 0; st == RF_OK && w->stop == RF_GO && at < examples->n; at += PREDICT_BATCH) {
-        int n = examples->n - at < PREDICT_BATCH ? examples->n - at : PREDICT_BATCH;
         int64_t since = rf_time_us();
         struct rf_step_result done = {0};
         struct rf_batch batch;
 
-        for (int i = 0; i < n; i++)
-            w->index[i] = at + i;
-        st = rf_agree(w->group,
-                      rf_task_example_batch(w->task, split, w->index, n, &w->memory, &batch, err), err);
+        st = next_batch(w, split, at, &batch, err);
         if (st != RF_OK)
             break;
-        rf_trainer_predict(w->trainer, &batch, p->prob != NULL ? &p->prob[at * p->nclass] : NULL,
-                           &p->best[at], &done);
-        sum += done.loss * n;
+        answer(w, &batch, p->prob != NULL ? &p->prob[at * p->nclass] : NULL, &p->best[at], &done);
+        sum += done.loss * batch.R;
         report(w, since, &done);
     }
     for (int i = 0; p->truth != NULL && i < examples->n; i++)
@@ -440,6 +543,10 @@ static enum rf_status conclude(struct work *w, struct rf_error *err)
     rf_metrics_add(&metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
     if (w->curve.npoints > 0)
         rf_metrics_add(&metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
+    if (w->job->role == RF_ROLE_PROBE) {
+        rf_metrics_add(&metrics, "probe_lambda", w->fit.lambda);
+        rf_metrics_add(&metrics, "probe_held_out_agreement", w->fit.agreement);
+    }
     if (w->job->role != RF_ROLE_PRETRAIN) {
         if (w->job->role == RF_ROLE_WEAK)
             st = judge_split(w, RF_SPLIT_STRONG, "labels", 1, 0, &metrics, err);
@@ -458,6 +565,7 @@ static enum rf_status conclude(struct work *w, struct rf_error *err)
 
 static void tear_down(struct work *w)
 {
+    rf_probe_destroy(w->probe);
     rf_trainer_destroy(w->trainer);
     rf_predictions_clear(&w->labels);
     rf_batch_memory_free(&w->memory);
@@ -466,6 +574,7 @@ static void tear_down(struct work *w)
     free(w->scratch);
     free(w->p1);
     free(w->weak);
+    free(w->features);
 }
 
 /* Local: everything that may fail on one rank only, before the trainer is made. */

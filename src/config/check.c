@@ -6,6 +6,7 @@
 
 #include "alloc/policy.h"
 #include "data/chess_rules.h"
+#include "job/record.h"
 
 enum { PATH_TEXT = 200, PLACE_TEXT = 300 };
 
@@ -280,6 +281,24 @@ static enum rf_status want_start(const struct checker *c, int i, const char *key
     return RF_OK;
 }
 
+/* A probe asks what pretraining taught, and it learns few classes: a chess move is one of
+ * thousands. How many a text has is only known when it is read. */
+static enum rf_status want_probe(const struct checker *c, int i)
+{
+    const struct rf_experiment_spec *e = &c->spec->experiments[i];
+
+    if (e->pretrained[0] == '\0')
+        return refuse(c, "experiments", i, "controls",
+                      "expected no \"probe\", since 'pretrained' is empty: a probe reads what "
+                      "pretraining has taught the strong model");
+    if (strcmp(c->spec->tasks[find_task(c->spec, e->task)].source, "chess") == 0)
+        return refuse(c, "experiments", i, "controls",
+                      "expected no \"probe\", since a probe learns at most %d classes and task "
+                      "'%s' asks for chess moves",
+                      RF_SOFT_CLASSES, e->task);
+    return RF_OK;
+}
+
 static enum rf_status check_experiment(const struct checker *c, int i)
 {
     const struct rf_experiment_spec *e = &c->spec->experiments[i];
@@ -302,6 +321,8 @@ static enum rf_status check_experiment(const struct checker *c, int i)
     if (st == RF_OK && !e->xent && !e->confidence)
         st = refuse(c, "experiments", i, "losses",
                     "expected at least one of \"xent\" and \"confidence\", got none");
+    if (st == RF_OK && e->probe)
+        st = want_probe(c, i);
     if (st == RF_OK)
         st = want_ranks(c, "experiments", i, e->min, e->max);
     return st;

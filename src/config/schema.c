@@ -200,7 +200,8 @@ static const size_t loss_offsets[] = {offsetof(struct rf_experiment_spec, xent),
                                       offsetof(struct rf_experiment_spec, confidence)};
 static const size_t control_offsets[] = {
     offsetof(struct rf_experiment_spec, same_size),
-    offsetof(struct rf_experiment_spec, strong_on_weak_half)};
+    offsetof(struct rf_experiment_spec, strong_on_weak_half),
+    offsetof(struct rf_experiment_spec, probe)};
 
 static const struct rf_key experiment_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_experiment_spec, name), .required = 1},
@@ -246,7 +247,7 @@ static const struct rf_key experiment_keys[] = {
      .number = 0.2},
     {.key = "controls",
      .kind = RF_KEY_WORDS,
-     .words = "same-size strong-on-weak-half",
+     .words = "same-size strong-on-weak-half probe",
      .word_offsets = control_offsets,
      .text = ""},
     {.key = "seeds",

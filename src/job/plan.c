@@ -9,7 +9,7 @@
 const char *rf_role_name(enum rf_role role)
 {
     static const char *const names[] = {"pretrain",  "weak",      "student",  "ceiling",
-                                        "same-size", "weak-half", "zero-shot"};
+                                        "same-size", "weak-half", "zero-shot", "probe"};
 
     return names[role];
 }
@@ -125,7 +125,8 @@ static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell
 {
     struct rf_planned_job *job = &plan->jobs[plan->njobs];
     int weak_model = role == RF_ROLE_WEAK || role == RF_ROLE_SAME_SIZE;
-    int learns_labels = role == RF_ROLE_STUDENT || role == RF_ROLE_SAME_SIZE;
+    int learns_labels = role == RF_ROLE_STUDENT || role == RF_ROLE_SAME_SIZE ||
+                        role == RF_ROLE_PROBE;
     char what[40];
     enum rf_status st;
 
@@ -182,6 +183,8 @@ static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell, st
         st = add_cell(plan, cell, RF_ROLE_SAME_SIZE, RF_LOSS_XENT, err);
     if (st == RF_OK && from->strong_on_weak_half)
         st = add_cell(plan, cell, RF_ROLE_WEAK_HALF, RF_LOSS_XENT, err);
+    if (st == RF_OK && from->probe)
+        st = add_cell(plan, cell, RF_ROLE_PROBE, RF_LOSS_XENT, err);
     return st;
 }
 
@@ -203,6 +206,11 @@ static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_r
     st = find_start(plan, from->name, from->pretrained, &cell.strong_start, err);
     if (st == RF_OK)
         st = find_start(plan, from->name, from->weak_pretrained, &cell.weak_start, err);
+    if (st == RF_OK && from->probe && cell.strong_start < 0)
+        st = rf_fail(err, RF_ERR_CONFIG,
+                     "experiment '%s': the control \"probe\" reads a pretrained strong model, and "
+                     "'pretrained' names none",
+                     from->name);
     for (int k = 0; st == RF_OK && k < from->seeds; k++) {
         cell.repeat = k;
         cell.task_seed = (uint64_t)spec->seed + (uint64_t)k;
@@ -262,7 +270,7 @@ enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_
 
     *plan = (struct rf_job_plan){0};
     for (int i = 0; i < spec->nexperiments; i++)
-        room += 1 + 6 * (size_t)spec->experiments[i].seeds;
+        room += 1 + 7 * (size_t)spec->experiments[i].seeds;
     if (room == 0)
         return rf_fail(err, RF_ERR_CONFIG, "there is nothing to run: no jobs and no experiments");
     plan->jobs = calloc(room, sizeof *plan->jobs);

@@ -9,6 +9,8 @@
  *                            order, from the same start
  *   NAME.s<k>.same-size      control: a weak-sized student of the weak labels
  *   NAME.s<k>.weak-half      control: the strong model on ground truth of the weak half
+ *   NAME.s<k>.probe          control: a linear map from the features of the strong model, as
+ *                            pretraining left it, to the weak labels
  *
  * and once NAME.zero-shot, the strong model as pretraining left it. Jobs are in the order of
  * their submission, each behind those it depends on (a job is not submitted before they are);
@@ -25,7 +27,8 @@ enum rf_role {
     RF_ROLE_CEILING,
     RF_ROLE_SAME_SIZE,
     RF_ROLE_WEAK_HALF,
-    RF_ROLE_ZERO_SHOT
+    RF_ROLE_ZERO_SHOT,
+    RF_ROLE_PROBE
 };
 
 enum rf_loss { RF_LOSS_XENT, RF_LOSS_CONFIDENCE };

@@ -55,6 +55,7 @@ struct rf_experiment_spec {
     double confidence_alpha, confidence_warmup;
     int same_size;              /* control: a weak-sized student */
     int strong_on_weak_half;    /* control: the strong model on the weak model's own half */
+    int probe;                  /* control: a linear map on the strong model's features */
     int seeds;                  /* repeats, each with its own split, init and order */
     int bootstrap;              /* resamples for the interval */
     int min, max;

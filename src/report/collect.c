@@ -7,13 +7,13 @@
 
 /* The jobs of one repeat of an experiment, -1 where there is none. */
 struct cell_jobs {
-    int32_t weak, student, ceiling, same_size, weak_half;
+    int32_t weak, student, ceiling, same_size, weak_half, probe;
 };
 
 static struct cell_jobs find_cell(const struct rf_job_plan *plan, int experiment, int repeat,
                                   enum rf_loss loss)
 {
-    struct cell_jobs cell = {-1, -1, -1, -1, -1};
+    struct cell_jobs cell = {-1, -1, -1, -1, -1, -1};
 
     for (int32_t i = 0; i < plan->njobs; i++) {
         const struct rf_planned_job *job = &plan->jobs[i];
@@ -28,6 +28,8 @@ static struct cell_jobs find_cell(const struct rf_job_plan *plan, int experiment
             cell.same_size = i;
         else if (job->role == RF_ROLE_WEAK_HALF)
             cell.weak_half = i;
+        else if (job->role == RF_ROLE_PROBE)
+            cell.probe = i;
         else if (job->role == RF_ROLE_STUDENT && job->loss == loss)
             cell.student = i;
     }
@@ -182,13 +184,14 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
                          int experiment, enum rf_loss loss, int repeats,
                          struct rf_experiment_result *result)
 {
-    struct mean same = {0}, half = {0}, zero = {0}, ece = {0}, brier = {0};
+    struct mean same = {0}, half = {0}, probe = {0}, zero = {0}, ece = {0}, brier = {0};
 
     for (int k = 0; k < repeats; k++) {
         struct cell_jobs cell = find_cell(plan, experiment, k, loss);
 
         add_metric(&same, c, cell.same_size, "test_accuracy");
         add_metric(&half, c, cell.weak_half, "test_accuracy");
+        add_metric(&probe, c, cell.probe, "test_accuracy");
         add_metric(&ece, c, cell.student, "test_ece");
         add_metric(&brier, c, cell.student, "test_brier");
     }
@@ -197,6 +200,7 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
             add_metric(&zero, c, i, "test_accuracy");
     result->same_size = mean_of(&same);
     result->strong_on_weak_half = mean_of(&half);
+    result->probe = mean_of(&probe);
     result->zero_shot = mean_of(&zero);
     result->ece = mean_of(&ece);
     result->brier = mean_of(&brier);

@@ -299,6 +299,7 @@ static json_t *experiments(struct document *doc, const struct rf_results *result
         set_number(doc, item, "zero_shot", experiment->zero_shot);
         set_number(doc, item, "same_size", experiment->same_size);
         set_number(doc, item, "strong_on_weak_half", experiment->strong_on_weak_half);
+        set_number(doc, item, "probe", experiment->probe);
         set(doc, item, "agreement", agreement_object(doc, &experiment->agreement));
         set_number(doc, item, "ece", experiment->ece);
         set_number(doc, item, "brier", experiment->brier);

@@ -205,6 +205,7 @@ static void add_controls(struct rf_text *page, const json_t *experiments)
                                            "zero-shot",
                                            "same size",
                                            "strong, weak half",
+                                           "linear probe",
                                            "agrees, weak right",
                                            "agrees, weak wrong",
                                            "corrected",
@@ -214,7 +215,7 @@ static void add_controls(struct rf_text *page, const json_t *experiments)
     size_t n = json_array_size(experiments);
 
     rf_markup_table(page, "Controls, and what the student took over from its supervisor",
-                    "llrrrrrrrrr", headings);
+                    "llrrrrrrrrrr", headings);
     for (size_t i = 0; i < n && i < MOST_ROWS; i++) {
         const json_t *experiment = json_array_get(experiments, i);
         const json_t *agreement = json_object_get(experiment, "agreement");
@@ -225,6 +226,7 @@ static void add_controls(struct rf_text *page, const json_t *experiments)
         rf_markup_number(page, rf_json_number(experiment, "zero_shot"), 3, "");
         rf_markup_number(page, rf_json_number(experiment, "same_size"), 3, "");
         rf_markup_number(page, rf_json_number(experiment, "strong_on_weak_half"), 3, "");
+        rf_markup_number(page, rf_json_number(experiment, "probe"), 3, "");
         rf_markup_number(page, rf_json_number(agreement, "supervisor_right"), 3, "");
         rf_markup_number(page, rf_json_number(agreement, "supervisor_wrong"), 3, "");
         rf_markup_number(page, rf_json_number(agreement, "corrected"), 3, "");

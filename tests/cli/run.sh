@@ -19,6 +19,11 @@ for n in 3 4 5; do
         [ "$(json "r$n/results.json" 'len(d["experiments"])')" = 2 ] || fail "results.json: experiments"
         [ "$(json "r$n/results.json" 'all(j["state"] == "done" for j in d["jobs"])')" = True ] ||
             fail "results.json: a job is not done"
+        # the probe has left what the others leave, with probabilities
+        [ "$(json "r$n/results.json" 'all(0 < e["probe"] <= 1 for e in d["experiments"])')" = True ] ||
+            fail "results.json: no probe"
+        awk -F'\t' 'NF != 4 || $3 <= 0 || $4 <= 0 || $3 + $4 < 0.999999 || $3 + $4 > 1.000001 { exit 1 }' \
+            "r$n/jobs/w2s.s0.probe.test" || fail "the probe's predictions are no distributions"
         # device-time of the accounts at the root adds up to that of the jobs
         [ "$(json "r$n/results.json" \
             'abs(sum(a["device_s"] for a in d["accounts"] if "." not in a["name"]) - sum(j["device_s"] for j in d["jobs"])) < 1e-3')" = True ] ||

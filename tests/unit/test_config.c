@@ -164,6 +164,30 @@ static void overrides_reach_members_by_position_and_by_name(void **state)
     rf_run_spec_clear(&spec);
 }
 
+static void a_probe_wants_pretraining_and_few_classes(void **state)
+{
+    static const char *const probe[] = {"experiments.w2s.controls=[\"probe\"]",
+                                        "experiments.w2s.pretrained=\"\""};
+    static const char *const chess[] = {
+        "experiments.w2s.controls=[\"probe\"]",
+        "tasks=({name=\"material\";source=\"chess\";path=\"p.tsv\";})"};
+    struct rf_run_spec spec;
+    struct rf_error err = {RF_OK, ""};
+
+    (void)state;
+    assert_int_equal(rf_config_parse(&spec, good, strlen(good), "day.cfg", probe, 1, &err), RF_OK);
+    assert_int_equal(spec.experiments[0].probe, 1);
+    assert_int_equal(spec.experiments[0].strong_on_weak_half, 0);
+    rf_run_spec_clear(&spec);
+    assert_int_equal(rf_config_parse(&spec, good, strlen(good), "day.cfg", probe, 2, &err),
+                     RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "key 'experiments.[0].controls': expected no \"probe\", "
+                                     "since 'pretrained' is empty"));
+    assert_int_equal(rf_config_parse(&spec, good, strlen(good), "day.cfg", chess, 2, &err),
+                     RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "at most 16 classes"));
+}
+
 static void input_paths_start_from_the_folder_of_the_file(void **state)
 {
     static const char task[] =
@@ -428,6 +452,7 @@ int main(void)
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(the_digest_depends_on_every_value),
         cmocka_unit_test(overrides_reach_members_by_position_and_by_name),
+        cmocka_unit_test(a_probe_wants_pretraining_and_few_classes),
         cmocka_unit_test(input_paths_start_from_the_folder_of_the_file),
         cmocka_unit_test(every_mistake_is_named_with_its_key),
         cmocka_unit_test(mistakes_in_the_file_are_named_with_their_line),

@@ -17,7 +17,7 @@ static struct rf_pretrain_spec pretrain = {
 static struct rf_experiment_spec experiment = {
     .name = "exp", .account = "alignment", .task = "question", .weak = "small", .strong = "big",
     .pretrained = "pretrain", .xent = 1, .confidence = 1, .same_size = 1, .seeds = 2, .min = 1,
-    .max = 1, .strong_on_weak_half = 1};
+    .max = 1, .strong_on_weak_half = 1, .probe = 1};
 
 static struct rf_run_spec spec_of(void)
 {
@@ -42,7 +42,7 @@ static void an_experiment_becomes_its_jobs_in_order_of_dependence(void **unused)
 
     (void)unused;
     assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
-    assert_int_equal(plan.njobs, 1 + 1 + 2 * 6);
+    assert_int_equal(plan.njobs, 1 + 1 + 2 * 7);
     for (int32_t i = 0; i < plan.njobs; i++)
         for (int32_t k = 0; k < plan.jobs[i].nafter; k++)
             assert_true(plan.jobs[i].after[k] < i);
@@ -109,6 +109,39 @@ static void a_start_from_another_model_is_refused(void **unused)
     assert_non_null(strstr(err.text, "'nobody'"));
 }
 
+/* What the strong model knew before: weak labels and strong examples as the student has them, but
+ * the model as pretraining left it. */
+static void a_probe_differs_from_the_student_in_its_model_alone(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_experiment_spec scratch = experiment;
+    struct rf_job_plan plan;
+    struct rf_error err;
+    const struct rf_planned_job *probe, *student;
+
+    (void)unused;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    probe = named(&plan, "exp.s1.probe");
+    student = named(&plan, "exp.s1.student-xent");
+    assert_non_null(probe);
+    assert_non_null(student);
+    assert_int_equal(probe->label_job, student->label_job);
+    assert_int_equal(probe->init_job, student->init_job);
+    assert_int_equal(probe->train_split, student->train_split);
+    assert_true(probe->task_seed == student->task_seed);
+    assert_string_equal(probe->model->name, "big");
+    rf_job_plan_clear(&plan);
+
+    scratch.pretrained[0] = '\0';
+    spec.experiments = &scratch;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "'pretrained' names none"));
+    scratch.probe = 0;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    assert_null(named(&plan, "exp.s1.probe"));
+    rf_job_plan_clear(&plan);
+}
+
 static void two_jobs_of_one_name_are_refused(void **unused)
 {
     struct rf_run_spec spec = spec_of();
@@ -161,6 +194,7 @@ int main(void)
         cmocka_unit_test(student_and_ceiling_differ_in_their_labels_alone),
         cmocka_unit_test(seeds_differ_in_split_and_initial_values),
         cmocka_unit_test(a_start_from_another_model_is_refused),
+        cmocka_unit_test(a_probe_differs_from_the_student_in_its_model_alone),
         cmocka_unit_test(two_jobs_of_one_name_are_refused),
         cmocka_unit_test(jobs_stand_in_the_order_of_their_submission),
     };

@@ -107,6 +107,7 @@ static void void_results_are_null_and_say_why(void **state)
     assert_int_equal(json_array_size(json_object_get(good, "pgr_ci")), 2);
     assert_null(json_object_get(good, "void"));
     assert_true(json_is_null(json_object_get(good, "same_size"))); /* NAN */
+    assert_true(number_at(good, "probe") == 0.73);
     assert_true(json_is_null(json_object_get(none, "pgr")));
     assert_true(json_is_null(json_object_get(none, "pgr_ci")));
     assert_non_null(
