@@ -1,5 +1,5 @@
 /* One story in four steps: set up (task, labels, trainer, where to start from),
- * train, predict, record. A job that is stopped in any of them writes a
+ * train, predict, record; the last two are in judge.c. A job that is stopped in any of them writes a
  * checkpoint if it trained since the last one and comes back later: training
  * continues at its step, predicting starts over, which costs little. A probe
  * fits a linear map instead of training, and starts over too.
@@ -18,34 +18,9 @@
 #include "base/rng.h"
 #include "job/record.h"
 #include "mpi/ckpt.h"
-#include "mpi/probe.h"
-#include "mpi/trainer.h"
+#include "mpi/work.h"
 
-enum { PREDICT_BATCH = 64, KEEP_CHECKPOINTS = 2, CURVE_POINTS = 200, ECE_BINS = 15 };
-
-/* One job at work. */
-struct work {
-    const struct rf_job_context *ctx;
-    const struct rf_planned_job *job;
-    const struct rf_group *group;
-    struct rf_lease *lease;
-    const struct rf_task *task; /* borrowed from the context */
-    const struct rf_task_info *info;
-    struct rf_trainer *trainer;
-    struct rf_predictions labels; /* of the supervisor; n = 0 without */
-    struct rf_batch_memory memory;
-    struct rf_curve curve; /* the same on every rank; written by the first */
-    int32_t *index;        /* [batch] examples of a step */
-    int32_t *scratch;      /* [batch] */
-    float *p1, *weak;      /* [batch], [batch][2]: confidence loss */
-    struct rf_probe *probe; /* of RF_ROLE_PROBE, else NULL */
-    struct rf_probe_fit fit;
-    float *features;       /* [PREDICT_BATCH][width] for the probe */
-    int64_t tokens, flops; /* of this job since its first step, kept in checkpoints */
-    int64_t busy_us;       /* device-time of this lease inside steps */
-    int64_t saved_step;
-    enum rf_stop stop;
-};
+enum { KEEP_CHECKPOINTS = 2, CURVE_POINTS = 200 };
 
 void rf_job_context_clear(struct rf_job_context *ctx)
 {
@@ -78,17 +53,17 @@ static enum rf_status ckpt_dir_of(const struct rf_job_context *ctx, int32_t job,
 }
 
 /* Local: what a step needs besides the trainer. */
-static enum rf_status set_up_memory(struct work *w, struct rf_error *err)
+static enum rf_status set_up_memory(struct rf_job_work *w, struct rf_error *err)
 {
     const struct rf_planned_job *job = w->job;
     size_t n = (size_t)job->train->batch;
 
-    w->index = calloc(n > PREDICT_BATCH ? n : PREDICT_BATCH, sizeof *w->index);
+    w->index = calloc(n > RF_PREDICT_BATCH ? n : RF_PREDICT_BATCH, sizeof *w->index);
     w->scratch = calloc(n, sizeof *w->scratch);
     w->p1 = calloc(n, sizeof *w->p1);
     w->weak = calloc(n * 2, sizeof *w->weak);
     if (job->role == RF_ROLE_PROBE)
-        w->features = calloc((size_t)PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
+        w->features = calloc((size_t)RF_PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
     if (job->role == RF_ROLE_PROBE && w->features == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: features of %d", job->model->width);
     if (w->index == NULL || w->scratch == NULL || w->p1 == NULL || w->weak == NULL)
@@ -97,7 +72,7 @@ static enum rf_status set_up_memory(struct work *w, struct rf_error *err)
 }
 
 /* Local: the supervisor's labels, without which a student cannot start. */
-static enum rf_status read_labels(struct work *w, struct rf_error *err)
+static enum rf_status read_labels(struct rf_job_work *w, struct rf_error *err)
 {
     const struct rf_examples *strong = rf_task_split(w->task, RF_SPLIT_STRONG);
     const struct rf_planned_job *job = w->job;
@@ -119,7 +94,7 @@ static enum rf_status read_labels(struct work *w, struct rf_error *err)
 /* Local: where the task says what its tokens are made of, this rank's embeddings start as sums of
  * the parts' vectors, so that what is learned of one square or one kind of man serves all
  * tokens that share it. The variance is that of any other start. */
-static void compose_embeddings(struct work *w)
+static void compose_embeddings(struct rf_job_work *w)
 {
     const struct rf_task_info *info = w->info;
     uint64_t stream = rf_rng_stream("token parts", 0);
@@ -148,7 +123,7 @@ static void compose_embeddings(struct work *w)
     rf_trainer_loaded(w->trainer, 0);
 }
 
-static enum rf_status make_trainer(struct work *w, struct rf_error *err)
+static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
 {
     const struct rf_model_spec *m = w->job->model;
     const struct rf_train_spec *t = w->job->train;
@@ -160,7 +135,7 @@ static enum rf_status make_trainer(struct work *w, struct rf_error *err)
         .bf16 = t->bf16, .steps = t->steps, .lr = t->lr, .min_lr_ratio = t->min_lr_ratio,
         .warmup = t->warmup, .beta1 = t->beta1, .beta2 = t->beta2, .eps = 1e-8,
         .weight_decay = t->weight_decay, .clip = t->clip, .seed = w->job->model_seed,
-        .max_B = t->batch > PREDICT_BATCH ? t->batch : PREDICT_BATCH, .max_T = w->info->context};
+        .max_B = t->batch > RF_PREDICT_BATCH ? t->batch : RF_PREDICT_BATCH, .max_T = w->info->context};
 
     enum rf_status st;
 
@@ -172,7 +147,7 @@ static enum rf_status make_trainer(struct work *w, struct rf_error *err)
     return st;
 }
 
-static struct rf_ckpt_info describe(const struct work *w)
+static struct rf_ckpt_info describe(const struct rf_job_work *w)
 {
     const struct rf_model_spec *m = w->job->model;
     struct rf_ckpt_info info = {.step = rf_trainer_steps_done(w->trainer),
@@ -194,7 +169,7 @@ static struct rf_ckpt_info describe(const struct work *w)
 
 /* Collective: loads the newest checkpoint in dir, if any; all tensors, or the
  * parameters alone. The first rank looks, so that all load the same file. */
-static enum rf_status load_newest(struct work *w, const char *dir, int params_only, int *found,
+static enum rf_status load_newest(struct rf_job_work *w, const char *dir, int params_only, int *found,
                                   struct rf_ckpt_info *info, struct rf_error *err)
 {
     char path[RF_PATH_BYTES] = "";
@@ -224,7 +199,7 @@ static enum rf_status load_newest(struct work *w, const char *dir, int params_on
 }
 
 /* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
-static enum rf_status find_start(struct work *w, int32_t id, struct rf_error *err)
+static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_error *err)
 {
     struct rf_ckpt_info info = {0};
     char dir[RF_PATH_BYTES];
@@ -255,7 +230,7 @@ static enum rf_status find_start(struct work *w, int32_t id, struct rf_error *er
 }
 
 /* Collective: checkpoint, then the curve beside it, then word to the coordinator. */
-static enum rf_status save(struct work *w, struct rf_error *err)
+static enum rf_status save(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_ckpt_info info = describe(w);
     struct rf_digest content;
@@ -284,21 +259,8 @@ static enum rf_status save(struct work *w, struct rf_error *err)
     return RF_OK;
 }
 
-/* Tells the lease what was done since `since` and hears whether to go on. */
-static void report(struct work *w, int64_t since_us, const struct rf_step_result *done)
-{
-    struct rf_reading reading = {.busy_us = (rf_time_us() - since_us) * w->group->size,
-                                 .tokens = done->tokens,
-                                 .flops = done->flops,
-                                 .step = rf_trainer_steps_done(w->trainer)};
-
-    w->tokens += done->tokens;
-    w->flops += done->flops;
-    w->stop = rf_lease_poll(w->lease, w->group, &reading);
-}
-
 /* Swaps the ground truth of a batch for the supervisor's labels. */
-static void use_labels(struct work *w, struct rf_batch *batch)
+static void use_labels(struct rf_job_work *w, struct rf_batch *batch)
 {
     const struct rf_predictions *labels = &w->labels;
     int K = labels->nclass;
@@ -316,7 +278,7 @@ static void use_labels(struct work *w, struct rf_batch *batch)
 }
 
 /* The auxiliary-confidence targets of this batch: one forward pass more. */
-static void add_confidence(struct work *w, struct rf_batch *batch, int64_t step,
+static void add_confidence(struct rf_job_work *w, struct rf_batch *batch, int64_t step,
                            struct rf_step_result *extra)
 {
     double progress = (double)step / w->job->train->steps;
@@ -331,7 +293,7 @@ static void add_confidence(struct work *w, struct rf_batch *batch, int64_t step,
 }
 
 /* Local: the batch of a step, a function of the step alone. */
-static enum rf_status make_batch(struct work *w, int64_t step, struct rf_batch *batch,
+static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_batch *batch,
                                  struct rf_error *err)
 {
     const struct rf_planned_job *job = w->job;
@@ -344,7 +306,7 @@ static enum rf_status make_batch(struct work *w, int64_t step, struct rf_batch *
 }
 
 /* Local: at most CURVE_POINTS points over the whole of training, first and last among them. */
-static enum rf_status note(struct work *w, int64_t step, const struct rf_step_result *done,
+static enum rf_status note(struct rf_job_work *w, int64_t step, const struct rf_step_result *done,
                            struct rf_error *err)
 {
     int64_t steps = w->job->train->steps, every = (steps + CURVE_POINTS - 1) / CURVE_POINTS;
@@ -357,7 +319,7 @@ static enum rf_status note(struct work *w, int64_t step, const struct rf_step_re
 }
 
 /* Collective: one step, its record, and a checkpoint where one is due. */
-static enum rf_status train_step(struct work *w, int *bad_steps, struct rf_error *err)
+static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct rf_error *err)
 {
     struct rf_batch batch;
     struct rf_step_result done = {0}, extra = {0};
@@ -376,7 +338,7 @@ static enum rf_status train_step(struct work *w, int *bad_steps, struct rf_error
     st = note(w, step + 1, &done, err);
     done.tokens += extra.tokens;
     done.flops += extra.flops;
-    report(w, since, &done);
+    rf_job_report(w, since, &done);
     if (*bad_steps >= 10)
         st = rf_fail(err, RF_ERR_INPUT, "job '%s': ten steps in a row up to %lld had no finite loss; "
                      "a lower learning rate may help", w->job->name, (long long)step + 1);
@@ -386,23 +348,9 @@ static enum rf_status train_step(struct work *w, int *bad_steps, struct rf_error
     return st;
 }
 
-/* Collective: the batch of at most PREDICT_BATCH examples of a split from `at` on. */
-static enum rf_status next_batch(struct work *w, enum rf_split split, int at,
-                                 struct rf_batch *batch, struct rf_error *err)
-{
-    int left = rf_task_split(w->task, split)->n - at;
-    int n = left < PREDICT_BATCH ? left : PREDICT_BATCH;
-    enum rf_status st;
-
-    for (int i = 0; i < n; i++)
-        w->index[i] = at + i;
-    st = rf_task_example_batch(w->task, split, w->index, n, &w->memory, batch, err);
-    return rf_agree(w->group, st, err);
-}
-
 /* Collective: the probe's map from the frozen model's features to the supervisor's labels. A
  * probe that is stopped starts over: it leaves no checkpoint. */
-static enum rf_status fit_probe(struct work *w, struct rf_error *err)
+static enum rf_status fit_probe(struct rf_job_work *w, struct rf_error *err)
 {
     int n = rf_task_split(w->task, w->job->train_split)->n;
     int64_t since;
@@ -410,27 +358,27 @@ static enum rf_status fit_probe(struct work *w, struct rf_error *err)
     enum rf_status st = rf_probe_create(&w->probe, w->group, n, w->job->model->width,
                                         w->info->nclass, err);
 
-    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < n; at += PREDICT_BATCH) {
+    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < n; at += RF_PREDICT_BATCH) {
         struct rf_step_result done = {0};
         struct rf_batch batch;
 
         since = rf_time_us();
-        st = next_batch(w, w->job->train_split, at, &batch, err);
+        st = rf_job_next_batch(w, w->job->train_split, at, &batch, err);
         if (st != RF_OK)
             break;
         rf_trainer_features(w->trainer, &batch, w->features, &done);
         rf_probe_learn(w->probe, at, batch.R, w->features);
-        report(w, since, &done);
+        rf_job_report(w, since, &done);
     }
     if (st != RF_OK || w->stop != RF_GO)
         return st;
     since = rf_time_us();
     st = rf_probe_fit(w->probe, &w->labels, &w->fit, err);
-    report(w, since, &nothing);
+    rf_job_report(w, since, &nothing);
     return st;
 }
 
-static enum rf_status train(struct work *w, struct rf_error *err)
+static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
 {
     int bad_steps = 0;
     enum rf_status st = RF_OK;
@@ -446,124 +394,7 @@ static enum rf_status train(struct work *w, struct rf_error *err)
     return st;
 }
 
-/* Collective: what the model says of a batch, or the probe of the model's features. */
-static void answer(struct work *w, const struct rf_batch *batch, float *prob, int32_t *best,
-                   struct rf_step_result *done)
-{
-    if (w->probe == NULL) {
-        rf_trainer_predict(w->trainer, batch, prob, best, done);
-        return;
-    }
-    rf_trainer_features(w->trainer, batch, w->features, done);
-    done->loss = rf_probe_answer(w->probe, w->features, batch->R, batch->target, prob, best);
-}
-
-/* Collective: what the model says of every example of a split, with the mean loss. p has
- * room for them. Stops early, with p incomplete, when the lease says so. */
-static enum rf_status predict(struct work *w, enum rf_split split, struct rf_predictions *p,
-                              double *loss, struct rf_error *err)
-{
-    const struct rf_examples *examples = rf_task_split(w->task, split);
-    double sum = 0.0;
-    enum rf_status st = RF_OK;
-
-    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < examples->n; at += PREDICT_BATCH) {
-        int64_t since = rf_time_us();
-        struct rf_step_result done = {0};
-        struct rf_batch batch;
-
-        st = next_batch(w, split, at, &batch, err);
-        if (st != RF_OK)
-            break;
-        answer(w, &batch, p->prob != NULL ? &p->prob[at * p->nclass] : NULL, &p->best[at], &done);
-        sum += done.loss * batch.R;
-        report(w, since, &done);
-    }
-    for (int i = 0; p->truth != NULL && i < examples->n; i++)
-        p->truth[i] = examples->label[i];
-    *loss = examples->n > 0 ? sum / examples->n : NAN;
-    return st;
-}
-
-static double accuracy(const int32_t *best, const int32_t *truth, int n)
-{
-    int right = 0;
-
-    for (int i = 0; i < n; i++)
-        right += best[i] == truth[i];
-    return n > 0 ? (double)right / n : NAN;
-}
-
-/* Local, first rank: predictions of one split to its file. */
-static enum rf_status write_predictions(const struct work *w, const struct rf_predictions *p,
-                                        struct rf_error *err)
-{
-    return rf_predictions_write(p, w->ctx->run_dir, w->job->name, err);
-}
-
-/* Collective: predicts a split and notes its metrics under prefix; writes the file when asked. */
-static enum rf_status judge_split(struct work *w, enum rf_split split, const char *prefix, int write,
-                                  int with_truth, struct rf_metrics *metrics, struct rf_error *err)
-{
-    const struct rf_examples *examples = rf_task_split(w->task, split);
-    struct rf_predictions p;
-    char name[RF_METRIC_NAME];
-    double loss;
-    enum rf_status st;
-
-    st = rf_agree(w->group,
-                  rf_predictions_make(&p, examples->n, w->info->nclass, with_truth, err), err);
-    if (st != RF_OK)
-        return st;
-    st = predict(w, split, &p, &loss, err);
-    if (st == RF_OK && w->stop == RF_GO) {
-        snprintf(name, sizeof name, "%s_accuracy", prefix);
-        rf_metrics_add(metrics, name, accuracy(p.best, examples->label, p.n));
-        snprintf(name, sizeof name, "%s_loss", prefix);
-        rf_metrics_add(metrics, name, loss);
-        if (p.prob != NULL && split == RF_SPLIT_TEST) {
-            rf_metrics_add(metrics, "test_ece",
-                           rf_w2s_ece(p.prob, examples->label, p.n, p.nclass, ECE_BINS));
-            rf_metrics_add(metrics, "test_brier",
-                           rf_w2s_brier(p.prob, examples->label, p.n, p.nclass));
-        }
-        if (write && w->group->rank == 0)
-            st = write_predictions(w, &p, err);
-    }
-    rf_predictions_clear(&p);
-    return rf_agree(w->group, st, err);
-}
-
-/* Collective: what is left behind. The locked test set is touched here alone, once per model. */
-static enum rf_status conclude(struct work *w, struct rf_error *err)
-{
-    struct rf_metrics metrics = {0};
-    enum rf_status st = RF_OK;
-
-    rf_metrics_add(&metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
-    if (w->curve.npoints > 0)
-        rf_metrics_add(&metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
-    if (w->job->role == RF_ROLE_PROBE) {
-        rf_metrics_add(&metrics, "probe_lambda", w->fit.lambda);
-        rf_metrics_add(&metrics, "probe_held_out_agreement", w->fit.agreement);
-    }
-    if (w->job->role != RF_ROLE_PRETRAIN) {
-        if (w->job->role == RF_ROLE_WEAK)
-            st = judge_split(w, RF_SPLIT_STRONG, "labels", 1, 0, &metrics, err);
-        if (st == RF_OK && w->stop == RF_GO)
-            st = judge_split(w, RF_SPLIT_VALIDATION, "validation", 0, 0, &metrics, err);
-        if (st == RF_OK && w->stop == RF_GO)
-            st = judge_split(w, RF_SPLIT_TEST, "test", 1, 1, &metrics, err);
-    }
-    if (st == RF_OK && w->stop == RF_GO && w->group->rank == 0) {
-        st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
-        if (st == RF_OK)
-            st = rf_record_metrics_write(&metrics, w->ctx->run_dir, w->job->name, err);
-    }
-    return rf_agree(w->group, st, err);
-}
-
-static void tear_down(struct work *w)
+static void tear_down(struct rf_job_work *w)
 {
     rf_probe_destroy(w->probe);
     rf_trainer_destroy(w->trainer);
@@ -578,7 +409,7 @@ static void tear_down(struct work *w)
 }
 
 /* Local: everything that may fail on one rank only, before the trainer is made. */
-static enum rf_status set_up(struct work *w, struct rf_job_context *ctx, struct rf_error *err)
+static enum rf_status set_up(struct rf_job_work *w, struct rf_job_context *ctx, struct rf_error *err)
 {
     enum rf_status st = open_task(ctx, w->job, err);
 
@@ -596,7 +427,7 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
                            struct rf_lease *lease, struct rf_error *err)
 {
     struct rf_job_context *ctx = ctx_;
-    struct work w = {.ctx = ctx, .job = &ctx->plan->jobs[job], .group = group, .lease = lease,
+    struct rf_job_work w = {.ctx = ctx, .job = &ctx->plan->jobs[job], .group = group, .lease = lease,
                      .saved_step = -1, .stop = RF_GO};
     enum rf_status st;
 
@@ -608,7 +439,7 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
     if (st == RF_OK)
         st = train(&w, err);
     if (st == RF_OK && w.stop == RF_GO)
-        st = conclude(&w, err);
+        st = rf_job_conclude(&w, err);
     tear_down(&w);
     if (st != RF_OK)
         return RF_OUTCOME_FAILED;

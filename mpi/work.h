@@ -1,0 +1,47 @@
+/* work.h - one job at work: what the two halves of a job's body share.
+ *
+ * job.c sets up and trains; judge.c predicts and records. Nobody else includes this. */
+#ifndef RF_MPI_WORK_H
+#define RF_MPI_WORK_H
+
+#include "job/record.h"
+#include "mpi/job.h"
+#include "mpi/probe.h"
+#include "mpi/trainer.h"
+
+enum { RF_PREDICT_BATCH = 64 };
+
+struct rf_job_work {
+    const struct rf_job_context *ctx;
+    const struct rf_planned_job *job;
+    const struct rf_group *group;
+    struct rf_lease *lease;
+    const struct rf_task *task; /* borrowed from the context */
+    const struct rf_task_info *info;
+    struct rf_trainer *trainer;
+    struct rf_predictions labels; /* of the supervisor; n = 0 without */
+    struct rf_batch_memory memory;
+    struct rf_curve curve; /* the same on every rank; written by the first */
+    int32_t *index;        /* [batch] examples of a step */
+    int32_t *scratch;      /* [batch] */
+    float *p1, *weak;      /* [batch], [batch][2]: confidence loss */
+    struct rf_probe *probe; /* of RF_ROLE_PROBE, else NULL */
+    struct rf_probe_fit fit; /* what it chose */
+    float *features;       /* [RF_PREDICT_BATCH][width] for the probe */
+    int64_t tokens, flops; /* of this job since its first step, kept in checkpoints */
+    int64_t busy_us;       /* device-time of this lease inside steps */
+    int64_t saved_step;
+    enum rf_stop stop;
+};
+
+/* Collective: tells the lease what was done since since_us and hears whether to go on. */
+void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step_result *done);
+
+/* Collective: the batch of at most RF_PREDICT_BATCH examples of a split from `at` on. */
+enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
+                                 struct rf_batch *batch, struct rf_error *err);
+
+/* Collective: what is left behind. The locked test set is touched here alone, once per model. */
+enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err);
+
+#endif
