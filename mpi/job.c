@@ -1,8 +1,9 @@
 /* One story in four steps: set up (task, labels, trainer, where to start from),
- * train, predict, record; the last two are in judge.c. A job that is stopped in any of them writes a
- * checkpoint if it trained since the last one and comes back later: training
- * continues at its step, predicting starts over, which costs little. A probe
- * fits a linear map instead of training, and starts over too.
+ * train, predict, record; the last two are in judge.c. A job that is stopped in
+ * any of them writes a checkpoint if it trained since the last one and comes
+ * back later: training continues at its step, predicting starts over, which
+ * costs little. A probe fits a linear map instead of training, and starts over
+ * too.
  *
  * Files are read by every rank by itself and followed by an agreement; files
  * are written by the group's first rank, in one local function each. */

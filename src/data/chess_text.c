@@ -103,3 +103,23 @@ uint64_t rf_chess_key(const struct rf_chess *position)
     }
     return key;
 }
+
+void rf_chess_parts(const struct rf_chess_codec *codec, int32_t parts[][RF_CHESS_PARTS])
+{
+    enum { KIND = 0, SQUARE = 12, TO = SQUARE + 64, PROMOTION = TO + 64 };
+
+    for (int t = 0; t < RF_CHESS_VOCABULARY; t++)
+        parts[t][0] = parts[t][1] = parts[t][2] = -1;
+    for (int man = 0; man < 12 * 64; man++) {
+        parts[RF_CHESS_TOKEN_MAN + man][0] = KIND + man / 64;
+        parts[RF_CHESS_TOKEN_MAN + man][1] = SQUARE + man % 64;
+    }
+    for (int n = 0; n < RF_CHESS_NMOVES; n++) {
+        int32_t *part = parts[RF_CHESS_TOKEN_MOVE + n];
+
+        part[0] = SQUARE + codec->move[n].from;
+        part[1] = TO + codec->move[n].to;
+        if (codec->move[n].promotion != RF_CHESS_NONE)
+            part[2] = PROMOTION + codec->move[n].promotion;
+    }
+}

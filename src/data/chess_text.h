@@ -47,6 +47,11 @@ struct rf_chess_codec {
 };
 void rf_chess_codec_fill(struct rf_chess_codec *codec);
 
+/* What each token is made of (task.h): a man of its kind and its square, a move of its from
+ * square, its to square and its promotion. parts has room for RF_CHESS_VOCABULARY rows. */
+enum { RF_CHESS_PARTS = 3 };
+void rf_chess_parts(const struct rf_chess_codec *codec, int32_t parts[][RF_CHESS_PARTS]);
+
 /* Number of a move of the side to move, 0 .. RF_CHESS_NMOVES-1, or -1 when no piece moves so;
  * and back. Both mirror when Black is to move. */
 int rf_chess_move_number(const struct rf_chess_codec *codec, const struct rf_chess *position,

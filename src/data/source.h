@@ -12,6 +12,7 @@ struct rf_task {
      * corpus_begin .. corpus_begin + corpus_count - 1. */
     struct rf_samples corpus;
     int corpus_begin, corpus_count;
+    int32_t *parts; /* owned; info.parts */
 };
 
 /* Each fills info, the splits and the corpus of a zeroed task; on failure the caller frees it.

@@ -235,11 +235,18 @@ enum rf_status rf_source_chess(struct rf_task *task, const struct rf_task_option
                        "task '%s': source chess needs a path (puzzles for the test) and an "
                        "extra_path (puzzles for training)",
                        options->name);
+    task->parts = malloc(sizeof(int32_t) * RF_CHESS_PARTS * RF_CHESS_VOCABULARY);
+    if (task->parts == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: the tokens of task '%s'",
+                       options->name);
     rf_chess_codec_fill(&reader.codec);
+    rf_chess_parts(&reader.codec, (int32_t(*)[RF_CHESS_PARTS])task->parts);
     task->info = (struct rf_task_info){.vocabulary = RF_CHESS_VOCABULARY,
                                        .context = reader.context,
                                        .label_begin = RF_CHESS_TOKEN_MOVE,
                                        .nclass = RF_CHESS_NMOVES,
+                                       .parts = task->parts,
+                                       .part_count = RF_CHESS_PARTS,
                                        .tokenizer = rf_digest_of(format, sizeof format)};
     task->corpus_begin = RF_CHESS_TOKEN_MOVE;
     task->corpus_count = RF_CHESS_NMOVES;

@@ -119,7 +119,7 @@ static int examine(const struct maker *maker, const struct rf_chess *position, u
         enum rf_chess_question question = (enum rf_chess_question)order[i];
 
         if (i == 0)
-            n = rf_chess_text(position, question, tokens);
+            n = rf_chess_text(position, (int)question, tokens);
         else
             tokens[n++] = RF_CHESS_TOKEN_QUESTION + (int)question;
         tokens[n++] = question == RF_CHESS_ASK_MOVE
@@ -148,7 +148,7 @@ static enum rf_status consider(struct maker *maker, const struct rf_chess *posit
     label = maker->rule->answer(position);
     if (label < 0 || maker->wanted[part][label] <= 0)
         return RF_OK;
-    n = rf_chess_text(position, maker->rule->question, tokens);
+    n = rf_chess_text(position, (int)maker->rule->question, tokens);
     return add_sample(maker, part, tokens, n, 0, label, key, err);
 }
 

@@ -49,6 +49,7 @@ void rf_task_close(struct rf_task *task)
         free(task->split[s].rating);
     }
     rf_samples_clear(&task->corpus);
+    free(task->parts);
     free(task);
 }
 

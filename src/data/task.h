@@ -54,6 +54,10 @@ struct rf_task_info {
     int label_begin, nclass;
     struct rf_digest tokenizer; /* two tasks with the same digest share models */
     int64_t corpus_tokens;
+    /* What tokens are made of, or NULL: part_count numbers for each token, -1 for none. Tokens
+     * that share a part (a square, a kind of man) start from embeddings that share a vector. */
+    const int32_t *parts; /* [vocabulary][part_count], owned by the task */
+    int part_count;
     int64_t dropped; /* examples and texts left out because the test, or an earlier one, is the same */
 };
 

@@ -181,6 +181,28 @@ static void a_position_and_its_mirror_image_read_the_same(void **state)
     }
 }
 
+static void tokens_share_the_parts_they_have_in_common(void **state)
+{
+    static int32_t parts[RF_CHESS_VOCABULARY][RF_CHESS_PARTS];
+    struct rf_chess_codec codec;
+
+    (void)state;
+    rf_chess_codec_fill(&codec);
+    rf_chess_parts(&codec, parts);
+    for (int n = 0; n < RF_CHESS_NMOVES; n++) {
+        const int32_t *move = parts[RF_CHESS_TOKEN_MOVE + n];
+        const int32_t *king = parts[RF_CHESS_TOKEN_MAN + codec.move[n].from];
+
+        assert_int_equal(move[0], king[1]); /* the square it starts from is that of the man */
+        assert_int_equal(move[2] >= 0, codec.move[n].promotion != RF_CHESS_NONE);
+        for (int other = 0; other < n; other++) /* no two moves are made of the same */
+            assert_memory_not_equal(move, parts[RF_CHESS_TOKEN_MOVE + other],
+                                    sizeof parts[0]);
+    }
+    assert_int_equal(parts[RF_CHESS_TOKEN_PAD][0], -1);
+    assert_int_equal(parts[RF_CHESS_TOKEN_YES][0], -1);
+}
+
 static void facts_are_counted_from_the_mover(void **state)
 {
     /* White: K h1, R a1, N f3, P h2. Black: K e8, Q d8, R e2, P a7 b7. The knight is not pinned. */
@@ -310,6 +332,7 @@ int main(void)
         cmocka_unit_test(recorded_moves_need_their_man),
         cmocka_unit_test(every_legal_move_has_a_number_of_its_own),
         cmocka_unit_test(a_position_and_its_mirror_image_read_the_same),
+        cmocka_unit_test(tokens_share_the_parts_they_have_in_common),
         cmocka_unit_test(facts_are_counted_from_the_mover),
         cmocka_unit_test(tokens_tell_apart_what_differs),
         cmocka_unit_test(questions_are_answered_as_defined),
