@@ -281,8 +281,8 @@ static enum rf_status want_start(const struct checker *c, int i, const char *key
     return RF_OK;
 }
 
-/* A probe asks what pretraining taught, and it learns few classes: a chess move is one of
- * thousands. How many a text has is only known when it is read. */
+/* A probe asks what pretraining taught, and it learns few classes: a text has at most that many
+ * labels, a chess move is one of thousands. */
 static enum rf_status want_probe(const struct checker *c, int i)
 {
     const struct rf_experiment_spec *e = &c->spec->experiments[i];
