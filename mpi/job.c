@@ -25,26 +25,7 @@ enum { KEEP_CHECKPOINTS = 2, CURVE_POINTS = 200 };
 
 void rf_job_context_clear(struct rf_job_context *ctx)
 {
-    rf_task_close(ctx->task);
-    ctx->task = NULL;
-    ctx->task_options = NULL;
-}
-
-/* Local. Tasks are kept from one job to the next: reading or making one may take seconds. */
-static enum rf_status open_task(struct rf_job_context *ctx, const struct rf_planned_job *job,
-                                struct rf_error *err)
-{
-    enum rf_status st;
-
-    if (ctx->task != NULL && ctx->task_options == job->task && ctx->task_seed == job->task_seed)
-        return RF_OK;
-    rf_job_context_clear(ctx);
-    st = rf_task_open(&ctx->task, job->task, job->task_seed, err);
-    if (st == RF_OK) {
-        ctx->task_options = job->task;
-        ctx->task_seed = job->task_seed;
-    }
-    return st;
+    rf_shelf_clear(&ctx->shelf);
 }
 
 static enum rf_status ckpt_dir_of(const struct rf_job_context *ctx, int32_t job,
@@ -412,11 +393,11 @@ static void tear_down(struct rf_job_work *w)
 /* Local: everything that may fail on one rank only, before the trainer is made. */
 static enum rf_status set_up(struct rf_job_work *w, struct rf_job_context *ctx, struct rf_error *err)
 {
-    enum rf_status st = open_task(ctx, w->job, err);
+    enum rf_status st =
+        rf_shelf_open(&ctx->shelf, w->job->task, w->job->task_seed, &w->task, err);
 
     if (st != RF_OK)
         return st;
-    w->task = ctx->task;
     w->info = rf_task_info(w->task);
     st = set_up_memory(w, err);
     if (st == RF_OK)

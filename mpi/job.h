@@ -9,6 +9,7 @@
 #define RF_MPI_JOB_H
 
 #include "job/plan.h"
+#include "job/shelf.h"
 #include "mpi/group.h"
 #include "mpi/lease.h"
 
@@ -17,16 +18,14 @@ struct rf_job_context {
     const struct rf_job_plan *plan;
     const char *run_dir, *ckpt_dir; /* both exist; ckpt_dir holds a directory per job */
     const char *config_digest, *version;
-    struct rf_task *task; /* owned: the task used last, kept for the next job */
-    const struct rf_task_options *task_options;
-    uint64_t task_seed;
+    struct rf_shelf shelf; /* owned: tasks of earlier jobs */
 };
 
 /* Collective on group; an rf_job_body (lease.h) whose ctx is a struct rf_job_context. */
 enum rf_outcome rf_job_run(void *ctx, const struct rf_group *group, int32_t job,
                            struct rf_lease *lease, struct rf_error *err);
 
-/* Closes the task that is kept. */
+/* Closes the tasks that are kept. */
 void rf_job_context_clear(struct rf_job_context *ctx);
 
 #endif
