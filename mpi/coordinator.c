@@ -224,6 +224,7 @@ static enum rf_status coordinate(const struct rf_group *control,
         }
         st = c.finished ? RF_OK : rf_dispatch_status(c.dispatch, err);
         st = close_ledger(&c, st, err);
+        outcome->job_failure = rf_dispatch_job_failure(c.dispatch);
         rf_dispatch_shutdown(c.dispatch);
     }
     hand_over(&c, outcome);
@@ -268,6 +269,7 @@ enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_o
     else
         result.status = work(&control, body, ctx, &result);
     rf_group_bcast(&control, &result, sizeof result, coordinator);
+    rf_group_bcast(&control, &outcome->job_failure, sizeof outcome->job_failure, coordinator);
     rf_group_free(&control);
     outcome->status = result.status;
     if (result.status != RF_OK && err != NULL)

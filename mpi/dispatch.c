@@ -38,6 +38,7 @@ struct rf_dispatch {
     int signalled;
     enum rf_status failed;
     struct rf_error error;
+    enum rf_status job_failure; /* of the first job that failed */
 };
 
 enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf_group *control,
@@ -207,6 +208,9 @@ static void take_final(struct rf_dispatch *d, struct held *held,
         snprintf(event.text, sizeof event.text, "done");
     } else {
         snprintf(event.text, sizeof event.text, "failed");
+        if (d->job_failure == RF_OK)
+            d->job_failure = message->outcome == RF_OUTCOME_STOPPED ? RF_ERR_PEER
+                                                                    : (enum rf_status)message->status;
         plain_text(event.reason, sizeof event.reason,
                    message->outcome == RF_OUTCOME_STOPPED ? "time-limit" : message->text);
     }
@@ -481,6 +485,11 @@ enum rf_status rf_dispatch_status(const struct rf_dispatch *dispatch, struct rf_
     if (dispatch->failed || all_done(dispatch))
         return dispatch->failed;
     return rf_fail(err, RF_AGAIN, "stopped by a signal; run again with --resume to go on");
+}
+
+enum rf_status rf_dispatch_job_failure(const struct rf_dispatch *dispatch)
+{
+    return dispatch->job_failure;
 }
 
 void rf_dispatch_shutdown(struct rf_dispatch *dispatch)

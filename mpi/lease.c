@@ -139,6 +139,7 @@ void rf_lease_finish(struct rf_lease *lease, const struct rf_group *group,
     message.outcome = (int32_t)outcome;
     message.signal = lease->stop == RF_STOP_SIGNAL;
     message.reading = lease->unsent;
+    message.status = outcome == RF_OUTCOME_FAILED ? (int32_t)err->status : RF_OK;
     if (outcome == RF_OUTCOME_FAILED)
         snprintf(message.text, sizeof message.text, "%.*s", RF_TEXT_BYTES - 1, err->text);
     rf_message_send(lease->control, lease->coordinator, &message);

@@ -30,6 +30,7 @@ struct rf_message {
     int32_t job, lease;
     int32_t nranks;            /* lease */
     int32_t outcome;           /* final: enum rf_outcome */
+    int32_t status;            /* final: enum rf_status of a job that failed */
     int32_t signal;            /* revoke, final: because of a signal */
     int64_t lease_us;          /* lease: a reading at most this often */
     struct rf_reading reading; /* meter, final (step -1: as before); checkpoint: step only */

@@ -196,14 +196,16 @@ static enum rf_status publish(const struct rf_launch *launch, const struct rf_co
     return st;
 }
 
-/* The run's answer: did all jobs end well, and was every pledge kept? */
-static enum rf_status verdict(const struct rf_collection *c, struct rf_error *err)
+/* The run's answer: did all jobs end well, and was every pledge kept? job_failure says of what
+ * kind a failure was, where that is known: in a resumed run it may lie before the crash. */
+static enum rf_status verdict(const struct rf_collection *c, enum rf_status job_failure,
+                              struct rf_error *err)
 {
     const struct rf_state *state = c->results.state;
 
     for (int32_t i = 0; i < state->njobs; i++)
         if (state->jobs[i].state == RF_JOB_FAILED)
-            return rf_fail(err, RF_ERR_PEER, "job '%s' failed: %s", state->jobs[i].name,
+            return rf_fail(err, job_failure != RF_OK ? job_failure : RF_ERR_PEER, "job '%s' failed: %s", state->jobs[i].name,
                            state->jobs[i].reason);
     for (int i = 0; i < c->results.tally->npledges; i++)
         if (c->results.tally->pledges[i].verdict != RF_KEPT)
@@ -213,8 +215,10 @@ static enum rf_status verdict(const struct rf_collection *c, struct rf_error *er
 
 /* Local, rank 0: what is known at the end, also of a run that a signal cut short. */
 static enum rf_status conclude(const struct rf_launch *launch, const struct run_options *o,
-                               int interrupted, double wall_s, struct rf_error *err)
+                               const struct rf_run_outcome *outcome, double wall_s,
+                               struct rf_error *err)
 {
+    int interrupted = outcome->status == RF_AGAIN;
     struct rf_collection c;
     enum rf_status st = rf_collect(&c, &launch->spec, &launch->plan, launch->run_dir, err);
 
@@ -225,7 +229,7 @@ static enum rf_status conclude(const struct rf_launch *launch, const struct run_
         st = publish(launch, &c, o, err);
     }
     if (st == RF_OK && !interrupted)
-        st = verdict(&c, err);
+        st = verdict(&c, outcome->job_failure, err);
     rf_collection_clear(&c);
     return st;
 }
@@ -261,7 +265,7 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv, s
         interrupted = st == RF_AGAIN;
         if (st == RF_OK || interrupted)
             st = rf_agree(world,
-                          world->rank == 0 ? conclude(&launch, &o, interrupted,
+                          world->rank == 0 ? conclude(&launch, &o, &outcome,
                                                       (double)(rf_time_us() - start_us) * 1e-6, err)
                                            : RF_OK,
                           err);

@@ -39,3 +39,17 @@ expect 0 "$rf_bin" train "$cfg" pretrain --out t2 --set jobs.pretrain.train.step
 rm -rf t2/checkpoints/pretrain && cp -r t/checkpoints/pretrain t2/checkpoints/
 expect 2 "$rf_bin" train "$cfg" pretrain --out t2 --set jobs.pretrain.train.steps=2 --set models.strong.width=12 --resume
 said_once "another model" err
+
+# the same in a run that is resumed: the job fails, its words come once, and so does the code
+ranks 3 run "$cfg" --out "$rf_work/v" -q --set jobs.pretrain.train.steps=600 >/dev/null 2>&1 &
+launcher=$!
+for _ in $(seq 400); do
+    ls v/checkpoints/pretrain/step-*.h5 >/dev/null 2>&1 && break
+    sleep 0.05
+done
+kill -9 "$(rank_pids "$rf_work/v" | tail -n 1)" || fail "the run was over before the kill"
+wait $launcher 2>/dev/null
+expect 0 "$rf_bin" train "$cfg" pretrain --out t3 --set jobs.pretrain.train.steps=2 --set models.strong.width=12
+rm -f v/checkpoints/pretrain/step-* && cp t3/checkpoints/pretrain/step-* v/checkpoints/pretrain/
+expect 2 ranks 3 run "$cfg" --out "$rf_work/v" -q --set jobs.pretrain.train.steps=600 --resume
+said_once "another model" err
