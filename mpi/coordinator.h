@@ -43,10 +43,11 @@ struct rf_run_options {
 };
 
 struct rf_run_outcome {
-    enum rf_status status;  /* RF_OK; RF_AGAIN after a signal; an error that stopped the run */
-    enum rf_status job_failure; /* what the first failed job failed with; RF_OK: none failed now */
-    struct rf_state *state;     /* owned; coordinator only, NULL on workers */
-    struct rf_tally *tally;     /* owned; coordinator only */
+    enum rf_status status; /* RF_OK; RF_AGAIN after a signal; an error that stopped the run */
+    enum rf_status
+        job_failure;        /* what the first failed job failed with; RF_OK: none failed now */
+    struct rf_state *state; /* owned; coordinator only, NULL on workers */
+    struct rf_tally *tally; /* owned; coordinator only */
     char head[RF_DIGEST_BASE64];
     int64_t entries;
     int sealed;

@@ -209,8 +209,9 @@ static void take_final(struct rf_dispatch *d, struct held *held,
     } else {
         snprintf(event.text, sizeof event.text, "failed");
         if (d->job_failure == RF_OK)
-            d->job_failure = message->outcome == RF_OUTCOME_STOPPED ? RF_ERR_PEER
-                                                                    : (enum rf_status)message->status;
+            d->job_failure = message->outcome == RF_OUTCOME_STOPPED
+                                 ? RF_ERR_PEER
+                                 : (enum rf_status)message->status;
         plain_text(event.reason, sizeof event.reason,
                    message->outcome == RF_OUTCOME_STOPPED ? "time-limit" : message->text);
     }

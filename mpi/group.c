@@ -7,8 +7,8 @@ void rf_group_dup(struct rf_group *group, MPI_Comm comm)
     MPI_Comm_size(group->comm, &group->size);
 }
 
-void rf_group_among(struct rf_group *group, const struct rf_group *parent, const int *ranks, int n,
-                    int tag)
+void rf_group_among(struct rf_group *group, const struct rf_group *parent, const int *ranks,
+                    int n, int tag)
 {
     MPI_Group all, some;
 

@@ -22,15 +22,16 @@ void rf_group_dup(struct rf_group *group, MPI_Comm comm);
 /* Collective on the n listed ranks only (ascending, the same list on each,
  * the caller among them); nobody else of parent takes part. tag tells
  * concurrent calls apart. */
-void rf_group_among(struct rf_group *group, const struct rf_group *parent, const int *ranks, int n,
-                    int tag);
+void rf_group_among(struct rf_group *group, const struct rf_group *parent, const int *ranks,
+                    int n, int tag);
 
 /* Collective on group; a zeroed group is fine. */
 void rf_group_free(struct rf_group *group);
 
 /* Collective on group. RF_OK when every rank brings RF_OK; otherwise the
  * lowest failing rank's status and words, on every rank. */
-enum rf_status rf_agree(const struct rf_group *group, enum rf_status mine, struct rf_error *err);
+enum rf_status rf_agree(const struct rf_group *group, enum rf_status mine,
+                        struct rf_error *err);
 
 /* Collective on group: size_bytes from root to all, in pieces that fit MPI's int counts. */
 void rf_group_bcast(const struct rf_group *group, void *data, size_t size_bytes, int root);

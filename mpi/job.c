@@ -45,7 +45,8 @@ static enum rf_status set_up_memory(struct rf_job_work *w, struct rf_error *err)
     w->p1 = calloc(n, sizeof *w->p1);
     w->weak = calloc(n * 2, sizeof *w->weak);
     if (job->role == RF_ROLE_PROBE)
-        w->features = calloc((size_t)RF_PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
+        w->features =
+            calloc((size_t)RF_PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
     if (job->role == RF_ROLE_PROBE && w->features == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: features of %d", job->model->width);
     if (w->index == NULL || w->scratch == NULL || w->p1 == NULL || w->weak == NULL)
@@ -62,19 +63,20 @@ static enum rf_status read_labels(struct rf_job_work *w, struct rf_error *err)
     if (job->label_job < 0)
         return RF_OK;
     if (job->loss == RF_LOSS_CONFIDENCE && w->info->nclass != 2)
-        return rf_fail(err, RF_ERR_CONFIG,
-                       "job '%s': the confidence loss is defined for two classes, task '%s' has %d",
-                       job->name, job->task->name, w->info->nclass);
+        return rf_fail(
+            err, RF_ERR_CONFIG,
+            "job '%s': the confidence loss is defined for two classes, task '%s' has %d",
+            job->name, job->task->name, w->info->nclass);
     if (job->role == RF_ROLE_PROBE && w->info->nclass > RF_SOFT_CLASSES)
         return rf_fail(err, RF_ERR_CONFIG,
-                       "job '%s': a probe learns at most %d classes, task '%s' has %d", job->name,
-                       RF_SOFT_CLASSES, job->task->name, w->info->nclass);
+                       "job '%s': a probe learns at most %d classes, task '%s' has %d",
+                       job->name, RF_SOFT_CLASSES, job->task->name, w->info->nclass);
     return rf_predictions_read(&w->labels, strong->n, w->info->nclass, 0, w->ctx->run_dir,
                                w->ctx->plan->jobs[job->label_job].name, err);
 }
 
-/* Local: where the task says what its tokens are made of, this rank's embeddings start as sums of
- * the parts' vectors, so that what is learned of one square or one kind of man serves all
+/* Local: where the task says what its tokens are made of, this rank's embeddings start as sums
+ * of the parts' vectors, so that what is learned of one square or one kind of man serves all
  * tokens that share it. The variance is that of any other start. */
 static void compose_embeddings(struct rf_job_work *w)
 {
@@ -110,14 +112,26 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     const struct rf_model_spec *m = w->job->model;
     const struct rf_train_spec *t = w->job->train;
     int pretrain = w->job->role == RF_ROLE_PRETRAIN;
-    struct rf_model_shape shape = {.vocabulary = w->info->vocabulary, .context = w->info->context,
-                                   .layers = m->layers, .heads = m->heads, .width = m->width,
+    struct rf_model_shape shape = {.vocabulary = w->info->vocabulary,
+                                   .context = w->info->context,
+                                   .layers = m->layers,
+                                   .heads = m->heads,
+                                   .width = m->width,
                                    .hidden = m->hidden};
-    struct rf_train_options options = {
-        .bf16 = t->bf16, .steps = t->steps, .lr = t->lr, .min_lr_ratio = t->min_lr_ratio,
-        .warmup = t->warmup, .beta1 = t->beta1, .beta2 = t->beta2, .eps = 1e-8,
-        .weight_decay = t->weight_decay, .clip = t->clip, .seed = w->job->model_seed,
-        .max_B = t->batch > RF_PREDICT_BATCH ? t->batch : RF_PREDICT_BATCH, .max_T = w->info->context};
+    struct rf_train_options options = {.bf16 = t->bf16,
+                                       .steps = t->steps,
+                                       .lr = t->lr,
+                                       .min_lr_ratio = t->min_lr_ratio,
+                                       .warmup = t->warmup,
+                                       .beta1 = t->beta1,
+                                       .beta2 = t->beta2,
+                                       .eps = 1e-8,
+                                       .weight_decay = t->weight_decay,
+                                       .clip = t->clip,
+                                       .seed = w->job->model_seed,
+                                       .max_B = t->batch > RF_PREDICT_BATCH ? t->batch
+                                                                            : RF_PREDICT_BATCH,
+                                       .max_T = w->info->context};
 
     enum rf_status st;
 
@@ -151,8 +165,8 @@ static struct rf_ckpt_info describe(const struct rf_job_work *w)
 
 /* Collective: loads the newest checkpoint in dir, if any; all tensors, or the
  * parameters alone. The first rank looks, so that all load the same file. */
-static enum rf_status load_newest(struct rf_job_work *w, const char *dir, int params_only, int *found,
-                                  struct rf_ckpt_info *info, struct rf_error *err)
+static enum rf_status load_newest(struct rf_job_work *w, const char *dir, int params_only,
+                                  int *found, struct rf_ckpt_info *info, struct rf_error *err)
 {
     char path[RF_PATH_BYTES] = "";
     int64_t step = 0;
@@ -180,7 +194,8 @@ static enum rf_status load_newest(struct rf_job_work *w, const char *dir, int pa
     return st;
 }
 
-/* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
+/* Collective: from the job's own checkpoint, or from where it is told to start, or from
+ * scratch. */
 static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_error *err)
 {
     struct rf_ckpt_info info = {0};
@@ -203,8 +218,9 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
         if (st == RF_OK)
             st = load_newest(w, dir, 1, &found, &info, err);
         if (st == RF_OK && !found)
-            st = rf_fail(err, RF_ERR_INPUT, "job '%s': there is no checkpoint in '%s' to start from",
-                         w->job->name, dir);
+            st = rf_fail(err, RF_ERR_INPUT,
+                         "job '%s': there is no checkpoint in '%s' to start from", w->job->name,
+                         dir);
         if (st == RF_OK)
             rf_trainer_loaded(w->trainer, 0);
     }
@@ -229,8 +245,8 @@ static enum rf_status save(struct rf_job_work *w, struct rf_error *err)
         st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
     st = rf_agree(w->group, st, err);
     if (st == RF_OK)
-        st = rf_ckpt_save(w->group, dir, &info, tensors, ntensors, KEEP_CHECKPOINTS, path, &content,
-                          err);
+        st = rf_ckpt_save(w->group, dir, &info, tensors, ntensors, KEEP_CHECKPOINTS, path,
+                          &content, err);
     if (st != RF_OK)
         return st;
     w->saved_step = info.step;
@@ -249,7 +265,8 @@ static void use_labels(struct rf_job_work *w, struct rf_batch *batch)
 
     for (int i = 0; i < batch->R; i++) {
         if (labels->prob != NULL)
-            memcpy(&w->memory.soft[i * K], &labels->prob[w->index[i] * K], (size_t)K * sizeof(float));
+            memcpy(&w->memory.soft[i * K], &labels->prob[w->index[i] * K],
+                   (size_t)K * sizeof(float));
         else
             w->memory.target[i] = labels->best[w->index[i]];
     }
@@ -283,17 +300,22 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
 
     if (job->role == RF_ROLE_PRETRAIN)
         return rf_task_corpus_batch(w->task, job->model_seed, step, B, &w->memory, batch, err);
-    rf_task_order(job->model_seed, step, B, rf_task_split(w->task, job->train_split)->n, w->index);
-    return rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch, err);
+    rf_task_order(job->model_seed, step, B, rf_task_split(w->task, job->train_split)->n,
+                  w->index);
+    return rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch,
+                                 err);
 }
 
 /* Local: at most CURVE_POINTS points over the whole of training, first and last among them. */
-static enum rf_status note(struct rf_job_work *w, int64_t step, const struct rf_step_result *done,
-                           struct rf_error *err)
+static enum rf_status note(struct rf_job_work *w, int64_t step,
+                           const struct rf_step_result *done, struct rf_error *err)
 {
     int64_t steps = w->job->train->steps, every = (steps + CURVE_POINTS - 1) / CURVE_POINTS;
-    struct rf_curve_point point = {.step = step, .loss = done->loss, .lr = done->lr,
-                                   .grad_norm = done->grad_norm, .t_us = rf_time_utc_us()};
+    struct rf_curve_point point = {.step = step,
+                                   .loss = done->loss,
+                                   .lr = done->lr,
+                                   .grad_norm = done->grad_norm,
+                                   .t_us = rf_time_utc_us()};
 
     if (step % every != 0 && step != steps && step != 1)
         return RF_OK;
@@ -322,8 +344,10 @@ static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct r
     done.flops += extra.flops;
     rf_job_report(w, since, &done);
     if (*bad_steps >= 10)
-        st = rf_fail(err, RF_ERR_INPUT, "job '%s': ten steps in a row up to %lld had no finite loss; "
-                     "a lower learning rate may help", w->job->name, (long long)step + 1);
+        st = rf_fail(err, RF_ERR_INPUT,
+                     "job '%s': ten steps in a row up to %lld had no finite loss; "
+                     "a lower learning rate may help",
+                     w->job->name, (long long)step + 1);
     st = rf_agree(w->group, st, err);
     if (st == RF_OK && every > 0 && (step + 1) % every == 0)
         st = save(w, err);
@@ -337,8 +361,8 @@ static enum rf_status fit_probe(struct rf_job_work *w, struct rf_error *err)
     int n = rf_task_split(w->task, w->job->train_split)->n;
     int64_t since;
     struct rf_step_result nothing = {0};
-    enum rf_status st = rf_probe_create(&w->probe, w->group, n, w->job->model->width,
-                                        w->info->nclass, err);
+    enum rf_status st =
+        rf_probe_create(&w->probe, w->group, n, w->job->model->width, w->info->nclass, err);
 
     for (int at = 0; st == RF_OK && w->stop == RF_GO && at < n; at += RF_PREDICT_BATCH) {
         struct rf_step_result done = {0};
@@ -369,7 +393,8 @@ static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
         return RF_OK;
     if (w->job->role == RF_ROLE_PROBE)
         return fit_probe(w, err);
-    while (st == RF_OK && w->stop == RF_GO && rf_trainer_steps_done(w->trainer) < w->job->train->steps)
+    while (st == RF_OK && w->stop == RF_GO &&
+           rf_trainer_steps_done(w->trainer) < w->job->train->steps)
         st = train_step(w, &bad_steps, err);
     if (st == RF_OK)
         st = save(w, err);
@@ -391,7 +416,8 @@ static void tear_down(struct rf_job_work *w)
 }
 
 /* Local: everything that may fail on one rank only, before the trainer is made. */
-static enum rf_status set_up(struct rf_job_work *w, struct rf_job_context *ctx, struct rf_error *err)
+static enum rf_status set_up(struct rf_job_work *w, struct rf_job_context *ctx,
+                             struct rf_error *err)
 {
     enum rf_status st =
         rf_shelf_open(&ctx->shelf, w->job->task, w->job->task_seed, &w->task, err);
@@ -409,8 +435,12 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
                            struct rf_lease *lease, struct rf_error *err)
 {
     struct rf_job_context *ctx = ctx_;
-    struct rf_job_work w = {.ctx = ctx, .job = &ctx->plan->jobs[job], .group = group, .lease = lease,
-                     .saved_step = -1, .stop = RF_GO};
+    struct rf_job_work w = {.ctx = ctx,
+                            .job = &ctx->plan->jobs[job],
+                            .group = group,
+                            .lease = lease,
+                            .saved_step = -1,
+                            .stop = RF_GO};
     enum rf_status st;
 
     st = rf_agree(group, set_up(&w, ctx, err), err);

@@ -36,8 +36,8 @@ enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int
 }
 
 /* Collective: what the model says of a batch, or the probe of the model's features. */
-static void answer(struct rf_job_work *w, const struct rf_batch *batch, float *prob, int32_t *best,
-                   struct rf_step_result *done)
+static void answer(struct rf_job_work *w, const struct rf_batch *batch, float *prob,
+                   int32_t *best, struct rf_step_result *done)
 {
     if (w->probe == NULL) {
         rf_trainer_predict(w->trainer, batch, prob, best, done);
@@ -49,14 +49,15 @@ static void answer(struct rf_job_work *w, const struct rf_batch *batch, float *p
 
 /* Collective: what the model says of every example of a split, with the mean loss. p has
  * room for them. Stops early, with p incomplete, when the lease says so. */
-static enum rf_status predict(struct rf_job_work *w, enum rf_split split, struct rf_predictions *p,
-                              double *loss, struct rf_error *err)
+static enum rf_status predict(struct rf_job_work *w, enum rf_split split,
+                              struct rf_predictions *p, double *loss, struct rf_error *err)
 {
     const struct rf_examples *examples = rf_task_split(w->task, split);
     double sum = 0.0;
     enum rf_status st = RF_OK;
 
-    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < examples->n; at += RF_PREDICT_BATCH) {
+    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < examples->n;
+         at += RF_PREDICT_BATCH) {
         int64_t since = rf_time_us();
         struct rf_step_result done = {0};
         struct rf_batch batch;
@@ -64,7 +65,8 @@ static enum rf_status predict(struct rf_job_work *w, enum rf_split split, struct
         st = rf_job_next_batch(w, split, at, &batch, err);
         if (st != RF_OK)
             break;
-        answer(w, &batch, p->prob != NULL ? &p->prob[at * p->nclass] : NULL, &p->best[at], &done);
+        answer(w, &batch, p->prob != NULL ? &p->prob[at * p->nclass] : NULL, &p->best[at],
+               &done);
         sum += done.loss * batch.R;
         rf_job_report(w, since, &done);
     }
@@ -84,15 +86,17 @@ static double accuracy(const int32_t *best, const int32_t *truth, int n)
 }
 
 /* Local, first rank: predictions of one split to its file. */
-static enum rf_status write_predictions(const struct rf_job_work *w, const struct rf_predictions *p,
-                                        struct rf_error *err)
+static enum rf_status write_predictions(const struct rf_job_work *w,
+                                        const struct rf_predictions *p, struct rf_error *err)
 {
     return rf_predictions_write(p, w->ctx->run_dir, w->job->name, err);
 }
 
-/* Collective: predicts a split and notes its metrics under prefix; writes the file when asked. */
-static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split, const char *prefix, int write,
-                                  int with_truth, struct rf_metrics *metrics, struct rf_error *err)
+/* Collective: predicts a split and notes its metrics under prefix; writes the file when asked.
+ */
+static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
+                                  const char *prefix, int write, int with_truth,
+                                  struct rf_metrics *metrics, struct rf_error *err)
 {
     const struct rf_examples *examples = rf_task_split(w->task, split);
     struct rf_predictions p;

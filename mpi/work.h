@@ -21,15 +21,15 @@ struct rf_job_work {
     struct rf_trainer *trainer;
     struct rf_predictions labels; /* of the supervisor; n = 0 without */
     struct rf_batch_memory memory;
-    struct rf_curve curve; /* the same on every rank; written by the first */
-    int32_t *index;        /* [batch] examples of a step */
-    int32_t *scratch;      /* [batch] */
-    float *p1, *weak;      /* [batch], [batch][2]: confidence loss */
-    struct rf_probe *probe; /* of RF_ROLE_PROBE, else NULL */
+    struct rf_curve curve;   /* the same on every rank; written by the first */
+    int32_t *index;          /* [batch] examples of a step */
+    int32_t *scratch;        /* [batch] */
+    float *p1, *weak;        /* [batch], [batch][2]: confidence loss */
+    struct rf_probe *probe;  /* of RF_ROLE_PROBE, else NULL */
     struct rf_probe_fit fit; /* what it chose */
-    float *features;       /* [RF_PREDICT_BATCH][width] for the probe */
-    int64_t tokens, flops; /* of this job since its first step, kept in checkpoints */
-    int64_t busy_us;       /* device-time of this lease inside steps */
+    float *features;         /* [RF_PREDICT_BATCH][width] for the probe */
+    int64_t tokens, flops;   /* of this job since its first step, kept in checkpoints */
+    int64_t busy_us;         /* device-time of this lease inside steps */
     int64_t saved_step;
     enum rf_stop stop;
 };
@@ -41,7 +41,8 @@ void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step
 enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
                                  struct rf_batch *batch, struct rf_error *err);
 
-/* Collective: what is left behind. The locked test set is touched here alone, once per model. */
+/* Collective: what is left behind. The locked test set is touched here alone, once per model.
+ */
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err);
 
 #endif

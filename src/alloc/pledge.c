@@ -25,8 +25,10 @@ void rf_tally_destroy(struct rf_tally *tally)
 {
     if (tally == NULL)
         return;
-    for (int i = 0; i < tally->npledges; i++)
+    for (int i = 0; i < tally->npledges; i++) {
         free(tally->pledges[i].windows);
+        free(tally->pledges[i].unmet_us);
+    }
     free(tally->pledges);
     free(tally);
 }
@@ -66,7 +68,7 @@ static enum rf_status reach(struct rf_pledge_account *p, int64_t start_us, int64
 
 /* What a stretch of time adds to each window that it crosses. */
 struct flow {
-    int64_t capacity, demand, delivered; /* devices */
+    int64_t capacity, wanted, held, delivered; /* devices */
     int unproven;
 };
 
@@ -84,7 +86,8 @@ static void spread(struct rf_pledge_account *p, int64_t from_us, int64_t to_us,
         int64_t dt = (border < to_us ? border : to_us) - from_us;
 
         w->capacity_us += flow->capacity * dt;
-        w->demanded_us += flow->demand * dt;
+        w->wanted_us += flow->wanted * dt;
+        w->held_us += flow->held * dt;
         w->delivered_us += flow->delivered * dt;
         w->unproven |= flow->unproven;
         from_us += dt;
@@ -109,6 +112,82 @@ static int64_t demand_of(const struct rf_state *state, int32_t account)
             sum += job->max;
     }
     return sum < state->nfleet ? sum : state->nfleet;
+}
+
+/* ---- what is left undone ----
+ *
+ * A job that waits and yet ends within the window took nothing from what the account could
+ * use in it: its wait is no demand beyond what it received. Only jobs that are still there
+ * at the window's end could have used more. */
+
+static int takes_part(const struct rf_state *state, const struct rf_job *job, int32_t account)
+{
+    return rf_state_within(state, job->account, account) &&
+           (job->state != RF_JOB_QUEUED || rf_state_ready(state, job));
+}
+
+static enum rf_status reserve_unmet(struct rf_pledge_account *p, int32_t njobs,
+                                    struct rf_error *err)
+{
+    int32_t room = njobs < 64 ? 64 : 2 * njobs;
+    int64_t *more;
+
+    if (njobs <= p->unmet_room)
+        return RF_OK;
+    more = realloc(p->unmet_us, (size_t)room * sizeof *more);
+    if (more == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: the demand of %d jobs", room);
+    memset(more + p->unmet_room, 0, (size_t)(room - p->unmet_room) * sizeof *more);
+    p->unmet_us = more;
+    p->unmet_room = room;
+    return RF_OK;
+}
+
+/* Adds dt of waiting, or of running on fewer devices than it could use, to every job. */
+static void add_unmet(struct rf_pledge_account *p, const struct rf_state *state, int64_t dt)
+{
+    for (int32_t i = 0; i < state->nrunning + state->nqueue; i++) {
+        int32_t id =
+            i < state->nrunning ? state->running[i] : state->queue[i - state->nrunning];
+        const struct rf_job *job = &state->jobs[id];
+        int64_t most = job->max < state->nfleet ? job->max : state->nfleet;
+
+        if (most > job->ndevices && takes_part(state, job, p->pledge.account))
+            p->unmet_us[id] += (most - job->ndevices) * dt;
+    }
+}
+
+/* The sum over jobs that are there still; with clear, a new window begins. */
+static int64_t backlog_of(struct rf_pledge_account *p, const struct rf_state *state, int clear)
+{
+    int64_t sum = 0;
+
+    for (int32_t i = 0; i < state->nrunning + state->nqueue; i++) {
+        int32_t id =
+            i < state->nrunning ? state->running[i] : state->queue[i - state->nrunning];
+
+        if (id < p->unmet_room)
+            sum += p->unmet_us[id];
+    }
+    if (clear && p->unmet_room > 0)
+        memset(p->unmet_us, 0, (size_t)p->unmet_room * sizeof *p->unmet_us);
+    return sum;
+}
+
+static void spread_unmet(struct rf_pledge_account *p, const struct rf_state *state,
+                         int64_t from_us, int64_t to_us)
+{
+    int64_t start = p->windows[0].begin_us;
+
+    while (from_us < to_us) {
+        struct rf_window *w = &p->windows[(from_us - start) / p->pledge.window_us];
+        int64_t border = w->begin_us + p->pledge.window_us;
+        int64_t dt = (border < to_us ? border : to_us) - from_us;
+
+        add_unmet(p, state, dt);
+        w->backlog_us = backlog_of(p, state, from_us + dt == border);
+        from_us += dt;
+    }
 }
 
 /* From the last reading of any holder on, a crash leaves no evidence. */
@@ -145,9 +224,14 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
         struct rf_pledge_account *p = &tally->pledges[i];
         int secured = strcmp(p->pledge.basis, "secured") == 0;
         struct flow flow = {.capacity = secured ? p->pledge.secured : state->nfleet,
-                            .demand = demand_of(state, p->pledge.account)};
+                            .wanted = demand_of(state, p->pledge.account),
+                            .held = state->accounts[p->pledge.account].used};
 
+        st = reserve_unmet(p, state->njobs, err);
+        if (st != RF_OK)
+            return st;
         spread(p, from_us, to_us, &flow);
+        spread_unmet(p, state, from_us, to_us);
     }
     if (event->type == RF_EVENT_RECOVER)
         mark_dark(tally, state, to_us);
@@ -190,6 +274,19 @@ static void add_reading(struct rf_tally *tally, const struct rf_state *state,
     }
 }
 
+/* A refusal does not make the demand go away. */
+static void add_refused(struct rf_tally *tally, const struct rf_event *event)
+{
+    for (int i = 0; i < tally->npledges; i++) {
+        struct rf_pledge_account *p = &tally->pledges[i];
+
+        if (p->nwindows > 0 && event->job < p->unmet_room) {
+            p->windows[p->nwindows - 1].refused_us += p->unmet_us[event->job];
+            p->unmet_us[event->job] = 0;
+        }
+    }
+}
+
 enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *state,
                               const struct rf_event *event, struct rf_error *err)
 {
@@ -198,6 +295,8 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
         return add_pledge(tally, state, event, err);
     if (event->type == RF_EVENT_CHARGE)
         add_reading(tally, state, event);
+    if (event->type == RF_EVENT_DENY)
+        add_refused(tally, event);
     return RF_OK;
 }
 
@@ -220,7 +319,9 @@ static int64_t owed_in(const struct rf_state *state, int32_t account, int64_t be
 static void judge_window(struct rf_window *w, const struct rf_pledge *pledge, int64_t owed_us)
 {
     int64_t length = w->end_us - w->begin_us, devices, tolerance, due;
+    int64_t usable_us = w->held_us + w->backlog_us + w->refused_us;
 
+    w->demanded_us = usable_us < w->wanted_us ? usable_us : w->wanted_us;
     w->entitled_us = rf_share_of(&pledge->share, w->capacity_us);
     due = w->entitled_us < w->demanded_us ? w->entitled_us : w->demanded_us;
     devices = length > 0 ? w->entitled_us / length + (w->entitled_us % length > 0) : 0;
@@ -252,6 +353,9 @@ void rf_tally_judge(struct rf_tally *tally, const struct rf_state *state)
             struct rf_window *w = &p->windows[k];
             int64_t due;
 
+            if (k == p->nwindows - 1 && w->end_us < w->begin_us + p->pledge.window_us)
+                w->backlog_us =
+                    backlog_of(p, state, 0); /* jobs may have ended at this moment */
             judge_window(w, &p->pledge,
                          owed_in(state, p->pledge.account, w->begin_us, w->end_us));
             due = w->entitled_us < w->demanded_us ? w->entitled_us : w->demanded_us;

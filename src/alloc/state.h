@@ -41,10 +41,11 @@ struct rf_job {
 
 struct rf_account {
     char name[RF_NAME_BYTES];
-    int32_t parent;                     /* index, -1 for a root */
-    int32_t used;                       /* devices held now, by this account and those below it */
-    int32_t jobs, denied, preempted;    /* counts, this account and those below it */
-    int64_t held_us, busy_us, tokens, flops; /* charged so far, this account and those below it */
+    int32_t parent;                  /* index, -1 for a root */
+    int32_t used;                    /* devices held now, by this account and those below it */
+    int32_t jobs, denied, preempted; /* counts, this account and those below it */
+    int64_t held_us, busy_us, tokens,
+        flops; /* charged so far, this account and those below it */
 };
 
 struct rf_pledge {
@@ -73,7 +74,8 @@ struct rf_state {
     int32_t naccounts;
     struct rf_pledge *pledges; /* in force now, one per account */
     int32_t npledges;
-    int32_t *queue; /* ids of queued jobs, by (queued order: submission, kept over preemption) */
+    int32_t
+        *queue; /* ids of queued jobs, by (queued order: submission, kept over preemption) */
     int32_t nqueue;
     int32_t *running; /* ids of jobs that hold devices, in order of grant */
     int32_t nrunning;

@@ -14,7 +14,8 @@ struct rf_arena;
 
 /* Makes an arena of size_bytes, all zero. The caller owns *arena and ends it
  * with rf_arena_destroy(); on failure *arena is NULL. */
-enum rf_status rf_arena_create(struct rf_arena **arena, size_t size_bytes, struct rf_error *err);
+enum rf_status rf_arena_create(struct rf_arena **arena, size_t size_bytes,
+                               struct rf_error *err);
 void rf_arena_destroy(struct rf_arena *arena);
 
 /* Takes the next size_bytes, zeroed; the arena owns them. NULL when it is

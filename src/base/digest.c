@@ -14,7 +14,8 @@ void rf_hash_start(struct rf_hash *hash)
 
 void rf_hash_add(struct rf_hash *hash, const void *data, size_t size_bytes)
 {
-    crypto_hash_sha256_update((crypto_hash_sha256_state *)(void *)&hash->state, data, size_bytes);
+    crypto_hash_sha256_update((crypto_hash_sha256_state *)(void *)&hash->state, data,
+                              size_bytes);
 }
 
 struct rf_digest rf_hash_end(struct rf_hash *hash)

@@ -39,7 +39,8 @@ static enum rf_status read_all(gzFile in, const char *path, size_t max_bytes, ch
             gzerror(in, &code);
             if (code == Z_BUF_ERROR) { /* the packed stream ends too early */
                 free(buf);
-                return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': the file is cut short", path);
+                return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': the file is cut short",
+                               path);
             }
             buf[used] = '\0';
             *data = buf;

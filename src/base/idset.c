@@ -25,7 +25,8 @@ static enum rf_status grow(struct rf_idset *set, int32_t want, struct rf_error *
     return RF_OK;
 }
 
-enum rf_status rf_idset_copy(struct rf_idset *to, const struct rf_idset *from, struct rf_error *err)
+enum rf_status rf_idset_copy(struct rf_idset *to, const struct rf_idset *from,
+                             struct rf_error *err)
 {
     enum rf_status st = grow(to, from->nranges, err);
 
@@ -81,7 +82,8 @@ int32_t rf_idset_at(const struct rf_idset *set, int32_t k)
     return -1;
 }
 
-enum rf_status rf_idset_add(struct rf_idset *set, int32_t begin, int32_t end, struct rf_error *err)
+enum rf_status rf_idset_add(struct rf_idset *set, int32_t begin, int32_t end,
+                            struct rf_error *err)
 {
     int32_t i = find(set, begin);
     int joins_left, joins_right;
@@ -115,7 +117,8 @@ enum rf_status rf_idset_add(struct rf_idset *set, int32_t begin, int32_t end, st
     return RF_OK;
 }
 
-enum rf_status rf_idset_add_set(struct rf_idset *to, const struct rf_idset *what, struct rf_error *err)
+enum rf_status rf_idset_add_set(struct rf_idset *to, const struct rf_idset *what,
+                                struct rf_error *err)
 {
     enum rf_status st = grow(to, to->nranges + what->nranges, err);
 
@@ -199,9 +202,10 @@ size_t rf_idset_format(const struct rf_idset *set, char *buf, size_t size)
     for (int32_t i = 0; i < set->nranges; i++) {
         const struct rf_idrange *r = &set->ranges[i];
         char piece[32];
-        int n = r->end - r->begin == 1
-                    ? snprintf(piece, sizeof piece, "%s%d", i ? "," : "", r->begin)
-                    : snprintf(piece, sizeof piece, "%s%d-%d", i ? "," : "", r->begin, r->end - 1);
+        int n =
+            r->end - r->begin == 1
+                ? snprintf(piece, sizeof piece, "%s%d", i ? "," : "", r->begin)
+                : snprintf(piece, sizeof piece, "%s%d-%d", i ? "," : "", r->begin, r->end - 1);
 
         if (used + (size_t)n < size)
             memcpy(buf + used, piece, (size_t)n + 1);

@@ -21,7 +21,8 @@ struct rf_idset {
 
 /* A set starts as all zeros: struct rf_idset s = {0}; clear frees and empties it. */
 void rf_idset_clear(struct rf_idset *set);
-enum rf_status rf_idset_copy(struct rf_idset *to, const struct rf_idset *from, struct rf_error *err);
+enum rf_status rf_idset_copy(struct rf_idset *to, const struct rf_idset *from,
+                             struct rf_error *err);
 
 int32_t rf_idset_count(const struct rf_idset *set);
 int rf_idset_has(const struct rf_idset *set, int32_t id);
@@ -30,10 +31,12 @@ int32_t rf_idset_at(const struct rf_idset *set, int32_t k);
 
 /* Adds [begin, end). Ids that are there already make it RF_ERR_ARG, and
  * nothing changes: a device is never added twice by accident. */
-enum rf_status rf_idset_add(struct rf_idset *set, int32_t begin, int32_t end, struct rf_error *err);
+enum rf_status rf_idset_add(struct rf_idset *set, int32_t begin, int32_t end,
+                            struct rf_error *err);
 /* to += what / to -= what. All or nothing: an overlap (add) or an absent id
  * (remove) is RF_ERR_ARG. */
-enum rf_status rf_idset_add_set(struct rf_idset *to, const struct rf_idset *what, struct rf_error *err);
+enum rf_status rf_idset_add_set(struct rf_idset *to, const struct rf_idset *what,
+                                struct rf_error *err);
 enum rf_status rf_idset_remove_set(struct rf_idset *to, const struct rf_idset *what,
                                    struct rf_error *err);
 /* Moves the count lowest ids of from into taken (which must be empty).

@@ -25,8 +25,8 @@ uint64_t rf_rng_stream(const char *purpose, uint64_t index)
 
 static philox4x32_ctr_t draw(uint64_t seed, uint64_t stream, uint64_t index)
 {
-    philox4x32_ctr_t ctr = {{(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)stream,
-                             (uint32_t)(stream >> 32)}};
+    philox4x32_ctr_t ctr = {
+        {(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)}};
     philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
 
     return philox4x32(ctr, key);

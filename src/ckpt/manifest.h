@@ -11,12 +11,14 @@
  * clock, so equal training gives equal files. */
 struct rf_ckpt_info {
     int64_t step, tokens, flops;
-    int64_t seed;      /* of the job; random numbers are counter-based, so seed and step are all of it */
-    int ranks;         /* layout it was written from */
+    int64_t
+        seed; /* of the job; random numbers are counter-based, so seed and step are all of it */
+    int ranks; /* layout it was written from */
     char job[64], account[64];
-    char model[160];   /* "gpt2 layers=2 heads=4 width=64 hidden=256 context=48 vocabulary=2901" */
+    char
+        model[160]; /* "gpt2 layers=2 heads=4 width=64 hidden=256 context=48 vocabulary=2901" */
     char tokenizer[65]; /* hex digest of the vocabulary the model speaks */
-    char config[65];   /* SHA-256 of the run's effective configuration, hex */
+    char config[65];    /* SHA-256 of the run's effective configuration, hex */
     char version[32];
 };
 

@@ -1,4 +1,5 @@
-/* cmd_run.c - the main job: jobs of several accounts on the ranks of this MPI run, under a pledge. */
+/* cmd_run.c - the main job: jobs of several accounts on the ranks of this MPI run, under a
+ * pledge. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,52 +26,76 @@ static enum rf_status read_options(struct run_options *o, int *help, int argc, c
 {
     struct rf_arguments args;
     const struct rf_option table[] = {
-        {.letter = 's', .name = "set", .value = "KEY=VALUE", .list = &o->set,
-         .help = "override a key of the configuration, e.g. policy.fence=none; any number of times"},
-        {.letter = 'o', .name = "out", .value = "DIR", .text = &o->out,
-         .help = "run directory, checkpoints below it; default: run.out/run.name of the configuration"},
-        {.letter = 'r', .name = "resume", .flag = &o->resume,
+        {.letter = 's',
+         .name = "set",
+         .value = "KEY=VALUE",
+         .list = &o->set,
+         .help = "override a key of the configuration, e.g. policy.fence=none; any number of "
+                 "times"},
+        {.letter = 'o',
+         .name = "out",
+         .value = "DIR",
+         .text = &o->out,
+         .help = "run directory, checkpoints below it; default: run.out/run.name of the "
+                 "configuration"},
+        {.letter = 'r',
+         .name = "resume",
+         .flag = &o->resume,
          .help = "continue a run that was killed, or that ended with exit code 85"},
-        {.letter = 'f', .name = "force", .flag = &o->force,
+        {.letter = 'f',
+         .name = "force",
+         .flag = &o->force,
          .help = "remove an earlier run of the same name first"},
-        {.name = "json", .flag = &o->json, .help = "print results.json on stdout in place of the summary"},
+        {.name = "json",
+         .flag = &o->json,
+         .help = "print results.json on stdout in place of the summary"},
         {.letter = 'q', .name = "quiet", .flag = &o->quiet, .help = "no progress on stderr"},
         {0}};
     const struct rf_command_line line = {
         .usage = "run CONFIG",
-        .about = "Runs the jobs and experiments of a configuration on the ranks of this MPI run: the "
-                 "last rank coordinates, each of the others is a device. The pledges of the "
-                 "configuration are enforced by its policy; every decision goes to a signed ledger.",
+        .about =
+            "Runs the jobs and experiments of a configuration on the ranks of this MPI run: "
+            "the "
+            "last rank coordinates, each of the others is a device. The pledges of the "
+            "configuration are enforced by its policy; every decision goes to a signed ledger.",
         .more = "Start it with at least two ranks:\n"
                 "  mpirun -n 3 ringfence run configs/quickstart.cfg\n\n"
-                "SIGUSR1 or SIGTERM, to any rank, checkpoints every job, seals the ledger and ends\n"
-                "with exit code 85; --resume continues. Exit codes: 0 every pledge kept, 1 a pledge\n"
-                "broken or unprovable, 2 wrong arguments, configuration or input, 3 files, memory or\n"
+                "SIGUSR1 or SIGTERM, to any rank, checkpoints every job, seals the ledger and "
+                "ends\n"
+                "with exit code 85; --resume continues. Exit codes: 0 every pledge kept, 1 a "
+                "pledge\n"
+                "broken or unprovable, 2 wrong arguments, configuration or input, 3 files, "
+                "memory or\n"
                 "a job failed, 85 checkpointed, run me again.\n",
-        .options = table, .min = 1, .max = 1};
+        .options = table,
+        .min = 1,
+        .max = 1};
     enum rf_status st = rf_options_parse(&line, argc, argv, &args, err);
 
     *help = st == RF_OK && args.help;
     if (st == RF_OK && !args.help)
         o->config = args.text[0];
     if (st == RF_OK && o->resume && o->force)
-        st = rf_fail(err, RF_ERR_ARG, "--resume and --force exclude each other; see 'ringfence run --help'");
+        st = rf_fail(err, RF_ERR_ARG,
+                     "--resume and --force exclude each other; see 'ringfence run --help'");
     return st;
 }
 
 /* Local: can the jobs run on so many devices, and is their data readable? Better
  * known now than when the first job has been waiting for its devices. */
-static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers, struct rf_error *err)
+static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers,
+                                 struct rf_error *err)
 {
     enum rf_status st = RF_OK;
 
     for (int32_t i = 0; i < launch->plan.njobs; i++)
         if (launch->plan.jobs[i].min > nworkers)
-            return rf_fail(err, RF_ERR_CONFIG,
-                           "job '%s' needs at least %d ranks, this run has %d worker%s; start it with "
-                           "'mpirun -n %d'",
-                           launch->plan.jobs[i].name, launch->plan.jobs[i].min, nworkers,
-                           nworkers == 1 ? "" : "s", launch->plan.jobs[i].min + 1);
+            return rf_fail(
+                err, RF_ERR_CONFIG,
+                "job '%s' needs at least %d ranks, this run has %d worker%s; start it with "
+                "'mpirun -n %d'",
+                launch->plan.jobs[i].name, launch->plan.jobs[i].min, nworkers,
+                nworkers == 1 ? "" : "s", launch->plan.jobs[i].min + 1);
     for (int i = 0; st == RF_OK && i < launch->spec.ntasks; i++) {
         struct rf_task *task;
 
@@ -116,8 +141,8 @@ static struct rf_event pledge_event(const struct rf_pledge_spec *from, const cha
 
 static struct rf_request request_of(const struct rf_planned_job *job)
 {
-    struct rf_request request = {.min = job->min, .max = job->max, .submit_us = job->submit_us,
-                                 .nafter = job->nafter};
+    struct rf_request request = {
+        .min = job->min, .max = job->max, .submit_us = job->submit_us, .nafter = job->nafter};
 
     memcpy(request.name, job->name, sizeof request.name);
     memcpy(request.account, job->account, sizeof request.account);
@@ -131,20 +156,32 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                  struct rf_error *err)
 {
     const struct rf_run_spec *spec = &launch->spec;
-    struct rf_job_context ctx = {.plan = &launch->plan, .run_dir = launch->run_dir,
-                                 .ckpt_dir = launch->ckpt_dir, .config_digest = launch->digest,
+    struct rf_job_context ctx = {.plan = &launch->plan,
+                                 .run_dir = launch->run_dir,
+                                 .ckpt_dir = launch->ckpt_dir,
+                                 .config_digest = launch->digest,
                                  .version = RF_VERSION};
     struct rf_event *pledges = calloc((size_t)spec->npledges + 1, sizeof *pledges);
     struct rf_request *requests = calloc((size_t)launch->plan.njobs, sizeof *requests);
     struct rf_policy policy = {0};
     struct rf_key *key = NULL;
     enum rf_status st = rf_policy_make(&policy, spec->order, spec->fence, err);
-    struct rf_run_options options = {
-        .version = RF_VERSION, .seed = spec->seed, .policy = &policy, .grace_us = spec->grace_us,
-        .lease_us = spec->lease_us, .seal_us = spec->seal_us, .heartbeat_us = spec->heartbeat_us,
-        .pledges = pledges, .npledges = spec->npledges, .requests = requests,
-        .nrequests = launch->plan.njobs, .ledger_path = launch->ledger_path, .resume = o->resume,
-        .progress = o->quiet ? 0 : isatty(STDERR_FILENO) ? 2 : 1};
+    struct rf_run_options options = {.version = RF_VERSION,
+                                     .seed = spec->seed,
+                                     .policy = &policy,
+                                     .grace_us = spec->grace_us,
+                                     .lease_us = spec->lease_us,
+                                     .seal_us = spec->seal_us,
+                                     .heartbeat_us = spec->heartbeat_us,
+                                     .pledges = pledges,
+                                     .npledges = spec->npledges,
+                                     .requests = requests,
+                                     .nrequests = launch->plan.njobs,
+                                     .ledger_path = launch->ledger_path,
+                                     .resume = o->resume,
+                                     .progress = o->quiet                ? 0
+                                                 : isatty(STDERR_FILENO) ? 2
+                                                                         : 1};
 
     if (st == RF_OK && (pledges == NULL || requests == NULL))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d requests", launch->plan.njobs);
@@ -158,7 +195,8 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
             requests[i] = request_of(&launch->plan.jobs[i]);
         snprintf(options.run, sizeof options.run, "%s", spec->name);
         snprintf(options.config_digest, sizeof options.config_digest, "%s", launch->digest);
-        snprintf(options.policy_name, sizeof options.policy_name, "%s+%s", spec->order, spec->fence);
+        snprintf(options.policy_name, sizeof options.policy_name, "%s+%s", spec->order,
+                 spec->fence);
         options.key = key;
         st = rf_coordinate(world, &options, rf_job_run, &ctx, outcome, err);
     }
@@ -205,8 +243,8 @@ static enum rf_status verdict(const struct rf_collection *c, enum rf_status job_
 
     for (int32_t i = 0; i < state->njobs; i++)
         if (state->jobs[i].state == RF_JOB_FAILED)
-            return rf_fail(err, job_failure != RF_OK ? job_failure : RF_ERR_PEER, "job '%s' failed: %s", state->jobs[i].name,
-                           state->jobs[i].reason);
+            return rf_fail(err, job_failure != RF_OK ? job_failure : RF_ERR_PEER,
+                           "job '%s' failed: %s", state->jobs[i].name, state->jobs[i].reason);
     for (int i = 0; i < c->results.tally->npledges; i++)
         if (c->results.tally->pledges[i].verdict != RF_KEPT)
             return RF_NO;
@@ -234,7 +272,8 @@ static enum rf_status conclude(const struct rf_launch *launch, const struct run_
     return st;
 }
 
-static enum rf_status run(const struct rf_group *world, int argc, char **argv, struct rf_error *err)
+static enum rf_status run(const struct rf_group *world, int argc, char **argv,
+                          struct rf_error *err)
 {
     struct run_options o = {0};
     struct rf_launch launch = {0};
@@ -248,12 +287,15 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv, s
         return RF_OK;
     }
     if (st == RF_OK && world->size < 2)
-        st = rf_fail(err, RF_ERR_ARG, "run needs at least two ranks, a worker and the coordinator; start "
-                     "it with 'mpirun -n 3 ringfence run %s'", o.config);
+        st = rf_fail(err, RF_ERR_ARG,
+                     "run needs at least two ranks, a worker and the coordinator; start "
+                     "it with 'mpirun -n 3 ringfence run %s'",
+                     o.config);
     if (st == RF_OK)
         st = rf_launch_open(&launch, world, o.config, &o.set, o.out, err);
     if (st == RF_OK)
-        st = rf_agree(world, world->rank == 0 ? check_jobs(&launch, world->size - 1, err) : RF_OK, err);
+        st = rf_agree(
+            world, world->rank == 0 ? check_jobs(&launch, world->size - 1, err) : RF_OK, err);
     if (st == RF_OK)
         st = rf_launch_directories(&launch, world,
                                    o.resume  ? RF_LAUNCH_RESUME
@@ -265,9 +307,10 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv, s
         interrupted = st == RF_AGAIN;
         if (st == RF_OK || interrupted)
             st = rf_agree(world,
-                          world->rank == 0 ? conclude(&launch, &o, &outcome,
-                                                      (double)(rf_time_us() - start_us) * 1e-6, err)
-                                           : RF_OK,
+                          world->rank == 0
+                              ? conclude(&launch, &o, &outcome,
+                                         (double)(rf_time_us() - start_us) * 1e-6, err)
+                              : RF_OK,
                           err);
         if (st == RF_OK && interrupted)
             st = rf_fail(err, RF_AGAIN, "checkpointed after a signal; run again with --resume");
@@ -279,4 +322,6 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv, s
 }
 
 const struct rf_command rf_command_run = {
-    .name = "run", .summary = "run jobs and experiments under a pledge, on live MPI ranks", .run = run};
+    .name = "run",
+    .summary = "run jobs and experiments under a pledge, on live MPI ranks",
+    .run = run};

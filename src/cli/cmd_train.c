@@ -21,20 +21,35 @@ static enum rf_status read_options(struct train_options *o, int *help, int argc,
 {
     struct rf_arguments args;
     const struct rf_option table[] = {
-        {.letter = 's', .name = "set", .value = "KEY=VALUE", .list = &o->set,
+        {.letter = 's',
+         .name = "set",
+         .value = "KEY=VALUE",
+         .list = &o->set,
          .help = "override a key of the configuration; any number of times"},
-        {.letter = 'o', .name = "out", .value = "DIR", .text = &o->out,
+        {.letter = 'o',
+         .name = "out",
+         .value = "DIR",
+         .text = &o->out,
          .help = "run directory, checkpoints below it"},
-        {.letter = 'r', .name = "resume", .flag = &o->resume, .help = "continue from the newest checkpoint"},
-        {.letter = 'f', .name = "force", .flag = &o->force, .help = "remove an earlier run of the same name first"},
+        {.letter = 'r',
+         .name = "resume",
+         .flag = &o->resume,
+         .help = "continue from the newest checkpoint"},
+        {.letter = 'f',
+         .name = "force",
+         .flag = &o->force,
+         .help = "remove an earlier run of the same name first"},
         {.name = "json", .flag = &o->json, .help = "print one JSON document"},
         {0}};
     const struct rf_command_line line = {
         .usage = "train CONFIG [JOB]",
-        .about = "Trains one job of a configuration, the first one unless it is named, with tensor "
-                 "parallelism over all ranks of this MPI run, without a coordinator and without a "
-                 "pledge. What it needs from other jobs must lie in the run directory already.",
-        .options = table, .min = 1, .max = 2};
+        .about =
+            "Trains one job of a configuration, the first one unless it is named, with tensor "
+            "parallelism over all ranks of this MPI run, without a coordinator and without a "
+            "pledge. What it needs from other jobs must lie in the run directory already.",
+        .options = table,
+        .min = 1,
+        .max = 2};
     enum rf_status st = rf_options_parse(&line, argc, argv, &args, err);
 
     *help = st == RF_OK && args.help;
@@ -43,7 +58,8 @@ static enum rf_status read_options(struct train_options *o, int *help, int argc,
         o->job = args.n > 1 ? args.text[1] : NULL;
     }
     if (st == RF_OK && o->resume && o->force)
-        st = rf_fail(err, RF_ERR_ARG, "--resume and --force exclude each other; see 'ringfence train --help'");
+        st = rf_fail(err, RF_ERR_ARG,
+                     "--resume and --force exclude each other; see 'ringfence train --help'");
     return st;
 }
 
@@ -63,8 +79,8 @@ static enum rf_status find_job(const struct rf_job_plan *plan, const char *name,
 }
 
 /* Local, rank 0. */
-static enum rf_status print_result(const struct rf_launch *launch, int32_t job, int json, int ranks,
-                                   double wall_s, struct rf_error *err)
+static enum rf_status print_result(const struct rf_launch *launch, int32_t job, int json,
+                                   int ranks, double wall_s, struct rf_error *err)
 {
     const struct rf_planned_job *plan = &launch->plan.jobs[job];
     struct rf_metrics metrics;
@@ -79,9 +95,10 @@ static enum rf_status print_result(const struct rf_launch *launch, int32_t job, 
     if (st == RF_OK && !json)
         printf("%-20s %.3f on %d ranks\n", "wall_s", wall_s, ranks);
     document = json_pack("{s:s, s:s, s:I, s:f, s:s, s:i, s:O}", "command", "train", "version",
-                         RF_VERSION, "seed", (json_int_t)launch->spec.seed, "wall_s", wall_s, "job",
-                         plan->name, "ranks", ranks, "metrics", values);
-    if (st == RF_OK && json && (document == NULL || json_dumpf(document, stdout, JSON_INDENT(2)) != 0))
+                         RF_VERSION, "seed", (json_int_t)launch->spec.seed, "wall_s", wall_s,
+                         "job", plan->name, "ranks", ranks, "metrics", values);
+    if (st == RF_OK && json &&
+        (document == NULL || json_dumpf(document, stdout, JSON_INDENT(2)) != 0))
         st = rf_fail(err, RF_ERR_IO, "cannot write the result");
     if (st == RF_OK && json)
         putchar('\n');
@@ -94,8 +111,10 @@ static enum rf_status print_result(const struct rf_launch *launch, int32_t job, 
 static enum rf_status train(const struct rf_group *world, struct rf_launch *launch, int32_t job,
                             struct rf_error *err)
 {
-    struct rf_job_context ctx = {.plan = &launch->plan, .run_dir = launch->run_dir,
-                                 .ckpt_dir = launch->ckpt_dir, .config_digest = launch->digest,
+    struct rf_job_context ctx = {.plan = &launch->plan,
+                                 .run_dir = launch->run_dir,
+                                 .ckpt_dir = launch->ckpt_dir,
+                                 .config_digest = launch->digest,
                                  .version = RF_VERSION};
     struct rf_lease *lease = NULL;
     enum rf_status st = rf_agree(world, rf_lease_solo(&lease, err), err);
@@ -115,7 +134,8 @@ static enum rf_status train(const struct rf_group *world, struct rf_launch *laun
     return st;
 }
 
-static enum rf_status run(const struct rf_group *world, int argc, char **argv, struct rf_error *err)
+static enum rf_status run(const struct rf_group *world, int argc, char **argv,
+                          struct rf_error *err)
 {
     struct train_options o = {0};
     struct rf_launch launch = {0};
@@ -138,9 +158,10 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv, s
         st = train(world, &launch, job, err);
     if (st == RF_OK && !help)
         st = rf_agree(world,
-                      world->rank == 0 ? print_result(&launch, job, o.json, world->size,
-                                                      (double)(rf_time_us() - start_us) * 1e-6, err)
-                                       : RF_OK,
+                      world->rank == 0
+                          ? print_result(&launch, job, o.json, world->size,
+                                         (double)(rf_time_us() - start_us) * 1e-6, err)
+                          : RF_OK,
                       err);
     rf_launch_clear(&launch);
     rf_text_list_clear(&o.set);
@@ -148,4 +169,6 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv, s
 }
 
 const struct rf_command rf_command_train = {
-    .name = "train", .summary = "train one job on all ranks, without a coordinator", .run = run};
+    .name = "train",
+    .summary = "train one job on all ranks, without a coordinator",
+    .run = run};

@@ -23,7 +23,8 @@ static enum rf_status share_text(const struct rf_group *world, const char *path,
     if (world->rank != 0) {
         *text = malloc(*size + 1);
         if (*text == NULL)
-            st = rf_fail(err, RF_ERR_MEMORY, "out of memory: a configuration of %zu bytes", *size);
+            st = rf_fail(err, RF_ERR_MEMORY, "out of memory: a configuration of %zu bytes",
+                         *size);
     }
     st = rf_agree(world, st, err);
     if (st == RF_OK)
@@ -31,7 +32,8 @@ static enum rf_status share_text(const struct rf_group *world, const char *path,
     return st;
 }
 
-static enum rf_status name_paths(struct rf_launch *launch, const char *out, struct rf_error *err)
+static enum rf_status name_paths(struct rf_launch *launch, const char *out,
+                                 struct rf_error *err)
 {
     const struct rf_run_spec *spec = &launch->spec;
     enum rf_status st;
@@ -89,7 +91,8 @@ static enum rf_status remove_marked(const char *dir, struct rf_error *err)
     enum rf_status st = rf_file_join(mark, dir, MARK, err);
 
     if (st == RF_OK && rf_file_exists(dir) && !rf_file_exists(mark))
-        return rf_fail(err, RF_ERR_ARG, "'%s' was not made by a run, so it is not removed", dir);
+        return rf_fail(err, RF_ERR_ARG, "'%s' was not made by a run, so it is not removed",
+                       dir);
     return st == RF_OK ? rf_file_remove_tree(dir, err) : st;
 }
 
@@ -118,10 +121,11 @@ static enum rf_status check_same_config(const struct rf_launch *launch, const ch
     if (st == RF_OK)
         st = rf_file_read(path, RF_CONFIG_MAX_BYTES, &before, &size, err);
     if (st == RF_OK && strcmp(before, text) != 0)
-        st = rf_fail(err, RF_ERR_CONFIG,
-                     "the configuration differs from '%s', with which the run was begun; resume with "
-                     "that one, or start anew with --force",
-                     path);
+        st = rf_fail(
+            err, RF_ERR_CONFIG,
+            "the configuration differs from '%s', with which the run was begun; resume with "
+            "that one, or start anew with --force",
+            path);
     free(before);
     return st;
 }
@@ -145,7 +149,8 @@ static enum rf_status make_directories(struct rf_launch *launch, enum rf_launch_
     else if (rf_file_exists(launch->ckpt_dir))
         return rf_fail(err, RF_ERR_ARG,
                        "the checkpoint directory '%s' is left over from another run; --force "
-                       "removes it", launch->ckpt_dir);
+                       "removes it",
+                       launch->ckpt_dir);
     if (st == RF_OK && mode == RF_LAUNCH_FORCE)
         st = remove_marked(launch->run_dir, err);
     if (st == RF_OK)

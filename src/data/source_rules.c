@@ -102,9 +102,9 @@ static enum rf_status add_sample(struct maker *maker, enum part part, int32_t *t
     return st;
 }
 
-/* A pretraining sequence: the position, then every question with its answer, in an order that the
- * position's key decides, so that each question comes first now and then. Returns its length;
- * 0 when there is no legal move to answer with. */
+/* A pretraining sequence: the position, then every question with its answer, in an order that
+ * the position's key decides, so that each question comes first now and then. Returns its
+ * length; 0 when there is no legal move to answer with. */
 static int examine(const struct maker *maker, const struct rf_chess *position, uint64_t key,
                    int32_t tokens[SEQUENCE_MAX])
 {
@@ -122,10 +122,11 @@ static int examine(const struct maker *maker, const struct rf_chess *position, u
             n = rf_chess_text(position, (int)question, tokens);
         else
             tokens[n++] = RF_CHESS_TOKEN_QUESTION + (int)question;
-        tokens[n++] = question == RF_CHESS_ASK_MOVE
-                          ? RF_CHESS_TOKEN_MOVE + rf_chess_move_number(&maker->codec, position, move)
-                          : RF_CHESS_TOKEN_NUMBER + RF_CHESS_NUMBER_MAX +
-                                rf_chess_fact(position, question);
+        tokens[n++] =
+            question == RF_CHESS_ASK_MOVE
+                ? RF_CHESS_TOKEN_MOVE + rf_chess_move_number(&maker->codec, position, move)
+                : RF_CHESS_TOKEN_NUMBER + RF_CHESS_NUMBER_MAX +
+                      rf_chess_fact(position, question);
     }
     return n;
 }

@@ -11,7 +11,8 @@
  * Sources: "chess-rules"  built in: positions from games played at random by the rules engine,
  *                         with exact labels by `rule`; needs no file.
  *          "chess"        puzzles (path, extra_path) and games (corpus) as tab-separated files.
- *          "tsv"          split TAB label TAB text; byte-level BPE trained on train-side text. */
+ *          "tsv"          split TAB label TAB text; byte-level BPE trained on train-side text.
+ */
 #ifndef RF_DATA_TASK_H
 #define RF_DATA_TASK_H
 
@@ -27,23 +28,30 @@ struct rf_task_options {
     char source[32];
     char path[RF_PATH_BYTES];       /* tsv: the file; chess: puzzles with ratings (test) */
     char extra_path[RF_PATH_BYTES]; /* chess: further puzzles, for training */
-    char corpus[RF_PATH_BYTES];     /* chess: games; tsv: further unlabelled text, one per line, optional */
-    char rule[32];                  /* chess-rules: which question is asked, see chess_rules.h */
-    int vocabulary;                 /* tsv: size of the tokenizer, default 4096 */
-    int context;                    /* tokens; longer prompts lose their oldest tokens. default per source */
-    int train, validation, test;    /* examples; 0: all there are (chess-rules: must be > 0) */
-    int corpus_size;                /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
-    char positive[64];              /* tsv: this label against the rest; "": as they are */
+    char corpus[RF_PATH_BYTES];     /* chess: games; tsv: further unlabelled text, one per line,
+                                       optional */
+    char rule[32];  /* chess-rules: which question is asked, see chess_rules.h */
+    int vocabulary; /* tsv: size of the tokenizer, default 4096 */
+    int context;    /* tokens; longer prompts lose their oldest tokens. default per source */
+    int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0) */
+    int corpus_size;   /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
+    char positive[64]; /* tsv: this label against the rest; "": as they are */
 };
 
-enum rf_split { RF_SPLIT_WEAK, RF_SPLIT_STRONG, RF_SPLIT_VALIDATION, RF_SPLIT_TEST, RF_NSPLITS };
+enum rf_split {
+    RF_SPLIT_WEAK,
+    RF_SPLIT_STRONG,
+    RF_SPLIT_VALIDATION,
+    RF_SPLIT_TEST,
+    RF_NSPLITS
+};
 
 struct rf_examples {
     int n;
-    int32_t *tokens;  /* owned by the task; all prompts one after the other */
-    int32_t *start;   /* [n+1] */
-    int32_t *label;   /* [n], 0 .. nclass-1 */
-    float *rating;    /* [n] difficulty, or NULL */
+    int32_t *tokens; /* owned by the task; all prompts one after the other */
+    int32_t *start;  /* [n+1] */
+    int32_t *label;  /* [n], 0 .. nclass-1 */
+    float *rating;   /* [n] difficulty, or NULL */
 };
 
 struct rf_task; /* incomplete; the fields one needs come from the calls below */
@@ -58,7 +66,8 @@ struct rf_task_info {
      * that share a part (a square, a kind of man) start from embeddings that share a vector. */
     const int32_t *parts; /* [vocabulary][part_count], owned by the task */
     int part_count;
-    int64_t dropped; /* examples and texts left out because the test, or an earlier one, is the same */
+    int64_t dropped; /* examples and texts left out because the test, or an earlier one, is the
+                        same */
 };
 
 /* Reads or makes the data. Balance, then shuffle, then split, keyed by content;
@@ -81,17 +90,18 @@ struct rf_batch_memory {
 void rf_batch_memory_free(struct rf_batch_memory *memory);
 
 /* The pretraining batch of a step: a function of (seed, step) alone. B sequences. */
-enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step, int B,
-                                    struct rf_batch_memory *memory, struct rf_batch *batch,
-                                    struct rf_error *err);
+enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
+                                    int B, struct rf_batch_memory *memory,
+                                    struct rf_batch *batch, struct rf_error *err);
 
 /* A batch of the listed examples, asking for the label distribution at each
  * prompt's last token; target = ground truth. Callers that train on other
  * labels overwrite memory->target, or set batch->soft to memory->soft [n][nclass]
  * (allocated when nclass <= 16) and target to NULL. */
 enum rf_status rf_task_example_batch(const struct rf_task *task, enum rf_split split,
-                                     const int32_t *index, int n, struct rf_batch_memory *memory,
-                                     struct rf_batch *batch, struct rf_error *err);
+                                     const int32_t *index, int n,
+                                     struct rf_batch_memory *memory, struct rf_batch *batch,
+                                     struct rf_error *err);
 
 /* Which examples a training step uses: epochs over n in an order that depends on
  * (seed, epoch); a function of (seed, step) alone. Writes index[0 .. batch-1]. */

@@ -8,7 +8,7 @@
 
 const char *rf_role_name(enum rf_role role)
 {
-    static const char *const names[] = {"pretrain",  "weak",      "student",  "ceiling",
+    static const char *const names[] = {"pretrain",  "weak",      "student",   "ceiling",
                                         "same-size", "weak-half", "zero-shot", "probe"};
 
     return names[role];
@@ -50,20 +50,22 @@ static int32_t find_job(const struct rf_job_plan *plan, const char *name)
 }
 
 /* "" means none and gives -1. */
-static enum rf_status find_start(const struct rf_job_plan *plan, const char *owner, const char *name,
-                                 int32_t *id, struct rf_error *err)
+static enum rf_status find_start(const struct rf_job_plan *plan, const char *owner,
+                                 const char *name, int32_t *id, struct rf_error *err)
 {
     *id = name[0] != '\0' ? find_job(plan, name) : -1;
     if (name[0] != '\0' && *id < 0)
-        return rf_fail(err, RF_ERR_CONFIG, "'%s': there is no job '%s' to start from", owner, name);
+        return rf_fail(err, RF_ERR_CONFIG, "'%s': there is no job '%s' to start from", owner,
+                       name);
     return RF_OK;
 }
 
 static enum rf_status set_name(struct rf_planned_job *job, const char *experiment, int repeat,
                                const char *what, struct rf_error *err)
 {
-    int n = repeat >= 0 ? snprintf(job->name, sizeof job->name, "%s.s%d.%s", experiment, repeat, what)
-                        : snprintf(job->name, sizeof job->name, "%s.%s", experiment, what);
+    int n = repeat >= 0
+                ? snprintf(job->name, sizeof job->name, "%s.s%d.%s", experiment, repeat, what)
+                : snprintf(job->name, sizeof job->name, "%s.%s", experiment, what);
 
     if (n < 0 || n >= (int)sizeof job->name)
         return rf_fail(err, RF_ERR_CONFIG, "experiment '%s': the name is too long for its jobs",
@@ -86,9 +88,16 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
     struct rf_planned_job *job = &plan->jobs[plan->njobs];
 
     *job = (struct rf_planned_job){
-        .role = RF_ROLE_PRETRAIN, .experiment = -1, .init_job = -1, .label_job = -1,
-        .model = find_model(spec, from->model), .task = find_task(spec, from->task),
-        .train = &from->train, .min = from->min, .max = from->max, .submit_us = from->submit_us,
+        .role = RF_ROLE_PRETRAIN,
+        .experiment = -1,
+        .init_job = -1,
+        .label_job = -1,
+        .model = find_model(spec, from->model),
+        .task = find_task(spec, from->task),
+        .train = &from->train,
+        .min = from->min,
+        .max = from->max,
+        .submit_us = from->submit_us,
         .task_seed = (uint64_t)spec->seed,
         .model_seed = rf_rng_stream("pretrain", (uint64_t)plan->njobs) ^ (uint64_t)spec->seed};
     memcpy(job->name, from->name, sizeof job->name);
@@ -102,8 +111,9 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
         int32_t other = find_job(plan, from->after[i]);
 
         if (other < 0)
-            return rf_fail(err, RF_ERR_CONFIG, "job '%s': there is no earlier job '%s' to come after",
-                           from->name, from->after[i]);
+            return rf_fail(err, RF_ERR_CONFIG,
+                           "job '%s': there is no earlier job '%s' to come after", from->name,
+                           from->after[i]);
         come_after(job, other);
     }
     plan->njobs++;
@@ -120,42 +130,51 @@ struct cell {
     uint64_t task_seed, model_seed;
 };
 
-static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell, enum rf_role role,
-                               enum rf_loss loss, struct rf_error *err)
+static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell,
+                               enum rf_role role, enum rf_loss loss, struct rf_error *err)
 {
     struct rf_planned_job *job = &plan->jobs[plan->njobs];
     int weak_model = role == RF_ROLE_WEAK || role == RF_ROLE_SAME_SIZE;
-    int learns_labels = role == RF_ROLE_STUDENT || role == RF_ROLE_SAME_SIZE ||
-                        role == RF_ROLE_PROBE;
+    int learns_labels =
+        role == RF_ROLE_STUDENT || role == RF_ROLE_SAME_SIZE || role == RF_ROLE_PROBE;
     char what[40];
     enum rf_status st;
 
     *job = (struct rf_planned_job){
-        .role = role, .loss = loss, .experiment = cell->index,
+        .role = role,
+        .loss = loss,
+        .experiment = cell->index,
         .repeat = role == RF_ROLE_ZERO_SHOT ? 0 : cell->repeat,
-        .model = weak_model ? cell->weak : cell->strong, .task = cell->task,
+        .model = weak_model ? cell->weak : cell->strong,
+        .task = cell->task,
         .train = weak_model ? &cell->from->weak_train : &cell->from->strong_train,
-        .alpha = cell->from->confidence_alpha, .alpha_warmup = cell->from->confidence_warmup,
+        .alpha = cell->from->confidence_alpha,
+        .alpha_warmup = cell->from->confidence_warmup,
         .init_job = weak_model ? cell->weak_start : cell->strong_start,
         .label_job = learns_labels ? cell->labeller : -1,
-        .train_split = role == RF_ROLE_WEAK || role == RF_ROLE_WEAK_HALF ? RF_SPLIT_WEAK
-                                                                        : RF_SPLIT_STRONG,
-        .task_seed = cell->task_seed, .model_seed = cell->model_seed,
-        .min = cell->from->min, .max = cell->from->max, .submit_us = cell->from->submit_us};
+        .train_split =
+            role == RF_ROLE_WEAK || role == RF_ROLE_WEAK_HALF ? RF_SPLIT_WEAK : RF_SPLIT_STRONG,
+        .task_seed = cell->task_seed,
+        .model_seed = cell->model_seed,
+        .min = cell->from->min,
+        .max = cell->from->max,
+        .submit_us = cell->from->submit_us};
     memcpy(job->account, cell->from->account, sizeof job->account);
     if (role == RF_ROLE_STUDENT)
         snprintf(what, sizeof what, "student-%s", rf_loss_name(loss));
     else
         snprintf(what, sizeof what, "%s", rf_role_name(role));
-    st = set_name(job, cell->from->name, role == RF_ROLE_ZERO_SHOT ? -1 : cell->repeat, what, err);
+    st = set_name(job, cell->from->name, role == RF_ROLE_ZERO_SHOT ? -1 : cell->repeat, what,
+                  err);
     if (st == RF_OK && find_job(plan, job->name) >= 0)
         st = rf_fail(err, RF_ERR_CONFIG, "there are two jobs named '%s'", job->name);
     if (st == RF_OK && job->init_job >= 0 && plan->jobs[job->init_job].model != job->model)
-        st = rf_fail(err, RF_ERR_CONFIG,
-                     "experiment '%s': its model '%s' cannot start from job '%s', which trains model "
-                     "'%s'",
-                     cell->from->name, job->model->name, plan->jobs[job->init_job].name,
-                     plan->jobs[job->init_job].model->name);
+        st = rf_fail(
+            err, RF_ERR_CONFIG,
+            "experiment '%s': its model '%s' cannot start from job '%s', which trains model "
+            "'%s'",
+            cell->from->name, job->model->name, plan->jobs[job->init_job].name,
+            plan->jobs[job->init_job].model->name);
     if (st != RF_OK)
         return st;
     come_after(job, job->init_job);
@@ -164,7 +183,8 @@ static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell
     return RF_OK;
 }
 
-static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell, struct rf_error *err)
+static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell,
+                                 struct rf_error *err)
 {
     const struct rf_experiment_spec *from = cell->from;
     enum rf_status st = RF_OK;
@@ -188,11 +208,13 @@ static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell, st
     return st;
 }
 
-static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_run_spec *spec, int index,
-                                     struct rf_error *err)
+static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_run_spec *spec,
+                                     int index, struct rf_error *err)
 {
     const struct rf_experiment_spec *from = &spec->experiments[index];
-    struct cell cell = {.from = from, .index = index, .weak = find_model(spec, from->weak),
+    struct cell cell = {.from = from,
+                        .index = index,
+                        .weak = find_model(spec, from->weak),
                         .strong = find_model(spec, from->strong),
                         .task = find_task(spec, from->task)};
     enum rf_status st;
@@ -207,10 +229,11 @@ static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_r
     if (st == RF_OK)
         st = find_start(plan, from->name, from->weak_pretrained, &cell.weak_start, err);
     if (st == RF_OK && from->probe && cell.strong_start < 0)
-        st = rf_fail(err, RF_ERR_CONFIG,
-                     "experiment '%s': the control \"probe\" reads a pretrained strong model, and "
-                     "'pretrained' names none",
-                     from->name);
+        st = rf_fail(
+            err, RF_ERR_CONFIG,
+            "experiment '%s': the control \"probe\" reads a pretrained strong model, and "
+            "'pretrained' names none",
+            from->name);
     for (int k = 0; st == RF_OK && k < from->seeds; k++) {
         cell.repeat = k;
         cell.task_seed = (uint64_t)spec->seed + (uint64_t)k;
@@ -263,7 +286,7 @@ static enum rf_status sort_by_submission(struct rf_job_plan *plan, struct rf_err
 }
 
 enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_spec *spec,
-                              struct rf_error *err)
+                                  struct rf_error *err)
 {
     size_t room = (size_t)spec->njobs;
     enum rf_status st = RF_OK;
@@ -272,7 +295,8 @@ enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_
     for (int i = 0; i < spec->nexperiments; i++)
         room += 1 + 7 * (size_t)spec->experiments[i].seeds;
     if (room == 0)
-        return rf_fail(err, RF_ERR_CONFIG, "there is nothing to run: no jobs and no experiments");
+        return rf_fail(err, RF_ERR_CONFIG,
+                       "there is nothing to run: no jobs and no experiments");
     plan->jobs = calloc(room, sizeof *plan->jobs);
     if (plan->jobs == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a plan of %zu jobs", room);

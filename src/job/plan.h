@@ -3,8 +3,8 @@
  * A pretraining job stands in the specification as it is. A weak-to-strong
  * experiment becomes, for each seed k,
  *
- *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong half
- *   NAME.s<k>.student-<loss> the strong model on those labels, one per loss
+ *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong
+ * half NAME.s<k>.student-<loss> the strong model on those labels, one per loss
  *   NAME.s<k>.ceiling        the strong model on ground truth of the same examples, in the same
  *                            order, from the same start
  *   NAME.s<k>.same-size      control: a weak-sized student of the weak labels
@@ -39,12 +39,13 @@ struct rf_planned_job {
     enum rf_loss loss;
     int experiment; /* index into the specification, -1 for a pretraining job */
     int repeat;     /* which seed of the experiment, from 0 */
-    const struct rf_model_spec *model;    /* borrowed from the specification, as all pointers here */
+    const struct rf_model_spec
+        *model; /* borrowed from the specification, as all pointers here */
     const struct rf_task_options *task;
     const struct rf_train_spec *train;
-    double alpha, alpha_warmup;           /* confidence loss */
-    int32_t init_job;  /* start from this job's final parameters; -1: from scratch */
-    int32_t label_job; /* learn this job's labels; -1: ground truth */
+    double alpha, alpha_warmup; /* confidence loss */
+    int32_t init_job;           /* start from this job's final parameters; -1: from scratch */
+    int32_t label_job;          /* learn this job's labels; -1: ground truth */
     enum rf_split train_split;
     uint64_t task_seed;  /* decides the halves */
     uint64_t model_seed; /* initial values and order of the examples */
@@ -60,7 +61,7 @@ struct rf_job_plan {
 
 /* spec must outlive the plan. RF_ERR_CONFIG names what does not fit. */
 enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_spec *spec,
-                              struct rf_error *err);
+                                  struct rf_error *err);
 void rf_job_plan_clear(struct rf_job_plan *plan);
 
 const char *rf_role_name(enum rf_role role); /* "pretrain", "weak", "student", ... */

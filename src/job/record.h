@@ -36,8 +36,8 @@ struct rf_curve {
 enum rf_status rf_curve_add(struct rf_curve *curve, const struct rf_curve_point *point,
                             struct rf_error *err);
 void rf_curve_clear(struct rf_curve *curve);
-enum rf_status rf_curve_write(const struct rf_curve *curve, const char *run_dir, const char *job,
-                              struct rf_error *err);
+enum rf_status rf_curve_write(const struct rf_curve *curve, const char *run_dir,
+                              const char *job, struct rf_error *err);
 /* Reads the points up to last_step; no file gives an empty curve. */
 enum rf_status rf_curve_read(struct rf_curve *curve, const char *run_dir, const char *job,
                              int64_t last_step, struct rf_error *err);
@@ -77,9 +77,9 @@ void rf_metrics_add(struct rf_metrics *metrics, const char *name, double value);
 /* NAN when there is none of that name. */
 double rf_metrics_get(const struct rf_metrics *metrics, const char *name);
 enum rf_status rf_record_metrics_write(const struct rf_metrics *metrics, const char *run_dir,
-                                const char *job, struct rf_error *err);
+                                       const char *job, struct rf_error *err);
 /* No file gives an empty list. */
-enum rf_status rf_record_metrics_read(struct rf_metrics *metrics, const char *run_dir, const char *job,
-                               struct rf_error *err);
+enum rf_status rf_record_metrics_read(struct rf_metrics *metrics, const char *run_dir,
+                                      const char *job, struct rf_error *err);
 
 #endif

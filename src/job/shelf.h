@@ -12,7 +12,7 @@ enum { RF_SHELF_TASKS = 8, RF_SHELF_TOKENS = 1 << 25 };
 
 struct rf_shelf {
     struct {
-        struct rf_task *task; /* owned */
+        struct rf_task *task;                  /* owned */
         const struct rf_task_options *options; /* borrowed; the pointer is the key */
         uint64_t seed;
     } kept[RF_SHELF_TASKS]; /* newest first */

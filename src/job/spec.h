@@ -38,26 +38,28 @@ struct rf_train_spec {
 struct rf_pretrain_spec {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES], model[RF_NAME_BYTES], task[RF_NAME_BYTES];
     struct rf_train_spec train;
-    int min, max;            /* ranks */
-    int64_t submit_us;       /* after the start of the run */
+    int min, max;      /* ranks */
+    int64_t submit_us; /* after the start of the run */
     char after[RF_AFTER_MAX][RF_NAME_BYTES];
     int nafter;
 };
 
-/* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling, controls. */
+/* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling,
+ * controls. */
 struct rf_experiment_spec {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES], task[RF_NAME_BYTES];
     char weak[RF_NAME_BYTES], strong[RF_NAME_BYTES]; /* models */
-    char pretrained[RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from; "" none */
+    char pretrained[RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from;
+                                       "" none */
     char weak_pretrained[RF_NAME_BYTES]; /* the same for the weak model */
     struct rf_train_spec weak_train, strong_train;
-    int xent, confidence;       /* losses to try */
+    int xent, confidence; /* losses to try */
     double confidence_alpha, confidence_warmup;
-    int same_size;              /* control: a weak-sized student */
-    int strong_on_weak_half;    /* control: the strong model on the weak model's own half */
-    int probe;                  /* control: a linear map on the strong model's features */
-    int seeds;                  /* repeats, each with its own split, init and order */
-    int bootstrap;              /* resamples for the interval */
+    int same_size;           /* control: a weak-sized student */
+    int strong_on_weak_half; /* control: the strong model on the weak model's own half */
+    int probe;               /* control: a linear map on the strong model's features */
+    int seeds;               /* repeats, each with its own split, init and order */
+    int bootstrap;           /* resamples for the interval */
     int min, max;
     int64_t submit_us;
 };
@@ -65,12 +67,13 @@ struct rf_experiment_spec {
 struct rf_run_spec {
     char name[RF_NAME_BYTES];
     char out[RF_PATH_BYTES];         /* parent of the run directory; default "runs" */
-    char checkpoints[RF_PATH_BYTES]; /* parent of the checkpoint directory; default "checkpoints" */
-    char key[RF_PATH_BYTES];         /* secret key for sealing; "" : made for this run, see USAGE */
+    char checkpoints[RF_PATH_BYTES]; /* parent of the checkpoint directory; default
+                                        "checkpoints" */
+    char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     int64_t seed;
     char order[16], fence[16];
     int64_t grace_us, lease_us, seal_us, heartbeat_us;
-    struct rf_pledge_spec *pledges;         /* owned, as all arrays here */
+    struct rf_pledge_spec *pledges; /* owned, as all arrays here */
     struct rf_model_spec *models;
     struct rf_task_options *tasks;
     struct rf_pretrain_spec *jobs;

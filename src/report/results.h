@@ -36,7 +36,7 @@ struct rf_experiment_result {
     double zero_shot;           /* the strong model as pretraining left it */
     double same_size;           /* a weak-sized student of the weak labels */
     double strong_on_weak_half; /* the strong model on ground truth of the weak half */
-    double probe;               /* a linear map on the strong model's features, of the weak labels */
+    double probe; /* a linear map on the strong model's features, of the weak labels */
     struct rf_w2s_agreement
         agreement;         /* student with supervisor, over all seeds; NANs if unknown */
     double ece, brier;     /* of the student; NAN if unknown */

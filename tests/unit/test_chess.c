@@ -196,8 +196,7 @@ static void tokens_share_the_parts_they_have_in_common(void **state)
         assert_int_equal(move[0], king[1]); /* the square it starts from is that of the man */
         assert_int_equal(move[2] >= 0, codec.move[n].promotion != RF_CHESS_NONE);
         for (int other = 0; other < n; other++) /* no two moves are made of the same */
-            assert_memory_not_equal(move, parts[RF_CHESS_TOKEN_MOVE + other],
-                                    sizeof parts[0]);
+            assert_memory_not_equal(move, parts[RF_CHESS_TOKEN_MOVE + other], sizeof parts[0]);
     }
     assert_int_equal(parts[RF_CHESS_TOKEN_PAD][0], -1);
     assert_int_equal(parts[RF_CHESS_TOKEN_YES][0], -1);
@@ -205,7 +204,8 @@ static void tokens_share_the_parts_they_have_in_common(void **state)
 
 static void facts_are_counted_from_the_mover(void **state)
 {
-    /* White: K h1, R a1, N f3, P h2. Black: K e8, Q d8, R e2, P a7 b7. The knight is not pinned. */
+    /* White: K h1, R a1, N f3, P h2. Black: K e8, Q d8, R e2, P a7 b7. The knight is not
+     * pinned. */
     static const char fen[] = "3qk3/pp6/8/8/8/5N2/4r2P/R6K w - -";
     static const char check[] = "4k3/8/8/8/4r3/8/2n5/4K3 w - -"; /* rook and knight */
     struct rf_chess position, mirrored;
@@ -224,7 +224,8 @@ static void facts_are_counted_from_the_mover(void **state)
     }
     assert_int_equal(rf_chess_read(&position, check, strlen(check), &err), RF_OK);
     assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_CHECKERS), 2);
-    /* a double check leaves the king's own moves: d1, f1, d2, f2 less what rook and knight cover */
+    /* a double check leaves the king's own moves: d1, f1, d2, f2 less what rook and knight
+     * cover */
     assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_MOBILITY), 2);
     rf_chess_start(&position);
     assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_BALANCE), 0);

@@ -175,7 +175,8 @@ static void a_probe_wants_pretraining_and_few_classes(void **state)
     struct rf_error err = {RF_OK, ""};
 
     (void)state;
-    assert_int_equal(rf_config_parse(&spec, good, strlen(good), "day.cfg", probe, 1, &err), RF_OK);
+    assert_int_equal(rf_config_parse(&spec, good, strlen(good), "day.cfg", probe, 1, &err),
+                     RF_OK);
     assert_int_equal(spec.experiments[0].probe, 1);
     assert_int_equal(spec.experiments[0].strong_on_weak_half, 0);
     rf_run_spec_clear(&spec);
@@ -344,8 +345,10 @@ static const struct {
      "1 to 100000000, got 0"},
     {"after = [\"pretrain\"]", "after = [\"nothing\"]", "day.cfg:12: key 'jobs.[1].after'"},
     {"width = 32; ", "width = ; ", "day.cfg:6: syntax error"},
-    {"\"day\"; seed", "\"day; seed", "day.cfg:16: the string or comment that begins here has no"},
-    {"seed = 7;", "seed = 7; /* ", "day.cfg:1: the string or comment that begins here has no end"},
+    {"\"day\"; seed", "\"day; seed",
+     "day.cfg:16: the string or comment that begins here has no"},
+    {"seed = 7;", "seed = 7; /* ",
+     "day.cfg:1: the string or comment that begins here has no end"},
     {"seed = 7; ", "seed = 7; seed = 8; ", "day.cfg:1: duplicate setting name"},
     {"models = (", "@include \"x\"\nmodels = (", "day.cfg:4: @include is not supported"},
     {"run = { name = \"day\"; seed = 7; };", "", "day.cfg: key 'run.name': expected a name"},

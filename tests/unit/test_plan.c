@@ -12,17 +12,37 @@
 
 static struct rf_model_spec models[] = {{.name = "small"}, {.name = "big"}};
 static struct rf_task_options tasks[] = {{.name = "question"}};
-static struct rf_pretrain_spec pretrain = {
-    .name = "pretrain", .account = "capability", .model = "big", .task = "question", .min = 1, .max = 2};
-static struct rf_experiment_spec experiment = {
-    .name = "exp", .account = "alignment", .task = "question", .weak = "small", .strong = "big",
-    .pretrained = "pretrain", .xent = 1, .confidence = 1, .same_size = 1, .seeds = 2, .min = 1,
-    .max = 1, .strong_on_weak_half = 1, .probe = 1};
+static struct rf_pretrain_spec pretrain = {.name = "pretrain",
+                                           .account = "capability",
+                                           .model = "big",
+                                           .task = "question",
+                                           .min = 1,
+                                           .max = 2};
+static struct rf_experiment_spec experiment = {.name = "exp",
+                                               .account = "alignment",
+                                               .task = "question",
+                                               .weak = "small",
+                                               .strong = "big",
+                                               .pretrained = "pretrain",
+                                               .xent = 1,
+                                               .confidence = 1,
+                                               .same_size = 1,
+                                               .seeds = 2,
+                                               .min = 1,
+                                               .max = 1,
+                                               .strong_on_weak_half = 1,
+                                               .probe = 1};
 
 static struct rf_run_spec spec_of(void)
 {
-    return (struct rf_run_spec){.seed = 5, .models = models, .nmodels = 2, .tasks = tasks, .ntasks = 1,
-                                .jobs = &pretrain, .njobs = 1, .experiments = &experiment,
+    return (struct rf_run_spec){.seed = 5,
+                                .models = models,
+                                .nmodels = 2,
+                                .tasks = tasks,
+                                .ntasks = 1,
+                                .jobs = &pretrain,
+                                .njobs = 1,
+                                .experiments = &experiment,
                                 .nexperiments = 1};
 }
 
@@ -109,8 +129,8 @@ static void a_start_from_another_model_is_refused(void **unused)
     assert_non_null(strstr(err.text, "'nobody'"));
 }
 
-/* What the strong model knew before: weak labels and strong examples as the student has them, but
- * the model as pretraining left it. */
+/* What the strong model knew before: weak labels and strong examples as the student has them,
+ * but the model as pretraining left it. */
 static void a_probe_differs_from_the_student_in_its_model_alone(void **unused)
 {
     struct rf_run_spec spec = spec_of();
@@ -166,7 +186,8 @@ static void jobs_stand_in_the_order_of_their_submission(void **unused)
     const struct rf_planned_job *last;
 
     (void)unused;
-    three[0].submit_us = 50; /* listed first, submitted last: after the experiment that needs nothing of it */
+    three[0].submit_us =
+        50; /* listed first, submitted last: after the experiment that needs nothing of it */
     snprintf(three[0].name, sizeof three[0].name, "late");
     snprintf(three[2].name, sizeof three[2].name, "second");
     snprintf(three[2].after[0], sizeof three[2].after[0], "late");
@@ -183,7 +204,8 @@ static void jobs_stand_in_the_order_of_their_submission(void **unused)
     assert_true(last->submit_us == 50);
     assert_string_equal(plan.jobs[last->after[0]].name, "late");
     assert_string_equal(plan.jobs[named(&plan, "exp.s0.ceiling")->init_job].name, "pretrain");
-    assert_string_equal(plan.jobs[named(&plan, "exp.s1.student-xent")->label_job].name, "exp.s1.weak");
+    assert_string_equal(plan.jobs[named(&plan, "exp.s1.student-xent")->label_job].name,
+                        "exp.s1.weak");
     rf_job_plan_clear(&plan);
 }
 

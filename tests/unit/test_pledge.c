@@ -33,6 +33,64 @@ static void time_is_split_at_window_borders(void **unused)
     cluster_end(&c);
 }
 
+/* Three jobs of half an hour, one device each, one after the other on one of two devices: all
+ * have ended within the window, so more devices would have been of no use in it. */
+static const struct work THREE[] = {{"other", "b", 1, 1, -1, 1000 * SECOND, 9 * HOUR, 0},
+                                    {"j0", "a.x", 1, 1, -1, 1000 * SECOND, HOUR / 2, 0},
+                                    {"j1", "a.x", 1, 1, -1, 1000 * SECOND, HOUR / 2, 0},
+                                    {"j2", "a.x", 1, 1, -1, 1000 * SECOND, HOUR / 2, 0}};
+
+static void waiting_is_no_demand_of_a_job_that_ends_within_the_window(void **unused)
+{
+    /* {length of the window, demanded in the first one}: in the last case j2 is unfinished at
+     * its end, and what it waited for counts */
+    static const struct {
+        int64_t window_us, demanded_us;
+    } cases[] = {{4 * HOUR, 3 * HOUR / 2}, {5 * HOUR / 4, 5 * HOUR / 4 + HOUR}};
+
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        struct cluster c;
+        const struct rf_pledge_account *p;
+
+        cluster_start(&c, "floor", 2, NULL);
+        c.tick_us = 60 * SECOND;
+        cluster_pledge(&c, "a", "1/2", "floor", cases[i].window_us, 0);
+        cluster_works(&c, THREE, 4);
+        cluster_run(&c, c.t_us + 12 * HOUR);
+        cluster_judge(&c);
+        p = &c.tally->pledges[0];
+        assert_int_equal(p->windows[0].demanded_us, cases[i].demanded_us);
+        assert_int_equal(p->windows[0].wanted_us >= p->windows[0].demanded_us, 1);
+        assert_int_equal(p->verdict, RF_KEPT);
+        cluster_end(&c);
+    }
+}
+
+static void what_was_denied_was_asked_for(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    cluster_start(&c, "none", 2, NULL);
+    cluster_pledge(&c, "a", "1/2", "floor", HOUR, 0);
+    cluster_works(&c, ONE, 1);
+    c.t_us = 1000 * SECOND + 30 * 60 * SECOND;
+    cluster_submit(&c);
+    c.t_us += 600 * SECOND;
+    e = rf_event_make(RF_EVENT_DENY, c.t_us);
+    e.job = 0;
+    snprintf(e.reason, sizeof e.reason, "too-large");
+    cluster_emit(&c, &e);
+    e = rf_event_make(RF_EVENT_HEARTBEAT, 1000 * SECOND + HOUR);
+    cluster_emit(&c, &e);
+    cluster_judge(&c);
+    assert_int_equal(c.tally->pledges[0].demanded_us, 2 * 600 * SECOND);
+    assert_int_equal(c.tally->pledges[0].verdict, RF_BROKEN);
+    cluster_end(&c);
+}
+
 /* The job waits `wait_us` for its 2 devices, with a tolerance of 10 s x 1 device of its share.
  */
 static enum rf_verdict waited(int64_t wait_us)
@@ -165,6 +223,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_is_split_at_window_borders),
+        cmocka_unit_test(waiting_is_no_demand_of_a_job_that_ends_within_the_window),
+        cmocka_unit_test(what_was_denied_was_asked_for),
         cmocka_unit_test(the_tolerance_is_exact),
         cmocka_unit_test(time_without_a_reading_is_unprovable_if_it_decides),
         cmocka_unit_test(the_basis_decides_what_the_share_is_of),

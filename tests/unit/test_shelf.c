@@ -8,9 +8,13 @@
 
 #include "job/shelf.h"
 
-static const struct rf_task_options options = {
-    .name = "t", .source = "chess-rules", .rule = "check", .train = 8, .validation = 2, .test = 2,
-    .corpus_size = 4};
+static const struct rf_task_options options = {.name = "t",
+                                               .source = "chess-rules",
+                                               .rule = "check",
+                                               .train = 8,
+                                               .validation = 2,
+                                               .test = 2,
+                                               .corpus_size = 4};
 
 static void the_same_task_is_opened_once(void **unused)
 {
@@ -48,7 +52,8 @@ static void the_least_recently_used_goes_first(void **unused)
 
 static void what_cannot_be_opened_leaves_the_shelf_as_it_was(void **unused)
 {
-    static const struct rf_task_options bad = {.name = "bad", .source = "chess-rules", .rule = "?"};
+    static const struct rf_task_options bad = {
+        .name = "bad", .source = "chess-rules", .rule = "?"};
     struct rf_shelf shelf = {0};
     const struct rf_task *task;
     struct rf_error err;
