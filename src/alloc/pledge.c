@@ -274,7 +274,8 @@ static void add_reading(struct rf_tally *tally, const struct rf_state *state,
     }
 }
 
-/* A refusal does not make the demand go away. */
+/* A refusal does not make the demand go away, nor does a job's end before its work is done:
+ * else whoever ends jobs could end what the account is owed. */
 static void add_refused(struct rf_tally *tally, const struct rf_event *event)
 {
     for (int i = 0; i < tally->npledges; i++) {
@@ -295,7 +296,8 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
         return add_pledge(tally, state, event, err);
     if (event->type == RF_EVENT_CHARGE)
         add_reading(tally, state, event);
-    if (event->type == RF_EVENT_DENY)
+    if (event->type == RF_EVENT_DENY ||
+        (event->type == RF_EVENT_END && strcmp(event->text, "done") != 0))
         add_refused(tally, event);
     return RF_OK;
 }

@@ -6,12 +6,13 @@
  *   entitled  E   share x the fleet's device-time (basis fleet), or share x the device-time of
  *                 the fleet as it was when the pledge was made (basis secured); rounded down
  *                 once per window
- *   demanded  D   device-time its queued (ready) and running jobs could have used in the
- * window: at each moment min(fleet, sum of their max), but no more in all than what they held
- * plus what jobs that were still there at the window's end (or were denied in it) could have
- * held more. A job that waited and yet ended within the window had no use for more. delivered A
- * device-time it received, from meter readings (held_us), which the state has checked against
- * devices x elapsed
+ *   demanded  D   device-time its queued (ready) and running jobs could have used in the window:
+ *                 at each moment min(fleet, sum of their max), but no more in all than what they
+ *                 held plus what jobs that were still there at the window's end (or in it were
+ *                 denied, or ended other than done) could have held more. A job that waited and
+ *                 yet was done within the window had no use for more.
+ *   delivered A   device-time it received, from meter readings (held_us), which the state has
+ *                 checked against devices x elapsed
  *
  * kept iff A >= min(E, D) - tolerance, with the tolerance in device-microseconds per window:
  * tolerance_us x the devices of its share rounded up. A window in which evidence is missing
@@ -33,7 +34,7 @@ struct rf_window {
     int64_t wanted_us;        /* min(fleet, sum of max) of ready and running jobs, integrated */
     int64_t held_us;          /* devices held, integrated; the state's own clock */
     int64_t backlog_us;       /* what jobs unfinished at its end could have used more */
-    int64_t refused_us;       /* the same of jobs that were denied in it */
+    int64_t refused_us;       /* the same of jobs denied, or ended undone, in it */
     int64_t entitled_us, demanded_us, delivered_us; /* device-microseconds */
     int unproven;
     enum rf_verdict verdict;

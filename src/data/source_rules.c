@@ -10,7 +10,7 @@
 #include "data/chess_text.h"
 #include "data/source.h"
 
-enum { PLAY_SEED = 1, GAME_PLIES = 140, FIRST_PLY = 6, MEAN_GAP = 3 };
+enum { PLAY_SEED = 2, GAME_PLIES = 140, FIRST_PLY = 6, MEAN_GAP = 3 };
 enum { SEQUENCE_MAX = RF_CHESS_TEXT_MAX + 2 * RF_CHESS_NQUESTIONS };
 
 /* A walk over sampled positions of one random game after the other. */
@@ -102,9 +102,9 @@ static enum rf_status add_sample(struct maker *maker, enum part part, int32_t *t
     return st;
 }
 
-/* A pretraining sequence: the position, then every question with its answer, in an order that
- * the position's key decides, so that each question comes first now and then. Returns its
- * length; 0 when there is no legal move to answer with. */
+/* A pretraining sequence: the position, then every question with its answer, in an order that the
+ * position's key decides, so that each question comes first now and then. Returns its length;
+ * 0 when there is no legal move to answer with. */
 static int examine(const struct maker *maker, const struct rf_chess *position, uint64_t key,
                    int32_t tokens[SEQUENCE_MAX])
 {

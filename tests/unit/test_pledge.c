@@ -67,6 +67,30 @@ static void waiting_is_no_demand_of_a_job_that_ends_within_the_window(void **unu
     }
 }
 
+/* The job waits an hour while another holds both devices, then runs and fails. */
+static void a_job_that_fails_was_in_need_all_the_same(void **unused)
+{
+    static const struct work works[] = {{"other", "b", 2, 2, -1, 1000 * SECOND, 2 * HOUR, 0},
+                                        {"j0", "a.x", 1, 1, -1, 1000 * SECOND, HOUR / 2, 1}};
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    cluster_start(&c, "none", 2, NULL);
+    c.tick_us = 60 * SECOND;
+    cluster_pledge(&c, "a", "1/2", "floor", 4 * HOUR, 0);
+    cluster_works(&c, works, 2);
+    cluster_run(&c, c.t_us + 4 * HOUR);
+    e = rf_event_make(RF_EVENT_HEARTBEAT, 1000 * SECOND + 4 * HOUR);
+    cluster_emit(&c, &e);
+    cluster_judge(&c);
+    assert_int_equal(c.state->jobs[1].state, RF_JOB_FAILED);
+    assert_int_equal(c.tally->pledges[0].delivered_us, HOUR / 2);
+    assert_int_equal(c.tally->pledges[0].demanded_us, HOUR / 2 + HOUR);
+    assert_int_equal(c.tally->pledges[0].verdict, RF_BROKEN);
+    cluster_end(&c);
+}
+
 static void what_was_denied_was_asked_for(void **unused)
 {
     struct cluster c;
@@ -224,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_is_split_at_window_borders),
         cmocka_unit_test(waiting_is_no_demand_of_a_job_that_ends_within_the_window),
+        cmocka_unit_test(a_job_that_fails_was_in_need_all_the_same),
         cmocka_unit_test(what_was_denied_was_asked_for),
         cmocka_unit_test(the_tolerance_is_exact),
         cmocka_unit_test(time_without_a_reading_is_unprovable_if_it_decides),
