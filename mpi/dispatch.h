@@ -27,8 +27,7 @@ int rf_dispatch_over(const struct rf_dispatch *dispatch);
 /* RF_OK when every job is over, RF_AGAIN after a signal, or what failed, with its words. */
 enum rf_status rf_dispatch_status(const struct rf_dispatch *dispatch, struct rf_error *err);
 
-/* What the first job that failed failed with; RF_OK when none has since the coordinator
- * started. */
+/* What the first job that failed failed with; RF_OK when none has since the coordinator started. */
 enum rf_status rf_dispatch_job_failure(const struct rf_dispatch *dispatch);
 
 /* Collective with the workers' side of the loop: ends it, and takes every message still under

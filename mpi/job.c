@@ -75,8 +75,8 @@ static enum rf_status read_labels(struct rf_job_work *w, struct rf_error *err)
                                w->ctx->plan->jobs[job->label_job].name, err);
 }
 
-/* Local: where the task says what its tokens are made of, this rank's embeddings start as sums
- * of the parts' vectors, so that what is learned of one square or one kind of man serves all
+/* Local: where the task says what its tokens are made of, this rank's embeddings start as sums of
+ * the parts' vectors, so that what is learned of one square or one kind of man serves all
  * tokens that share it. The variance is that of any other start. */
 static void compose_embeddings(struct rf_job_work *w)
 {
@@ -194,8 +194,7 @@ static enum rf_status load_newest(struct rf_job_work *w, const char *dir, int pa
     return st;
 }
 
-/* Collective: from the job's own checkpoint, or from where it is told to start, or from
- * scratch. */
+/* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
 static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_error *err)
 {
     struct rf_ckpt_info info = {0};

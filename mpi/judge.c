@@ -92,8 +92,7 @@ static enum rf_status write_predictions(const struct rf_job_work *w,
     return rf_predictions_write(p, w->ctx->run_dir, w->job->name, err);
 }
 
-/* Collective: predicts a split and notes its metrics under prefix; writes the file when asked.
- */
+/* Collective: predicts a split and notes its metrics under prefix; writes the file when asked. */
 static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
                                   const char *prefix, int write, int with_truth,
                                   struct rf_metrics *metrics, struct rf_error *err)

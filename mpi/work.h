@@ -41,8 +41,7 @@ void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step
 enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
                                  struct rf_batch *batch, struct rf_error *err);
 
-/* Collective: what is left behind. The locked test set is touched here alone, once per model.
- */
+/* Collective: what is left behind. The locked test set is touched here alone, once per model. */
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err);
 
 #endif

@@ -10,20 +10,23 @@
  *   type        fields
  *   open        run, version, config (SHA-256 of the effective configuration, hex),
  *               seed, policy ("fcfs+floor"), grace_us
- *   capacity    devices, up (1: they join the fleet, 0: they leave it; only free ones may
- * leave) pledge      account, share, basis, fence, window_us, tolerance_us, author, reason (a
- * second pledge of the same account is a policy change) request     job, name, account, min,
- * max, limit_us, after delay       job, reason             why a queued job waits; one per
- * change of the reason deny        job, reason             the request is refused for good
- *   grant       job, lease, devices, lent   lent: how many of them lie outside the account's
- * own share charge      job, lease, held_us, busy_us, tokens, flops, step a meter reading:
- * held_us is the coordinator's own clock (devices x time since the last reading or the grant);
- * the rest is what the job says preempt     job, lease, reason, by  asks the job to stop; by:
- * the job that gets the devices, or -1 checkpoint  job, step, digest, path a checkpoint is
- * complete and visible release     job, lease, reason      the devices are free, the job queues
- * again end         job, lease, state, reason   the devices are free, the job is over heartbeat
- * nothing happened, and the recorder was alive recover     cut                     after a
- * crash: bytes of a torn last line that were cut off close       reason "done", "signal"
+ *   capacity    devices, up (1: they join the fleet, 0: they leave it; only free ones may leave)
+ *   pledge      account, share, basis, fence, window_us, tolerance_us, author, reason
+ *               (a second pledge of the same account is a policy change)
+ *   request     job, name, account, min, max, limit_us, after
+ *   delay       job, reason             why a queued job waits; one per change of the reason
+ *   deny        job, reason             the request is refused for good
+ *   grant       job, lease, devices, lent   lent: how many of them lie outside the account's own share
+ *   charge      job, lease, held_us, busy_us, tokens, flops, step
+ *               a meter reading: held_us is the coordinator's own clock (devices x time since
+ *               the last reading or the grant); the rest is what the job says
+ *   preempt     job, lease, reason, by  asks the job to stop; by: the job that gets the devices, or -1
+ *   checkpoint  job, step, digest, path a checkpoint is complete and visible
+ *   release     job, lease, reason      the devices are free, the job queues again
+ *   end         job, lease, state, reason   the devices are free, the job is over
+ *   heartbeat                           nothing happened, and the recorder was alive
+ *   recover     cut                     after a crash: bytes of a torn last line that were cut off
+ *   close       reason                  "done", "signal"
  */
 #ifndef RF_ALLOC_EVENT_H
 #define RF_ALLOC_EVENT_H

@@ -2,8 +2,8 @@
  *
  * ledger.jsonl: one canonical line per event, each with "prev", the base64
  * SHA-256 of the line before it (without LF; 32 zero bytes for the first). The lines are
- * the leaves of an RFC 6962 Merkle tree. A seal is a C2SP tlog-checkpoint (signed note,
- * Ed25519) over (origin, size, root), appended to ledger.jsonl.seals next to the ledger, newest
+ * the leaves of an RFC 6962 Merkle tree. A seal is a C2SP tlog-checkpoint (signed note, Ed25519)
+ * over (origin, size, root), appended to ledger.jsonl.seals next to the ledger, newest
  * last, separated by empty lines. One writer holds an fcntl lock. Format: LEDGER.md. */
 #ifndef RF_ALLOC_LEDGER_H
 #define RF_ALLOC_LEDGER_H
@@ -63,9 +63,8 @@ struct rf_ledger_check {
  * bad line. Returns RF_OK even when the check found something: see *check. A visitor's
  * failure counts as a bad line. When two neighbours disagree, the line that its other
  * neighbour disagrees with as well is the bad one; a damaged seal is no bad line (first_bad_seq
- * stays -1), a missing line is: the one after the last that is there. RF_ERR_INPUT: it cannot
- * be read, or is no ledger at all: no line of it begins as a ledger's, and no seals lie beside
- * it. */
+ * stays -1), a missing line is: the one after the last that is there. RF_ERR_INPUT: it cannot be
+ * read, or is no ledger at all: no line of it begins as a ledger's, and no seals lie beside it. */
 enum rf_status rf_ledger_verify(const char *path, const char *vkey, rf_ledger_visit *visit,
                                 void *ctx, struct rf_ledger_check *check, struct rf_error *err);
 

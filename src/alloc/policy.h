@@ -18,8 +18,7 @@
 #include "alloc/state.h"
 
 enum rf_proposal_kind {
-    RF_PROPOSE_GRANT,   /* job starts on the `count` lowest free devices; lent of them are
-                           borrowed */
+    RF_PROPOSE_GRANT, /* job starts on the `count` lowest free devices; lent of them are borrowed */
     RF_PROPOSE_PREEMPT, /* running `job` should stop so that job `by` gets its devices */
     RF_PROPOSE_DENY,
     RF_PROPOSE_DELAY /* job goes on waiting, for a reason other than the one on record */
@@ -30,7 +29,7 @@ struct rf_proposal {
     int32_t job, by, count, lent;
     const char
         *reason; /* static text: "devices-busy", "after-unfinished", "reserved-for-pledge",
-                    "share-used-up", "too-large", "reclaim", "dependency-failed", "grow"... */
+                           "share-used-up", "too-large", "reclaim", "dependency-failed", "grow"... */
 };
 
 struct rf_policy {

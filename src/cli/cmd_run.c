@@ -1,5 +1,4 @@
-/* cmd_run.c - the main job: jobs of several accounts on the ranks of this MPI run, under a
- * pledge. */
+/* cmd_run.c - the main job: jobs of several accounts on the ranks of this MPI run, under a pledge. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

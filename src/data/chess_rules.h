@@ -15,8 +15,7 @@
 
 enum { RF_CHESS_NRULES = 3 };
 
-/* What is asked of a position, by the token that asks it: a move, or a fact that is a number.
- */
+/* What is asked of a position, by the token that asks it: a move, or a fact that is a number. */
 enum rf_chess_question {
     RF_CHESS_ASK_MOVE,
     RF_CHESS_ASK_BALANCE,  /* the mover's material less the opponent's, -20 .. 20 */

@@ -11,8 +11,7 @@
  * Sources: "chess-rules"  built in: positions from games played at random by the rules engine,
  *                         with exact labels by `rule`; needs no file.
  *          "chess"        puzzles (path, extra_path) and games (corpus) as tab-separated files.
- *          "tsv"          split TAB label TAB text; byte-level BPE trained on train-side text.
- */
+ *          "tsv"          split TAB label TAB text; byte-level BPE trained on train-side text. */
 #ifndef RF_DATA_TASK_H
 #define RF_DATA_TASK_H
 
@@ -28,11 +27,11 @@ struct rf_task_options {
     char source[32];
     char path[RF_PATH_BYTES];       /* tsv: the file; chess: puzzles with ratings (test) */
     char extra_path[RF_PATH_BYTES]; /* chess: further puzzles, for training */
-    char corpus[RF_PATH_BYTES];     /* chess: games; tsv: further unlabelled text, one per line,
-                                       optional */
-    char rule[32];  /* chess-rules: which question is asked, see chess_rules.h */
-    int vocabulary; /* tsv: size of the tokenizer, default 4096 */
-    int context;    /* tokens; longer prompts lose their oldest tokens. default per source */
+    char corpus
+        [RF_PATH_BYTES]; /* chess: games; tsv: further unlabelled text, one per line, optional */
+    char rule[32];       /* chess-rules: which question is asked, see chess_rules.h */
+    int vocabulary;      /* tsv: size of the tokenizer, default 4096 */
+    int context; /* tokens; longer prompts lose their oldest tokens. default per source */
     int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0) */
     int corpus_size;   /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
     char positive[64]; /* tsv: this label against the rest; "": as they are */
@@ -66,8 +65,8 @@ struct rf_task_info {
      * that share a part (a square, a kind of man) start from embeddings that share a vector. */
     const int32_t *parts; /* [vocabulary][part_count], owned by the task */
     int part_count;
-    int64_t dropped; /* examples and texts left out because the test, or an earlier one, is the
-                        same */
+    int64_t
+        dropped; /* examples and texts left out because the test, or an earlier one, is the same */
 };
 
 /* Reads or makes the data. Balance, then shuffle, then split, keyed by content;

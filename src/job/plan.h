@@ -3,8 +3,8 @@
  * A pretraining job stands in the specification as it is. A weak-to-strong
  * experiment becomes, for each seed k,
  *
- *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong
- * half NAME.s<k>.student-<loss> the strong model on those labels, one per loss
+ *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong half
+ *   NAME.s<k>.student-<loss> the strong model on those labels, one per loss
  *   NAME.s<k>.ceiling        the strong model on ground truth of the same examples, in the same
  *                            order, from the same start
  *   NAME.s<k>.same-size      control: a weak-sized student of the weak labels

@@ -44,13 +44,12 @@ struct rf_pretrain_spec {
     int nafter;
 };
 
-/* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling,
- * controls. */
+/* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling, controls. */
 struct rf_experiment_spec {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES], task[RF_NAME_BYTES];
     char weak[RF_NAME_BYTES], strong[RF_NAME_BYTES]; /* models */
-    char pretrained[RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from;
-                                       "" none */
+    char pretrained
+        [RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from; "" none */
     char weak_pretrained[RF_NAME_BYTES]; /* the same for the weak model */
     struct rf_train_spec weak_train, strong_train;
     int xent, confidence; /* losses to try */
@@ -66,9 +65,9 @@ struct rf_experiment_spec {
 
 struct rf_run_spec {
     char name[RF_NAME_BYTES];
-    char out[RF_PATH_BYTES];         /* parent of the run directory; default "runs" */
-    char checkpoints[RF_PATH_BYTES]; /* parent of the checkpoint directory; default
-                                        "checkpoints" */
+    char out[RF_PATH_BYTES]; /* parent of the run directory; default "runs" */
+    char checkpoints
+        [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     int64_t seed;
     char order[16], fence[16];

@@ -204,8 +204,7 @@ static void tokens_share_the_parts_they_have_in_common(void **state)
 
 static void facts_are_counted_from_the_mover(void **state)
 {
-    /* White: K h1, R a1, N f3, P h2. Black: K e8, Q d8, R e2, P a7 b7. The knight is not
-     * pinned. */
+    /* White: K h1, R a1, N f3, P h2. Black: K e8, Q d8, R e2, P a7 b7. The knight is not pinned. */
     static const char fen[] = "3qk3/pp6/8/8/8/5N2/4r2P/R6K w - -";
     static const char check[] = "4k3/8/8/8/4r3/8/2n5/4K3 w - -"; /* rook and knight */
     struct rf_chess position, mirrored;
@@ -224,8 +223,7 @@ static void facts_are_counted_from_the_mover(void **state)
     }
     assert_int_equal(rf_chess_read(&position, check, strlen(check), &err), RF_OK);
     assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_CHECKERS), 2);
-    /* a double check leaves the king's own moves: d1, f1, d2, f2 less what rook and knight
-     * cover */
+    /* a double check leaves the king's own moves: d1, f1, d2, f2 less what rook and knight cover */
     assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_MOBILITY), 2);
     rf_chess_start(&position);
     assert_int_equal(rf_chess_fact(&position, RF_CHESS_ASK_BALANCE), 0);

@@ -129,8 +129,8 @@ static void a_start_from_another_model_is_refused(void **unused)
     assert_non_null(strstr(err.text, "'nobody'"));
 }
 
-/* What the strong model knew before: weak labels and strong examples as the student has them,
- * but the model as pretraining left it. */
+/* What the strong model knew before: weak labels and strong examples as the student has them, but
+ * the model as pretraining left it. */
 static void a_probe_differs_from_the_student_in_its_model_alone(void **unused)
 {
     struct rf_run_spec spec = spec_of();
