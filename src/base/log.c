@@ -32,15 +32,6 @@ void rf_warn(const char *fmt, ...)
     va_end(args);
 }
 
-void rf_info(const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    say(RF_LOG_INFO, "", fmt, args);
-    va_end(args);
-}
-
 void rf_debug(const char *fmt, ...)
 {
     va_list args;

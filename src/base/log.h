@@ -8,13 +8,12 @@
 
 #include "base/error.h"
 
-enum rf_log_level { RF_LOG_QUIET, RF_LOG_WARN, RF_LOG_INFO, RF_LOG_DEBUG };
+enum rf_log_level { RF_LOG_QUIET, RF_LOG_WARN, RF_LOG_DEBUG };
 
 /* speak: whether this process prints at all. */
 void rf_log_start(enum rf_log_level level, int speak);
 
 void rf_warn(const char *fmt, ...) RF_PRINTF(1, 2);
-void rf_info(const char *fmt, ...) RF_PRINTF(1, 2);
 void rf_debug(const char *fmt, ...) RF_PRINTF(1, 2);
 
 #endif

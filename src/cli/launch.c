@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "config/config.h"
 
 /* Collective: the file's text, the same on every rank; the caller frees it. */
@@ -72,6 +73,10 @@ enum rf_status rf_launch_open(struct rf_launch *launch, const struct rf_group *w
         st = rf_config_digest(&launch->spec, launch->digest, err);
     if (st == RF_OK)
         st = name_paths(launch, out, err);
+    if (st == RF_OK)
+        rf_debug("%d jobs on %d ranks; run directory '%s', checkpoints in '%s', configuration %s",
+                 launch->plan.njobs, world->size, launch->run_dir, launch->ckpt_dir,
+                 launch->digest);
     return rf_agree(world, st, err);
 }
 

@@ -114,7 +114,7 @@ static enum rf_status dispatch(const struct rf_group *world, int argc, char **ar
                                struct rf_error *err)
 {
     static char help[] = "--help";
-    enum rf_log_level level = RF_LOG_INFO;
+    enum rf_log_level level = RF_LOG_WARN;
     const struct rf_command *command;
     const char *word = NULL;
     int at = 1;
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
     one_thread_per_rank(argv);
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     rf_group_dup(&world, MPI_COMM_WORLD);
-    rf_log_start(RF_LOG_INFO, world.rank == 0);
+    rf_log_start(RF_LOG_WARN, world.rank == 0);
     rf_options_start(world.rank == 0);
 
     st = sodium_init() < 0 ? rf_fail(&err, RF_ERR_INTERNAL, "libsodium does not start") : RF_OK;
