@@ -10,9 +10,14 @@
  *   type        fields
  *   open        run, version, config (SHA-256 of the effective configuration, hex),
  *               seed, policy ("fcfs+floor"), grace_us
- *   capacity    devices, up (1: they join the fleet, 0: they leave it; only free ones may leave)
- *   pledge      account, share, basis, fence, window_us, tolerance_us, author, reason
- *               (a second pledge of the same account is a policy change)
+ *   capacity    devices, up, reason. up 0: free devices leave the fleet, for good ("left") or until
+ *               they are up again ("failed", "maintenance": they count as down); up 1: new ones
+ *               ("joined"), or ones that were down ("repaired")
+ *   pledge      account, share, basis, fence, terms, window_us, tolerance_us, author, reason
+ *               (a second pledge of the same account is a policy change; terms.h reads terms)
+ *   policy      policy ("easy+bank"), author, reason: another order or fence from now on
+ *   reserve     account ("" for maintenance), count, begin_us, end_us, author, reason: so many
+ *               devices are wanted for it from begin to end; policies keep them clear
  *   request     job, name, account, min, max, limit_us, after
  *   delay       job, reason             why a queued job waits; one per change of the reason
  *   deny        job, reason             the request is refused for good
@@ -22,8 +27,11 @@
  *               the last reading or the grant); the rest is what the job says
  *   preempt     job, lease, reason, by  asks the job to stop; by: the job that gets the devices, or -1
  *   checkpoint  job, step, digest, path a checkpoint is complete and visible
- *   release     job, lease, reason      the devices are free, the job queues again
- *   end         job, lease, state, reason   the devices are free, the job is over
+ *   shrink      job, lease, devices, held_us, by    a malleable job gives these devices back
+ *   grow        job, lease, devices, held_us, lent  ... or gets these as well
+ *   release     job, lease, held_us, reason   the devices are free, the job queues again
+ *   end         job, lease, state, held_us, reason   the devices are free, the job is over
+ *               held_us here is a last reading: devices x time since the one before
  *   heartbeat                           nothing happened, and the recorder was alive
  *   recover     cut                     after a crash: bytes of a torn last line that were cut off
  *   close       reason                  "done", "signal"
@@ -42,6 +50,8 @@ enum rf_event_type {
     RF_EVENT_OPEN,
     RF_EVENT_CAPACITY,
     RF_EVENT_PLEDGE,
+    RF_EVENT_POLICY,
+    RF_EVENT_RESERVE,
     RF_EVENT_REQUEST,
     RF_EVENT_DELAY,
     RF_EVENT_DENY,
@@ -49,6 +59,8 @@ enum rf_event_type {
     RF_EVENT_CHARGE,
     RF_EVENT_PREEMPT,
     RF_EVENT_CHECKPOINT,
+    RF_EVENT_SHRINK,
+    RF_EVENT_GROW,
     RF_EVENT_RELEASE,
     RF_EVENT_END,
     RF_EVENT_HEARTBEAT,
@@ -73,15 +85,20 @@ struct rf_event {
     char version[32];
     char author[RF_NAME_BYTES];
     char basis[16]; /* "fleet" or "secured" */
+    char terms[RF_TEXT_BYTES]; /* pledge: what else the fence needs to know, terms.h; "" none */
     struct rf_share share;
     int64_t seed, window_us, tolerance_us, grace_us, limit_us;
     int64_t held_us, busy_us, tokens, flops, step, cut;
+    int64_t begin_us, end_us;
     int32_t min, max, lent, up;
+    int32_t count; /* reserve; and of devices, where the state only counts them (state.h) */
+    int32_t account_id; /* index in the state, where the caller knows it; -1: look `account` up */
     int32_t after[RF_AFTER_MAX], nafter;
     struct rf_idset devices; /* owned by the event: rf_event_clear() */
 };
 
-/* The empty event of a type: all zero, but job, lease, by = -1. */
+/* The empty event of a type: all zero, but job, lease, by, account_id = -1. An event is about
+ * a kilobyte: who makes millions keeps one per type and sets what differs. */
 struct rf_event rf_event_make(enum rf_event_type type, int64_t t_us);
 void rf_event_clear(struct rf_event *event);
 const char *rf_event_type_name(enum rf_event_type type);

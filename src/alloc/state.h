@@ -19,24 +19,32 @@ enum rf_job_state {
     RF_JOB_DENIED
 };
 
-struct rf_job {
+/* What few jobs have: a name, dependencies, readings other than device-time. */
+struct rf_job_extra {
     char name[RF_NAME_BYTES];
-    char account_name[RF_NAME_BYTES];
-    int32_t account; /* index into accounts */
-    int32_t min, max;
-    int64_t limit_us; /* 0: none */
     int32_t after[RF_AFTER_MAX], nafter;
-    enum rf_job_state state;
-    char reason[RF_TEXT_BYTES]; /* why it waits, was denied, or how it ended */
+    int64_t busy_us, tokens, flops, step; /* sums; step: the last reported */
+    int64_t checkpoint_us;                /* this lease: its last complete checkpoint; -1: none */
+};
+
+/* At most 128 bytes: simulations hold tens of millions. */
+struct rf_job {
     int64_t submit_us, queued_us /* since when in the queue this time */;
     int64_t first_grant_us, end_us; /* -1: not yet */
-    int32_t lease;                  /* -1: holds none */
-    struct rf_idset devices;
-    int32_t ndevices;
-    int64_t grant_us, charged_us; /* this lease: granted at, charged up to */
-    int64_t preempt_us;           /* this lease: asked to stop at; -1: not asked */
-    int64_t held_us, busy_us, tokens, flops, step; /* sums; step: the last reported */
+    int64_t limit_us;               /* 0: none */
+    int64_t grant_us, charged_us;   /* this lease: granted at, charged up to */
+    int64_t preempt_us;             /* this lease: asked to stop at; -1: not asked */
+    int64_t held_us;                /* device-time charged so far */
+    int32_t account;                /* index into accounts */
+    int32_t min, max;
+    int32_t lease;    /* -1: holds none */
+    int32_t ndevices; /* held now */
+    int32_t lent;     /* of these, borrowed when they were granted */
     int32_t preemptions, grants;
+    int32_t prev, next; /* neighbours in the queue or among the running; -1: none */
+    int32_t extra;      /* index into extras; -1: none of that */
+    uint8_t state;      /* enum rf_job_state */
+    uint8_t reason;     /* index into reasons: why it waits, was denied, or how it ended */
 };
 
 struct rf_account {
@@ -52,37 +60,53 @@ struct rf_pledge {
     char account_name[RF_NAME_BYTES];
     int32_t account;
     struct rf_share share;
-    char basis[16], fence[16];
+    char basis[16], fence[16], terms[RF_TEXT_BYTES];
     int64_t window_us, tolerance_us;
     int64_t since_us;
-    int32_t secured; /* devices of the fleet when the pledge was made */
+    int32_t secured; /* devices of the fleet, down ones too, when the pledge was made */
 };
 
-enum { RF_PLEDGES_MAX = 64, RF_WINDOWS_MAX = 1000000 };
+/* Devices wanted at a fixed time; policies keep them clear. */
+struct rf_hold {
+    char account_name[RF_NAME_BYTES]; /* "": maintenance */
+    int64_t begin_us, end_us;
+    int32_t count;
+};
+
+enum { RF_PLEDGES_MAX = 64, RF_WINDOWS_MAX = 1000000, RF_REASONS_MAX = 250 };
 
 struct rf_state {
     int64_t now_us, start_us;
     int64_t next_seq;
     int opened, closed;
+    int by_count; /* devices are only counted: the sets below stay empty */
     int32_t next_lease;
     int64_t grace_us;
-    struct rf_idset fleet, free; /* all devices; those that nobody holds */
-    int32_t nfleet, nfree, peak; /* peak: the largest the fleet has been */
+    char order[16], fence[16];         /* in force, as the open or the last policy event said */
+    struct rf_idset fleet, free, down; /* all that are up; those that nobody holds; down */
+    int32_t nfleet, nfree, ndown, peak; /* peak: the largest fleet + down has been */
     struct rf_job *jobs;
     int32_t njobs;
+    struct rf_job_extra *extras;
+    int32_t nextras;
+    struct rf_idset *held; /* by place; which devices a running job holds: rf_state_devices() */
+    char (*reasons)[RF_TEXT_BYTES]; /* [0] is "" */
+    int32_t nreasons;
     struct rf_account *accounts;
     int32_t naccounts;
     struct rf_pledge *pledges; /* in force now, one per account */
     int32_t npledges;
-    int32_t
-        *queue; /* ids of queued jobs, by (queued order: submission, kept over preemption) */
-    int32_t nqueue;
-    int32_t *running; /* ids of jobs that hold devices, in order of grant */
-    int32_t nrunning;
-    int32_t jobs_room, accounts_room, pledges_room, queue_room, running_room;
+    struct rf_hold *holds; /* announced, not over; by begin */
+    int32_t nholds;
+    /* Lists through jobs[].prev and .next; -1 ends them. */
+    int32_t queue_first, queue_last; /* queued jobs by id: a preempted job keeps its place */
+    int32_t running_first, running_last; /* jobs that hold devices, in order of grant */
+    int32_t nqueue, nrunning;
 };
 
-enum rf_status rf_state_create(struct rf_state **state, struct rf_error *err);
+/* by_count: devices have no identity. Events then carry `count` instead of `devices`; everything
+ * else is the same. For simulations that write no ledger. */
+enum rf_status rf_state_create(struct rf_state **state, int by_count, struct rf_error *err);
 void rf_state_destroy(struct rf_state *state);
 
 /* Applies the event or refuses it (RF_ERR_INPUT, with a reason that names the
@@ -112,6 +136,17 @@ int64_t rf_state_owed_us(const struct rf_job *job, int64_t t_us);
 int32_t rf_state_find_account(const struct rf_state *state, const char *name); /* -1: none */
 /* Is account, or one above it, the account `of`? */
 int rf_state_within(const struct rf_state *state, int32_t account, int32_t of);
+/* Devices of an event, whether the state counts them or knows them. */
+int32_t rf_state_count(const struct rf_state *state, const struct rf_event *event);
+/* The devices that a running job holds; the empty set for others and by_count. Valid until
+ * the next event. */
+const struct rf_idset *rf_state_devices(const struct rf_state *state, int32_t job);
+/* The job's name; for a job without one, "job" and its id, written to buf (RF_NAME_BYTES). */
+const char *rf_state_job_name(const struct rf_state *state, int32_t job, char *buf);
+const char *rf_state_job_account(const struct rf_state *state, int32_t job);
+const char *rf_state_job_reason(const struct rf_state *state, int32_t job);
+/* Its extra part, or one that is all zero (checkpoint_us -1). */
+const struct rf_job_extra *rf_state_job_extra(const struct rf_state *state, int32_t job);
 const char *rf_job_state_name(enum rf_job_state state);
 
 #endif
