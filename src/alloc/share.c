@@ -123,3 +123,21 @@ int64_t rf_share_of(const struct rf_share *share, int64_t total)
     product = multiply(share->num, total);
     return divide(&product, (uint32_t)share->den);
 }
+
+int64_t rf_share_take(const struct rf_share *share, int64_t amount, int64_t *carry)
+{
+    int64_t part;
+
+    assert(amount >= 0 && *carry >= 0 && *carry < share->den);
+    if (share->num == 0)
+        return 0;
+    if (amount <= (INT64_MAX - share->den) / share->num) {
+        part = share->num * amount + *carry;
+        *carry = part % share->den;
+        return part / share->den;
+    }
+    /* amount = q den + r: share x amount = q num + r num / den, both below 2^63 */
+    part = amount % share->den * share->num + *carry;
+    *carry = part % share->den;
+    return amount / share->den * share->num + part / share->den;
+}
