@@ -29,6 +29,9 @@
  * R_i - W_i of what was promised and idle; what of that was lent is taken from the pages in
  * order.
  *
+ * Where devices are only counted, those that failed are repaired before those in maintenance.
+ * R_i begins anew, without a fraction, when the terms change.
+ *
  * What is down is nobody's use; each page's down_us says how much of it its share would have
  * been. Between a close and its recover event nothing is counted. */
 #ifndef RF_ALLOC_BOOKS_H
