@@ -33,13 +33,21 @@ static const struct {
                         FIELD("config", HEX, digest), FIELD("seed", INT64, seed),
                         FIELD("policy", STRING, text), FIELD("grace_us", INT64, grace_us)}},
     [RF_EVENT_CAPACITY] = {"capacity",
-                           {FIELD("devices", IDS, devices), FIELD("up", INT32, up)}},
+                           {FIELD("devices", IDS, devices), FIELD("up", INT32, up),
+                            FIELD("reason", STRING, reason)}},
     [RF_EVENT_PLEDGE] = {"pledge",
                          {FIELD("account", STRING, account), FIELD("share", SHARE, share),
                           FIELD("basis", STRING, basis), FIELD("fence", STRING, text),
-                          FIELD("window_us", INT64, window_us),
+                          FIELD("terms", STRING, terms), FIELD("window_us", INT64, window_us),
                           FIELD("tolerance_us", INT64, tolerance_us),
                           FIELD("author", STRING, author), FIELD("reason", STRING, reason)}},
+    [RF_EVENT_POLICY] = {"policy",
+                         {FIELD("policy", STRING, text), FIELD("author", STRING, author),
+                          FIELD("reason", STRING, reason)}},
+    [RF_EVENT_RESERVE] = {"reserve",
+                          {FIELD("account", STRING, account), FIELD("count", INT32, count),
+                           FIELD("begin_us", INT64, begin_us), FIELD("end_us", INT64, end_us),
+                           FIELD("author", STRING, author), FIELD("reason", STRING, reason)}},
     [RF_EVENT_REQUEST] = {"request",
                           {FIELD("job", INT32, job), FIELD("name", STRING, name),
                            FIELD("account", STRING, account), FIELD("min", INT32, min),
@@ -61,12 +69,21 @@ static const struct {
     [RF_EVENT_CHECKPOINT] = {"checkpoint",
                              {FIELD("job", INT32, job), FIELD("step", INT64, step),
                               FIELD("digest", HEX, digest), FIELD("path", STRING, text)}},
+    [RF_EVENT_SHRINK] = {"shrink",
+                         {FIELD("job", INT32, job), FIELD("lease", INT32, lease),
+                          FIELD("devices", IDS, devices), FIELD("held_us", INT64, held_us),
+                          FIELD("by", INT32, by)}},
+    [RF_EVENT_GROW] = {"grow",
+                       {FIELD("job", INT32, job), FIELD("lease", INT32, lease),
+                        FIELD("devices", IDS, devices), FIELD("held_us", INT64, held_us),
+                        FIELD("lent", INT32, lent)}},
     [RF_EVENT_RELEASE] = {"release",
                           {FIELD("job", INT32, job), FIELD("lease", INT32, lease),
-                           FIELD("reason", STRING, reason)}},
+                           FIELD("held_us", INT64, held_us), FIELD("reason", STRING, reason)}},
     [RF_EVENT_END] = {"end",
                       {FIELD("job", INT32, job), FIELD("lease", INT32, lease),
-                       FIELD("state", STRING, text), FIELD("reason", STRING, reason)}},
+                       FIELD("state", STRING, text), FIELD("held_us", INT64, held_us),
+                       FIELD("reason", STRING, reason)}},
     [RF_EVENT_HEARTBEAT] = {"heartbeat", {{0}}},
     [RF_EVENT_RECOVER] = {"recover", {FIELD("cut", INT64, cut)}},
     [RF_EVENT_CLOSE] = {"close", {FIELD("reason", STRING, reason)}},
@@ -74,7 +91,8 @@ static const struct {
 
 struct rf_event rf_event_make(enum rf_event_type type, int64_t t_us)
 {
-    struct rf_event event = {.type = type, .t_us = t_us, .job = -1, .lease = -1, .by = -1};
+    struct rf_event event = {
+        .type = type, .t_us = t_us, .job = -1, .lease = -1, .by = -1, .account_id = -1};
 
     event.share.den = 1;
     return event;

@@ -1,6 +1,9 @@
 /* The one function that changes a cluster. Rules are in state_check.c; here an
  * event that passed them takes effect. Whatever may run out of memory comes
- * first, so that a refused event has changed nothing. */
+ * first, so that a refused event has changed nothing.
+ *
+ * Simulations apply hundreds of millions of events: a request, its grant and its end touch the
+ * job, its neighbours in a list and its accounts, and nothing that grows with the queue. */
 #include "alloc/state.h"
 
 #include <assert.h>
@@ -9,34 +12,24 @@
 
 #include "alloc/state_rules.h"
 
-static const char *const JOB_STATES[] = {"queued", "running",   "stopping", "done",
-                                         "failed", "cancelled", "denied"};
+static_assert(sizeof(struct rf_job) <= 128, "simulations hold tens of millions of jobs");
 
-const char *rf_job_state_name(enum rf_job_state state)
+enum rf_status rf_state_create(struct rf_state **state, int by_count, struct rf_error *err)
 {
-    return JOB_STATES[state];
-}
+    enum rf_status st = RF_OK;
 
-int rf_end_state(const char *word)
-{
-    for (int i = RF_JOB_DONE; i <= RF_JOB_CANCELLED; i++)
-        if (strcmp(word, JOB_STATES[i]) == 0)
-            return i;
-    return -1;
-}
-
-int rf_account_contains(const char *of, const char *name)
-{
-    size_t n = strlen(of);
-
-    return strncmp(of, name, n) == 0 && (name[n] == '\0' || name[n] == '.');
-}
-
-enum rf_status rf_state_create(struct rf_state **state, struct rf_error *err)
-{
     *state = calloc(1, sizeof **state);
     if (*state == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a cluster state");
+    st = rf_room_create(*state, err);
+    if (st != RF_OK) {
+        rf_state_destroy(*state);
+        *state = NULL;
+        return st;
+    }
+    (*state)->by_count = by_count;
+    (*state)->queue_first = (*state)->queue_last = -1;
+    (*state)->running_first = (*state)->running_last = -1;
     return RF_OK;
 }
 
@@ -44,210 +37,121 @@ void rf_state_destroy(struct rf_state *state)
 {
     if (state == NULL)
         return;
-    for (int32_t i = 0; i < state->njobs; i++)
-        rf_idset_clear(&state->jobs[i].devices);
     rf_idset_clear(&state->fleet);
     rf_idset_clear(&state->free);
-    free(state->jobs);
-    free(state->accounts);
-    free(state->pledges);
-    free(state->queue);
-    free(state->running);
+    rf_idset_clear(&state->down);
+    rf_room_destroy(state);
     free(state);
 }
 
-/* ---- looking ---------------------------------------------------------- */
-
-int rf_state_ready(const struct rf_state *state, const struct rf_job *job)
+enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf_error *err)
 {
-    if (job->state != RF_JOB_QUEUED)
-        return 0;
-    for (int32_t i = 0; i < job->nafter; i++)
-        if (state->jobs[job->after[i]].state != RF_JOB_DONE)
-            return 0;
-    return 1;
+    return njobs <= state->njobs ? RF_OK : rf_room_jobs(state, njobs - state->njobs, err);
 }
 
-int rf_state_orphan(const struct rf_state *state, const struct rf_job *job)
-{
-    if (job->state != RF_JOB_QUEUED)
-        return 0;
-    for (int32_t i = 0; i < job->nafter; i++) {
-        enum rf_job_state before = state->jobs[job->after[i]].state;
+/* ---- queue and running jobs ------------------------------------------- */
 
-        if (before == RF_JOB_FAILED || before == RF_JOB_CANCELLED || before == RF_JOB_DENIED)
-            return 1;
+static void link_after(struct rf_state *s, int32_t *first, int32_t *last, int32_t before,
+                       int32_t id)
+{
+    int32_t next = before < 0 ? *first : s->jobs[before].next;
+
+    s->jobs[id].prev = before;
+    s->jobs[id].next = next;
+    *(before < 0 ? first : &s->jobs[before].next) = id;
+    *(next < 0 ? last : &s->jobs[next].prev) = id;
+}
+
+static void unlink_job(struct rf_state *s, int32_t *first, int32_t *last, int32_t id)
+{
+    int32_t prev = s->jobs[id].prev, next = s->jobs[id].next;
+
+    *(prev < 0 ? first : &s->jobs[prev].next) = next;
+    *(next < 0 ? last : &s->jobs[next].prev) = prev;
+    s->jobs[id].prev = s->jobs[id].next = -1;
+}
+
+/* Ids are dense in order of request, so the place in the queue is the order of ids. A new job
+ * goes to the end at once; a released one is usually old, and found from the front. */
+static void queue_add(struct rf_state *s, int32_t id)
+{
+    int32_t at = s->queue_last;
+
+    if (at >= 0 && at > id && id - s->queue_first < at - id) {
+        for (at = s->queue_first; at < id;)
+            at = s->jobs[at].next;
+        at = s->jobs[at].prev;
     }
-    return 0;
-}
-
-int64_t rf_state_owed_us(const struct rf_job *job, int64_t t_us)
-{
-    return job->lease < 0 || t_us <= job->charged_us ? 0
-                                                     : job->ndevices * (t_us - job->charged_us);
-}
-
-int32_t rf_state_find_account(const struct rf_state *state, const char *name)
-{
-    for (int32_t i = 0; i < state->naccounts; i++)
-        if (strcmp(state->accounts[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-int rf_state_within(const struct rf_state *state, int32_t account, int32_t of)
-{
-    while (account >= 0 && account != of)
-        account = state->accounts[account].parent;
-    return account >= 0;
-}
-
-/* ---- room ------------------------------------------------------------- */
-
-/* Makes room for `more` items beyond count; the array may move. */
-static enum rf_status reserve(void **array, int32_t *room, int32_t count, int32_t more,
-                              size_t item, struct rf_error *err)
-{
-    int64_t want = (int64_t)count + more;
-    void *moved;
-
-    if (want <= *room)
-        return RF_OK;
-    want = want < 16 ? 16 : want + want / 2;
-    if (want > INT32_MAX)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory: more than 2^31 jobs");
-    moved = realloc(*array, (size_t)want * item);
-    if (moved == NULL)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a cluster state");
-    *array = moved;
-    *room = (int32_t)want;
-    return RF_OK;
-}
-
-static enum rf_status reserve_accounts(struct rf_state *s, struct rf_error *err)
-{
-    void *array = s->accounts;
-    enum rf_status st = reserve(&array, &s->accounts_room, s->naccounts, RF_NAME_BYTES / 2,
-                                sizeof *s->accounts, err);
-
-    s->accounts = array;
-    return st;
-}
-
-static enum rf_status reserve_ids(int32_t **ids, int32_t *room, int32_t count, int32_t more,
-                                  struct rf_error *err)
-{
-    void *array = *ids;
-    enum rf_status st = reserve(&array, room, count, more, sizeof **ids, err);
-
-    *ids = array;
-    return st;
-}
-
-/* The account of that name, made with all above it when new; there is room. */
-static int32_t account_of(struct rf_state *s, const char *name)
-{
-    int32_t parent = -1;
-    char part[RF_NAME_BYTES];
-
-    for (size_t i = 0;; i++) {
-        if (name[i] == '.' || name[i] == '\0') {
-            int32_t found;
-
-            part[i] = '\0';
-            found = rf_state_find_account(s, part);
-            if (found < 0) {
-                struct rf_account *account = &s->accounts[s->naccounts];
-
-                assert(s->naccounts < s->accounts_room);
-                found = s->naccounts++;
-                *account = (struct rf_account){.parent = parent};
-                memcpy(account->name, part, i + 1);
-            }
-            parent = found;
-        }
-        if (name[i] == '\0')
-            return parent;
-        part[i] = name[i];
-    }
-}
-
-/* ---- queue and running set -------------------------------------------- */
-
-/* Ids are dense in order of request, so the place in the queue is the order of ids. */
-static int32_t queue_place(const struct rf_state *s, int32_t job)
-{
-    int32_t lo = 0, hi = s->nqueue;
-
-    while (lo < hi) {
-        int32_t mid = lo + (hi - lo) / 2;
-
-        if (s->queue[mid] < job)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static void queue_add(struct rf_state *s, int32_t job)
-{
-    int32_t at = queue_place(s, job);
-
-    memmove(&s->queue[at + 1], &s->queue[at], (size_t)(s->nqueue - at) * sizeof *s->queue);
-    s->queue[at] = job;
+    while (at > id)
+        at = s->jobs[at].prev;
+    link_after(s, &s->queue_first, &s->queue_last, at, id);
     s->nqueue++;
 }
 
-static void queue_remove(struct rf_state *s, int32_t job)
+static void queue_remove(struct rf_state *s, int32_t id)
 {
-    int32_t at = queue_place(s, job);
-
-    assert(at < s->nqueue && s->queue[at] == job);
+    unlink_job(s, &s->queue_first, &s->queue_last, id);
     s->nqueue--;
-    memmove(&s->queue[at], &s->queue[at + 1], (size_t)(s->nqueue - at) * sizeof *s->queue);
-}
-
-static void running_remove(struct rf_state *s, int32_t job)
-{
-    int32_t at = 0;
-
-    while (s->running[at] != job)
-        at++;
-    s->nrunning--;
-    memmove(&s->running[at], &s->running[at + 1],
-            (size_t)(s->nrunning - at) * sizeof *s->running);
 }
 
 /* ---- effects ---------------------------------------------------------- */
+
+static void do_policy(struct rf_state *s, const struct rf_event *e)
+{
+    int words = rf_policy_words(e->text, s->order, s->fence);
+
+    assert(words || e->text[0] == '\0');
+    (void)words;
+}
 
 static void do_open(struct rf_state *s, const struct rf_event *e)
 {
     s->opened = 1;
     s->start_us = e->t_us;
     s->grace_us = e->grace_us;
+    do_policy(s, e);
 }
 
+/* Moves what from one set to the other; either may be NULL: from, to outside. */
+static enum rf_status move(struct rf_idset *from, struct rf_idset *to,
+                           const struct rf_idset *what, struct rf_error *err)
+{
+    enum rf_status st = from == NULL ? RF_OK : rf_idset_remove_set(from, what, err);
+
+    if (st == RF_OK && to != NULL && (st = rf_idset_add_set(to, what, err)) != RF_OK &&
+        from != NULL)
+        rf_idset_add_set(from, what, NULL); /* has room: they were in it */
+    return st;
+}
+
+/* Up or down for a while, or joining or leaving for good: the sets first, then the counts. */
 static enum rf_status do_capacity(struct rf_state *s, const struct rf_event *e,
                                   struct rf_error *err)
 {
-    int32_t count = rf_idset_count(&e->devices);
-    enum rf_status st;
+    int for_good = strcmp(e->reason, "joined") == 0 || strcmp(e->reason, "left") == 0;
+    struct rf_idset *down = for_good ? NULL : &s->down;
+    int32_t count = rf_state_count(s, e);
+    enum rf_status st = RF_OK;
 
-    if (e->up) {
-        st = rf_idset_add_set(&s->fleet, &e->devices, err);
-        if (st == RF_OK && (st = rf_idset_add_set(&s->free, &e->devices, err)) != RF_OK)
-            rf_idset_remove_set(&s->fleet, &e->devices, NULL);
-    } else {
-        st = rf_idset_remove_set(&s->free, &e->devices, err);
-        if (st == RF_OK && (st = rf_idset_remove_set(&s->fleet, &e->devices, err)) != RF_OK)
-            rf_idset_add_set(&s->free, &e->devices, NULL);
+    if (!s->by_count) {
+        st = move(e->up ? NULL : &s->free, e->up ? &s->free : NULL, &e->devices, err);
+        if (st == RF_OK)
+            st = move(e->up ? down : &s->fleet, e->up ? &s->fleet : down, &e->devices, err);
+        if (st != RF_OK) {
+            move(e->up ? &s->free : NULL, e->up ? NULL : &s->free, &e->devices, NULL);
+            return st;
+        }
     }
-    if (st != RF_OK)
-        return st;
-    s->nfleet += e->up ? count : -count;
-    s->nfree += e->up ? count : -count;
-    s->peak = s->nfleet > s->peak ? s->nfleet : s->peak;
+    count = e->up ? count : -count;
+    s->nfleet += count;
+    s->nfree += count;
+    s->ndown -= for_good ? 0 : count;
+    if (s->nfleet + s->ndown > s->peak) {
+        s->peak = s->nfleet + s->ndown;
+        s->room->latest_us = INT64_MAX / s->peak;
+        if (s->room->latest_us < INT64_MAX - s->start_us)
+            s->room->latest_us += s->start_us;
+    }
     return RF_OK;
 }
 
@@ -255,13 +159,10 @@ static enum rf_status do_pledge(struct rf_state *s, const struct rf_event *e,
                                 struct rf_error *err)
 {
     struct rf_pledge *pledge = NULL;
-    void *array = s->pledges;
-    enum rf_status st =
-        reserve(&array, &s->pledges_room, s->npledges, 1, sizeof *s->pledges, err);
+    enum rf_status st = rf_room_pledge(s, err);
 
-    s->pledges = array;
     if (st == RF_OK)
-        st = reserve_accounts(s, err);
+        st = rf_room_account(s, err);
     if (st != RF_OK)
         return st;
     for (int32_t i = 0; i < s->npledges; i++)
@@ -269,50 +170,91 @@ static enum rf_status do_pledge(struct rf_state *s, const struct rf_event *e,
             pledge = &s->pledges[i];
     if (pledge == NULL)
         pledge = &s->pledges[s->npledges++];
-    *pledge = (struct rf_pledge){.account = account_of(s, e->account),
+    *pledge = (struct rf_pledge){.account = rf_account_make(s, e->account),
                                  .share = e->share,
                                  .window_us = e->window_us,
                                  .tolerance_us = e->tolerance_us,
                                  .since_us = e->t_us,
-                                 .secured = s->nfleet};
+                                 .secured = s->nfleet + s->ndown};
     memcpy(pledge->account_name, e->account, sizeof pledge->account_name);
     memcpy(pledge->basis, e->basis, sizeof pledge->basis);
     memcpy(pledge->fence, e->text, sizeof pledge->fence - 1);
+    memcpy(pledge->terms, e->terms, sizeof pledge->terms);
     return RF_OK;
+}
+
+static enum rf_status do_reserve(struct rf_state *s, const struct rf_event *e,
+                                 struct rf_error *err)
+{
+    int32_t at = s->nholds;
+    enum rf_status st = rf_room_hold(s, err);
+
+    if (st != RF_OK)
+        return st;
+    while (at > 0 && s->holds[at - 1].begin_us > e->begin_us)
+        at--;
+    memmove(&s->holds[at + 1], &s->holds[at], (size_t)(s->nholds - at) * sizeof *s->holds);
+    s->holds[at] =
+        (struct rf_hold){.begin_us = e->begin_us, .end_us = e->end_us, .count = e->count};
+    memcpy(s->holds[at].account_name, e->account, sizeof s->holds[at].account_name);
+    s->nholds++;
+    if (e->end_us < s->room->hold_end_us)
+        s->room->hold_end_us = e->end_us;
+    return RF_OK;
+}
+
+static void drop_holds(struct rf_state *s, int64_t t_us)
+{
+    int32_t kept = 0;
+
+    s->room->hold_end_us = INT64_MAX;
+    for (int32_t i = 0; i < s->nholds; i++) {
+        if (s->holds[i].end_us <= t_us)
+            continue;
+        if (s->holds[i].end_us < s->room->hold_end_us)
+            s->room->hold_end_us = s->holds[i].end_us;
+        s->holds[kept++] = s->holds[i];
+    }
+    s->nholds = kept;
 }
 
 static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
                                  struct rf_error *err)
 {
+    int has_extra = e->name[0] != '\0' || e->nafter > 0;
+    int32_t account = e->account_id >= 0 ? e->account_id : rf_state_find_account(s, e->account);
     struct rf_job *job;
-    void *array = s->jobs;
-    enum rf_status st = reserve(&array, &s->jobs_room, s->njobs, 1, sizeof *s->jobs, err);
+    enum rf_status st = rf_room_jobs(s, 1, err);
 
-    s->jobs = array;
-    if (st == RF_OK)
-        st = reserve_accounts(s, err);
-    if (st == RF_OK) /* room for every job, so that a release never lacks it */
-        st = reserve_ids(&s->queue, &s->queue_room, s->njobs, 1, err);
+    if (st == RF_OK && has_extra)
+        st = rf_room_extra(s, err);
+    if (st == RF_OK && account < 0 && (st = rf_room_account(s, err)) == RF_OK)
+        account = rf_account_make(s, e->account);
     if (st != RF_OK)
         return st;
     job = &s->jobs[s->njobs++];
-    *job = (struct rf_job){.account = account_of(s, e->account),
+    *job = (struct rf_job){.account = account,
                            .min = e->min,
                            .max = e->max,
                            .limit_us = e->limit_us,
-                           .nafter = e->nafter,
                            .state = RF_JOB_QUEUED,
                            .submit_us = e->t_us,
                            .queued_us = e->t_us,
                            .first_grant_us = -1,
                            .end_us = -1,
                            .lease = -1,
+                           .place = -1,
+                           .extra = -1,
                            .preempt_us = -1};
-    memcpy(job->name, e->name, sizeof job->name);
-    memcpy(job->account_name, e->account, sizeof job->account_name);
-    memcpy(job->after, e->after, sizeof job->after);
+    if (has_extra) {
+        struct rf_job_extra *extra = rf_extra_make(s, job);
+
+        memcpy(extra->name, e->name, sizeof extra->name);
+        memcpy(extra->after, e->after, sizeof extra->after);
+        extra->nafter = e->nafter;
+    }
     queue_add(s, e->job);
-    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
+    for (int32_t a = account; a >= 0; a = s->accounts[a].parent)
         s->accounts[a].jobs++;
     return RF_OK;
 }
@@ -324,58 +266,98 @@ static void do_deny(struct rf_state *s, const struct rf_event *e)
     queue_remove(s, e->job);
     job->state = RF_JOB_DENIED;
     job->end_us = e->t_us;
-    memcpy(job->reason, e->reason, sizeof job->reason);
+    job->reason = rf_reason_make(s, e->reason);
     for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
         s->accounts[a].denied++;
+}
+
+static void add_used(struct rf_state *s, int32_t account, int32_t count)
+{
+    for (int32_t a = account; a >= 0; a = s->accounts[a].parent)
+        s->accounts[a].used += count;
+}
+
+/* Puts the event's devices into an unused place. */
+static enum rf_status take_place(struct rf_state *s, const struct rf_event *e, int32_t *place,
+                                 struct rf_error *err)
+{
+    enum rf_status st = rf_room_place(s, err);
+
+    if (st != RF_OK)
+        return st;
+    *place = s->room->places[s->room->nplaces - 1];
+    st = rf_idset_copy(&s->held[*place], &e->devices, err);
+    if (st == RF_OK)
+        st = rf_idset_remove_set(&s->free, &e->devices, err);
+    if (st != RF_OK)
+        s->held[*place].nranges = 0;
+    else
+        s->room->nplaces--;
+    return st;
 }
 
 static enum rf_status do_grant(struct rf_state *s, const struct rf_event *e,
                                struct rf_error *err)
 {
     struct rf_job *job = &s->jobs[e->job];
-    enum rf_status st = reserve_ids(&s->running, &s->running_room, s->nrunning, 1, err);
+    enum rf_status st = s->by_count ? RF_OK : take_place(s, e, &job->place, err);
 
-    if (st == RF_OK)
-        st = rf_idset_copy(&job->devices, &e->devices, err);
-    if (st == RF_OK)
-        st = rf_idset_remove_set(&s->free, &e->devices, err);
     if (st != RF_OK) {
-        rf_idset_clear(&job->devices);
+        job->place = -1;
         return st;
     }
-    job->ndevices = rf_idset_count(&e->devices);
+    job->ndevices = rf_state_count(s, e);
+    job->lent = e->lent;
     job->state = RF_JOB_RUNNING;
     job->lease = s->next_lease++;
     job->grant_us = job->charged_us = e->t_us;
     job->preempt_us = -1;
-    job->reason[0] = '\0';
+    job->reason = 0;
     job->grants++;
     if (job->first_grant_us < 0)
         job->first_grant_us = e->t_us;
+    if (job->extra >= 0)
+        s->extras[job->extra].checkpoint_us = -1;
     queue_remove(s, e->job);
-    s->running[s->nrunning++] = e->job;
+    link_after(s, &s->running_first, &s->running_last, s->running_last, e->job);
+    s->nrunning++;
     s->nfree -= job->ndevices;
-    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
-        s->accounts[a].used += job->ndevices;
+    add_used(s, job->account, job->ndevices);
     return RF_OK;
 }
 
-static void do_charge(struct rf_state *s, const struct rf_event *e)
+/* The device-time of a last reading. */
+static void settle(struct rf_state *s, struct rf_job *job, const struct rf_event *e)
 {
-    struct rf_job *job = &s->jobs[e->job];
-
     job->charged_us = e->t_us;
     job->held_us += e->held_us;
-    job->busy_us += e->busy_us;
-    job->tokens += e->tokens;
-    job->flops += e->flops;
-    job->step = e->step;
-    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent) {
+    for (int32_t a = job->account; e->held_us != 0 && a >= 0; a = s->accounts[a].parent)
         s->accounts[a].held_us += e->held_us;
+}
+
+static enum rf_status do_charge(struct rf_state *s, const struct rf_event *e,
+                                struct rf_error *err)
+{
+    struct rf_job *job = &s->jobs[e->job];
+    int more = e->busy_us != 0 || e->tokens != 0 || e->flops != 0 || e->step != 0;
+    struct rf_job_extra *extra;
+
+    if (job->extra < 0 && more && rf_room_extra(s, err) != RF_OK)
+        return RF_ERR_MEMORY;
+    settle(s, job, e);
+    if (job->extra < 0 && !more)
+        return RF_OK;
+    extra = rf_extra_make(s, job);
+    extra->busy_us += e->busy_us;
+    extra->tokens += e->tokens;
+    extra->flops += e->flops;
+    extra->step = e->step;
+    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent) {
         s->accounts[a].busy_us += e->busy_us;
         s->accounts[a].tokens += e->tokens;
         s->accounts[a].flops += e->flops;
     }
+    return RF_OK;
 }
 
 static void do_preempt(struct rf_state *s, const struct rf_event *e)
@@ -389,17 +371,58 @@ static void do_preempt(struct rf_state *s, const struct rf_event *e)
         s->accounts[a].preempted++;
 }
 
+static enum rf_status do_checkpoint(struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    struct rf_job *job = &s->jobs[e->job];
+
+    if (job->extra < 0 && rf_room_extra(s, err) != RF_OK)
+        return RF_ERR_MEMORY;
+    rf_extra_make(s, job)->checkpoint_us = e->t_us;
+    return RF_OK;
+}
+
+static enum rf_status do_resize(struct rf_state *s, const struct rf_event *e,
+                                struct rf_error *err)
+{
+    struct rf_job *job = &s->jobs[e->job];
+    int32_t count = rf_state_count(s, e);
+    enum rf_status st = RF_OK;
+
+    if (!s->by_count && e->type == RF_EVENT_GROW)
+        st = move(&s->free, &s->held[job->place], &e->devices, err);
+    else if (!s->by_count)
+        st = move(&s->held[job->place], &s->free, &e->devices, err);
+    if (st != RF_OK)
+        return st;
+    settle(s, job, e);
+    if (e->type == RF_EVENT_GROW) {
+        job->lent += e->lent;
+    } else {
+        job->lent = job->lent > count ? job->lent - count : 0;
+        count = -count;
+    }
+    job->ndevices += count;
+    s->nfree -= count;
+    add_used(s, job->account, count);
+    return RF_OK;
+}
+
 /* The holder's devices are free; what becomes of the job is the caller's. */
 static void let_go(struct rf_state *s, int32_t id)
 {
     struct rf_job *job = &s->jobs[id];
 
-    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
-        s->accounts[a].used -= job->ndevices;
+    add_used(s, job->account, -job->ndevices);
     s->nfree += job->ndevices;
-    running_remove(s, id);
-    rf_idset_clear(&job->devices);
-    job->ndevices = 0;
+    unlink_job(s, &s->running_first, &s->running_last, id);
+    s->nrunning--;
+    if (job->place >= 0) {
+        s->held[job->place].nranges = 0; /* its memory stays for the next */
+        s->room->places[s->room->nplaces++] = job->place;
+    }
+    job->place = -1;
+    job->ndevices = job->lent = 0;
     job->lease = -1;
     job->preempt_us = -1;
 }
@@ -411,34 +434,43 @@ static void back_to_queue(struct rf_state *s, int32_t id, int64_t t_us)
     queue_add(s, id);
 }
 
+static enum rf_status free_devices(struct rf_state *s, const struct rf_job *job,
+                                   struct rf_error *err)
+{
+    return job->place < 0 ? RF_OK : rf_idset_add_set(&s->free, &s->held[job->place], err);
+}
+
 static enum rf_status do_release(struct rf_state *s, const struct rf_event *e,
                                  struct rf_error *err)
 {
     struct rf_job *job = &s->jobs[e->job];
-    enum rf_status st = rf_idset_add_set(&s->free, &job->devices, err);
+    enum rf_status st = free_devices(s, job, err);
 
     if (st != RF_OK)
         return st;
+    settle(s, job, e);
     let_go(s, e->job);
     back_to_queue(s, e->job, e->t_us);
-    memcpy(job->reason, e->reason, sizeof job->reason);
+    job->reason = rf_reason_make(s, e->reason);
     return RF_OK;
 }
 
 static enum rf_status do_end(struct rf_state *s, const struct rf_event *e, struct rf_error *err)
 {
     struct rf_job *job = &s->jobs[e->job];
-    enum rf_status st = rf_idset_add_set(&s->free, &job->devices, err);
+    enum rf_status st = free_devices(s, job, err);
 
     if (st != RF_OK)
         return st;
-    if (job->lease >= 0)
+    if (job->lease >= 0) {
+        settle(s, job, e);
         let_go(s, e->job);
-    else
+    } else {
         queue_remove(s, e->job);
-    job->state = (enum rf_job_state)rf_end_state(e->text);
+    }
+    job->state = (uint8_t)rf_end_state(e->text);
     job->end_us = e->t_us;
-    memcpy(job->reason, e->reason, sizeof job->reason);
+    job->reason = rf_reason_make(s, e->reason);
     return RF_OK;
 }
 
@@ -446,19 +478,16 @@ static enum rf_status do_end(struct rf_state *s, const struct rf_event *e, struc
 static enum rf_status do_recover(struct rf_state *s, const struct rf_event *e,
                                  struct rf_error *err)
 {
-    struct rf_idset all = {0};
-    enum rf_status st = rf_idset_copy(&all, &s->fleet, err);
+    enum rf_status st = rf_idset_copy(&s->free, &s->fleet, err);
 
     if (st != RF_OK)
         return st;
-    rf_idset_clear(&s->free);
-    s->free = all;
     while (s->nrunning > 0) {
-        int32_t id = s->running[s->nrunning - 1];
+        int32_t id = s->running_last;
 
         let_go(s, id);
         back_to_queue(s, id, e->t_us);
-        memcpy(s->jobs[id].reason, "recovered", sizeof "recovered");
+        s->jobs[id].reason = rf_reason_make(s, "recovered");
     }
     s->closed = 0;
     return RF_OK;
@@ -475,10 +504,15 @@ static enum rf_status take_effect(struct rf_state *s, const struct rf_event *e,
         return do_capacity(s, e, err);
     case RF_EVENT_PLEDGE:
         return do_pledge(s, e, err);
+    case RF_EVENT_POLICY:
+        do_policy(s, e);
+        break;
+    case RF_EVENT_RESERVE:
+        return do_reserve(s, e, err);
     case RF_EVENT_REQUEST:
         return do_request(s, e, err);
     case RF_EVENT_DELAY:
-        memcpy(s->jobs[e->job].reason, e->reason, sizeof e->reason);
+        s->jobs[e->job].reason = rf_reason_make(s, e->reason);
         break;
     case RF_EVENT_DENY:
         do_deny(s, e);
@@ -486,11 +520,15 @@ static enum rf_status take_effect(struct rf_state *s, const struct rf_event *e,
     case RF_EVENT_GRANT:
         return do_grant(s, e, err);
     case RF_EVENT_CHARGE:
-        do_charge(s, e);
-        break;
+        return do_charge(s, e, err);
     case RF_EVENT_PREEMPT:
         do_preempt(s, e);
         break;
+    case RF_EVENT_CHECKPOINT:
+        return do_checkpoint(s, e, err);
+    case RF_EVENT_SHRINK:
+    case RF_EVENT_GROW:
+        return do_resize(s, e, err);
     case RF_EVENT_RELEASE:
         return do_release(s, e, err);
     case RF_EVENT_END:
@@ -500,7 +538,6 @@ static enum rf_status take_effect(struct rf_state *s, const struct rf_event *e,
     case RF_EVENT_CLOSE:
         s->closed = 1;
         break;
-    case RF_EVENT_CHECKPOINT:
     case RF_EVENT_HEARTBEAT:
     case RF_EVENT_NTYPES:
         break;
@@ -516,6 +553,8 @@ enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *eve
     if (st == RF_OK)
         st = take_effect(state, event, err);
     if (st == RF_OK) {
+        if (event->t_us >= state->room->hold_end_us)
+            drop_holds(state, event->t_us);
         state->now_us = event->t_us;
         state->next_seq++;
     }

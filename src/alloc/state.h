@@ -24,7 +24,7 @@ struct rf_job_extra {
     char name[RF_NAME_BYTES];
     int32_t after[RF_AFTER_MAX], nafter;
     int64_t busy_us, tokens, flops, step; /* sums; step: the last reported */
-    int64_t checkpoint_us;                /* this lease: its last complete checkpoint; -1: none */
+    int64_t checkpoint_us; /* this lease: its last complete checkpoint; -1: none */
 };
 
 /* At most 128 bytes: simulations hold tens of millions. */
@@ -43,6 +43,7 @@ struct rf_job {
     int32_t preemptions, grants;
     int32_t prev, next; /* neighbours in the queue or among the running; -1: none */
     int32_t extra;      /* index into extras; -1: none of that */
+    int32_t place;      /* this lease: index into held; -1: none, or by_count */
     uint8_t state;      /* enum rf_job_state */
     uint8_t reason;     /* index into reasons: why it waits, was denied, or how it ended */
 };
@@ -102,20 +103,26 @@ struct rf_state {
     int32_t queue_first, queue_last; /* queued jobs by id: a preempted job keeps its place */
     int32_t running_first, running_last; /* jobs that hold devices, in order of grant */
     int32_t nqueue, nrunning;
+    struct rf_state_room *room; /* what state.c needs to keep all this */
 };
 
 /* by_count: devices have no identity. Events then carry `count` instead of `devices`; everything
  * else is the same. For simulations that write no ledger. */
 enum rf_status rf_state_create(struct rf_state **state, int by_count, struct rf_error *err);
 void rf_state_destroy(struct rf_state *state);
+/* Makes room for njobs jobs in all, so that a long simulation allocates once. */
+enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf_error *err);
 
 /* Applies the event or refuses it (RF_ERR_INPUT, with a reason that names the
  * rule); a refused event changes nothing. Refused are, among others: a gap in
  * seq, time going back, a device granted twice, a grant to a job that does
- * not queue, whose `after` jobs are not done, or outside min..max, a charge
- * that is not exactly devices x elapsed, a release with time not yet charged, a close
+ * not queue, whose `after` jobs are not done, or outside min..max, a held_us
+ * that is not exactly devices x elapsed (charge, shrink, grow, release, end), a close
  * while devices are held, pledges of more than the whole or of accounts that
- * contain one another.
+ * contain one another, more than RF_REASONS_MAX different codes as reasons. (An end's reason
+ * is free text; beyond that many the state says "see-the-ledger" instead.)
+ *
+ * A job that shrinks gives borrowed devices back first.
  *
  * recover says that the recorder died, and every lease with it: holders go
  * back to the queue, and their time since the last reading stays without proof

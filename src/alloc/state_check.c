@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "alloc/state_rules.h"
+#include "alloc/terms.h"
 
 static enum rf_status refuse(struct rf_error *err, const struct rf_event *event,
                              const char *rule)
@@ -10,24 +11,39 @@ static enum rf_status refuse(struct rf_error *err, const struct rf_event *event,
     return rf_fail(err, RF_ERR_INPUT, "%s refused: %s", rf_event_type_name(event->type), rule);
 }
 
+static int is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
 int rf_account_name_ok(const char *name)
 {
-    size_t n = strlen(name);
+    char last = '.';
+    size_t n = 0;
 
-    if (n == 0 || n >= RF_NAME_BYTES || name[0] == '.' || name[n - 1] == '.' ||
-        strstr(name, "..") != NULL)
-        return 0;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") ==
-           n;
+    for (; name[n] != '\0'; last = name[n++])
+        if (name[n] == '.' ? last == '.'
+                           : !is_lower_or_digit(name[n]) && name[n] != '_' && name[n] != '-' &&
+                                 !(name[n] >= 'A' && name[n] <= 'Z'))
+            return 0;
+    return n < RF_NAME_BYTES && last != '.';
 }
+
+static const char ACCOUNT_RULE[] =
+    "an account is names of letters, digits, '-' and '_' joined by '.'";
 
 /* A code: lower-case words joined by '-'. */
 static int code_ok(const char *text)
 {
-    size_t n = strlen(text);
+    char last = '-';
+    size_t n = 0;
 
-    return n > 0 && n < RF_TEXT_BYTES && text[0] != '-' && text[n - 1] != '-' &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+    if (text[0] == '-')
+        return 0;
+    for (; text[n] != '\0'; last = text[n++])
+        if (!is_lower_or_digit(text[n]) && text[n] != '-')
+            return 0;
+    return n > 0 && n < RF_TEXT_BYTES && last != '-';
 }
 
 static int subset(const struct rf_idset *what, const struct rf_idset *of)
@@ -65,31 +81,91 @@ static int overlap(const struct rf_idset *a, const struct rf_idset *b)
     return 0;
 }
 
+/* "a+b": letters, digits and '-' that begin with a letter. */
+static size_t word_length(const char *text)
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    return n >= 16 || text[0] < 'a' || text[0] > 'z' ? 0 : n;
+}
+
+int rf_policy_words(const char *text, char order[16], char fence[16])
+{
+    size_t n = word_length(text), m;
+
+    if (n == 0 || text[n] != '+')
+        return 0;
+    m = word_length(text + n + 1);
+    if (m == 0 || text[n + 1 + m] != '\0')
+        return 0;
+    memset(order, 0, 16);
+    memcpy(order, text, n);
+    memset(fence, 0, 16);
+    memcpy(fence, text + n + 1, m);
+    return 1;
+}
+
 static enum rf_status check_open(const struct rf_event *e, struct rf_error *err)
 {
+    char order[16], fence[16];
+
     if (e->name[0] == '\0')
         return refuse(err, e, "a run has a name");
     if (e->grace_us < 0)
         return refuse(err, e, "the grace is not negative");
+    if (e->text[0] != '\0' && !rf_policy_words(e->text, order, fence))
+        return refuse(err, e, "a policy is \"order+fence\"");
+    return RF_OK;
+}
+
+static enum rf_status check_policy(const struct rf_event *e, struct rf_error *err)
+{
+    char order[16], fence[16];
+
+    if (!rf_policy_words(e->text, order, fence))
+        return refuse(err, e, "a policy is \"order+fence\"");
+    if (!code_ok(e->reason))
+        return refuse(err, e, "the reason is a code of lower-case words");
+    return RF_OK;
+}
+
+/* Are these devices where they have to be? */
+static enum rf_status check_devices(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    int repaired = strcmp(e->reason, "repaired") == 0;
+
+    if (!e->up && (s->by_count ? e->count > s->nfree : !subset(&e->devices, &s->free)))
+        return refuse(err, e, "only free devices may leave the fleet");
+    if (e->up && repaired &&
+        (s->by_count ? e->count > s->ndown : !subset(&e->devices, &s->down)))
+        return refuse(err, e, "only devices that are down can be repaired");
+    if (e->up && !repaired && overlap(&e->devices, &s->fleet))
+        return refuse(err, e, "a device is in the fleet already");
+    if (e->up && !repaired && overlap(&e->devices, &s->down))
+        return refuse(err, e, "a device that is down joins by being repaired");
     return RF_OK;
 }
 
 static enum rf_status check_capacity(const struct rf_state *s, const struct rf_event *e,
                                      struct rf_error *err)
 {
-    int64_t count = rf_idset_count(&e->devices);
+    int64_t count = rf_state_count(s, e), whole = (int64_t)s->nfleet + s->ndown + count;
 
     if (e->up != 0 && e->up != 1)
         return refuse(err, e, "\"up\" is 0 or 1");
-    if (count == 0)
+    if (count < 1)
         return refuse(err, e, "it names no device");
-    if (!e->up && !subset(&e->devices, &s->free))
-        return refuse(err, e, "only free devices may leave the fleet");
-    if (e->up && overlap(&e->devices, &s->fleet))
-        return refuse(err, e, "a device is in the fleet already");
-    if (e->up && e->t_us - s->start_us > INT64_MAX / (s->nfleet + count))
+    if (!e->up && strcmp(e->reason, "left") != 0 && strcmp(e->reason, "failed") != 0 &&
+        strcmp(e->reason, "maintenance") != 0)
+        return refuse(err, e,
+                      "devices go for \"left\", \"failed\" or \"maintenance\" as the reason");
+    if (e->up && strcmp(e->reason, "joined") != 0 && strcmp(e->reason, "repaired") != 0)
+        return refuse(err, e, "devices come for \"joined\" or \"repaired\" as the reason");
+    if (e->up && strcmp(e->reason, "joined") == 0 &&
+        (whole > INT32_MAX || e->t_us - s->start_us > INT64_MAX / whole))
         return refuse(err, e, "device-time no longer fits in 63 bits");
-    return RF_OK;
+    return check_devices(s, e, err);
 }
 
 static int64_t share_scaled(const struct rf_share *share)
@@ -101,15 +177,18 @@ static enum rf_status check_pledge(const struct rf_state *s, const struct rf_eve
                                    struct rf_error *err)
 {
     int64_t sum = share_scaled(&e->share);
+    struct rf_terms terms;
+    struct rf_error why;
     int others = 0;
 
     if (!rf_account_name_ok(e->account))
-        return refuse(err, e,
-                      "an account is names of letters, digits, '-' and '_' joined by '.'");
+        return refuse(err, e, ACCOUNT_RULE);
     if (strcmp(e->basis, "fleet") != 0 && strcmp(e->basis, "secured") != 0)
         return refuse(err, e, "the basis is \"fleet\" or \"secured\"");
     if (!code_ok(e->text))
         return refuse(err, e, "the fence is a lower-case word");
+    if (rf_terms_parse(&terms, e->terms, &why) != RF_OK)
+        return refuse(err, e, why.text);
     if (e->window_us < 1 || e->window_us > INT64_C(1000000000000000))
         return refuse(err, e, "a window lasts between 1 and 10^15 microseconds");
     if (e->tolerance_us < 0 || e->tolerance_us > e->window_us)
@@ -131,24 +210,49 @@ static enum rf_status check_pledge(const struct rf_state *s, const struct rf_eve
     return RF_OK;
 }
 
+static enum rf_status check_reserve(const struct rf_event *e, struct rf_error *err)
+{
+    if (e->account[0] != '\0' && !rf_account_name_ok(e->account))
+        return refuse(err, e, ACCOUNT_RULE);
+    if (e->count < 1)
+        return refuse(err, e, "it names no device");
+    if (e->begin_us < 0 || e->end_us <= e->begin_us || e->end_us <= e->t_us)
+        return refuse(err, e, "it begins before it ends, and is not over");
+    if (!code_ok(e->reason))
+        return refuse(err, e, "the reason is a code of lower-case words");
+    return RF_OK;
+}
+
+static enum rf_status check_account(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    if (e->account_id < -1 || e->account_id >= s->naccounts)
+        return refuse(err, e, "no account has that number");
+    if (e->account_id >= 0) {
+        if (e->account[0] != '\0' && strcmp(e->account, s->accounts[e->account_id].name) != 0)
+            return refuse(err, e, "the account and its number do not belong together");
+        return RF_OK;
+    }
+    if (rf_state_find_account(s, e->account) >= 0 || rf_account_name_ok(e->account))
+        return RF_OK;
+    return refuse(err, e, ACCOUNT_RULE);
+}
+
 static enum rf_status check_request(const struct rf_state *s, const struct rf_event *e,
                                     struct rf_error *err)
 {
     if (e->job != s->njobs)
         return refuse(err, e, "job ids are dense, in order of request");
-    if (e->name[0] == '\0')
-        return refuse(err, e, "a job has a name");
-    if (!rf_account_name_ok(e->account))
-        return refuse(err, e,
-                      "an account is names of letters, digits, '-' and '_' joined by '.'");
     if (e->min < 1 || e->max < e->min)
         return refuse(err, e, "1 <= min <= max");
     if (e->limit_us < 0)
         return refuse(err, e, "the limit is not negative");
+    if (e->nafter < 0 || e->nafter > RF_AFTER_MAX)
+        return refuse(err, e, "it comes after too many jobs");
     for (int32_t i = 0; i < e->nafter; i++)
         if (e->after[i] < 0 || e->after[i] >= e->job)
             return refuse(err, e, "a job comes after earlier jobs only");
-    return RF_OK;
+    return check_account(s, e, err);
 }
 
 /* The job of an event that needs a holder of a lease, or NULL. */
@@ -170,6 +274,15 @@ static const struct rf_job *queued(const struct rf_state *s, const struct rf_eve
     return &s->jobs[e->job];
 }
 
+/* Codes are kept once, and there is room for so many. */
+static enum rf_status check_reason(const struct rf_state *s, const struct rf_event *e,
+                                   struct rf_error *err)
+{
+    if (s->nreasons == RF_REASONS_MAX && rf_reason_find(s, e->reason) < 0)
+        return refuse(err, e, "too many different reasons");
+    return RF_OK;
+}
+
 static enum rf_status check_waiting(const struct rf_state *s, const struct rf_event *e,
                                     struct rf_error *err)
 {
@@ -179,16 +292,16 @@ static enum rf_status check_waiting(const struct rf_state *s, const struct rf_ev
         return refuse(err, e, "the job is not in the queue");
     if (!code_ok(e->reason))
         return refuse(err, e, "the reason is a code of lower-case words");
-    if (e->type == RF_EVENT_DELAY && strcmp(job->reason, e->reason) == 0)
+    if (e->type == RF_EVENT_DELAY && strcmp(s->reasons[job->reason], e->reason) == 0)
         return refuse(err, e, "the reason is on record already");
-    return RF_OK;
+    return check_reason(s, e, err);
 }
 
 static enum rf_status check_grant(const struct rf_state *s, const struct rf_event *e,
                                   struct rf_error *err)
 {
     const struct rf_job *job = queued(s, e);
-    int32_t count = rf_idset_count(&e->devices);
+    int32_t count = rf_state_count(s, e);
 
     if (job == NULL)
         return refuse(err, e, "the job is not in the queue");
@@ -198,11 +311,19 @@ static enum rf_status check_grant(const struct rf_state *s, const struct rf_even
         return refuse(err, e, "lease ids are dense, in order of grant");
     if (count < job->min || count > job->max)
         return refuse(err, e, "the number of devices is outside min..max");
-    if (!subset(&e->devices, &s->free))
+    if (s->by_count ? count > s->nfree : !subset(&e->devices, &s->free))
         return refuse(err, e, "a device is not free");
     if (e->lent < 0 || e->lent > count)
         return refuse(err, e, "lent devices are a part of the granted ones");
     return RF_OK;
+}
+
+static enum rf_status refuse_held(const struct rf_job *job, const struct rf_event *e,
+                                  struct rf_error *err)
+{
+    return rf_fail(err, RF_ERR_INPUT, "%s refused: held_us is %lld, but devices x time is %lld",
+                   rf_event_type_name(e->type), (long long)e->held_us,
+                   (long long)rf_state_owed_us(job, e->t_us));
 }
 
 static enum rf_status check_charge(const struct rf_state *s, const struct rf_event *e,
@@ -213,9 +334,7 @@ static enum rf_status check_charge(const struct rf_state *s, const struct rf_eve
     if (job == NULL)
         return refuse(err, e, "the job does not hold this lease");
     if (e->held_us != rf_state_owed_us(job, e->t_us))
-        return rf_fail(err, RF_ERR_INPUT,
-                       "charge refused: held_us is %lld, but devices x time is %lld",
-                       (long long)e->held_us, (long long)rf_state_owed_us(job, e->t_us));
+        return refuse_held(job, e, err);
     if (e->busy_us < 0 || e->tokens < 0 || e->flops < 0 || e->step < 0)
         return refuse(err, e, "a reading is not negative");
     for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent) {
@@ -244,6 +363,40 @@ static enum rf_status check_preempt(const struct rf_state *s, const struct rf_ev
     return RF_OK;
 }
 
+static enum rf_status check_resize(const struct rf_state *s, const struct rf_event *e,
+                                   struct rf_error *err)
+{
+    const struct rf_job *job = holder(s, e);
+    int64_t count = rf_state_count(s, e);
+
+    if (job == NULL)
+        return refuse(err, e, "the job does not hold this lease");
+    if (job->state != RF_JOB_RUNNING)
+        return refuse(err, e, "the job was asked to stop");
+    if (job->min == job->max)
+        return refuse(err, e, "the job is not malleable");
+    if (count < 1)
+        return refuse(err, e, "it names no device");
+    if (e->held_us != rf_state_owed_us(job, e->t_us))
+        return refuse_held(job, e, err);
+    if (e->type == RF_EVENT_SHRINK) {
+        if (job->ndevices - count < job->min)
+            return refuse(err, e, "the number of devices is outside min..max");
+        if (!s->by_count && !subset(&e->devices, &s->held[job->place]))
+            return refuse(err, e, "the job does not hold these devices");
+        if (e->by < -1 || e->by >= s->njobs)
+            return refuse(err, e, "\"by\" is a job or -1");
+        return RF_OK;
+    }
+    if (job->ndevices + count > job->max)
+        return refuse(err, e, "the number of devices is outside min..max");
+    if (s->by_count ? count > s->nfree : !subset(&e->devices, &s->free))
+        return refuse(err, e, "a device is not free");
+    if (e->lent < 0 || e->lent > count)
+        return refuse(err, e, "lent devices are a part of the granted ones");
+    return RF_OK;
+}
+
 static enum rf_status check_free(const struct rf_state *s, const struct rf_event *e,
                                  struct rf_error *err)
 {
@@ -256,13 +409,15 @@ static enum rf_status check_free(const struct rf_state *s, const struct rf_event
             return refuse(err, e, "the job neither holds a lease nor is in the queue");
         if (strcmp(e->text, "done") == 0)
             return refuse(err, e, "a job that is in the queue is not done");
+        if (e->held_us != 0)
+            return refuse(err, e, "a job that is in the queue owes no device-time");
         return RF_OK;
     }
     if (job == NULL)
         return refuse(err, e, "the job does not hold this lease");
-    if (rf_state_owed_us(job, e->t_us) != 0)
-        return refuse(err, e, "the job has time that is not charged yet");
-    return RF_OK;
+    if (e->held_us != rf_state_owed_us(job, e->t_us))
+        return refuse_held(job, e, err);
+    return e->type == RF_EVENT_RELEASE ? check_reason(s, e, err) : RF_OK;
 }
 
 static enum rf_status check_type(const struct rf_state *s, const struct rf_event *e,
@@ -275,6 +430,10 @@ static enum rf_status check_type(const struct rf_state *s, const struct rf_event
         return check_capacity(s, e, err);
     case RF_EVENT_PLEDGE:
         return check_pledge(s, e, err);
+    case RF_EVENT_POLICY:
+        return check_policy(e, err);
+    case RF_EVENT_RESERVE:
+        return check_reserve(e, err);
     case RF_EVENT_REQUEST:
         return check_request(s, e, err);
     case RF_EVENT_DELAY:
@@ -290,6 +449,9 @@ static enum rf_status check_type(const struct rf_state *s, const struct rf_event
         if (holder(s, e) == NULL || e->step < 0)
             return refuse(err, e, "the job holds no lease, or the step is negative");
         return RF_OK;
+    case RF_EVENT_SHRINK:
+    case RF_EVENT_GROW:
+        return check_resize(s, e, err);
     case RF_EVENT_RELEASE:
     case RF_EVENT_END:
         return check_free(s, e, err);
@@ -318,7 +480,7 @@ enum rf_status rf_state_check(const struct rf_state *s, const struct rf_event *e
     if (e->t_us < 0 || (s->opened && e->t_us < s->now_us))
         return rf_fail(err, RF_ERR_INPUT, "%s refused: time goes back, from %lld to %lld",
                        rf_event_type_name(e->type), (long long)s->now_us, (long long)e->t_us);
-    if (s->peak > 0 && e->t_us - s->start_us > INT64_MAX / s->peak)
+    if (e->t_us > s->room->latest_us)
         return refuse(err, e, "device-time no longer fits in 63 bits");
     return check_type(s, e, err);
 }
