@@ -1,15 +1,44 @@
 #include "alloc/journal.h"
 
+#include <assert.h>
 #include <stdio.h>
 
-static enum rf_status start(struct rf_journal *journal, struct rf_error *err)
+enum rf_status rf_journal_start(struct rf_journal *journal, struct rf_error *err)
 {
     enum rf_status st;
 
     *journal = (struct rf_journal){0};
-    st = rf_state_create(&journal->state, err);
+    st = rf_state_create(&journal->state, 0, err);
     if (st == RF_OK)
         st = rf_tally_create(&journal->tally, err);
+    return st;
+}
+
+void rf_journal_watch(struct rf_journal *journal, struct rf_observer observer)
+{
+    assert(journal->nobservers < RF_JOURNAL_OBSERVERS);
+    journal->observers[journal->nobservers++] = observer;
+}
+
+static enum rf_status before(struct rf_journal *journal, const struct rf_event *event,
+                             struct rf_error *err)
+{
+    enum rf_status st = rf_tally_before(journal->tally, journal->state, event, err);
+
+    for (int i = 0; st == RF_OK && i < journal->nobservers; i++)
+        st = journal->observers[i].before(journal->observers[i].self, journal->state, event,
+                                          err);
+    return st;
+}
+
+static enum rf_status after(struct rf_journal *journal, const struct rf_event *event,
+                            struct rf_error *err)
+{
+    enum rf_status st = rf_tally_after(journal->tally, journal->state, event, err);
+
+    for (int i = 0; st == RF_OK && i < journal->nobservers; i++)
+        st =
+            journal->observers[i].after(journal->observers[i].self, journal->state, event, err);
     return st;
 }
 
@@ -17,12 +46,12 @@ static enum rf_status start(struct rf_journal *journal, struct rf_error *err)
 static enum rf_status take(struct rf_journal *journal, const struct rf_event *event,
                            struct rf_error *err)
 {
-    enum rf_status st = rf_tally_before(journal->tally, journal->state, event, err);
+    enum rf_status st = before(journal, event, err);
 
     if (st == RF_OK)
         st = rf_state_apply(journal->state, event, err);
     if (st == RF_OK)
-        st = rf_tally_after(journal->tally, journal->state, event, err);
+        st = after(journal, event, err);
     if (st != RF_OK)
         return st;
     journal->seen[event->type]++;
@@ -43,20 +72,15 @@ enum rf_status rf_journal_create(struct rf_journal *journal, const char *path,
                                  const char *origin, const struct rf_key *key,
                                  struct rf_error *err)
 {
-    enum rf_status st = start(journal, err);
-
-    if (st == RF_OK)
-        st = rf_ledger_create(&journal->ledger, path, origin, key, err);
-    return st;
+    return rf_ledger_create(&journal->ledger, path, origin, key, err);
 }
 
 enum rf_status rf_journal_resume(struct rf_journal *journal, const char *path,
                                  const struct rf_key *key, struct rf_error *err)
 {
-    enum rf_status st = start(journal, err);
+    enum rf_status st =
+        rf_ledger_resume(&journal->ledger, path, key, replay, journal, &journal->cut, err);
 
-    if (st == RF_OK)
-        st = rf_ledger_resume(&journal->ledger, path, key, replay, journal, &journal->cut, err);
     if (st == RF_OK)
         journal->now_us = journal->state->now_us;
     return st;

@@ -1,19 +1,24 @@
 /* journal.h - ledger, state and tally kept in step: what happened goes in once, here.
  *
  * A driver records events; each is checked by rf_state_apply() first, so that nothing the
- * rules refuse ever reaches the file, then counted and appended. What was recorded
+ * rules refuse ever reaches the file, then counted, shown to whoever watches and appended. What was recorded
  * may take effect outside only after rf_journal_sync() has made it durable. */
 #ifndef RF_ALLOC_JOURNAL_H
 #define RF_ALLOC_JOURNAL_H
 
 #include "alloc/ledger.h"
+#include "alloc/observer.h"
 #include "alloc/pledge.h"
 #include "alloc/state.h"
+
+enum { RF_JOURNAL_OBSERVERS = 8 };
 
 struct rf_journal {
     struct rf_ledger *ledger; /* owned, as state and tally */
     struct rf_state *state;
     struct rf_tally *tally;
+    struct rf_observer observers[RF_JOURNAL_OBSERVERS];
+    int nobservers;
     int64_t now_us;                /* the time of the next events */
     int64_t seen[RF_EVENT_NTYPES]; /* how many of each type so far */
     int64_t cut;                   /* bytes of a torn last line that resuming cut off */
@@ -23,8 +28,17 @@ struct rf_journal {
     char closed[RF_TEXT_BYTES]; /* reason of the close event that is the last line; else "" */
 };
 
-/* Starts a new ledger, or goes on with one. The caller ends *journal with
- * rf_journal_close() in any case. now_us becomes at least the last event's time. */
+/* An empty state and tally, and nobody who watches. The caller ends *journal with
+ * rf_journal_clear() in any case. */
+enum rf_status rf_journal_start(struct rf_journal *journal, struct rf_error *err);
+/* From now on the observer, copied, is called around each event, after the tally and in the
+ * order in which observers came; resuming shows them the events of the past. Whoever has to see
+ * all events is added before rf_journal_create() or rf_journal_resume(). At most
+ * RF_JOURNAL_OBSERVERS. */
+void rf_journal_watch(struct rf_journal *journal, struct rf_observer observer);
+
+/* Begins a new ledger, or goes on with one; rf_journal_start() came before. After resuming,
+ * now_us is at least the last event's time. */
 enum rf_status rf_journal_create(struct rf_journal *journal, const char *path,
                                  const char *origin, const struct rf_key *key,
                                  struct rf_error *err);

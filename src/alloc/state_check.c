@@ -46,36 +46,40 @@ static int code_ok(const char *text)
     return n > 0 && n < RF_TEXT_BYTES && last != '-';
 }
 
-static int subset(const struct rf_idset *what, const struct rf_idset *of)
+/* The first range of the set that ends after id. */
+static int32_t first_after(const struct rf_idset *set, int32_t id)
+{
+    int32_t lo = 0, hi = set->nranges;
+
+    while (lo < hi) {
+        int32_t mid = lo + (hi - lo) / 2;
+
+        if (set->ranges[mid].end <= id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+int rf_devices_within(const struct rf_idset *what, const struct rf_idset *of)
 {
     for (int32_t i = 0; i < what->nranges; i++) {
-        int32_t lo = 0, hi = of->nranges;
+        int32_t at = first_after(of, what->ranges[i].begin);
 
-        while (lo < hi) {
-            int32_t mid = lo + (hi - lo) / 2;
-
-            if (of->ranges[mid].end <= what->ranges[i].begin)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
-        if (lo == of->nranges || of->ranges[lo].begin > what->ranges[i].begin ||
-            of->ranges[lo].end < what->ranges[i].end)
+        if (at == of->nranges || of->ranges[at].begin > what->ranges[i].begin ||
+            of->ranges[at].end < what->ranges[i].end)
             return 0;
     }
     return 1;
 }
 
-static int overlap(const struct rf_idset *a, const struct rf_idset *b)
+int rf_devices_overlap(const struct rf_idset *what, const struct rf_idset *with)
 {
-    int32_t i = 0, j = 0;
+    for (int32_t i = 0; i < what->nranges; i++) {
+        int32_t at = first_after(with, what->ranges[i].begin);
 
-    while (i < a->nranges && j < b->nranges) {
-        if (a->ranges[i].end <= b->ranges[j].begin)
-            i++;
-        else if (b->ranges[j].end <= a->ranges[i].begin)
-            j++;
-        else
+        if (at < with->nranges && with->ranges[at].begin < what->ranges[i].end)
             return 1;
     }
     return 0;
@@ -135,14 +139,15 @@ static enum rf_status check_devices(const struct rf_state *s, const struct rf_ev
 {
     int repaired = strcmp(e->reason, "repaired") == 0;
 
-    if (!e->up && (s->by_count ? e->count > s->nfree : !subset(&e->devices, &s->free)))
+    if (!e->up &&
+        (s->by_count ? e->count > s->nfree : !rf_devices_within(&e->devices, &s->free)))
         return refuse(err, e, "only free devices may leave the fleet");
     if (e->up && repaired &&
-        (s->by_count ? e->count > s->ndown : !subset(&e->devices, &s->down)))
+        (s->by_count ? e->count > s->ndown : !rf_devices_within(&e->devices, &s->down)))
         return refuse(err, e, "only devices that are down can be repaired");
-    if (e->up && !repaired && overlap(&e->devices, &s->fleet))
+    if (e->up && !repaired && rf_devices_overlap(&e->devices, &s->fleet))
         return refuse(err, e, "a device is in the fleet already");
-    if (e->up && !repaired && overlap(&e->devices, &s->down))
+    if (e->up && !repaired && rf_devices_overlap(&e->devices, &s->down))
         return refuse(err, e, "a device that is down joins by being repaired");
     return RF_OK;
 }
@@ -311,7 +316,7 @@ static enum rf_status check_grant(const struct rf_state *s, const struct rf_even
         return refuse(err, e, "lease ids are dense, in order of grant");
     if (count < job->min || count > job->max)
         return refuse(err, e, "the number of devices is outside min..max");
-    if (s->by_count ? count > s->nfree : !subset(&e->devices, &s->free))
+    if (s->by_count ? count > s->nfree : !rf_devices_within(&e->devices, &s->free))
         return refuse(err, e, "a device is not free");
     if (e->lent < 0 || e->lent > count)
         return refuse(err, e, "lent devices are a part of the granted ones");
@@ -382,7 +387,7 @@ static enum rf_status check_resize(const struct rf_state *s, const struct rf_eve
     if (e->type == RF_EVENT_SHRINK) {
         if (job->ndevices - count < job->min)
             return refuse(err, e, "the number of devices is outside min..max");
-        if (!s->by_count && !subset(&e->devices, &s->held[job->place]))
+        if (!s->by_count && !rf_devices_within(&e->devices, &s->held[job->place]))
             return refuse(err, e, "the job does not hold these devices");
         if (e->by < -1 || e->by >= s->njobs)
             return refuse(err, e, "\"by\" is a job or -1");
@@ -390,7 +395,7 @@ static enum rf_status check_resize(const struct rf_state *s, const struct rf_eve
     }
     if (job->ndevices + count > job->max)
         return refuse(err, e, "the number of devices is outside min..max");
-    if (s->by_count ? count > s->nfree : !subset(&e->devices, &s->free))
+    if (s->by_count ? count > s->nfree : !rf_devices_within(&e->devices, &s->free))
         return refuse(err, e, "a device is not free");
     if (e->lent < 0 || e->lent > count)
         return refuse(err, e, "lent devices are a part of the granted ones");

@@ -1,4 +1,4 @@
-/* state_rules.h - what the state's own files share; nobody else includes it.
+/* state_rules.h - what the state's own files and its invariants share; nobody else includes it.
  *
  * state.c applies events, state_check.c holds the rules, state_look.c answers questions, and
  * state_room.c keeps the arrays: names to numbers, and memory ahead of need. */
@@ -22,6 +22,9 @@ enum { RF_REASON_MORE = 1 }; /* the index of "see-the-ledger" */
 int rf_account_name_ok(const char *name);
 /* Is `name` the account `of`, or one below it? By their names alone. */
 int rf_account_contains(const char *of, const char *name);
+/* Are all of `what` in `of`? Is any of it in `with`? In O(log) of the latter for each range. */
+int rf_devices_within(const struct rf_idset *what, const struct rf_idset *of);
+int rf_devices_overlap(const struct rf_idset *what, const struct rf_idset *with);
 /* The job state for the word in an end event; -1: no such word. */
 int rf_end_state(const char *word);
 /* "easy+bank": two lower-case words of fewer than 16 characters. Returns 1 and writes them,

@@ -87,10 +87,10 @@ static void readings_are_exact(void **unused)
     e = rf_event_make(RF_EVENT_END, c.t_us);
     e.job = e.lease = 0;
     snprintf(e.text, sizeof e.text, "done");
-    refused(&c, &e, "not charged yet");
+    refused(&c, &e, "held_us is 0, but devices x time is 20");
     e = rf_event_make(RF_EVENT_RELEASE, c.t_us);
     e.job = e.lease = 0;
-    refused(&c, &e, "not charged yet");
+    refused(&c, &e, "held_us is 0, but devices x time is 20");
     e = rf_event_make(RF_EVENT_CHARGE, c.t_us);
     e.job = e.lease = 0;
     e.held_us = 20;
@@ -113,7 +113,7 @@ static void a_released_job_goes_back_to_its_place(void **unused)
     submitted(&c);
     e = grant(&c, 0, 0, 1);
     cluster_emit(&c, &e);
-    assert_int_equal(c.state->queue[0], 1);
+    assert_int_equal(c.state->queue_first, 1);
     e = rf_event_make(RF_EVENT_PREEMPT, c.t_us);
     e.job = e.lease = 0;
     snprintf(e.reason, sizeof e.reason, "reclaim");
@@ -126,8 +126,9 @@ static void a_released_job_goes_back_to_its_place(void **unused)
     refused(&c, &e, "devices are still held");
     e = rf_event_make(RF_EVENT_RELEASE, c.t_us);
     e.job = e.lease = 0;
+    snprintf(e.reason, sizeof e.reason, "preempted");
     cluster_emit(&c, &e);
-    assert_int_equal(c.state->queue[0], 0);
+    assert_int_equal(c.state->queue_first, 0);
     assert_int_equal(c.state->jobs[0].preemptions, 1);
     assert_int_equal(c.state->accounts[0].preempted, 1);
     assert_int_equal(c.state->accounts[0].used, 0);
@@ -170,10 +171,15 @@ static void only_free_devices_leave_the_fleet(void **unused)
     e = grant(&c, 0, 0, 2);
     cluster_emit(&c, &e);
     e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    snprintf(e.reason, sizeof e.reason, "failed");
     assert_int_equal(rf_idset_add(&e.devices, 1, 3, NULL), RF_OK);
     refused(&c, &e, "only free devices");
     e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    assert_int_equal(rf_idset_add(&e.devices, 2, 3, NULL), RF_OK);
+    refused(&c, &e, "as the reason");
+    e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
     e.up = 1;
+    snprintf(e.reason, sizeof e.reason, "joined");
     assert_int_equal(rf_idset_add(&e.devices, 3, 5, NULL), RF_OK);
     refused(&c, &e, "in the fleet already");
     cluster_capacity(&c, 2, 4, 0);

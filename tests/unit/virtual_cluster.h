@@ -3,7 +3,7 @@
  *
  * Jobs have an amount of work in device-microseconds and end when it is done;
  * a job that is asked to stop does so after stop_us. Every event goes through
- * rf_tally_before, rf_state_apply, rf_tally_after and the invariants, and, when
+ * rf_tally_before, rf_state_apply, rf_tally_after, the policy and the invariants, and, when
  * there is one, to a ledger: what the coordinator does, without ranks and without waiting. */
 #ifndef TESTS_UNIT_VIRTUAL_CLUSTER_H
 #define TESTS_UNIT_VIRTUAL_CLUSTER_H
@@ -35,7 +35,7 @@ struct work {
 struct cluster {
     struct rf_state *state;
     struct rf_tally *tally;
-    struct rf_policy policy;
+    struct rf_policy *policy;
     struct rf_ledger *ledger; /* may be NULL */
     const struct work *works;
     int nworks, nsubmitted;
@@ -57,6 +57,8 @@ static inline void cluster_emit(struct cluster *c, struct rf_event *e)
     if (st == RF_OK)
         st = rf_tally_after(c->tally, c->state, e, &err);
     if (st == RF_OK)
+        st = rf_policy_observe(c->policy, e, &err);
+    if (st == RF_OK)
         st = rf_invariant_check(c->state, &err);
     if (st == RF_OK && c->ledger != NULL)
         st = rf_ledger_append(c->ledger, e, &err);
@@ -71,6 +73,7 @@ static inline void cluster_capacity(struct cluster *c, int32_t begin, int32_t en
     struct rf_event e = rf_event_make(RF_EVENT_CAPACITY, c->t_us);
 
     e.up = up;
+    snprintf(e.reason, sizeof e.reason, "%s", up ? "joined" : "left");
     assert_int_equal(rf_idset_add(&e.devices, begin, end, NULL), RF_OK);
     cluster_emit(c, &e);
 }
@@ -95,13 +98,15 @@ static inline void cluster_start(struct cluster *c, const char *fence, int32_t d
                                  struct rf_ledger *ledger)
 {
     struct rf_event e = rf_event_make(RF_EVENT_OPEN, 1000 * SECOND);
+    struct rf_policy_options options = rf_policy_options_make();
 
     *c =
         (struct cluster){.t_us = 1000 * SECOND, .tick_us = 60 * SECOND, .stop_us = 30 * SECOND};
     c->ledger = ledger;
-    assert_int_equal(rf_state_create(&c->state, NULL), RF_OK);
+    assert_int_equal(rf_state_create(&c->state, 0, NULL), RF_OK);
     assert_int_equal(rf_tally_create(&c->tally, NULL), RF_OK);
-    assert_int_equal(rf_policy_make(&c->policy, "fcfs", fence, NULL), RF_OK);
+    snprintf(options.fence, sizeof options.fence, "%s", fence);
+    assert_int_equal(rf_policy_create(&c->policy, &options, c->state, c->tally, NULL), RF_OK);
     snprintf(e.name, sizeof e.name, "virtual");
     snprintf(e.version, sizeof e.version, "1");
     snprintf(e.text, sizeof e.text, "fcfs+%s", fence);
@@ -112,6 +117,7 @@ static inline void cluster_start(struct cluster *c, const char *fence, int32_t d
 
 static inline void cluster_end(struct cluster *c)
 {
+    rf_policy_destroy(c->policy);
     rf_tally_destroy(c->tally);
     rf_state_destroy(c->state);
     free(c->left_us);
@@ -160,9 +166,8 @@ static inline int64_t cluster_end_of(const struct cluster *c, int32_t id)
     return job->charged_us + (c->left_us[id] + job->ndevices - 1) / job->ndevices;
 }
 
-/* What is due on a running job now: a reading, its end, or its stop. Returns 1 when it let go.
- */
-static inline int cluster_step_job(struct cluster *c, int32_t id, int tick)
+/* What is due on a running job now: a reading, its end, or its stop. */
+static inline void cluster_step_job(struct cluster *c, int32_t id, int tick)
 {
     const struct rf_job *job = &c->state->jobs[id];
     int over = cluster_end_of(c, id) <= c->t_us;
@@ -170,22 +175,23 @@ static inline int cluster_step_job(struct cluster *c, int32_t id, int tick)
     struct rf_event e = rf_event_make(over ? RF_EVENT_END : RF_EVENT_RELEASE, c->t_us);
 
     if (!over && !stops && !tick)
-        return 0;
+        return;
     cluster_charge(c, id);
     if (!over && !stops)
-        return 0;
+        return;
     e.job = id;
     e.lease = job->lease;
     snprintf(e.text, sizeof e.text, "%s", c->works[id].fails ? "failed" : "done");
     snprintf(e.reason, sizeof e.reason, "%s", over ? "finished" : "preempted");
     cluster_emit(c, &e);
-    return 1;
 }
 
 static inline void cluster_carry_out(struct cluster *c, const struct rf_proposal *p)
 {
-    static const enum rf_event_type TYPES[] = {RF_EVENT_GRANT, RF_EVENT_PREEMPT, RF_EVENT_DENY,
-                                               RF_EVENT_DELAY};
+    static const enum rf_event_type TYPES[] = {
+        [RF_PROPOSE_GRANT] = RF_EVENT_GRANT,   [RF_PROPOSE_PREEMPT] = RF_EVENT_PREEMPT,
+        [RF_PROPOSE_SHRINK] = RF_EVENT_SHRINK, [RF_PROPOSE_GROW] = RF_EVENT_GROW,
+        [RF_PROPOSE_DENY] = RF_EVENT_DENY,     [RF_PROPOSE_DELAY] = RF_EVENT_DELAY};
     struct rf_event e = rf_event_make(TYPES[p->kind], c->t_us);
     struct rf_idset rest = {0};
 
@@ -211,7 +217,7 @@ static inline void cluster_ask(struct cluster *c)
     struct rf_proposal out[8];
     int n, rounds = 0;
 
-    while ((n = rf_policy_propose(&c->policy, c->state, c->tally, out, 8)) > 0) {
+    while ((n = rf_policy_propose(c->policy, c->t_us, out, 8)) > 0) {
         for (int i = 0; i < n; i++)
             cluster_carry_out(c, &out[i]);
         assert_true(rounds++ < 1000); /* proposals must come to an end */
@@ -240,10 +246,10 @@ static inline void cluster_run(struct cluster *c, int64_t until_us)
             return;
         if (c->nsubmitted < c->nworks)
             next = earlier(next, c->works[c->nsubmitted].submit_us);
-        for (int32_t i = 0; i < c->state->nrunning; i++) {
-            const struct rf_job *job = &c->state->jobs[c->state->running[i]];
+        for (int32_t id = c->state->running_first; id >= 0; id = c->state->jobs[id].next) {
+            const struct rf_job *job = &c->state->jobs[id];
 
-            next = earlier(next, cluster_end_of(c, c->state->running[i]));
+            next = earlier(next, cluster_end_of(c, id));
             if (job->state == RF_JOB_STOPPING)
                 next = earlier(next, job->preempt_us + c->stop_us);
         }
@@ -255,8 +261,10 @@ static inline void cluster_run(struct cluster *c, int64_t until_us)
 
             cluster_emit(c, &e);
         }
-        for (int32_t i = 0; i < c->state->nrunning;)
-            i += cluster_step_job(c, c->state->running[i], tick) ? 0 : 1;
+        for (int32_t id = c->state->running_first, after; id >= 0; id = after) {
+            after = c->state->jobs[id].next;
+            cluster_step_job(c, id, tick);
+        }
     }
 }
 
