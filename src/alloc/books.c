@@ -31,7 +31,7 @@ struct rf_books {
     int32_t installed, fleet, nheld; /* since the last event */
     int32_t failed, maintenance;     /* devices that are down */
     struct rf_idset in_maintenance;  /* of these, when they are known by id; owned */
-    struct { /* the event's job, before the event */
+    struct {                         /* the event's job, before the event */
         int32_t devices;
         int stopping;
         int64_t preempt_us;
@@ -121,8 +121,8 @@ static void pass_promised(struct rf_books *books, int64_t dt)
 
         reserved[i] = promised(books, page, dt);
         page->sum.reserved_us += reserved[i];
-        page->sum.down_us +=
-            rf_share_take(&page->share, (books->installed - books->fleet) * dt, &page->carry_down);
+        page->sum.down_us += rf_share_take(&page->share, (books->installed - books->fleet) * dt,
+                                           &page->carry_down);
         vacant += reserved[i] - least(reserved[i], page->held * dt);
         pool -= reserved[i];
     }
@@ -290,8 +290,8 @@ static enum rf_status take_from_maintenance(struct rf_books *books,
     enum rf_status st = RF_OK;
 
     for (int32_t r = 0; st == RF_OK && r < devices->nranges; r++)
-        for (int32_t id = devices->ranges[r].begin;
-             st == RF_OK && id < devices->ranges[r].end; id++)
+        for (int32_t id = devices->ranges[r].begin; st == RF_OK && id < devices->ranges[r].end;
+             id++)
             if (rf_idset_has(&books->in_maintenance, id))
                 st = rf_idset_add(&found, id, id + 1, err);
     *count = rf_idset_count(&found);
@@ -492,13 +492,14 @@ enum rf_status rf_books_check(const struct rf_books *books, const struct rf_stat
     for (int32_t i = state->running_first; i >= 0; i = state->jobs[i].next)
         read += rf_state_owed_us(&state->jobs[i], books->now_us);
     if (all != s->installed_us || s->down_us != s->failed_us + s->maintenance_us)
-        return rf_fail(err, RF_ERR_INTERNAL,
-                       "the books do not add up: %lld device-microseconds installed, but own %lld "
-                       "+ lent %lld + overhead %lld + idle reserved %lld + idle free %lld + down "
-                       "%lld",
-                       (long long)s->installed_us, (long long)s->own_us, (long long)s->lent_us,
-                       (long long)s->overhead_us, (long long)s->idle_reserved_us,
-                       (long long)s->idle_free_us, (long long)s->down_us);
+        return rf_fail(
+            err, RF_ERR_INTERNAL,
+            "the books do not add up: %lld device-microseconds installed, but own %lld "
+            "+ lent %lld + overhead %lld + idle reserved %lld + idle free %lld + down "
+            "%lld",
+            (long long)s->installed_us, (long long)s->own_us, (long long)s->lent_us,
+            (long long)s->overhead_us, (long long)s->idle_reserved_us,
+            (long long)s->idle_free_us, (long long)s->down_us);
     if (used != read)
         return rf_fail(err, RF_ERR_INTERNAL,
                        "the books hold %lld device-microseconds in use, the readings %lld",

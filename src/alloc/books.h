@@ -52,7 +52,8 @@ struct rf_books_totals {
     int64_t installed_us;
     int64_t own_us, lent_us, overhead_us, idle_reserved_us, idle_free_us;
     int64_t down_us, failed_us, maintenance_us; /* down = failed + maintenance */
-    int64_t unread_us; /* held when a recorder died: in own, lent or overhead, without a reading */
+    int64_t
+        unread_us; /* held when a recorder died: in own, lent or overhead, without a reading */
 };
 
 struct rf_books;
@@ -69,7 +70,8 @@ struct rf_observer rf_books_observer(struct rf_books *books);
  * use, and from the other where that is not enough. RF_ERR_ARG, and nothing changes, when the
  * page has not held so much. To be called after the observer has seen the events up to now. */
 enum rf_status rf_books_overhead(struct rf_books *books, const struct rf_state *state,
-                                 int32_t job, int64_t device_us, int lent, struct rf_error *err);
+                                 int32_t job, int64_t device_us, int lent,
+                                 struct rf_error *err);
 
 /* Sums up to t_us, which lies between the last event and the next one; changes nothing. */
 void rf_books_totals(const struct rf_books *books, int64_t t_us, struct rf_books_totals *out);

@@ -83,11 +83,11 @@ enum rf_finding_verdict {
 enum { RF_SLIDING_N = 3 };
 
 struct rf_definition_options {
-    int64_t step_us;                   /* one sample per step; sliding windows move by it */
+    int64_t step_us;                  /* one sample per step; sliding windows move by it */
     int64_t sliding_us[RF_SLIDING_N]; /* whole numbers of steps */
-    int64_t service_wait_us;           /* SERVICE: the 95th percentile may be so long, ... */
-    struct rf_share service_denied;    /* ... so many in-share requests may be denied, */
-    int64_t service_denied_us;         /* ... of so much device-time in all */
+    int64_t service_wait_us;          /* SERVICE: the 95th percentile may be so long, ... */
+    struct rf_share service_denied;   /* ... so many in-share requests may be denied, */
+    int64_t service_denied_us;        /* ... of so much device-time in all */
 };
 
 /* One stretch of time, in device-microseconds. For SERVICE: a request, from when it was ready
@@ -99,15 +99,16 @@ struct rf_stretch {
 
 struct rf_finding {
     enum rf_finding_verdict verdict;
-    int64_t length_us;            /* of a window; 0: not in windows */
-    int64_t judged, kept;         /* windows, shortages (INST), or in-share requests */
+    int64_t length_us;    /* of a window; 0: not in windows */
+    int64_t judged, kept; /* windows, shortages (INST), or in-share requests */
     int64_t not_asked, unprovable, broken;
     /* Sums over the windows judged, which overlap for FLOW(day...). For OFFER delivered is
      * what was offered. */
     int64_t promised_us, asked_us, delivered_us;
     struct rf_stretch worst, first; /* the largest breach, the first; begin_us < 0: none */
     /* STOCK, STOCK+ */
-    int64_t arrears_us, arrears_max_us, arrears_max_at_us; /* at the end; most, at a step's end */
+    int64_t arrears_us, arrears_max_us,
+        arrears_max_at_us;   /* at the end; most, at a step's end */
     int64_t behind_since_us; /* -1: not in arrears at the end */
     /* SERVICE; the percentile is at most 1/64 too high */
     int64_t requests, denied, wait_p95_us, denied_us;
@@ -116,9 +117,9 @@ struct rf_finding {
 /* The sums since the pledge was made, at the end of a step. */
 struct rf_definition_sample {
     int64_t t_us;
-    int64_t promised_us;     /* p x integral of C: the pledge line */
-    int64_t stock_us;        /* the pace lines of STOCK, with a horizon as in the terms */
-    int64_t stock_plus_us;   /* ... and STOCK+ */
+    int64_t promised_us;   /* p x integral of C: the pledge line */
+    int64_t stock_us;      /* the pace lines of STOCK, with a horizon as in the terms */
+    int64_t stock_plus_us; /* ... and STOCK+ */
     int64_t delivered_us, wanted_us, offered_us, dark_us; /* dark: held without a reading */
     int64_t unmet_us[RF_SLIDING_N]; /* D - A of the sliding window that ends here, before min */
 };
@@ -152,7 +153,8 @@ enum rf_status rf_definitions_judge(struct rf_definitions *definitions,
                                     const struct rf_state *state, struct rf_error *err);
 int rf_definitions_npromises(const struct rf_definitions *definitions);
 /* Valid until the definitions end; judged when they are. */
-const struct rf_promise *rf_definitions_promise(const struct rf_definitions *definitions, int i);
+const struct rf_promise *rf_definitions_promise(const struct rf_definitions *definitions,
+                                                int i);
 
 /* "INST", "FLOW(pledge)", "FLOW(28d)": what people and JSON call it; the length of a sliding
  * window is written as days, or as seconds ("s"). buf: 32 bytes. */

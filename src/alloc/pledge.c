@@ -144,15 +144,15 @@ static enum rf_status bring_up(const struct rf_tally *tally, struct rf_pledge_ac
 
     while (p->done_us < t_us) {
         int64_t end_us = t_us < p->next_us ? t_us : p->next_us, dt = end_us - p->done_us;
-        struct rf_window *w = p->windows + p->nwindows - 1;
+        struct rf_window *w;
 
-        if (p->nwindows == 0 || w->begin_us != p->turn_us) {
+        if (p->nwindows == 0 || p->windows[p->nwindows - 1].begin_us != p->turn_us) {
             enum rf_status st = add_window(p, err);
 
             if (st != RF_OK)
                 return st;
-            w = p->windows + p->nwindows - 1;
         }
+        w = &p->windows[p->nwindows - 1];
         if (!tally->closed) {
             w->capacity_us += dt * (secured ? p->pledge.secured : tally->fleet);
             w->down_us += dt * tally->down;
@@ -239,8 +239,8 @@ static struct rf_unmet *settle(struct rf_pledge_account *p, int32_t id, int64_t 
 
 static int takes_part(const struct rf_state *state, const struct rf_job *job)
 {
-    return job->lease >= 0 || (job->state == RF_JOB_QUEUED &&
-                               (job->extra < 0 || rf_state_ready(state, job)));
+    return job->lease >= 0 ||
+           (job->state == RF_JOB_QUEUED && (job->extra < 0 || rf_state_ready(state, job)));
 }
 
 static struct rf_tally_group *group_of(const struct rf_tally *tally, int32_t account)
@@ -363,8 +363,8 @@ static enum rf_status know_accounts(struct rf_tally *tally, const struct rf_stat
                                     struct rf_error *err)
 {
     void *array = tally->group_of;
-    enum rf_status st = reserve(&array, &tally->accounts_room, state->naccounts,
-                                sizeof *tally->group_of, err);
+    enum rf_status st =
+        reserve(&array, &tally->accounts_room, state->naccounts, sizeof *tally->group_of, err);
 
     tally->group_of = array;
     if (st != RF_OK)
@@ -401,8 +401,8 @@ static void take_over_reading(struct rf_tally *tally, struct rf_tally_group *g,
 static enum rf_status wait_for_others(struct rf_tally *tally, int32_t id, struct rf_error *err)
 {
     void *array = tally->waiting;
-    enum rf_status st = reserve(&array, &tally->waiting_room, tally->nwaiting + 1,
-                                sizeof *tally->waiting, err);
+    enum rf_status st =
+        reserve(&array, &tally->waiting_room, tally->nwaiting + 1, sizeof *tally->waiting, err);
 
     tally->waiting = array;
     if (st == RF_OK)
@@ -500,8 +500,7 @@ static enum rf_status add_pledge(struct rf_tally *tally, const struct rf_state *
     if (p->older < 0)
         for_jobs(tally, state, event->t_us, take_over_job);
     for_jobs(tally, state, event->t_us, take_over_reading);
-    tally->last_us =
-        earlier(tally->last_us, last_of(state->start_us, p->pledge.window_us));
+    tally->last_us = earlier(tally->last_us, last_of(state->start_us, p->pledge.window_us));
     return bring_up_all(tally, event->t_us, err);
 }
 
@@ -554,11 +553,12 @@ static enum rf_status after_request(struct rf_tally *tally, struct rf_tally_grou
  * before its work is done: else whoever ends jobs could end what the account is owed. */
 static void leave(struct rf_pledge_account *p, const struct rf_job *job, int64_t unmet_us)
 {
-    struct rf_window *w = p->windows + p->nwindows - 1;
-
     subtract(&p->unmet, unmet_us);
-    if (job->state != RF_JOB_DONE && p->nwindows > 0)
+    if (job->state != RF_JOB_DONE && p->nwindows > 0) {
+        struct rf_window *w = &p->windows[p->nwindows - 1];
+
         w->refused_us = plus(w->refused_us, unmet_us);
+    }
 }
 
 /* What an event of a job means for one pledge: its reading, and its devices from now on. */
@@ -670,7 +670,8 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
 enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *state,
                               const struct rf_event *event, struct rf_error *err)
 {
-    int64_t dt = event->type == RF_EVENT_OPEN || tally->closed ? 0 : event->t_us - tally->now_us;
+    int64_t dt =
+        event->type == RF_EVENT_OPEN || tally->closed ? 0 : event->t_us - tally->now_us;
     enum rf_status st = RF_OK;
 
     tally->capacity_us += dt * tally->fleet;
@@ -783,12 +784,12 @@ int64_t rf_tally_received_us(const struct rf_tally *tally, const struct rf_state
     const struct rf_pledge_account *p;
     int32_t i = g->newest;
 
-    while (tally->pledges[i].pledge.since_us != pledge->since_us && tally->pledges[i].older >= 0)
+    while (tally->pledges[i].pledge.since_us != pledge->since_us &&
+           tally->pledges[i].older >= 0)
         i = tally->pledges[i].older;
     p = &tally->pledges[i];
     if (state->now_us >= p->next_us) /* nothing has changed in the window so far */
-        return g->held *
-               ((state->now_us - state->start_us) % pledge->window_us);
+        return g->held * ((state->now_us - state->start_us) % pledge->window_us);
     return (p->nwindows > 0 && p->windows[p->nwindows - 1].begin_us == p->turn_us
                 ? p->windows[p->nwindows - 1].delivered_us
                 : 0) +

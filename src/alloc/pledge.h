@@ -72,8 +72,8 @@ struct rf_pledge_account {
 
     /* For the tally alone. Time is integrated when something changes for the pledge, and when
      * a window ends. */
-    int32_t group, older;     /* its tally_group; the pledge of the same account before it, or -1 */
-    int64_t done_us;          /* integrated so far */
+    int32_t group, older; /* its tally_group; the pledge of the same account before it, or -1 */
+    int64_t done_us;      /* integrated so far */
     int64_t turn_us, next_us; /* the window that done_us lies in */
     int64_t floor_us;         /* jobs' unmet time counts from here on in this window */
     struct rf_wide unmet;     /* sum over the jobs that are there */
@@ -104,8 +104,8 @@ struct rf_tally {
     int32_t naccounts, accounts_room;
     int32_t *waiting; /* owned: queued jobs that come after others, not ready yet */
     int32_t nwaiting, waiting_room;
-    int64_t last_us;   /* beyond this moment a pledge would have too many windows */
-    int64_t border_us; /* the first end of a window to come */
+    int64_t last_us;           /* beyond this moment a pledge would have too many windows */
+    int64_t border_us;         /* the first end of a window to come */
     int32_t fleet, down, held; /* devices since the last event */
     int closed;
     struct { /* the event's job before the event; at a recovery the holder not read longest */

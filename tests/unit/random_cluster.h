@@ -124,10 +124,9 @@ static inline void random_grant(struct random_cluster *c)
 /* Something happens to a job that runs. */
 static inline void random_turn(struct random_cluster *c)
 {
-    static const enum rf_event_type TYPES[] = {RF_EVENT_CHARGE, RF_EVENT_CHARGE,
-                                               RF_EVENT_PREEMPT, RF_EVENT_RELEASE,
-                                               RF_EVENT_END,    RF_EVENT_END,
-                                               RF_EVENT_SHRINK, RF_EVENT_GROW};
+    static const enum rf_event_type TYPES[] = {
+        RF_EVENT_CHARGE, RF_EVENT_CHARGE, RF_EVENT_PREEMPT, RF_EVENT_RELEASE,
+        RF_EVENT_END,    RF_EVENT_END,    RF_EVENT_SHRINK,  RF_EVENT_GROW};
     int32_t job = random_pick(c, c->state->running_first, c->state->nrunning);
     struct rf_event e = random_event(c, TYPES[random_below(c, 8)], job);
 
