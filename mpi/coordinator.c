@@ -54,6 +54,7 @@ static enum rf_status record_capacity(struct rf_journal *journal, int nworkers, 
     enum rf_status st = difference(&journal->state->fleet, nworkers, up, &event.devices, err);
 
     event.up = up;
+    snprintf(event.reason, sizeof event.reason, "%s", up ? "joined" : "left");
     if (st == RF_OK && rf_idset_count(&event.devices) > 0)
         st = rf_journal_record(journal, &event, err);
     rf_event_clear(&event);
@@ -114,6 +115,7 @@ struct coordinator {
     const struct rf_group *control;
     const struct rf_run_options *options;
     struct rf_journal journal;
+    struct rf_policy *policy;
     struct rf_dispatch *dispatch;
     int64_t utc_us, clock_us; /* both clocks at the start */
     int finished;             /* resumed a run that was over already */
@@ -148,19 +150,50 @@ static enum rf_status open_ledger(struct coordinator *c, struct rf_error *err)
     return st;
 }
 
+static enum rf_status policy_before(void *self, const struct rf_state *state,
+                                    const struct rf_event *event, struct rf_error *err)
+{
+    (void)self, (void)state, (void)event, (void)err;
+    return RF_OK;
+}
+
+static enum rf_status policy_after(void *self, const struct rf_state *state,
+                                   const struct rf_event *event, struct rf_error *err)
+{
+    (void)state;
+    return rf_policy_observe(self, event, err);
+}
+
+/* The policy watches from the first event on, those of a resumed run included. */
+static enum rf_status start_journal(struct coordinator *c, struct rf_error *err)
+{
+    enum rf_status st = rf_journal_start(&c->journal, err);
+
+    if (st == RF_OK)
+        st = rf_policy_create(&c->policy, &c->options->policy, c->journal.state,
+                              c->journal.tally, err);
+    if (st == RF_OK)
+        rf_journal_watch(&c->journal,
+                         (struct rf_observer){c->policy, policy_before, policy_after});
+    return st;
+}
+
 static enum rf_status prepare(struct coordinator *c, struct rf_error *err)
 {
     enum rf_status st;
 
     c->utc_us = rf_time_utc_us();
     c->clock_us = rf_time_us();
-    st = open_ledger(c, err);
+    st = start_journal(c, err);
+    if (st == RF_OK)
+        st = open_ledger(c, err);
     if (st == RF_OK && !c->finished)
         st = record_missing(&c->journal, c->options, c->control->size - 1, err);
     if (st == RF_OK)
         st = rf_journal_sync(&c->journal, err);
     if (st == RF_OK)
-        st = rf_dispatch_create(&c->dispatch, c->control, c->options, &c->journal, err);
+        st = rf_dispatch_create(&c->dispatch, c->control, c->options, &c->journal, c->policy,
+                                err);
     return st;
 }
 
@@ -227,8 +260,10 @@ static enum rf_status coordinate(const struct rf_group *control,
         outcome->job_failure = rf_dispatch_job_failure(c.dispatch);
         rf_dispatch_shutdown(c.dispatch);
     }
-    hand_over(&c, outcome);
     rf_dispatch_destroy(c.dispatch);
+    rf_policy_destroy(c.policy);
+    c.journal.nobservers = 0;
+    hand_over(&c, outcome);
     rf_journal_clear(&c.journal);
     return st;
 }

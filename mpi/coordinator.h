@@ -27,7 +27,7 @@ struct rf_run_options {
     char version[32];
     char config_digest[65];
     int64_t seed;
-    const struct rf_policy *policy;
+    struct rf_policy_options policy;
     char policy_name[40]; /* "fcfs+floor" */
     int64_t grace_us, lease_us, seal_us, heartbeat_us;
     const struct rf_event *pledges; /* pledge events without seq and time */

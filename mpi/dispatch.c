@@ -28,13 +28,15 @@ struct rf_dispatch {
     const struct rf_group *control;
     const struct rf_run_options *options;
     struct rf_journal *journal;
+    struct rf_policy *policy;
     struct rf_progress progress;
     struct held *leases; /* owned: those that are out, room for one per worker */
     int nleases, nworkers, byes;
     int *ranks; /* owned: room for a group of all workers */
     int64_t last_event_us, last_seal_us;
-    int changed; /* since the policy was asked */
-    int moved;   /* devices changed hands since the progress line was shown */
+    int changed;     /* since the policy was asked */
+    int64_t wake_us; /* when its answer may differ although nothing changed */
+    int moved;       /* devices changed hands since the progress line was shown */
     int signalled;
     enum rf_status failed;
     struct rf_error error;
@@ -43,7 +45,8 @@ struct rf_dispatch {
 
 enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf_group *control,
                                   const struct rf_run_options *options,
-                                  struct rf_journal *journal, struct rf_error *err)
+                                  struct rf_journal *journal, struct rf_policy *policy,
+                                  struct rf_error *err)
 {
     struct rf_dispatch *d = calloc(1, sizeof *d);
 
@@ -53,6 +56,7 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
     d->control = control;
     d->options = options;
     d->journal = journal;
+    d->policy = policy;
     d->nworkers = control->size - 1;
     d->progress = rf_progress_make(options->progress, rf_time_us());
     d->last_event_us = d->last_seal_us = journal->now_us;
@@ -163,7 +167,8 @@ static void charge(struct rf_dispatch *d, const struct held *held,
     event.busy_us = between(reading->busy_us, 0, event.held_us);
     event.tokens = between(reading->tokens, 0, INT64_MAX);
     event.flops = between(reading->flops, 0, INT64_MAX);
-    event.step = reading->step >= 0 ? reading->step : state_of(d)->jobs[held->job].step;
+    event.step =
+        reading->step >= 0 ? reading->step : rf_state_job_extra(state_of(d), held->job)->step;
     record(d, &event);
 }
 
@@ -173,8 +178,10 @@ static void take_checkpoint(struct rf_dispatch *d, const struct held *held,
     struct rf_event event = rf_event_make(RF_EVENT_CHECKPOINT, 0);
 
     if (strlen(message->digest) != 64 || strspn(message->digest, "0123456789abcdef") != 64) {
+        char name[RF_NAME_BYTES];
+
         rf_warn("job '%s' reported a checkpoint with the digest '%s'; not recorded",
-                state_of(d)->jobs[held->job].name, message->digest);
+                rf_state_job_name(state_of(d), held->job, name), message->digest);
         return;
     }
     event.job = held->job;
@@ -334,6 +341,11 @@ static void carry_out(struct rf_dispatch *d, const struct rf_proposal *p)
     case RF_PROPOSE_DELAY:
         refuse(d, RF_EVENT_DELAY, p);
         break;
+    case RF_PROPOSE_SHRINK:
+    case RF_PROPOSE_GROW: /* a job's ranks are fixed while it runs: options.resize is 0 */
+        rf_fail(&d->error, RF_ERR_INTERNAL, "the policy would resize a job that runs");
+        fail(d);
+        break;
     }
 }
 
@@ -344,11 +356,10 @@ static void decide(struct rf_dispatch *d)
         1000 + 16 * (int64_t)state_of(d)->njobs; /* far more than a sane policy needs */
     int n;
 
-    if (!d->changed) /* the same question has the same answer */
+    if (!d->changed && d->journal->now_us < d->wake_us) /* it would be the same answer */
         return;
     while (!d->failed && rounds-- > 0) {
-        n = rf_policy_propose(d->options->policy, state_of(d), d->journal->tally, out,
-                              PROPOSALS);
+        n = rf_policy_propose(d->policy, d->journal->now_us, out, PROPOSALS);
         for (int i = 0; i < n && !d->failed; i++)
             carry_out(d, &out[i]);
         if (n == 0)
@@ -360,6 +371,7 @@ static void decide(struct rf_dispatch *d)
         fail(d);
     }
     d->changed = 0;
+    d->wake_us = rf_policy_wake_us(d->policy, d->journal->now_us);
 }
 
 /* A job over its time limit stops like a preempted one, but does not come back. */
@@ -381,7 +393,7 @@ static void watch_limits(struct rf_dispatch *d)
 
 static void tell_start(struct rf_dispatch *d, struct held *held)
 {
-    const struct rf_idset *devices = &state_of(d)->jobs[held->job].devices;
+    const struct rf_idset *devices = rf_state_devices(state_of(d), held->job);
     struct rf_message message = {.kind = RF_MESSAGE_LEASE,
                                  .job = held->job,
                                  .lease = held->lease,

@@ -7,15 +7,18 @@
 #define RF_MPI_DISPATCH_H
 
 #include "alloc/journal.h"
+#include "alloc/policy.h"
 #include "mpi/coordinator.h"
 #include "mpi/progress.h"
 
 struct rf_dispatch;
 
-/* Local. Everything given is borrowed; the last rank of control is the caller. */
+/* Local. Everything given is borrowed; the policy observes the journal already. The last rank
+ * of control is the caller. */
 enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf_group *control,
                                   const struct rf_run_options *options,
-                                  struct rf_journal *journal, struct rf_error *err);
+                                  struct rf_journal *journal, struct rf_policy *policy,
+                                  struct rf_error *err);
 void rf_dispatch_destroy(struct rf_dispatch *dispatch);
 
 /* Local. One round at time t_us (UTC). Returns whether anything happened. */

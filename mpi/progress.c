@@ -28,13 +28,12 @@ static void add_running(const struct rf_state *state, char *line, int size)
     int shown = 0, more = 0;
 
     add(line, size, "  running");
-    for (int32_t i = 0; i < state->njobs; i++) {
-        const struct rf_job *job = &state->jobs[i];
+    for (int32_t id = state->running_first; id >= 0; id = state->jobs[id].next) {
+        const struct rf_job *job = &state->jobs[id];
+        char name[RF_NAME_BYTES];
 
-        if (job->lease < 0)
-            continue;
         if (shown++ < JOBS_SHOWN)
-            add(line, size, " %s[%d]%s", job->name, job->ndevices,
+            add(line, size, " %s[%d]%s", rf_state_job_name(state, id, name), job->ndevices,
                 job->state == RF_JOB_STOPPING ? "-" : "");
         else
             more++;
@@ -51,10 +50,9 @@ static double share_so_far(const struct rf_state *state, const struct rf_tally *
 {
     int64_t held_us = state->accounts[account].held_us;
 
-    for (int32_t i = 0; i < state->njobs; i++)
-        if (state->jobs[i].lease >= 0 &&
-            rf_state_within(state, state->jobs[i].account, account))
-            held_us += rf_state_owed_us(&state->jobs[i], state->now_us);
+    for (int32_t id = state->running_first; id >= 0; id = state->jobs[id].next)
+        if (rf_state_within(state, state->jobs[id].account, account))
+            held_us += rf_state_owed_us(&state->jobs[id], state->now_us);
     return tally->capacity_us > 0 ? (double)held_us / (double)tally->capacity_us : 0.0;
 }
 

@@ -100,10 +100,13 @@ enum rf_status rf_series_write(const char *path, const struct rf_results *result
         st = make_list(&list, results, &usage, err);
     if (st == RF_OK) {
         add_usage(&list, &usage);
-        for (int i = 0; i < results->njobs && i < results->state->njobs; i++)
+        for (int i = 0; i < results->njobs && i < results->state->njobs; i++) {
+            char name[RF_NAME_BYTES];
+
             if (results->jobs[i].curve.npoints > 0)
-                add_curve(&list, results->state->jobs[i].name, &results->jobs[i].curve,
-                          timeline.start_us);
+                add_curve(&list, rf_state_job_name(results->state, i, name),
+                          &results->jobs[i].curve, timeline.start_us);
+        }
         st = rf_metrics_write(path, list.series, list.n, err);
     }
     rf_arena_destroy(list.arena);

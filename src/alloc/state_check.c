@@ -190,8 +190,8 @@ static enum rf_status check_pledge(const struct rf_state *s, const struct rf_eve
         return refuse(err, e, ACCOUNT_RULE);
     if (strcmp(e->basis, "fleet") != 0 && strcmp(e->basis, "secured") != 0)
         return refuse(err, e, "the basis is \"fleet\" or \"secured\"");
-    if (!code_ok(e->text))
-        return refuse(err, e, "the fence is a lower-case word");
+    if (!code_ok(e->text) || strlen(e->text) >= sizeof s->pledges->fence)
+        return refuse(err, e, "the fence is a lower-case word of at most 15 characters");
     if (rf_terms_parse(&terms, e->terms, &why) != RF_OK)
         return refuse(err, e, why.text);
     if (e->window_us < 1 || e->window_us > INT64_C(1000000000000000))

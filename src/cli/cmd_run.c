@@ -162,12 +162,11 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                  .version = RF_VERSION};
     struct rf_event *pledges = calloc((size_t)spec->npledges + 1, sizeof *pledges);
     struct rf_request *requests = calloc((size_t)launch->plan.njobs, sizeof *requests);
-    struct rf_policy policy = {0};
     struct rf_key *key = NULL;
-    enum rf_status st = rf_policy_make(&policy, spec->order, spec->fence, err);
+    enum rf_status st = RF_OK;
     struct rf_run_options options = {.version = RF_VERSION,
                                      .seed = spec->seed,
-                                     .policy = &policy,
+                                     .policy = rf_policy_options_make(),
                                      .grace_us = spec->grace_us,
                                      .lease_us = spec->lease_us,
                                      .seal_us = spec->seal_us,
@@ -182,6 +181,10 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                                  : isatty(STDERR_FILENO) ? 2
                                                                          : 1};
 
+    snprintf(options.policy.order, sizeof options.policy.order, "%s", spec->order);
+    snprintf(options.policy.fence, sizeof options.policy.fence, "%s", spec->fence);
+    options.policy.seed = spec->seed;
+    st = rf_policy_options_check(&options.policy, err);
     if (st == RF_OK && (pledges == NULL || requests == NULL))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d requests", launch->plan.njobs);
     if (st == RF_OK && world->rank == world->size - 1)
@@ -239,11 +242,13 @@ static enum rf_status verdict(const struct rf_collection *c, enum rf_status job_
                               struct rf_error *err)
 {
     const struct rf_state *state = c->results.state;
+    char name[RF_NAME_BYTES];
 
     for (int32_t i = 0; i < state->njobs; i++)
         if (state->jobs[i].state == RF_JOB_FAILED)
             return rf_fail(err, job_failure != RF_OK ? job_failure : RF_ERR_PEER,
-                           "job '%s' failed: %s", state->jobs[i].name, state->jobs[i].reason);
+                           "job '%s' failed: %s", rf_state_job_name(state, i, name),
+                           rf_state_job_reason(state, i));
     for (int i = 0; i < c->results.tally->npledges; i++)
         if (c->results.tally->pledges[i].verdict != RF_KEPT)
             return RF_NO;

@@ -381,12 +381,14 @@ static enum rf_status check_pledges(const struct checker *c)
 
 static enum rf_status check_policy(const struct checker *c)
 {
-    struct rf_policy policy;
+    struct rf_policy_options policy = rf_policy_options_make();
     struct rf_error why = {RF_OK, ""};
 
-    if (rf_policy_make(&policy, "fcfs", c->spec->fence, &why) != RF_OK)
+    snprintf(policy.fence, sizeof policy.fence, "%s", c->spec->fence);
+    if (rf_policy_options_check(&policy, &why) != RF_OK)
         return rf_config_refuse(c->place, c->ctx, "policy.fence", c->err, "%s", why.text);
-    if (rf_policy_make(&policy, c->spec->order, c->spec->fence, &why) != RF_OK)
+    snprintf(policy.order, sizeof policy.order, "%s", c->spec->order);
+    if (rf_policy_options_check(&policy, &why) != RF_OK)
         return rf_config_refuse(c->place, c->ctx, "policy.order", c->err, "%s", why.text);
     return RF_OK;
 }

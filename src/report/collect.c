@@ -54,7 +54,7 @@ static void explain(const struct rf_state *state, const struct rf_job_plan *plan
     const int32_t jobs[] = {cell->weak, cell->student, cell->ceiling};
 
     for (int i = 0; i < 3; i++) {
-        const struct rf_job *job;
+        const char *reason;
 
         if (is_done(state, jobs[i]))
             continue;
@@ -62,9 +62,10 @@ static void explain(const struct rf_state *state, const struct rf_job_plan *plan
             snprintf(failed, size, "a job was never requested");
             return;
         }
-        job = &state->jobs[jobs[i]];
+        reason = rf_state_job_reason(state, jobs[i]);
         snprintf(failed, size, "job %.40s is %s%s%.60s", plan->jobs[jobs[i]].name,
-                 rf_job_state_name(job->state), job->reason[0] ? ": " : "", job->reason);
+                 rf_job_state_name((enum rf_job_state)state->jobs[jobs[i]].state),
+                 reason[0] ? ": " : "", reason);
         return;
     }
 }

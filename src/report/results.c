@@ -199,25 +199,27 @@ static json_t *job_object(struct document *doc, const struct rf_results *results
 {
     static const struct rf_job_result nothing = {.kind = ""};
     const struct rf_job *job = &results->state->jobs[id];
+    const struct rf_job_extra *extra = rf_state_job_extra(results->state, id);
     const struct rf_job_result *result = id < results->njobs ? &results->jobs[id] : &nothing;
     int64_t start_us = results->state->start_us;
     json_t *item = json_object();
+    char name[RF_NAME_BYTES];
 
-    set_text(doc, item, "name", job->name);
-    set_text(doc, item, "account", job->account_name);
+    set_text(doc, item, "name", rf_state_job_name(results->state, id, name));
+    set_text(doc, item, "account", rf_state_job_account(results->state, id));
     set_text(doc, item, "kind", result->kind);
-    set_text(doc, item, "state", rf_job_state_name(job->state));
-    set_text(doc, item, "reason", job->reason);
+    set_text(doc, item, "state", rf_job_state_name((enum rf_job_state)job->state));
+    set_text(doc, item, "reason", rf_state_job_reason(results->state, id));
     set_moment(doc, item, "submit_s", job->submit_us, start_us);
     set_moment(doc, item, "first_grant_s", job->first_grant_us, start_us);
     set_moment(doc, item, "end_s", job->end_us, start_us);
     set_integer(doc, item, "devices_min", job->min);
     set_integer(doc, item, "devices_max", job->max);
     set_seconds(doc, item, "device_s", job->held_us);
-    set_seconds(doc, item, "busy_device_s", job->busy_us);
-    set_integer(doc, item, "flops", job->flops);
-    set_integer(doc, item, "tokens", job->tokens);
-    set_integer(doc, item, "steps", job->step);
+    set_seconds(doc, item, "busy_device_s", extra->busy_us);
+    set_integer(doc, item, "flops", extra->flops);
+    set_integer(doc, item, "tokens", extra->tokens);
+    set_integer(doc, item, "steps", extra->step);
     set_integer(doc, item, "preemptions", job->preemptions);
     set_integer(doc, item, "leases", job->grants);
     set(doc, item, "metrics", metrics_object(doc, &result->metrics));

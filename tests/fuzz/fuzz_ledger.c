@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct replay {
     struct rf_state *state;
     struct rf_tally *tally;
-    struct rf_policy policy;
+    struct rf_policy *policy;
 };
 
 static void need(int holds)
@@ -37,9 +37,11 @@ static int step(struct replay *r, const struct rf_event *event)
     if (rf_state_apply(r->state, event, &err) != RF_OK ||
         rf_tally_after(r->tally, r->state, event, &err) != RF_OK)
         return 0;
+    need(rf_policy_observe(r->policy, event, &err) == RF_OK);
+    need(rf_invariant_check_event(r->state, event, &err) == RF_OK);
     if (r->state->njobs < 64 && r->state->naccounts < 64)
         need(rf_invariant_check(r->state, &err) == RF_OK);
-    need(rf_policy_propose(&r->policy, r->state, r->tally, out, 16) <= 16);
+    need(rf_policy_propose(r->policy, r->state->now_us, out, 16) <= 16);
     return 1;
 }
 
@@ -75,7 +77,9 @@ static int line(struct replay *r, const char *text, size_t length)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const char *const ORDERS[] = {"fcfs", "easy", "conservative", "sjf", "fairshare"};
     static const char *const FENCES[] = {"none", "partition", "floor"};
+    struct rf_policy_options options = rf_policy_options_make();
     struct replay r = {0};
     struct rf_event event;
     const char *text = (const char *)data;
@@ -84,8 +88,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (rf_event_parse(&event, text, size, NULL, NULL) == RF_OK)
         need(rf_event_format(&event, NULL, 0) < size);
     rf_event_clear(&event);
-    need(rf_state_create(&r.state, NULL) == RF_OK && rf_tally_create(&r.tally, NULL) == RF_OK);
-    need(rf_policy_make(&r.policy, "fcfs", FENCES[size % 3], NULL) == RF_OK);
+    need(rf_state_create(&r.state, 0, NULL) == RF_OK &&
+         rf_tally_create(&r.tally, NULL) == RF_OK);
+    snprintf(options.order, sizeof options.order, "%s", ORDERS[size / 3 % 5]);
+    snprintf(options.fence, sizeof options.fence, "%s", FENCES[size % 3]);
+    need(rf_policy_create(&r.policy, &options, r.state, r.tally, NULL) == RF_OK);
     while (at < size) {
         const char *stop = memchr(text + at, '\n', size - at);
         size_t length = stop != NULL ? (size_t)(stop - text) - at : size - at;
@@ -95,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += length + 1;
     }
     rf_tally_judge(r.tally, r.state);
+    rf_policy_destroy(r.policy);
     rf_tally_destroy(r.tally);
     rf_state_destroy(r.state);
     return 0;

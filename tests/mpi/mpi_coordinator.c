@@ -17,7 +17,7 @@ enum { JOBS = 8 };
 struct scenario {
     const struct rf_group *world;
     char dir[RF_PATH_BYTES], ledger[RF_PATH_BYTES];
-    struct rf_policy policy;
+    struct rf_policy_options policy;
     struct rf_event pledge;
     struct rf_request requests[JOBS];
     int64_t steps[JOBS];
@@ -157,7 +157,8 @@ static struct scenario scenario_make(const struct rf_group *world)
         CHECK(mkdtemp(s.dir) != NULL);
     MPI_Bcast(s.dir, (int)sizeof s.dir, MPI_BYTE, 0, world->comm);
     CHECK(rf_file_join(s.ledger, s.dir, "ledger.jsonl", NULL) == RF_OK);
-    CHECK(rf_policy_make(&s.policy, "fcfs", "floor", &err) == RF_OK);
+    s.policy = rf_policy_options_make();
+    snprintf(s.policy.fence, sizeof s.policy.fence, "floor");
     if (coordinates(world)) {
         CHECK(rf_file_join(secret, s.dir, "run.key", NULL) == RF_OK);
         CHECK(rf_file_join(public, s.dir, "run.pub", NULL) == RF_OK);
@@ -197,7 +198,7 @@ static enum rf_status run(struct scenario *s, struct rf_run_outcome *outcome,
     struct rf_run_options o = {.run = "test-run",
                                .version = "test",
                                .config_digest = "",
-                               .policy = &s->policy,
+                               .policy = s->policy,
                                .policy_name = "fcfs+floor",
                                .grace_us = 1000000,
                                .lease_us = s->lease_us,
@@ -243,11 +244,9 @@ static enum rf_status add_up(void *ctx, const struct rf_event *event, struct rf_
         if (job->lease >= 0)
             sums->held_us += job->ndevices * (event->t_us - job->grant_us);
     }
-    if (event->type == RF_EVENT_CHARGE) {
-        sums->charged_us += event->held_us;
-        if (event->busy_us > event->held_us)
-            return rf_fail(err, RF_ERR_INPUT, "busy for longer than held");
-    }
+    sums->charged_us += event->held_us;
+    if (event->type == RF_EVENT_CHARGE && event->busy_us > event->held_us)
+        return rf_fail(err, RF_ERR_INPUT, "busy for longer than held");
     sums->recovers += event->type == RF_EVENT_RECOVER;
     if (event->type == RF_EVENT_CLOSE)
         snprintf(sums->close_reason, sizeof sums->close_reason, "%s", event->reason);
@@ -256,11 +255,13 @@ static enum rf_status add_up(void *ctx, const struct rf_event *event, struct rf_
 
 static void dependencies_were_respected(const struct rf_state *state)
 {
-    for (int32_t i = 0; i < state->njobs; i++)
-        for (int32_t k = 0; k < state->jobs[i].nafter; k++)
+    for (int32_t i = 0; i < state->njobs; i++) {
+        const struct rf_job_extra *extra = rf_state_job_extra(state, i);
+
+        for (int32_t k = 0; k < extra->nafter; k++)
             if (state->jobs[i].first_grant_us >= 0)
-                CHECK(state->jobs[i].first_grant_us >=
-                      state->jobs[state->jobs[i].after[k]].end_us);
+                CHECK(state->jobs[i].first_grant_us >= state->jobs[extra->after[k]].end_us);
+    }
 }
 
 /* On the coordinator's rank: the file says what the outcome says, and verifies. */
@@ -281,7 +282,7 @@ static void check_ledger(const struct scenario *s, const struct rf_run_outcome *
     CHECK(strcmp(audit.ledger.head, outcome->head) == 0);
     rf_audit_clear(&audit);
 
-    CHECK(rf_state_create(&sums.state, &err) == RF_OK);
+    CHECK(rf_state_create(&sums.state, 0, &err) == RF_OK);
     CHECK(rf_ledger_verify(s->ledger, NULL, add_up, &sums, &check, &err) == RF_OK);
     CHECK(check.first_bad_seq == -1);
     for (int32_t i = 0; i < outcome->state->njobs; i++)
@@ -351,8 +352,8 @@ static void a_late_owner_gets_its_share_back_and_all_finish(const struct rf_grou
         CHECK(outcome.state->njobs == s.nrequests);
         for (int i = 0; i < outcome.state->njobs; i++) {
             CHECK(jobs[i].state == RF_JOB_DONE);
-            CHECK(jobs[i].step >= s.steps[i]);
-            CHECK(jobs[i].tokens >= 10 * s.steps[i]);
+            CHECK(rf_state_job_extra(outcome.state, i)->step >= s.steps[i]);
+            CHECK(rf_state_job_extra(outcome.state, i)->tokens >= 10 * s.steps[i]);
         }
         CHECK(jobs[big].preemptions >= 1 && jobs[big].grants >= 2);
         CHECK(jobs[owner].first_grant_us < jobs[big].end_us);
@@ -378,7 +379,8 @@ static void a_failed_job_takes_only_its_dependents_along(const struct rf_group *
         const struct rf_job *jobs = outcome.state->jobs;
 
         CHECK(jobs[bad].state == RF_JOB_FAILED);
-        CHECK(strcmp(jobs[bad].reason, "data set 'letters' is empty") == 0);
+        CHECK(strcmp(rf_state_job_reason(outcome.state, bad), "data set 'letters' is empty") ==
+              0);
         CHECK(jobs[orphan].state == RF_JOB_DENIED);
         CHECK(jobs[fine].state == RF_JOB_DONE);
         check_ledger(&s, &outcome, "done", 0);
@@ -398,7 +400,7 @@ static void a_job_over_its_limit_is_ended(const struct rf_group *world)
     CHECK(run(&s, &outcome, &err) == RF_OK);
     if (coordinates(world)) {
         CHECK(outcome.state->jobs[slow].state == RF_JOB_FAILED);
-        CHECK(strcmp(outcome.state->jobs[slow].reason, "time-limit") == 0);
+        CHECK(strcmp(rf_state_job_reason(outcome.state, slow), "time-limit") == 0);
         check_ledger(&s, &outcome, "done", 0);
     }
     rf_run_outcome_clear(&outcome);
@@ -420,7 +422,7 @@ static void resuming_finishes_the_work(struct scenario *s, int recovers)
         CHECK(outcome.state->njobs == s->nrequests);
         for (int i = 0; i < outcome.state->njobs; i++) {
             CHECK(outcome.state->jobs[i].state == RF_JOB_DONE);
-            CHECK(outcome.state->jobs[i].step == s->steps[i]);
+            CHECK(rf_state_job_extra(outcome.state, i)->step == s->steps[i]);
         }
         check_ledger(s, &outcome, "done", recovers);
         entries = outcome.entries;

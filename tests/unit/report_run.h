@@ -73,6 +73,7 @@ static inline void record_start(struct report_run *run)
     record(run, event);
     event = rf_event_make(RF_EVENT_CAPACITY, 0);
     event.up = 1;
+    snprintf(event.reason, sizeof event.reason, "joined");
     must(rf_idset_add(&event.devices, 0, 4, NULL), &(struct rf_error){0});
     record(run, event);
     event = rf_event_make(RF_EVENT_PLEDGE, 0);
@@ -274,6 +275,7 @@ static inline struct report_run *report_run_make(void)
     snprintf(run->dir, sizeof run->dir, "report-run-XXXXXX");
     assert_non_null(mkdtemp(run->dir));
     snprintf(run->ledger_path, sizeof run->ledger_path, "%s/ledger.jsonl", run->dir);
+    must(rf_journal_start(&run->journal, &err), &err);
     must(rf_journal_create(&run->journal, run->ledger_path, "synthetic", NULL, &err), &err);
     record_run(run);
     must(rf_journal_sync(&run->journal, &err), &err);

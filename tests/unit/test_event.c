@@ -15,10 +15,12 @@ static const char *const LINES[] = {
     "é\",\"version\":\"0.1\","
     "\"config\":\"\",\"seed\":-9223372036854775808,\"policy\":\"fcfs+floor\",\"grace_us\":"
     "30" PREV,
-    "{\"seq\":1,\"t_us\":5,\"type\":\"capacity\",\"devices\":\"0-3,7\",\"up\":1" PREV,
+    "{\"seq\":1,\"t_us\":5,\"type\":\"capacity\",\"devices\":\"0-3,7\",\"up\":1,\"reason\":"
+    "\"joined\"" PREV,
     "{\"seq\":2,\"t_us\":5,\"type\":\"pledge\",\"account\":\"alignment\",\"share\":\"1/"
     "5\",\"basis\":\"fleet\","
-    "\"fence\":\"floor\",\"window_us\":60,\"tolerance_us\":5,\"author\":\"board\",\"reason\":"
+    "\"fence\":\"floor\",\"terms\":\"\",\"window_us\":60,\"tolerance_us\":5,\"author\":"
+    "\"board\",\"reason\":"
     "\"declared\"" PREV,
     "{\"seq\":3,\"t_us\":6,\"type\":\"request\",\"job\":2,\"name\":\"weak\",\"account\":"
     "\"alignment.w2s\",\"min\":1,"
@@ -38,10 +40,19 @@ static const char *const LINES[] = {
     "{\"seq\":4,\"t_us\":6,\"type\":\"checkpoint\",\"job\":0,\"step\":3,\"digest\":"
     "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"path\":\"a/"
     "b\"" PREV,
-    "{\"seq\":4,\"t_us\":6,\"type\":\"release\",\"job\":0,\"lease\":0,\"reason\":"
-    "\"preempted\"" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"release\",\"job\":0,\"lease\":0,\"held_us\":0,"
+    "\"reason\":\"preempted\"" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"end\",\"job\":0,\"lease\":0,\"state\":\"done\","
-    "\"reason\":\"\"" PREV,
+    "\"held_us\":12,\"reason\":\"\"" PREV,
+    "{\"seq\":2,\"t_us\":5,\"type\":\"policy\",\"policy\":\"easy+bank\",\"author\":\"board\","
+    "\"reason\":\"new-leadership\"" PREV,
+    "{\"seq\":2,\"t_us\":5,\"type\":\"reserve\",\"account\":\"\",\"count\":16,\"begin_us\":10,"
+    "\"end_us\":20,\"author\":\"ops\",\"reason\":\"maintenance\"" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"shrink\",\"job\":0,\"lease\":0,\"devices\":\"1,3\","
+    "\"held_us\":8,\"by\":2" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"grow\",\"job\":0,\"lease\":0,\"devices\":\"4\",\"held_"
+    "us\":8,"
+    "\"lent\":1" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"heartbeat\"" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"recover\",\"cut\":17" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"close\",\"reason\":\"signal\"" PREV,
