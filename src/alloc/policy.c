@@ -1,442 +1,549 @@
-/* The engine behind every order and fence: deny what can never run, stop what
- * holds too much, serve claims of pledged accounts, serve the queue, and let a
- * job grow when nobody else wants the devices.
+/* One question from end to end: deny what can never run, stop what holds too much, serve
+ * claims of pledged accounts, serve the lines, let a job grow when nobody else wants the
+ * devices, and say why the others wait.
  *
- * A claim is a ready job of an account that stands below its share. It may
- * have jobs preempted that hold devices nobody has a right to, and the free
- * devices are kept for it until it starts. Everything follows from the state and
- * the tally, so asking twice gives the same answer, and after the proposed
- * events were applied a further question does not propose them again. */
+ * Most questions need no answer. The policy knows what has happened since the last one
+ * (`dirty`): nothing but its own proposals, nothing but arrivals, or something else. */
 #include "alloc/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "alloc/policy_plan.h"
 
-static const struct rf_order *const ORDERS[] = {&rf_order_fcfs};
+static const struct rf_order ORDERS[] = {
+    {"fcfs", 0, 0, RF_BACKFILL_NONE},
+    {"easy", 0, 0, RF_BACKFILL_DEPTH},
+    {"conservative", 0, 0, RF_BACKFILL_PLAN},
+    {"sjf", 1, 0, RF_BACKFILL_NONE},
+    {"fairshare", 0, 1, RF_BACKFILL_DEPTH},
+};
 static const struct rf_fence *const FENCES[] = {&rf_fence_none, &rf_fence_partition,
                                                 &rf_fence_floor};
 
 enum { NORDERS = sizeof ORDERS / sizeof *ORDERS, NFENCES = sizeof FENCES / sizeof *FENCES };
 
-enum rf_status rf_policy_make(struct rf_policy *policy, const char *order, const char *fence,
-                              struct rf_error *err)
+#define SECOND_US INT64_C(1000000)
+
+/* ---- options ---- */
+
+struct rf_policy_options rf_policy_options_make(void)
 {
-    *policy = (struct rf_policy){0};
+    return (struct rf_policy_options){.order = "fcfs",
+                                      .fence = "none",
+                                      .reserve_depth = 1,
+                                      .replan = 1,
+                                      .half_life_us = 7 * 86400 * SECOND_US,
+                                      .explain = 1};
+}
+
+static const struct rf_order *find_order(const char *name)
+{
     for (int i = 0; i < NORDERS; i++)
-        if (strcmp(order, ORDERS[i]->name) == 0)
-            policy->order = ORDERS[i];
+        if (strcmp(name, ORDERS[i].name) == 0)
+            return &ORDERS[i];
+    return NULL;
+}
+
+static const struct rf_fence *find_fence(const char *name)
+{
     for (int i = 0; i < NFENCES; i++)
-        if (strcmp(fence, FENCES[i]->name) == 0)
-            policy->fence = FENCES[i];
-    if (policy->order == NULL)
-        return rf_fail(err, RF_ERR_CONFIG, "unknown order: '%.40s' (known: fcfs)", order);
-    if (policy->fence == NULL)
-        return rf_fail(err, RF_ERR_CONFIG,
-                       "unknown fence: '%.40s' (known: none, partition, floor)", fence);
+        if (strcmp(name, FENCES[i]->name) == 0)
+            return FENCES[i];
+    return NULL;
+}
+
+static void append(char *text, size_t size, const char *name)
+{
+    size_t n = strlen(text);
+
+    if (n + strlen(name) + 3 < size) {
+        strcpy(text + n, n > 0 ? ", " : "");
+        strcat(text, name);
+    }
+}
+
+static enum rf_status check_names(const char *order, const char *fence, struct rf_error *err)
+{
+    char known[200] = "";
+
+    if (find_order(order) == NULL) {
+        for (int i = 0; i < NORDERS; i++)
+            append(known, sizeof known, ORDERS[i].name);
+        return rf_fail(err, RF_ERR_CONFIG, "unknown order: '%.40s' (known: %s)", order, known);
+    }
+    if (find_fence(fence) == NULL) {
+        for (int i = 0; i < NFENCES; i++)
+            append(known, sizeof known, FENCES[i]->name);
+        return rf_fail(err, RF_ERR_CONFIG, "unknown fence: '%.40s' (known: %s)", fence, known);
+    }
     return RF_OK;
 }
 
-/* ---- the plan --------------------------------------------------------- */
-
-static struct rf_wall *wall_of(struct rf_plan *plan, const struct rf_job *job)
+enum rf_status rf_policy_options_check(const struct rf_policy_options *options,
+                                       struct rf_error *err)
 {
-    int i = 0;
+    enum rf_status st = check_names(options->order, options->fence, err);
 
-    while (i < plan->nwalls - 1 &&
-           !rf_state_within(plan->state, job->account, plan->walls[i].pledge->account))
-        i++;
-    return &plan->walls[i];
+    if (st == RF_OK && options->reserve_depth < -1)
+        st = rf_fail(err, RF_ERR_CONFIG,
+                     "reserve depth out of range: %d (expected -1 for all, or 0 and more)",
+                     options->reserve_depth);
+    if (st == RF_OK && options->half_life_us < 60 * SECOND_US)
+        st = rf_fail(err, RF_ERR_CONFIG, "half-life is too short: at least one minute");
+    if (st == RF_OK && (options->checkpoint_us < 0 || options->checkpoint_every_us < 0 ||
+                        options->restart_us < 0))
+        st = rf_fail(err, RF_ERR_CONFIG, "a checkpoint's or restart's time is negative");
+    return st;
 }
 
-static void plan_start(struct rf_plan *plan)
+/* ---- life ---- */
+
+/* A policy event in the state's past may have put another order and fence in force. */
+static enum rf_status take_over(struct rf_policy *policy, struct rf_error *err)
 {
-    const struct rf_state *s = plan->state;
+    const struct rf_state *s = policy->state;
+    const char *order = s->opened && s->order[0] != '\0' ? s->order : policy->options.order;
+    const char *fence = s->opened && s->fence[0] != '\0' ? s->fence : policy->options.fence;
+    enum rf_status st = check_names(order, fence, err);
 
-    plan->nwalls = s->npledges + 1;
-    plan->free = s->nfree;
-    for (int i = 0; i < plan->nwalls; i++)
-        plan->walls[i] = (struct rf_wall){0};
-    plan->walls[s->npledges].whole = s->nfleet;
-    for (int i = 0; i < s->npledges; i++) {
-        struct rf_wall *w = &plan->walls[i];
-        int64_t basis;
+    if (st == RF_OK && find_fence(fence)->promises && policy->tally == NULL)
+        st = rf_fail(err, RF_ERR_ARG, "fence '%.40s' needs a tally", fence);
+    if (st != RF_OK)
+        return st;
+    if (policy->order != NULL && policy->order->by_account != find_order(order)->by_account)
+        rf_policy_forget(policy); /* usage by account was not kept, or is no longer */
+    policy->order = find_order(order);
+    policy->fence = find_fence(fence);
+    return rf_policy_rebuild(policy, err);
+}
 
-        w->pledge = &s->pledges[i];
-        basis = rf_plan_basis(plan, w->pledge);
-        w->whole = (int32_t)rf_share_of(&w->pledge->share, basis);
-        if (rf_share_below(&w->pledge->share, w->whole, basis))
-            w->whole++;
-        plan->walls[s->npledges].whole -= w->whole;
+enum rf_status rf_policy_create(struct rf_policy **policy,
+                                const struct rf_policy_options *options,
+                                const struct rf_state *state, const struct rf_tally *tally,
+                                struct rf_error *err)
+{
+    enum rf_status st = rf_policy_options_check(options, err);
+    struct rf_policy *p = NULL;
+
+    *policy = NULL;
+    if (st == RF_OK && (p = calloc(1, sizeof *p)) == NULL)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory: a policy");
+    if (st != RF_OK)
+        return st;
+    p->options = *options;
+    p->state = state;
+    p->tally = tally;
+    st = take_over(p, err);
+    if (st == RF_OK)
+        *policy = p;
+    else
+        rf_policy_destroy(p);
+    return st;
+}
+
+void rf_policy_destroy(struct rf_policy *policy)
+{
+    if (policy == NULL)
+        return;
+    rf_policy_forget(policy);
+    free(policy);
+}
+
+/* ---- what was proposed and has not happened yet ---- */
+
+static enum rf_status remember_proposals(struct rf_policy *policy, const struct rf_proposal *out,
+                                         int n)
+{
+    if (n > policy->pending_room) {
+        struct rf_proposal *pending = realloc(policy->pending, (size_t)n * sizeof *pending);
+
+        if (pending == NULL)
+            return RF_ERR_MEMORY;
+        policy->pending = pending;
+        policy->pending_room = n;
     }
-    for (int32_t i = 0; i < s->nrunning; i++) {
-        const struct rf_job *job = &s->jobs[s->running[i]];
-        struct rf_wall *w = wall_of(plan, job);
-        int32_t stopping = job->state == RF_JOB_STOPPING ? job->ndevices : 0;
+    memcpy(policy->pending, out, (size_t)n * sizeof *out);
+    policy->npending = n;
+    policy->pending_at = 0;
+    return RF_OK;
+}
 
-        w->used += job->ndevices;
-        w->stopping += stopping;
-        plan->coming += stopping;
+static enum rf_status take_back_one(struct rf_policy *policy, const struct rf_proposal *p)
+{
+    switch (p->kind) {
+    case RF_PROPOSE_GRANT:
+        rf_policy_stop(policy, p->job, policy->pending_us, policy->pending_us);
+        return rf_policy_enqueue(policy, p->job);
+    case RF_PROPOSE_PREEMPT:
+        rf_policy_wall_of(policy, p->job)->stopping -= policy->state->jobs[p->job].ndevices;
+        rf_joblist_remove(&policy->stopping, p->job);
+        return RF_OK;
+    case RF_PROPOSE_SHRINK:
+        return rf_policy_resize(policy, p->job, p->count, policy->pending_us);
+    case RF_PROPOSE_GROW:
+        return rf_policy_resize(policy, p->job, -p->count, policy->pending_us);
+    case RF_PROPOSE_DENY:
+    case RF_PROPOSE_DELAY:
+        rf_joblist_remove(&policy->fresh, p->job);
+        return rf_joblist_add(&policy->fresh, p->job);
     }
-    plan->policy->fence->limits(plan);
+    return RF_OK;
 }
 
-static int full(const struct rf_plan *plan)
+/* Not everything that was proposed was carried out: back to how things are. */
+static void take_back(struct rf_policy *policy)
 {
-    return plan->nout == plan->max;
+    while (policy->npending > policy->pending_at && policy->failed == RF_OK)
+        policy->failed = take_back_one(policy, &policy->pending[--policy->npending]);
+    policy->npending = policy->pending_at = 0;
+    policy->dirty = RF_DIRTY_ALL;
+    policy->recheck = 1;
+    for (int i = 0; i < policy->nlines; i++)
+        policy->lines[i].plan_stale = 1;
 }
 
-/* Was this job proposed for something other than going on waiting? */
-static int planned(const struct rf_plan *plan, int32_t job)
+/* Is the event what was proposed next? */
+static int as_proposed(const struct rf_policy *policy, const struct rf_event *event)
 {
-    for (int i = 0; i < plan->nout; i++)
-        if (plan->out[i].job == job)
-            return 1;
-    return 0;
+    static const enum rf_event_type TYPES[] = {[RF_PROPOSE_GRANT] = RF_EVENT_GRANT,
+                                               [RF_PROPOSE_PREEMPT] = RF_EVENT_PREEMPT,
+                                               [RF_PROPOSE_SHRINK] = RF_EVENT_SHRINK,
+                                               [RF_PROPOSE_GROW] = RF_EVENT_GROW,
+                                               [RF_PROPOSE_DENY] = RF_EVENT_DENY,
+                                               [RF_PROPOSE_DELAY] = RF_EVENT_DELAY};
+    const struct rf_proposal *p = &policy->pending[policy->pending_at];
+    int counted = event->type == RF_EVENT_GRANT || event->type == RF_EVENT_SHRINK ||
+                  event->type == RF_EVENT_GROW;
+
+    return TYPES[p->kind] == event->type && p->job == event->job &&
+           (!counted || rf_state_count(policy->state, event) == p->count);
 }
 
-static int claiming(const struct rf_plan *plan, int32_t job)
+/* ---- events ---- */
+
+static enum rf_status observe_request(struct rf_policy *policy, int32_t job)
 {
-    for (int i = 0; i < plan->nclaims; i++)
-        if (plan->claims[i] == job)
-            return 1;
-    return 0;
+    const struct rf_state *s = policy->state;
+    enum rf_status st = rf_joblist_add(&policy->fresh, job);
+
+    policy->dirty |= RF_DIRTY_ARRIVAL;
+    if (st == RF_OK && s->naccounts > policy->naccounts)
+        st = rf_policy_learn_accounts(policy);
+    if (st != RF_OK)
+        return st;
+    if (rf_state_ready(s, &s->jobs[job]))
+        return rf_policy_enqueue(policy, job);
+    policy->recheck = 1;
+    return rf_joblist_add(&policy->held_back, job);
 }
 
-static void propose(struct rf_plan *plan, enum rf_proposal_kind kind, int32_t job,
-                    const char *reason, int32_t by)
+/* The job waits no more. */
+static void forget_waiting(struct rf_policy *policy, int32_t job)
 {
-    plan->out[plan->nout++] = (struct rf_proposal){kind, job, by, 0, 0, reason};
+    if (!rf_policy_dequeue(policy, job))
+        rf_joblist_remove(&policy->held_back, job);
 }
 
-static int32_t at_most(int32_t a, int32_t b)
+static void plans_stale(struct rf_policy *policy)
 {
-    return a < b ? a : b;
+    for (int i = 0; i < policy->nlines; i++)
+        policy->lines[i].plan_stale = 1;
 }
 
-static void grant(struct rf_plan *plan, int32_t id, int32_t count)
+static enum rf_status observe_grant(struct rf_policy *policy, const struct rf_event *event)
 {
-    const struct rf_state *s = plan->state;
-    struct rf_wall *w = wall_of(plan, &s->jobs[id]);
-    int32_t own = w->whole > w->used ? w->whole - w->used : 0;
-
-    propose(plan, RF_PROPOSE_GRANT, id, "", -1);
-    plan->out[plan->nout - 1].count = count;
-    plan->out[plan->nout - 1].lent = s->npledges > 0 && count > own ? count - own : 0;
-    plan->free -= count;
-    w->used += count;
+    plans_stale(policy);
+    policy->dirty |= RF_DIRTY_ALL;
+    forget_waiting(policy, event->job);
+    return rf_policy_start(policy, event->job, policy->state->jobs[event->job].ndevices,
+                           event->t_us);
 }
 
-/* ---- denials ---------------------------------------------------------- */
-
-static void deny(struct rf_plan *plan)
+/* Jobs that came after this one may be ready now, or never. */
+static void observe_over(struct rf_policy *policy)
 {
-    const struct rf_state *s = plan->state;
+    policy->recheck |= policy->held_back.n > 0;
+    policy->dirty |= RF_DIRTY_ALL;
+}
 
-    for (int32_t i = 0; i < s->nqueue && !full(plan); i++) {
-        int32_t id = s->queue[i];
+static enum rf_status observe_stop(struct rf_policy *policy, const struct rf_event *event)
+{
+    const struct rf_job *job = &policy->state->jobs[event->job];
+    enum rf_status st = RF_OK;
 
-        if (rf_state_orphan(s, &s->jobs[id]))
-            propose(plan, RF_PROPOSE_DENY, id, "dependency-failed", -1);
-        else if (s->nfleet > 0 && s->jobs[id].min > wall_of(plan, &s->jobs[id])->most)
-            propose(plan, RF_PROPOSE_DENY, id, "too-large", -1);
+    rf_policy_stop(policy, event->job, job->grant_us, event->t_us);
+    observe_over(policy);
+    if (event->type == RF_EVENT_RELEASE) {
+        plans_stale(policy);
+        st = rf_joblist_add(&policy->fresh, event->job);
+        if (st == RF_OK)
+            st = rf_policy_enqueue(policy, event->job);
+    }
+    return st;
+}
+
+static enum rf_status observe_preempt(struct rf_policy *policy, int32_t job)
+{
+    policy->dirty = RF_DIRTY_ALL;
+    rf_policy_wall_of(policy, job)->stopping += policy->state->jobs[job].ndevices;
+    return rf_joblist_add(&policy->stopping, job);
+}
+
+/* The policy has taken it for granted already, but for the time it happened at and what
+ * depends on it. */
+static enum rf_status observe_proposed(struct rf_policy *policy, const struct rf_event *event)
+{
+    policy->pending_at++;
+    if (event->type == RF_EVENT_DENY && policy->held_back.n > 0)
+        observe_over(policy);
+    if (event->type == RF_EVENT_GRANT && event->t_us != policy->pending_us) {
+        int32_t n = rf_policy_stop(policy, event->job, policy->pending_us, event->t_us);
+
+        plans_stale(policy);
+        return rf_policy_start(policy, event->job, n, event->t_us);
+    }
+    return RF_OK;
+}
+
+static enum rf_status observe_change(struct rf_policy *policy, const struct rf_event *event,
+                                     struct rf_error *err)
+{
+    switch (event->type) {
+    case RF_EVENT_OPEN:
+    case RF_EVENT_POLICY:
+    case RF_EVENT_PLEDGE:
+    case RF_EVENT_RECOVER:
+        return take_over(policy, err);
+    case RF_EVENT_CAPACITY:
+        rf_policy_measure(policy);
+        policy->recheck = 1;
+        observe_over(policy);
+        plans_stale(policy);
+        return RF_OK;
+    case RF_EVENT_RESERVE:
+        observe_over(policy);
+        plans_stale(policy);
+        return RF_OK;
+    case RF_EVENT_REQUEST:
+        return observe_request(policy, event->job);
+    case RF_EVENT_DENY:
+        forget_waiting(policy, event->job);
+        observe_over(policy);
+        return RF_OK;
+    case RF_EVENT_GRANT:
+        return observe_grant(policy, event);
+    case RF_EVENT_PREEMPT:
+        return observe_preempt(policy, event->job);
+    case RF_EVENT_SHRINK:
+    case RF_EVENT_GROW:
+        plans_stale(policy);
+        policy->dirty |= RF_DIRTY_ALL;
+        return rf_policy_resize(policy, event->job,
+                                event->type == RF_EVENT_GROW
+                                    ? rf_state_count(policy->state, event)
+                                    : -rf_state_count(policy->state, event),
+                                event->t_us);
+    case RF_EVENT_RELEASE:
+    case RF_EVENT_END:
+        return observe_stop(policy, event);
+    default:
+        return RF_OK;
     }
 }
 
-/* ---- victims ---------------------------------------------------------- */
-
-/* Devices that a wall holds without having a right to them, less those coming free. */
-static int32_t surplus(const struct rf_wall *w)
+enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event *event,
+                                 struct rf_error *err)
 {
-    int32_t n = w->used - w->stopping - w->right;
+    enum rf_status st = policy->failed;
 
-    return n > 0 ? n : 0;
+    if (st == RF_OK && (event->type == RF_EVENT_CHARGE || event->type == RF_EVENT_CHECKPOINT ||
+                        event->type == RF_EVENT_HEARTBEAT || event->type == RF_EVENT_CLOSE))
+        return RF_OK;
+    if (st == RF_OK && policy->npending > policy->pending_at && as_proposed(policy, event)) {
+        st = observe_proposed(policy, event);
+    } else if (st == RF_OK) {
+        if (policy->npending > policy->pending_at)
+            take_back(policy);
+        st = policy->failed;
+        if (st == RF_OK)
+            st = observe_change(policy, event, err);
+    }
+    if (st == RF_ERR_MEMORY)
+        rf_fail(err, st, "out of memory: the policy's view");
+    policy->failed = st;
+    return st;
 }
 
-static int victim(struct rf_plan *plan, const struct rf_job *job, int32_t id,
-                  const struct rf_wall *claimant)
-{
-    const struct rf_wall *w = wall_of(plan, job);
+/* ---- the question ---- */
 
-    return job->state == RF_JOB_RUNNING && w != claimant && surplus(w) > 0 &&
-           !planned(plan, id);
+static void deny_one(struct rf_plan *plan, int32_t job, const char *reason)
+{
+    rf_plan_propose(plan, RF_PROPOSE_DENY, job, reason, -1);
+    rf_joblist_remove(&plan->policy->held_back, job);
+    rf_policy_dequeue(plan->policy, job);
 }
 
-static void stop(struct rf_plan *plan, int32_t id, const char *reason, int32_t by)
+static int too_large(const struct rf_plan *plan, int32_t job)
 {
-    const struct rf_job *job = &plan->state->jobs[id];
+    const struct rf_wall *w = rf_policy_wall_of(plan->policy, job);
 
-    propose(plan, RF_PROPOSE_PREEMPT, id, reason, by);
-    wall_of(plan, job)->stopping += job->ndevices;
-    plan->coming += job->ndevices;
+    return plan->state->nfleet > 0 && plan->state->jobs[job].min > w->most;
 }
 
-/* Devices that stopping every possible victim would free. Changes nothing. */
-static int32_t reclaimable(struct rf_plan *plan, const struct rf_wall *claimant)
+/* Jobs that came in, and jobs that wait for others, when something happened to those. */
+static void sort_out(struct rf_plan *plan)
 {
+    struct rf_policy *policy = plan->policy;
     const struct rf_state *s = plan->state;
-    int32_t stopping[RF_PLEDGES_MAX + 1], sum = 0;
 
-    for (int i = 0; i < plan->nwalls; i++)
-        stopping[i] = plan->walls[i].stopping;
-    for (int32_t i = s->nrunning - 1; i >= 0; i--) {
-        const struct rf_job *job = &s->jobs[s->running[i]];
+    for (int32_t i = 0; i < policy->held_back.n && policy->recheck && !rf_plan_full(plan); i++) {
+        int32_t job = policy->held_back.jobs[i];
 
-        if (victim(plan, job, s->running[i], claimant)) {
-            wall_of(plan, job)->stopping += job->ndevices;
-            sum += job->ndevices;
+        if (rf_state_orphan(s, &s->jobs[job])) {
+            deny_one(plan, job, "dependency-failed");
+            i--;
+        } else if (rf_state_ready(s, &s->jobs[job])) {
+            rf_joblist_remove(&policy->held_back, job);
+            if (rf_policy_enqueue(policy, job) != RF_OK ||
+                rf_joblist_add(&policy->fresh, job) != RF_OK)
+                policy->failed = RF_ERR_MEMORY;
+            plans_stale(policy);
+            i--;
         }
     }
-    for (int i = 0; i < plan->nwalls; i++)
-        plan->walls[i].stopping = stopping[i];
-    return sum;
+    for (int32_t i = 0; i < policy->fresh.n && !rf_plan_full(plan); i++) {
+        int32_t job = policy->fresh.jobs[i];
+
+        if (too_large(plan, job) && rf_policy_waits(policy, job))
+            deny_one(plan, job, "too-large");
+    }
 }
 
-/* Stops jobs until `need` devices come free: the most recently granted one that
- * is enough alone, else the most recently granted first; they have the least to lose. */
-static void reclaim(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
-                    int32_t by)
+/* After a wall has become smaller than the widest of its jobs. */
+static void deny_too_large(struct rf_plan *plan)
 {
-    const struct rf_state *s = plan->state;
+    struct rf_policy *policy = plan->policy;
 
-    while (need > 0 && !full(plan)) {
-        int32_t pick = -1;
+    for (int32_t i = 0; i < policy->nlanes && plan->state->nfleet > 0; i++) {
+        struct rf_lane *lane = &policy->lanes[i];
+        int32_t most = plan->walls[lane->wall].most;
+        struct rf_roll_place at = rf_roll_start(&lane->jobs);
+        struct rf_roll_entry e;
 
-        for (int32_t i = s->nrunning - 1; i >= 0; i--) {
-            const struct rf_job *job = &s->jobs[s->running[i]];
-
-            if (!victim(plan, job, s->running[i], claimant))
-                continue;
-            if (pick < 0)
-                pick = s->running[i];
-            if (job->ndevices >= need) {
-                pick = s->running[i];
-                break;
+        if (lane->jobs.count == 0 || lane->widest <= most)
+            continue;
+        while (rf_roll_at(&lane->jobs, at, &e) && !rf_plan_full(plan)) {
+            if (e.need > most) {
+                deny_one(plan, e.job, "too-large");
+                at = rf_roll_behind(&lane->jobs, e.time_us, e.job);
+            } else {
+                at = rf_roll_next(&lane->jobs, at);
             }
         }
-        if (pick < 0)
-            return;
-        need -= s->jobs[pick].ndevices;
-        stop(plan, pick, "reclaim", by);
+        if (!rf_plan_full(plan))
+            lane->widest = most;
     }
 }
 
-/* ---- claims ----------------------------------------------------------- */
-
-/* Would anybody else in the queue start on n devices? */
-static int wanted_by_others(struct rf_plan *plan, int32_t id, int32_t n)
+static void look_ahead(struct rf_plan *plan)
 {
-    const struct rf_state *s = plan->state;
+    struct rf_policy *policy = plan->policy;
 
-    for (int32_t i = 0; i < s->nqueue; i++) {
-        const struct rf_job *job = &s->jobs[s->queue[i]];
+    policy->wake_us = policy->fence->wake_us == NULL ? INT64_MAX : policy->fence->wake_us(plan);
+}
 
-        if (s->queue[i] != id && job->min <= n && rf_state_ready(s, job) &&
-            !planned(plan, s->queue[i]))
-            return 1;
+static void answer(struct rf_plan *plan)
+{
+    struct rf_policy *policy = plan->policy;
+
+    for (int i = 0; i < plan->nwalls; i++)
+        plan->coming += plan->walls[i].stopping;
+    policy->fence->limits(plan);
+    sort_out(plan);
+    if (policy->recheck)
+        deny_too_large(plan);
+    policy->recheck &= rf_plan_full(plan);
+    if (policy->fence->promises) {
+        rf_plan_enforce_caps(plan);
+        rf_plan_serve_claims(plan);
+        rf_plan_grow_pledged(plan);
     }
-    return 0;
+    rf_plan_serve_lines(plan);
+    rf_plan_grow_idle(plan);
 }
 
-static void claim(struct rf_plan *plan, int32_t id, struct rf_wall *w)
+/* Can arrivals be looked at alone? Not if one of them might claim. */
+static int only_arrivals(const struct rf_policy *policy)
 {
-    const struct rf_job *job = &plan->state->jobs[id];
-    int32_t free = plan->free - plan->reserved, spare = free + plan->coming;
-    int32_t limit = at_most(job->max, w->cap - w->used);
-    int32_t want = at_most(job->max, w->right - w->used), can;
-
-    want = want < job->min ? job->min : want;
-    if (limit < job->min)
-        return;
-    can = free >= want ? free : spare + (spare < want ? reclaimable(plan, w) : 0);
-    want = can < want && can >= job->min ? can : want;
-    if (free >= want) {
-        int32_t wide = at_most(limit, free);
-
-        grant(plan, id, wide > want && wanted_by_others(plan, id, free - want) ? want : wide);
-    } else if (plan->nclaims < RF_CLAIMS_MAX) {
-        if (can >= want)
-            reclaim(plan, w, want - spare, id);
-        plan->claims[plan->nclaims++] = id;
-        plan->reserved += at_most(want, free);
-        plan->coming -= at_most(want - at_most(want, free), plan->coming);
-        w->used += want;
-    }
-    w->may_claim = w->used < w->right &&
-                   (w->pledge == NULL ||
-                    rf_share_below(&w->pledge->share, w->used, rf_plan_basis(plan, w->pledge)));
+    return policy->dirty == RF_DIRTY_ARRIVAL && !policy->recheck && !policy->fence->promises;
 }
 
-static void serve_claims(struct rf_plan *plan)
+int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                      int max)
 {
-    const struct rf_state *s = plan->state;
-    const int32_t *ids = plan->policy->order->sequence(s);
+    const struct rf_state *s = policy->state;
+    struct rf_plan *plan = &policy->plan;
 
-    for (int32_t i = 0; i < s->nqueue && !full(plan); i++) {
-        const struct rf_job *job = &s->jobs[ids[i]];
-        struct rf_wall *w = wall_of(plan, job);
-
-        if (w->may_claim && rf_state_ready(s, job) && !planned(plan, ids[i]))
-            claim(plan, ids[i], w);
-    }
-}
-
-/* ---- more than is allowed --------------------------------------------- */
-
-static void enforce_caps(struct rf_plan *plan)
-{
-    const struct rf_state *s = plan->state;
-
-    for (int32_t i = s->nrunning - 1; i >= 0 && !full(plan); i--) {
-        const struct rf_job *job = &s->jobs[s->running[i]];
-        struct rf_wall *w = wall_of(plan, job);
-
-        if (job->state == RF_JOB_RUNNING && w->used - w->stopping > w->cap)
-            stop(plan, s->running[i], "share-used-up", -1);
-    }
-}
-
-/* ---- growing ---------------------------------------------------------- */
-
-/* Has the lease run long enough for a stop to be worth its while? */
-static int may_grow(const struct rf_plan *plan, const struct rf_job *job, int32_t id)
-{
-    int64_t wait_us = plan->state->grace_us < INT64_C(1250000) ? INT64_C(5000000)
-                      : plan->state->grace_us < INT64_MAX / 4  ? 4 * plan->state->grace_us
-                                                               : INT64_MAX;
-
-    return job->state == RF_JOB_RUNNING && job->ndevices < job->max && !planned(plan, id) &&
-           plan->state->now_us - job->grant_us >= wait_us;
-}
-
-/* A pledged account below its share whose queue is empty, but whose jobs could
- * use more: one of them stops, and claims again as a queued job. */
-static void grow_pledged(struct rf_plan *plan)
-{
-    const struct rf_state *s = plan->state;
-
-    for (int i = 0; i < plan->nwalls - 1 && !full(plan); i++) {
-        struct rf_wall *w = &plan->walls[i];
-        int32_t short_of = w->right - w->used, can;
-
-        if (!w->may_claim)
-            continue;
-        can = plan->free - plan->reserved;
-        if (w->stopping > 0) { /* it will claim as soon as it has stopped */
-            plan->reserved += at_most(short_of, can);
-            continue;
-        }
-        can += plan->coming;
-        can += can < short_of ? reclaimable(plan, w) : 0;
-        for (int32_t k = 0; can > 0 && k < s->nrunning; k++) {
-            const struct rf_job *job = &s->jobs[s->running[k]];
-
-            if (wall_of(plan, job) == w && may_grow(plan, job, s->running[k])) {
-                stop(plan, s->running[k], "grow", s->running[k]);
-                plan->reserved += at_most(short_of, plan->free - plan->reserved);
-                break;
-            }
-        }
-    }
-}
-
-/* Is a ready job waiting in the same line as this wall's jobs? */
-static int line_waits(struct rf_plan *plan, const struct rf_wall *w)
-{
-    const struct rf_state *s = plan->state;
-
-    for (int32_t i = 0; i < s->nqueue; i++) {
-        const struct rf_job *job = &s->jobs[s->queue[i]];
-
-        if (rf_state_ready(s, job) &&
-            (!plan->policy->fence->separate || wall_of(plan, job) == w))
-            return 1;
-    }
-    return 0;
-}
-
-/* Free devices that nobody in the queue could use, now or after waiting: the
- * oldest lease that could, stops, and starts again wider. One at a time. */
-static void grow_idle(struct rf_plan *plan)
-{
-    const struct rf_state *s = plan->state;
-
-    if (plan->free - plan->reserved <= 0 || plan->nclaims > 0 || plan->coming > 0)
-        return;
-    for (int32_t i = 0; i < s->nrunning && !full(plan); i++) {
-        int32_t id = s->running[i];
-        const struct rf_wall *w = wall_of(plan, &s->jobs[id]);
-
-        if (may_grow(plan, &s->jobs[id], id) && w->used < w->cap && !line_waits(plan, w)) {
-            stop(plan, id, "grow", id);
-            return;
-        }
-    }
-}
-
-/* ---- the queue -------------------------------------------------------- */
-
-static void delay(struct rf_plan *plan, int32_t id, const char *reason)
-{
-    if (!full(plan) && strcmp(plan->state->jobs[id].reason, reason) != 0)
-        propose(plan, RF_PROPOSE_DELAY, id, reason, -1);
-}
-
-static const char *why_not(const struct rf_plan *plan, const struct rf_job *job,
-                           const struct rf_wall *w)
-{
-    if (plan->policy->fence->separate && job->min > w->cap - w->used)
-        return "share-used-up";
-    if (job->min > plan->free)
-        return "devices-busy";
-    return "reserved-for-pledge";
-}
-
-static void serve_queue(struct rf_plan *plan)
-{
-    const struct rf_state *s = plan->state;
-    const int32_t *ids = plan->policy->order->sequence(s);
-    int separate = plan->policy->fence->separate;
-    char blocked[RF_PLEDGES_MAX + 1] = {0};
-
-    for (int32_t i = 0; i < s->nqueue && !full(plan); i++) {
-        const struct rf_job *job = &s->jobs[ids[i]];
-        struct rf_wall *w = wall_of(plan, job);
-        char *line = &blocked[separate ? w - plan->walls : 0];
-        int32_t room = at_most(plan->free - plan->reserved, w->cap - w->used);
-
-        if (planned(plan, ids[i]))
-            continue;
-        if (!rf_state_ready(s, job)) {
-            delay(plan, ids[i], "after-unfinished");
-        } else if (claiming(plan, ids[i])) {
-            delay(plan, ids[i], "devices-busy");
-        } else if (*line) {
-            delay(plan, ids[i], "queue-order");
-        } else if (job->min <= room) {
-            grant(plan, ids[i], at_most(job->max, room));
-        } else {
-            delay(plan, ids[i], why_not(plan, job, w));
-            *line = 1;
-        }
-    }
-}
-
-int rf_policy_propose(const struct rf_policy *policy, const struct rf_state *state,
-                      const struct rf_tally *tally, struct rf_proposal *out, int max)
-{
-    struct rf_plan plan;
-
-    if (!state->opened || state->closed || max < 1)
+    if (!s->opened || s->closed || max < 1 || policy->failed != RF_OK)
         return 0;
-    plan = (struct rf_plan){
-        .policy = policy, .state = state, .tally = tally, .out = out, .max = max};
-    plan_start(&plan);
-    deny(&plan);
-    enforce_caps(&plan);
-    serve_claims(&plan);
-    grow_pledged(&plan);
-    serve_queue(&plan);
-    grow_idle(&plan);
-    return plan.nout;
+    if (policy->npending > policy->pending_at)
+        take_back(policy);
+    policy->npending = policy->pending_at = 0;
+    if (policy->dirty == 0 && (now_us <= policy->asked_us ||
+                               now_us < rf_policy_wake_us(policy, policy->asked_us)))
+        return 0;
+    plan->policy = policy;
+    plan->state = s;
+    plan->tally = policy->tally;
+    plan->now_us = now_us > s->now_us ? now_us : s->now_us;
+    plan->walls = policy->walls;
+    plan->nwalls = policy->nwalls;
+    plan->free = s->nfree;
+    plan->out = out;
+    plan->max = max;
+    plan->coming = plan->reserved = plan->nclaims = plan->nout = 0;
+    memset(plan->claimed, 0, (size_t)plan->nwalls * sizeof *plan->claimed);
+    if (only_arrivals(policy)) {
+        sort_out(plan);
+        rf_plan_serve_arrivals(plan);
+    } else {
+        answer(plan);
+    }
+    rf_plan_explain(plan);
+    policy->dirty = rf_plan_full(plan) ? RF_DIRTY_ALL : 0;
+    policy->asked_us = now_us;
+    policy->pending_us = plan->now_us;
+    look_ahead(plan);
+    if (policy->failed == RF_OK)
+        policy->failed = remember_proposals(policy, out, plan->nout);
+    return policy->failed == RF_OK ? plan->nout : 0;
+}
+
+int64_t rf_policy_wake_us(const struct rf_policy *policy, int64_t now_us)
+{
+    const struct rf_state *s = policy->state;
+    int64_t wake_us = policy->wake_us;
+    int waits = 0;
+
+    for (int32_t i = 0; i < policy->nlanes; i++)
+        waits |= policy->lanes[i].jobs.count > 0;
+    if (!waits && policy->nresizable == 0 && !policy->fence->separate)
+        wake_us = INT64_MAX;
+    for (int32_t i = 0; i < s->nholds && waits; i++) {
+        if (s->holds[i].begin_us > now_us && s->holds[i].begin_us < wake_us)
+            wake_us = s->holds[i].begin_us;
+        if (s->holds[i].end_us > now_us && s->holds[i].end_us < wake_us)
+            wake_us = s->holds[i].end_us;
+    }
+    for (int32_t i = s->running_first;
+         i >= 0 && policy->nresizable > 0 && s->nfree > 0 && !policy->options.resize;
+         i = s->jobs[i].next) {
+        int64_t after_us = rf_plan_grow_after_us(s), t_us = s->jobs[i].grant_us;
+
+        t_us = after_us > INT64_MAX - t_us ? INT64_MAX : t_us + after_us;
+        if (s->jobs[i].ndevices < s->jobs[i].max && t_us > now_us && t_us < wake_us)
+            wake_us = t_us;
+    }
+    return wake_us > now_us ? wake_us : now_us + 1;
 }

@@ -39,11 +39,40 @@ int64_t rf_plan_entitled_us(const struct rf_plan *plan, const struct rf_pledge *
 
 static void no_limits(struct rf_plan *plan)
 {
+    const struct rf_state *s = plan->state;
+
     for (int i = 0; i < plan->nwalls; i++) {
         plan->walls[i].right = 0;
-        plan->walls[i].cap = plan->walls[i].most = plan->state->nfleet;
+        plan->walls[i].cap = s->nfleet;
+        plan->walls[i].most = s->nfleet + s->ndown; /* what is down will be up again */
         plan->walls[i].may_claim = 0;
     }
+}
+
+/* When the window ends in which the state stands. */
+static int64_t window_end_us(const struct rf_plan *plan, const struct rf_pledge *pledge)
+{
+    const struct rf_state *s = plan->state;
+    int64_t done_us = (s->now_us - s->start_us) % pledge->window_us;
+
+    return s->now_us > INT64_MAX - pledge->window_us ? INT64_MAX
+                                                     : s->now_us + pledge->window_us - done_us;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When something that shrinks by `rate` a microsecond is gone; never at a rate of nothing. */
+static int64_t gone_us(const struct rf_plan *plan, double amount, double rate)
+{
+    double wait_us;
+
+    if (amount <= 0.0 || rate <= 0.0)
+        return INT64_MAX;
+    wait_us = amount / rate;
+    return wait_us > 9e17 ? INT64_MAX : plan->state->now_us + 1 + (int64_t)wait_us;
 }
 
 static void floor_limits(struct rf_plan *plan)
@@ -61,25 +90,51 @@ static void floor_limits(struct rf_plan *plan)
     }
 }
 
-/* Has the wall a job that holds devices or is ready, and cannot do with `count`? */
-static int needs_more(const struct rf_plan *plan, const struct rf_wall *w, int32_t count)
+static int64_t floor_wake_us(struct rf_plan *plan)
 {
-    const struct rf_state *s = plan->state;
+    int64_t wake_us = INT64_MAX;
 
-    for (int32_t i = 0; i < s->nrunning; i++) {
-        const struct rf_job *job = &s->jobs[s->running[i]];
+    for (int i = 0; i < plan->nwalls - 1; i++) {
+        const struct rf_wall *w = &plan->walls[i];
+        int64_t due = rf_plan_entitled_us(plan, w->pledge) -
+                      rf_tally_received_us(plan->tally, plan->state, w->pledge);
 
-        if (job->min > count && rf_state_within(s, job->account, w->pledge->account))
-            return 1;
+        if (w->whole == 0)
+            continue;
+        wake_us = sooner(wake_us, window_end_us(plan, w->pledge));
+        wake_us = sooner(wake_us, gone_us(plan, (double)due, w->used));
     }
-    for (int32_t i = 0; i < s->nqueue; i++) {
-        const struct rf_job *job = &s->jobs[s->queue[i]];
+    return wake_us;
+}
 
-        if (job->min > count && rf_state_within(s, job->account, w->pledge->account) &&
-            rf_state_ready(s, job))
-            return 1;
+/* Has the wall a job that holds devices or is ready, and cannot do with `count`? */
+static int needs_more(struct rf_plan *plan, struct rf_wall *w, int32_t count)
+{
+    struct rf_policy *policy = plan->policy;
+    struct rf_roll_entry e;
+
+    if (w->wide_over == count)
+        return w->nwide > 0;
+    w->wide_over = count;
+    w->nwide = 0;
+    for (int32_t i = 0; i < policy->nlanes; i++) {
+        const struct rf_roll *jobs = &policy->lanes[i].jobs;
+
+        if (&plan->walls[policy->lanes[i].wall] != w)
+            continue;
+        for (struct rf_roll_place at = rf_roll_start(jobs); rf_roll_at(jobs, at, &e);
+             at = rf_roll_next(jobs, at))
+            w->nwide += e.need > count;
     }
-    return 0;
+    for (int i = 0; i < policy->nlines; i++) {
+        const struct rf_roll *running = &policy->lines[i].running;
+
+        for (struct rf_roll_place at = rf_roll_start(running); rf_roll_at(running, at, &e);
+             at = rf_roll_next(running, at))
+            w->nwide +=
+                plan->state->jobs[e.job].min > count && rf_policy_wall_of(policy, e.job) == w;
+    }
+    return w->nwide > 0;
 }
 
 /* Is value < count * time, without overflow? */
@@ -89,7 +144,7 @@ static int less_than_product(int64_t value, int32_t count, int64_t time_us)
 }
 
 /* Fills in one wall; returns the devices that the other side must leave alone now. */
-static int32_t limit_wall(const struct rf_plan *plan, struct rf_wall *w, int32_t lower)
+static int32_t limit_wall(struct rf_plan *plan, struct rf_wall *w, int32_t lower)
 {
     const struct rf_state *s = plan->state;
     int64_t window_us = w->pledge->window_us;
@@ -131,6 +186,35 @@ static void partition_limits(struct rf_plan *plan)
     rest->right = rest->right < 0 ? 0 : rest->right;
 }
 
-const struct rf_fence rf_fence_none = {"none", no_limits, 0};
-const struct rf_fence rf_fence_partition = {"partition", partition_limits, 1};
-const struct rf_fence rf_fence_floor = {"floor", floor_limits, 0};
+/* Only a divided device changes hands by itself: when E has been received, when the rest of
+ * the window is just enough for the whole part, or for all of it. */
+static int64_t partition_wake_us(struct rf_plan *plan)
+{
+    int64_t wake_us = INT64_MAX;
+
+    for (int i = 0; i < plan->nwalls - 1; i++) {
+        const struct rf_wall *w = &plan->walls[i];
+        int32_t lower = (int32_t)rf_share_of(&w->pledge->share, rf_plan_basis(plan, w->pledge));
+        int64_t end_us = window_end_us(plan, w->pledge);
+        double left_us = (double)(end_us - plan->state->now_us);
+        double due = (double)(rf_plan_entitled_us(plan, w->pledge) -
+                              rf_tally_received_us(plan->tally, plan->state, w->pledge));
+
+        if (w->whole == lower)
+            continue;
+        wake_us = sooner(wake_us, end_us);
+        wake_us = sooner(wake_us, gone_us(plan, due, w->used));
+        wake_us = sooner(wake_us, gone_us(plan, due - lower * left_us, w->used - lower));
+        wake_us = sooner(wake_us, gone_us(plan, w->whole * left_us - due, w->whole - w->used));
+    }
+    return wake_us;
+}
+
+const struct rf_fence rf_fence_none = {.name = "none", .limits = no_limits};
+const struct rf_fence rf_fence_partition = {.name = "partition",
+                                            .separate = 1,
+                                            .promises = 1,
+                                            .limits = partition_limits,
+                                            .wake_us = partition_wake_us};
+const struct rf_fence rf_fence_floor = {
+    .name = "floor", .promises = 1, .limits = floor_limits, .wake_us = floor_wake_us};

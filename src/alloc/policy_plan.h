@@ -1,14 +1,22 @@
 /* policy_plan.h - what the files of the policy share; nobody else includes it.
  *
- * A plan is a state seen as walls: one wall per pledge in force, and one more
- * for everybody else. Fences fill in what each wall may hold and claim; the
- * engine in policy.c then walks the queue in the order's sequence. Numbers are kept
- * up to date with what has been proposed already, so that a list of proposals is
- * consistent when it is carried out from first to last. */
+ * A policy sees the cluster as walls: one per pledge in force, and one more for everybody
+ * else. The waiting jobs of a wall (under fairshare: of an account) stand in a lane. Lanes
+ * are merged into lines: one line for all, or one per wall under a fence that keeps the
+ * walls apart; in a line a job that cannot start holds up those behind it, as the
+ * order says. Each line knows its running jobs by their expected ends.
+ *
+ * A plan is one question: fences fill in what each wall may hold and claim, then the files
+ * of the policy go through claims and lines. Numbers are kept up to date with
+ * what has been proposed already, so that a list of proposals is consistent when it is
+ * carried out from first to last. The policy takes it for granted that its proposals are carried
+ * out (jobs leave their lanes at once), and takes back what turns out not to have been. */
 #ifndef RF_ALLOC_POLICY_PLAN_H
 #define RF_ALLOC_POLICY_PLAN_H
 
 #include "alloc/policy.h"
+#include "alloc/profile.h"
+#include "alloc/roll.h"
 
 struct rf_wall {
     const struct rf_pledge *pledge; /* NULL: everybody else */
@@ -19,39 +27,214 @@ struct rf_wall {
     int32_t cap;   /* devices it may hold at most, now */
     int32_t most;  /* ... and ever: a job that needs more can never start */
     int may_claim; /* its jobs may have others preempted, up to right */
+    /* jobs of the wall, waiting or holding devices, that need more than so many devices: */
+    int32_t wide_over, nwide;
+};
+
+struct rf_lane {
+    int32_t wall;
+    struct rf_roll jobs; /* waiting and ready, with their limits */
+    int32_t widest;      /* no job in it needs more */
+    /* fairshare: device-time used so far and weighed by how recent it is, less what
+     * the jobs that run now had not used yet when they started */
+    double usage, rank; /* rank: the usage as of this question */
+    int32_t used;
+    /* scratch of one walk */
+    int on;
+    struct rf_roll_place at;
+};
+
+struct rf_line {
+    struct rf_roll running; /* by expected end; need: devices held */
+    int blocked;            /* by the job at its head, when it was last served */
+    struct rf_roll_entry head;
+    int32_t head_lane;
+    int shadow_known;
+    int64_t shadow_us; /* by when the head can start, as far as one knows */
+    int32_t extra;     /* devices that are left over then */
+    /* orders that plan ahead: */
+    struct rf_profile profile;
+    int plan_stale;         /* something moved that the plan did not foresee */
+    struct rf_roll planned; /* by planned start */
+    int32_t last_planned;   /* jobs up to this id have been planned; -1: none */
+    struct rf_roll_entry *ended; /* owned: jobs that ended since, with their expected ends */
+    int32_t nended, ended_room;
+    int settled; /* nobody can move up */
+};
+
+/* A few jobs, in the order they came in. */
+struct rf_joblist {
+    int32_t *jobs; /* owned */
+    int32_t n, room;
+};
+
+/* Weighs device-time by how recent it is: usage counts twice as much one half-life later,
+ * which is the same as saying that what is older counts half. */
+struct rf_decay {
+    int64_t step_us, since_us; /* the weight is constant for this long; since when it is */
+    int step;                  /* 16 of them are a half-life */
+    double weight, integral;   /* of the weight over time, up to since_us */
+};
+
+enum rf_backfill { RF_BACKFILL_NONE, RF_BACKFILL_DEPTH, RF_BACKFILL_PLAN };
+
+struct rf_order {
+    const char *name;
+    int by_limit;   /* shortest limit first; else first come, first served */
+    int by_account; /* one lane per account, the one with the least usage first */
+    enum rf_backfill backfill;
+};
+
+struct rf_plan;
+
+struct rf_fence {
+    const char *name;
+    int separate; /* a job that cannot start holds up its own wall only */
+    int promises; /* needs the tally, and its limits must be filled in at each question */
+    void (*limits)(struct rf_plan *plan); /* fills in the walls */
+    /* When the limits will change though no event comes; NULL: never. */
+    int64_t (*wake_us)(struct rf_plan *plan);
 };
 
 enum { RF_CLAIMS_MAX = 256 };
 
 struct rf_plan {
-    const struct rf_policy *policy;
+    struct rf_policy *policy;
     const struct rf_state *state;
     const struct rf_tally *tally;
-    struct rf_wall walls[RF_PLEDGES_MAX + 1];
-    int nwalls;                    /* the last one is everybody else */
-    int32_t free;                  /* free devices, less what has been proposed */
-    int32_t coming;                /* devices of jobs that are stopping */
-    int32_t reserved;              /* free devices kept for claims that wait */
+    int64_t now_us;
+    struct rf_wall *walls; /* the policy's */
+    int nwalls;            /* the last one is everybody else */
+    int32_t free;          /* free devices, less what has been proposed */
+    int32_t coming;        /* devices of jobs that are stopping */
+    int32_t reserved;      /* free devices kept for claims that wait */
     int32_t claims[RF_CLAIMS_MAX]; /* jobs whose claim waits */
     int nclaims;
+    int32_t claimed[RF_PLEDGES_MAX + 1]; /* devices that claims of each wall wait for */
     struct rf_proposal *out;
     int nout, max;
 };
 
-struct rf_order {
-    const char *name;
-    /* Queued jobs, first to last: state->nqueue ids. */
-    const int32_t *(*sequence)(const struct rf_state *state);
+enum {
+    RF_DIRTY_ARRIVAL = 1, /* jobs arrived and nothing else happened */
+    RF_DIRTY_ALL = 2
 };
 
-struct rf_fence {
-    const char *name;
-    void (*limits)(struct rf_plan *plan); /* fills in the walls */
-    int separate; /* a job that cannot start holds up its own wall only */
+struct rf_policy {
+    struct rf_policy_options options;
+    const struct rf_state *state; /* borrowed, as the tally */
+    const struct rf_tally *tally;
+    const struct rf_order *order;
+    const struct rf_fence *fence;
+    struct rf_wall walls[RF_PLEDGES_MAX + 1];
+    int nwalls;
+    struct rf_line lines[RF_PLEDGES_MAX + 1];
+    int nlines;
+    struct rf_lane *lanes; /* owned */
+    int32_t nlanes, lane_room;
+    int32_t *lane_of; /* owned, by account; -1: not known yet */
+    int32_t naccounts;
+    struct rf_joblist held_back; /* queued, but not in a lane: they wait for other jobs */
+    struct rf_joblist fresh;     /* came in since the last answer */
+    struct rf_joblist stopping;
+    struct rf_decay decay;
+    int64_t *slot_us; /* owned, by job, for orders that plan: the planned start */
+    int32_t nslots;
+    int32_t nresizable; /* running jobs that could use more or fewer devices */
+    int recheck;        /* held_back and too large jobs are to be looked at again */
+    int dirty;
+    int64_t asked_us, wake_us; /* the last question; when the answer may be another */
+    /* What was proposed and has not been carried out yet: [pending_at, npending). */
+    struct rf_proposal *pending; /* owned */
+    int npending, pending_at, pending_room;
+    int64_t pending_us;
+    enum rf_status failed;
+    struct rf_plan plan; /* scratch of one question */
 };
 
-extern const struct rf_order rf_order_fcfs;
 extern const struct rf_fence rf_fence_none, rf_fence_partition, rf_fence_floor;
+
+/* ---- policy_book.c: what the policy remembers ---- */
+
+/* Forgets everything and takes it over from the state. */
+enum rf_status rf_policy_rebuild(struct rf_policy *policy, struct rf_error *err);
+void rf_policy_forget(struct rf_policy *policy);
+/* Fills in the walls' shares of the fleet as it is. */
+void rf_policy_measure(struct rf_policy *policy);
+
+/* Finds a wall and a lane for accounts that are new in the state. */
+enum rf_status rf_policy_learn_accounts(struct rf_policy *policy);
+/* The wall, lane and line of a job. */
+struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_t job);
+struct rf_wall *rf_policy_wall_of(struct rf_policy *policy, int32_t job);
+struct rf_line *rf_policy_line_of(struct rf_policy *policy, const struct rf_lane *lane);
+
+/* The job joins, or leaves, those that wait; those that hold devices. `end_us` of a running
+ * job is when it is expected to end. */
+enum rf_status rf_policy_enqueue(struct rf_policy *policy, int32_t job);
+int rf_policy_dequeue(struct rf_policy *policy, int32_t job);
+enum rf_status rf_policy_start(struct rf_policy *policy, int32_t job, int32_t count,
+                               int64_t t_us);
+/* Returns the devices it held, which the policy remembers longer than the state. */
+int32_t rf_policy_stop(struct rf_policy *policy, int32_t job, int64_t granted_us, int64_t t_us);
+/* It holds `change` devices more from now on. */
+enum rf_status rf_policy_resize(struct rf_policy *policy, int32_t job, int32_t change,
+                                int64_t t_us);
+int rf_policy_waits(struct rf_policy *policy, int32_t job);
+
+enum rf_status rf_joblist_add(struct rf_joblist *list, int32_t job);
+/* Keeps the order of the others; 0: it was not there. */
+int rf_joblist_remove(struct rf_joblist *list, int32_t job);
+
+struct rf_roll_entry rf_policy_entry(const struct rf_policy *policy, int32_t job);
+/* t_us + limit_us; INT64_MAX without a limit. */
+int64_t rf_policy_end_us(int64_t t_us, int64_t limit_us);
+
+/* The integral of the weight up to t_us; time never goes back. */
+double rf_decay_at(struct rf_decay *decay, int64_t t_us);
+
+/* ---- policy_walk.c: proposals, and the queue from its head on ---- */
+
+int rf_plan_full(const struct rf_plan *plan);
+void rf_plan_propose(struct rf_plan *plan, enum rf_proposal_kind kind, int32_t job,
+                     const char *reason, int32_t by);
+/* The job that waits in `lane` at `place` starts on `count` devices. */
+void rf_plan_grant(struct rf_plan *plan, struct rf_lane *lane, struct rf_roll_place *place,
+                   int32_t count);
+void rf_plan_stop(struct rf_plan *plan, int32_t job, const char *reason, int32_t by);
+void rf_plan_delay(struct rf_plan *plan, int32_t job, const char *reason);
+int rf_plan_claiming(const struct rf_plan *plan, int32_t job);
+/* Devices that jobs of the wall may take now, apart from claims. */
+int32_t rf_plan_room(const struct rf_plan *plan, const struct rf_wall *wall);
+
+/* A walk through several lanes at once, in order: those that are `on`. */
+void rf_plan_rank(struct rf_plan *plan);
+struct rf_lane *rf_plan_first(struct rf_plan *plan, struct rf_roll_entry *entry);
+/* Does entry x, in lane a, come before y, in lane b? */
+int rf_plan_precedes(const struct rf_policy *policy, const struct rf_lane *a,
+                     const struct rf_roll_entry *x, const struct rf_lane *b,
+                     const struct rf_roll_entry *y);
+/* Why a job of the wall that needs so many devices does not start. */
+const char *rf_plan_why(const struct rf_plan *plan, const struct rf_wall *w, int32_t need);
+
+void rf_plan_serve_lines(struct rf_plan *plan);
+void rf_plan_serve_arrivals(struct rf_plan *plan);
+void rf_plan_explain(struct rf_plan *plan);
+
+/* ---- policy_ahead.c: lines whose jobs have planned starts ---- */
+
+void rf_plan_ahead(struct rf_plan *plan, struct rf_line *line);
+
+/* ---- policy_claim.c: what walls have a right to ---- */
+
+void rf_plan_enforce_caps(struct rf_plan *plan);
+void rf_plan_serve_claims(struct rf_plan *plan);
+void rf_plan_grow_pledged(struct rf_plan *plan);
+void rf_plan_grow_idle(struct rf_plan *plan);
+/* A lease this old may be stopped to start again wider. */
+int64_t rf_plan_grow_after_us(const struct rf_state *state);
+
+/* ---- policy_fence.c ---- */
 
 /* Devices that a pledge takes its share of: the fleet, or what was secured, if it is still
  * there. */

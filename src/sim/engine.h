@@ -6,11 +6,17 @@
  * them, asks the policy, and turns its proposals into events, until nothing more is
  * proposed. A stopped job pays: it holds its devices while it writes a checkpoint (at most
  * the grace), loses its work since the last checkpoint when it cannot, and pays restart_us
- * when it starts again; that time is overhead, not work. A malleable job on n devices
- * works n / min times as fast as on min. */
+ * when it starts again; that time is overhead, not work. Checkpoints at intervals
+ * (checkpoint_every_us) cost nothing by themselves. A malleable job on n devices
+ * works n / min times as fast as on min, and resizing it costs nothing and saves its work.
+ *
+ * At one moment, under RF_TIE_BATCH: pledges, policies and failures change, jobs end, the other
+ * changes of the world come, jobs arrive, and the policy is asked once. Where jobs are
+ * still there at until_us, they go back to the queue with the reason "horizon". */
 #ifndef RF_SIM_ENGINE_H
 #define RF_SIM_ENGINE_H
 
+#include "alloc/books.h"
 #include "alloc/ledger.h"
 #include "alloc/observer.h"
 #include "alloc/policy.h"
@@ -35,12 +41,14 @@ struct rf_sim_options {
     int by_id;         /* which devices a job holds matters: ledger, failures; else they are
                           only counted. The decisions are the same. */
     int64_t seed;
-    char name[RF_NAME_BYTES];
+    char name[RF_NAME_BYTES];    /* of the run, for the ledger, as the next two */
+    char version[32], config[RF_DIGEST_HEX];
     const char *ledger_path;     /* NULL: no ledger */
     const struct rf_key *key;    /* seals it; NULL: no seals */
     const struct rf_world *world; /* NULL: nothing changes */
-    struct rf_observer *observers;
+    const struct rf_observer *observers; /* borrowed, called in this order */
     int nobservers;
+    struct rf_books *books; /* NULL: none; borrowed: told of lost work and restarts as well */
     int tally; /* keep the tally of pledges; off only to measure what it costs */
     /* Called now and then with the share that is done; may be NULL. */
     void (*progress)(void *ctx, double done);
@@ -55,7 +63,7 @@ struct rf_sim_result {
     int64_t makespan_us;    /* from the first submission to the last end */
     int64_t busy_us;        /* device-time that jobs held */
     int64_t lost_us, overhead_us; /* of which: work done twice; checkpoints and restarts */
-    int64_t *start_us, *end_us;   /* owned, n each: last start and end; -1: never */
+    int64_t *start_us, *end_us;   /* owned, n each: last start; end, -1: not over (or denied) */
     int64_t finished, denied, preemptions;
     double wall_s; /* of the loop alone */
 };

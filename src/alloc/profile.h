@@ -1,0 +1,44 @@
+/* profile.h - how many devices are free from when on, as far as one can foresee.
+ *
+ * A step function of time with a finite number of steps; from its last step on it stays as
+ * it is. Times are microseconds; INT64_MAX is never. It may be negative where more was
+ * promised than there is. */
+#ifndef RF_ALLOC_PROFILE_H
+#define RF_ALLOC_PROFILE_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct rf_profile {
+    int64_t *time_us; /* owned, as the other arrays: step i holds from time_us[i] on */
+    int64_t *free;    /* devices */
+    int32_t begin, end, room;
+};
+
+/* A profile starts as all zeros. */
+void rf_profile_clear(struct rf_profile *p);
+
+/* From now on `free` devices, for good. */
+enum rf_status rf_profile_start(struct rf_profile *p, int64_t now_us, int64_t free,
+                                struct rf_error *err);
+/* Forgets what was before now_us. */
+void rf_profile_advance(struct rf_profile *p, int64_t now_us);
+/* Adds `devices` (may be negative) in [begin_us, end_us), of which the part before the profile's
+ * beginning is ignored. RF_ERR_MEMORY: nothing has changed. */
+enum rf_status rf_profile_add(struct rf_profile *p, int64_t begin_us, int64_t end_us,
+                              int64_t devices, struct rf_error *err);
+
+/* Free at t_us. */
+int64_t rf_profile_at(const struct rf_profile *p, int64_t t_us);
+/* Are `need` devices free all through [t_us, t_us + length_us)? */
+int rf_profile_fits(const struct rf_profile *p, int64_t t_us, int64_t length_us, int64_t need);
+/* The earliest time >= from_us at which they are; INT64_MAX: never. */
+int64_t rf_profile_earliest(const struct rf_profile *p, int64_t from_us, int64_t length_us,
+                            int64_t need);
+/* The same for somebody who holds `need` devices in [own_us, own_us + length_us) already and
+ * would give them up, if that is earlier than own_us; else own_us. */
+int64_t rf_profile_earlier(const struct rf_profile *p, int64_t from_us, int64_t length_us,
+                           int64_t need, int64_t own_us);
+
+#endif

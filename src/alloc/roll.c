@@ -1,0 +1,379 @@
+/* The least need and time of a part are lower bounds: removing an entry leaves them as they
+ * are, and a search that has looked through the whole chunk in vain sets them right. */
+#include "alloc/roll.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rf_roll_chunk {
+    int64_t time_us[RF_ROLL_CHUNK];
+    int32_t job[RF_ROLL_CHUNK], need[RF_ROLL_CHUNK];
+};
+
+enum { FEW = 16, MERGED = 48 }; /* a part this small takes in the next, up to so many */
+
+void rf_roll_empty(struct rf_roll *roll)
+{
+    for (int32_t i = roll->begin; i < roll->end; i++)
+        free(roll->parts[i].chunk);
+    roll->begin = roll->end = roll->count = 0;
+    roll->sum = 0;
+}
+
+void rf_roll_clear(struct rf_roll *roll)
+{
+    rf_roll_empty(roll);
+    free(roll->parts);
+    free(roll->spare);
+    *roll = (struct rf_roll){.by_time = roll->by_time};
+}
+
+/* ---- keys ---- */
+
+static int before(const struct rf_roll *roll, int64_t time_us, int32_t job, int64_t time2_us,
+                  int32_t job2)
+{
+    if (roll->by_time && time_us != time2_us)
+        return time_us < time2_us;
+    return job < job2;
+}
+
+/* The last part that begins at or before the key; the first one when none does. */
+static int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
+{
+    int32_t low = roll->begin, high = roll->end;
+
+    while (high - low > 1) {
+        int32_t mid = low + (high - low) / 2;
+        const struct rf_roll_part *p = &roll->parts[mid];
+
+        if (before(roll, time_us, job, p->first_time_us, p->first_job))
+            high = mid;
+        else
+            low = mid;
+    }
+    return low;
+}
+
+/* How many entries of the part are before the key. */
+static int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
+                       int64_t time_us, int32_t job)
+{
+    const struct rf_roll_chunk *c = p->chunk;
+    int32_t low = 0, high = p->n;
+
+    while (low < high) {
+        int32_t mid = low + (high - low) / 2;
+
+        if (before(roll, c->time_us[mid], c->job[mid], time_us, job))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* ---- parts ---- */
+
+static void measure(struct rf_roll_part *p)
+{
+    const struct rf_roll_chunk *c = p->chunk;
+    int64_t time_us = INT64_MAX, sum = 0;
+    int32_t need = INT32_MAX;
+
+    for (int32_t i = 0; i < p->n; i++) {
+        time_us = c->time_us[i] < time_us ? c->time_us[i] : time_us;
+        need = c->need[i] < need ? c->need[i] : need;
+        sum += c->need[i];
+    }
+    p->least_time_us = time_us;
+    p->least_need = need;
+    p->sum = sum;
+    p->first_time_us = c->time_us[0];
+    p->first_job = c->job[0];
+}
+
+static void copy(struct rf_roll_chunk *to, int32_t at, const struct rf_roll_chunk *from,
+                 int32_t first, int32_t n)
+{
+    memmove(to->time_us + at, from->time_us + first, (size_t)n * sizeof *to->time_us);
+    memmove(to->job + at, from->job + first, (size_t)n * sizeof *to->job);
+    memmove(to->need + at, from->need + first, (size_t)n * sizeof *to->need);
+}
+
+/* Room for one more part, at the end of the array. */
+static enum rf_status make_room(struct rf_roll *roll, struct rf_error *err)
+{
+    int32_t used = roll->end - roll->begin;
+    struct rf_roll_part *parts;
+
+    if (roll->end < roll->room)
+        return RF_OK;
+    if (used <= roll->room / 2 && roll->room > 0) {
+        memmove(roll->parts, roll->parts + roll->begin, (size_t)used * sizeof *roll->parts);
+        roll->begin = 0;
+        roll->end = used;
+        return RF_OK;
+    }
+    parts = realloc(roll->parts, (size_t)(roll->room + roll->room / 2 + 16) * sizeof *parts);
+    if (parts == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a list of %d jobs", roll->count);
+    roll->parts = parts;
+    roll->room += roll->room / 2 + 16;
+    return RF_OK;
+}
+
+/* A new, empty part `behind` places after the first one. The caller fills and measures it. */
+static enum rf_status insert_part(struct rf_roll *roll, int32_t behind, struct rf_error *err)
+{
+    enum rf_status st = make_room(roll, err);
+    struct rf_roll_chunk *chunk = roll->spare;
+    int32_t at = roll->begin + behind;
+
+    if (st == RF_OK && chunk == NULL && (chunk = malloc(sizeof *chunk)) == NULL)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory: a list of %d jobs", roll->count);
+    if (st != RF_OK)
+        return st;
+    at = roll->begin + behind; /* making room may have moved it */
+    roll->spare = NULL;
+    memmove(roll->parts + at + 1, roll->parts + at,
+            (size_t)(roll->end - at) * sizeof *roll->parts);
+    roll->end++;
+    roll->parts[at] = (struct rf_roll_part){.chunk = chunk};
+    return RF_OK;
+}
+
+static void delete_part(struct rf_roll *roll, int32_t at)
+{
+    struct rf_roll_chunk *chunk = roll->parts[at].chunk;
+
+    if (roll->spare == NULL)
+        roll->spare = chunk;
+    else
+        free(chunk);
+    if (at == roll->begin) {
+        roll->begin++;
+        return;
+    }
+    roll->end--;
+    memmove(roll->parts + at, roll->parts + at + 1,
+            (size_t)(roll->end - at) * sizeof *roll->parts);
+}
+
+/* ---- adding and removing ---- */
+
+static enum rf_status split(struct rf_roll *roll, int32_t part, struct rf_error *err)
+{
+    int32_t half = RF_ROLL_CHUNK / 2, offset = part - roll->begin;
+    enum rf_status st = insert_part(roll, offset + 1, err);
+    struct rf_roll_part *p;
+
+    if (st != RF_OK)
+        return st;
+    p = &roll->parts[roll->begin + offset];
+    copy(p[1].chunk, 0, p->chunk, half, p->n - half);
+    p[1].n = p->n - half;
+    p->n = half;
+    measure(p);
+    measure(p + 1);
+    return RF_OK;
+}
+
+static void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
+                const struct rf_roll_entry *entry)
+{
+    struct rf_roll_chunk *c = p->chunk;
+
+    if (at < p->n)
+        copy(c, at + 1, c, at, p->n - at);
+    c->time_us[at] = entry->time_us;
+    c->job[at] = entry->job;
+    c->need[at] = entry->need;
+    if (p->n == 0 || entry->time_us < p->least_time_us)
+        p->least_time_us = entry->time_us;
+    if (p->n == 0 || entry->need < p->least_need)
+        p->least_need = entry->need;
+    if (at == 0) {
+        p->first_time_us = entry->time_us;
+        p->first_job = entry->job;
+    }
+    p->n++;
+    p->sum += entry->need;
+    roll->count++;
+    roll->sum += entry->need;
+}
+
+/* Does the key come after every entry? */
+static int is_last(const struct rf_roll *roll, const struct rf_roll_entry *entry)
+{
+    const struct rf_roll_part *p = &roll->parts[roll->end - 1];
+
+    return before(roll, p->chunk->time_us[p->n - 1], p->chunk->job[p->n - 1], entry->time_us,
+                  entry->job);
+}
+
+enum rf_status rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *entry,
+                           struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+    int32_t part;
+
+    if (roll->begin == roll->end ||
+        (roll->parts[roll->end - 1].n == RF_ROLL_CHUNK && is_last(roll, entry))) {
+        st = insert_part(roll, roll->end - roll->begin, err);
+        if (st == RF_OK)
+            put(roll, &roll->parts[roll->end - 1], 0, entry);
+        return st;
+    }
+    part = is_last(roll, entry) ? roll->end - 1 : part_of(roll, entry->time_us, entry->job);
+    if (roll->parts[part].n == RF_ROLL_CHUNK) {
+        st = split(roll, part, err);
+        part = part_of(roll, entry->time_us, entry->job);
+    }
+    if (st == RF_OK)
+        put(roll, &roll->parts[part],
+            rank_in(roll, &roll->parts[part], entry->time_us, entry->job), entry);
+    return st;
+}
+
+static void merge(struct rf_roll *roll, int32_t part)
+{
+    struct rf_roll_part *p = &roll->parts[part];
+
+    copy(p->chunk, p->n, p[1].chunk, 0, p[1].n);
+    p->n += p[1].n;
+    measure(p);
+    delete_part(roll, part + 1);
+}
+
+void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place)
+{
+    struct rf_roll_part *p = &roll->parts[place->part];
+    struct rf_roll_chunk *c = p->chunk;
+    int32_t at = place->at;
+
+    assert(place->part >= roll->begin && place->part < roll->end && at < p->n);
+    p->sum -= c->need[at];
+    roll->sum -= c->need[at];
+    roll->count--;
+    p->n--;
+    if (at < p->n)
+        copy(c, at, c, at + 1, p->n - at);
+    if (p->n == 0) {
+        int first = place->part == roll->begin;
+
+        delete_part(roll, place->part);
+        *place = (struct rf_roll_place){place->part + first, 0};
+        return;
+    }
+    if (at == 0) {
+        p->first_time_us = c->time_us[0];
+        p->first_job = c->job[0];
+    }
+    if (p->n <= FEW && place->part + 1 < roll->end && p->n + p[1].n <= MERGED)
+        merge(roll, place->part);
+    else if (at == p->n)
+        *place = (struct rf_roll_place){place->part + 1, 0};
+}
+
+/* ---- looking ---- */
+
+int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
+                 struct rf_roll_place *place)
+{
+    const struct rf_roll_part *p;
+    int32_t part, at;
+
+    if (roll->count == 0)
+        return 0;
+    part = part_of(roll, time_us, job);
+    p = &roll->parts[part];
+    at = rank_in(roll, p, time_us, job);
+    *place = (struct rf_roll_place){part, at};
+    return at < p->n && p->chunk->job[at] == job &&
+           (!roll->by_time || p->chunk->time_us[at] == time_us);
+}
+
+struct rf_roll_place rf_roll_start(const struct rf_roll *roll)
+{
+    return (struct rf_roll_place){roll->begin, 0};
+}
+
+int rf_roll_at(const struct rf_roll *roll, struct rf_roll_place place,
+               struct rf_roll_entry *entry)
+{
+    const struct rf_roll_chunk *c;
+
+    if (place.part >= roll->end)
+        return 0;
+    c = roll->parts[place.part].chunk;
+    *entry = (struct rf_roll_entry){c->time_us[place.at], c->job[place.at], c->need[place.at]};
+    return 1;
+}
+
+struct rf_roll_place rf_roll_next(const struct rf_roll *roll, struct rf_roll_place place)
+{
+    if (place.at + 1 < roll->parts[place.part].n)
+        return (struct rf_roll_place){place.part, place.at + 1};
+    return (struct rf_roll_place){place.part + 1, 0};
+}
+
+struct rf_roll_place rf_roll_behind(const struct rf_roll *roll, int64_t time_us, int32_t job)
+{
+    struct rf_roll_place place = rf_roll_start(roll);
+
+    if (roll->count == 0)
+        return place;
+    if (rf_roll_seek(roll, time_us, job, &place))
+        return rf_roll_next(roll, place);
+    if (place.at == roll->parts[place.part].n)
+        place = (struct rf_roll_place){place.part + 1, 0};
+    return place;
+}
+
+int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room,
+                 int64_t window_us, int32_t extra)
+{
+    int32_t at = place->at;
+
+    for (int32_t part = place->part; part < roll->end; part++, at = 0) {
+        struct rf_roll_part *p = &roll->parts[part];
+        const struct rf_roll_chunk *c = p->chunk;
+        int whole = at == 0;
+
+        if (p->least_need > room || (p->least_time_us > window_us && p->least_need > extra))
+            continue;
+        for (; at < p->n; at++)
+            if (c->need[at] <= room && (c->time_us[at] <= window_us || c->need[at] <= extra)) {
+                *place = (struct rf_roll_place){part, at};
+                return 1;
+            }
+        if (whole)
+            measure(p);
+    }
+    *place = (struct rf_roll_place){roll->end, 0};
+    return 0;
+}
+
+int64_t rf_roll_reach(const struct rf_roll *roll, int64_t have, int64_t need, int64_t *sum)
+{
+    struct rf_roll_place place = rf_roll_start(roll);
+    struct rf_roll_entry e;
+    int64_t time_us = INT64_MAX;
+
+    assert(roll->by_time);
+    *sum = have;
+    if (have >= need)
+        return INT64_MIN;
+    while (place.part < roll->end && have + roll->parts[place.part].sum < need)
+        have += roll->parts[place.part++].sum;
+    for (; rf_roll_at(roll, place, &e); place = rf_roll_next(roll, place)) {
+        if (have >= need && e.time_us != time_us)
+            break;
+        time_us = e.time_us;
+        have += e.need;
+    }
+    *sum = have;
+    return have >= need ? time_us : INT64_MAX;
+}

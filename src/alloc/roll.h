@@ -1,0 +1,81 @@
+/* roll.h - an ordered list of jobs, for questions about many of them at once.
+ *
+ * Policies keep waiting jobs in one (in queue order, with their limits) and running jobs in
+ * another (in order of their expected ends). An entry is a job, the devices it needs or
+ * holds, and a time: its limit, or its expected end. The list is cut into chunks of at most
+ * RF_ROLL_CHUNK entries; what is known of a whole chunk (its least need, its least time, the
+ * sum of its devices) lets a search pass it by. Adding and removing move a few
+ * hundred bytes at most, wherever in the list that is. */
+#ifndef RF_ALLOC_ROLL_H
+#define RF_ALLOC_ROLL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { RF_ROLL_CHUNK = 64 };
+
+struct rf_roll_entry {
+    int64_t time_us;
+    int32_t job, need;
+};
+
+struct rf_roll_chunk;
+
+struct rf_roll_part {
+    struct rf_roll_chunk *chunk; /* owned */
+    int64_t least_time_us;       /* at most the least in the chunk */
+    int32_t least_need;          /* at most the least in the chunk */
+    int32_t n;                   /* entries, >= 1 */
+    int64_t first_time_us, sum;  /* of entry 0; of all needs */
+    int32_t first_job;
+};
+
+/* A roll starts as all zeros, or with by_time = 1. */
+struct rf_roll {
+    int by_time;                /* order: by (time, job); else by job alone */
+    struct rf_roll_part *parts; /* owned: [begin, end) are in use, in order */
+    int32_t begin, end, room;
+    int32_t count;               /* entries */
+    int64_t sum;                 /* of all needs */
+    struct rf_roll_chunk *spare; /* owned; may be NULL */
+};
+
+/* Where an entry is; good until the roll changes. */
+struct rf_roll_place {
+    int32_t part, at;
+};
+
+void rf_roll_clear(struct rf_roll *roll);
+/* Forgets all entries and keeps the order. */
+void rf_roll_empty(struct rf_roll *roll);
+
+/* The job must not be there yet. RF_ERR_MEMORY: nothing has changed. */
+enum rf_status rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *entry,
+                           struct rf_error *err);
+/* Removes the entry at place, which then says where the one after it is. */
+void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place);
+/* Where the entry with this key is (time_us counts only by_time); 0: it is not there. */
+int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
+                 struct rf_roll_place *place);
+
+struct rf_roll_place rf_roll_start(const struct rf_roll *roll);
+/* The entry at place; 0: the end of the roll. */
+int rf_roll_at(const struct rf_roll *roll, struct rf_roll_place place,
+               struct rf_roll_entry *entry);
+struct rf_roll_place rf_roll_next(const struct rf_roll *roll, struct rf_roll_place place);
+/* Where the first entry behind this key is, or would be. */
+struct rf_roll_place rf_roll_behind(const struct rf_roll *roll, int64_t time_us, int32_t job);
+
+/* Moves place to the first entry at or after it with need <= room that is over in time
+ * (time_us <= window_us) or narrow enough (need <= extra); 0: there is none. */
+int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room,
+                 int64_t window_us, int32_t extra);
+
+/* By time: the first time at which `have` and the needs of all entries up to then, those at
+ * that very time included, make at least `need`; *sum is what they make. INT64_MIN: `have` is
+ * enough already; INT64_MAX: never. */
+int64_t rf_roll_reach(const struct rf_roll *roll, int64_t have, int64_t need, int64_t *sum);
+
+#endif

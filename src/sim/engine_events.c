@@ -1,0 +1,361 @@
+/* What happens to jobs, as events: arriving, starting, stopping, ending, and what each of them
+ * has done by then. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/engine_parts.h"
+
+enum { PROPOSALS = 256, ROUNDS_MAX = 1000000 };
+
+enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    event->seq = g->state->next_seq;
+    event->t_us = g->now_us;
+    if (g->tally != NULL)
+        st = rf_tally_before(g->tally, g->state, event, err);
+    for (int i = 0; i < g->nobservers && st == RF_OK; i++)
+        st = g->observers[i].before(g->observers[i].self, g->state, event, err);
+    if (st == RF_OK)
+        st = rf_state_apply(g->state, event, err);
+    if (st == RF_OK && g->tally != NULL)
+        st = rf_tally_after(g->tally, g->state, event, err);
+    for (int i = 0; i < g->nobservers && st == RF_OK; i++)
+        st = g->observers[i].after(g->observers[i].self, g->state, event, err);
+    if (st == RF_OK)
+        st = rf_policy_observe(g->policy, event, err);
+    if (st == RF_OK && g->ledger != NULL)
+        st = rf_ledger_append(g->ledger, event, err);
+    g->r->events++;
+    return st;
+}
+
+/* ---- arriving ---- */
+
+enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
+{
+    const struct rf_workload *w = g->w;
+    int64_t k = g->next_arrival++;
+    int32_t account = w->account[k];
+    struct rf_event *e = &g->events[RF_EVENT_REQUEST];
+    enum rf_status st;
+
+    e->job = (int32_t)k;
+    e->min = w->min[k];
+    e->max = w->max == NULL ? w->min[k] : w->max[k];
+    e->limit_us = w->limit_us[k];
+    if (account != g->last_account)
+        memcpy(e->account, w->accounts[account], sizeof e->account);
+    g->last_account = account;
+    e->account_id = g->account_ids[account];
+    st = rf_engine_emit(g, e, err);
+    if (st == RF_OK)
+        g->account_ids[account] = g->state->jobs[k].account;
+    return st;
+}
+
+/* ---- work ---- */
+
+static int64_t all_work(const struct rf_engine *g, int32_t job)
+{
+    return g->w->run_us[job] * g->w->min[job];
+}
+
+/* A job that starts again pays first. */
+static int64_t works_since(const struct rf_engine *g, const struct rf_job *job)
+{
+    int64_t restart_us = job->grants > 1 ? g->o->policy.restart_us : 0;
+
+    return restart_us > INT64_MAX - job->grant_us ? INT64_MAX : job->grant_us + restart_us;
+}
+
+/* From now on progress is written down for every job. */
+static enum rf_status keep_progress(struct rf_engine *g, struct rf_error *err)
+{
+    if (g->progress != NULL)
+        return RF_OK;
+    g->progress = malloc((size_t)g->w->n * sizeof *g->progress);
+    if (g->progress == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: the progress of %lld jobs",
+                       (long long)g->w->n);
+    for (int64_t k = 0; k < g->w->n; k++)
+        g->progress[k] = (struct rf_progress_of){all_work(g, (int32_t)k), INT64_MAX};
+    for (int32_t i = g->state->running_first; i >= 0; i = g->state->jobs[i].next)
+        g->progress[i].since_us = works_since(g, &g->state->jobs[i]);
+    return RF_OK;
+}
+
+/* The job has worked up to until_us; `safe` says whether all of that is saved, or only what the
+ * last checkpoint holds. Returns the device-time that is lost. */
+static int64_t settle(struct rf_engine *g, int32_t id, int64_t until_us, int safe)
+{
+    struct rf_progress_of *p = &g->progress[id];
+    int64_t every_us = g->o->policy.checkpoint_every_us;
+    int64_t n = g->state->jobs[id].ndevices;
+    int64_t worked_us = until_us > p->since_us ? until_us - p->since_us : 0;
+    int64_t kept_us = worked_us;
+
+    if (!safe)
+        kept_us = every_us > 0 ? worked_us / every_us * every_us : 0;
+    p->left_us -= kept_us * n;
+    if (p->left_us < 1) /* the last microsecond is shared by all its devices */
+        p->left_us = 1;
+    if (p->since_us < until_us)
+        p->since_us = until_us;
+    return (worked_us - kept_us) * n;
+}
+
+/* When the job will be done, as things are. */
+static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_error *err)
+{
+    const struct rf_job *job = &g->state->jobs[id];
+    int64_t work_us = g->progress == NULL ? all_work(g, id) : g->progress[id].left_us;
+    int64_t from_us = g->progress == NULL ? works_since(g, job) : g->progress[id].since_us;
+    int64_t wait_us =
+        job->ndevices == g->w->min[id] && g->progress == NULL
+            ? g->w->run_us[id]
+            : work_us / job->ndevices + (work_us % job->ndevices != 0);
+
+    if (from_us < g->now_us)
+        from_us = g->now_us;
+    if (wait_us > INT64_MAX - from_us)
+        return rf_fail(err, RF_ERR_INPUT, "job %d would run beyond the end of time", id);
+    g->r->end_us[id] = from_us + wait_us;
+    return rf_ends_add(&g->ends, (struct rf_end){from_us + wait_us, job->lease, id}, err);
+}
+
+/* Overhead of a lease that is over: the restart, as far as it got, and lost work. */
+static enum rf_status pay(struct rf_engine *g, int32_t id, const struct rf_job *was,
+                          int64_t lost_us, int64_t until_us, struct rf_error *err)
+{
+    int64_t restart_us = 0;
+
+    if (was->grants > 1 && g->o->policy.restart_us > 0) {
+        int64_t end_us = works_since(g, was);
+
+        restart_us = ((end_us < until_us ? end_us : until_us) - was->grant_us) * was->ndevices;
+    }
+    g->r->lost_us += lost_us;
+    g->r->overhead_us += restart_us;
+    if (g->o->books == NULL || restart_us + lost_us == 0)
+        return RF_OK;
+    return rf_books_overhead(g->o->books, g->state, id, restart_us + lost_us, was->lent, err);
+}
+
+int rf_engine_is_due(const struct rf_engine *g, const struct rf_end *end)
+{
+    return g->state->jobs[end->job].lease == end->lease && g->r->end_us[end->job] == end->t_us;
+}
+
+/* ---- starting, stopping, ending ---- */
+
+/* The lowest free devices, where they have names. */
+static enum rf_status pick(struct rf_engine *g, struct rf_event *e, int32_t count,
+                           struct rf_error *err)
+{
+    const struct rf_idset *free = &g->state->free;
+    enum rf_status st = RF_OK;
+
+    e->count = count;
+    e->devices.nranges = 0;
+    for (int32_t i = 0; i < free->nranges && count > 0 && st == RF_OK && !g->state->by_count;
+         i++) {
+        int32_t begin = free->ranges[i].begin, n = free->ranges[i].end - begin;
+
+        n = n < count ? n : count;
+        st = rf_idset_add(&e->devices, begin, begin + n, err);
+        count -= n;
+    }
+    return st;
+}
+
+static enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
+                            struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_GRANT];
+    enum rf_status st = pick(g, e, p->count, err);
+
+    e->job = p->job;
+    e->lease = g->state->next_lease;
+    e->lent = p->lent;
+    if (st == RF_OK)
+        st = rf_engine_emit(g, e, err);
+    if (st != RF_OK)
+        return st;
+    if (g->progress != NULL)
+        g->progress[p->job].since_us = works_since(g, &g->state->jobs[p->job]);
+    g->r->start_us[p->job] = g->now_us;
+    return expect_end(g, p->job, err);
+}
+
+/* The job gives its devices back and queues again. */
+static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const char *reason,
+                              struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_RELEASE];
+    struct rf_job was = g->state->jobs[id];
+    int64_t until_us = was.state == RF_JOB_STOPPING ? was.preempt_us : g->now_us;
+    enum rf_status st = keep_progress(g, err);
+    int64_t lost_us;
+
+    if (st != RF_OK)
+        return st;
+    lost_us = settle(g, id, until_us, safe);
+    e->job = id;
+    e->lease = was.lease;
+    e->held_us = rf_state_owed_us(&was, g->now_us);
+    snprintf(e->reason, sizeof e->reason, "%s", reason);
+    g->r->busy_us += e->held_us;
+    g->r->end_us[id] = -1;
+    g->progress[id].since_us = INT64_MAX;
+    g->r->overhead_us += (g->now_us - until_us) * was.ndevices; /* writing its checkpoint */
+    st = rf_engine_emit(g, e, err);
+    return st == RF_OK ? pay(g, id, &was, lost_us, until_us, err) : st;
+}
+
+enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *reason,
+                               struct rf_error *err)
+{
+    return release(g, job, 0, reason, err);
+}
+
+enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
+                             struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_END];
+    struct rf_job was = g->state->jobs[end->job];
+    enum rf_status st;
+
+    if (!rf_engine_is_due(g, end))
+        return RF_OK;
+    if (was.state == RF_JOB_STOPPING)
+        return release(g, end->job, g->now_us - was.preempt_us >= g->o->policy.checkpoint_us,
+                       "preempted", err);
+    e->job = end->job;
+    e->lease = was.lease;
+    e->held_us = rf_state_owed_us(&was, g->now_us);
+    g->r->busy_us += e->held_us;
+    g->r->finished++;
+    g->last_end_us = g->now_us;
+    st = rf_engine_emit(g, e, err);
+    return st == RF_OK ? pay(g, end->job, &was, 0, g->now_us, err) : st;
+}
+
+/* ---- proposals ---- */
+
+/* It writes a checkpoint, which takes as long as that takes, but no longer than the grace. */
+static enum rf_status stop(struct rf_engine *g, const struct rf_proposal *p,
+                           struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_PREEMPT];
+    int64_t wait_us = g->o->policy.checkpoint_us;
+    enum rf_status st;
+
+    if (wait_us > g->o->grace_us)
+        wait_us = g->o->grace_us;
+    e->job = p->job;
+    e->lease = g->state->jobs[p->job].lease;
+    e->by = p->by;
+    snprintf(e->reason, sizeof e->reason, "%s", p->reason);
+    g->r->preemptions++;
+    st = rf_engine_emit(g, e, err);
+    if (st != RF_OK)
+        return st;
+    g->r->end_us[p->job] = g->now_us + wait_us;
+    return rf_ends_add(&g->ends, (struct rf_end){g->now_us + wait_us, e->lease, p->job}, err);
+}
+
+/* The lowest of its own devices go, where they have names. */
+static enum rf_status pick_own(struct rf_engine *g, struct rf_event *e, int32_t job,
+                               int32_t count, struct rf_error *err)
+{
+    const struct rf_idset *own = rf_state_devices(g->state, job);
+    enum rf_status st = RF_OK;
+
+    e->count = count;
+    e->devices.nranges = 0;
+    for (int32_t i = 0; i < own->nranges && count > 0 && st == RF_OK; i++) {
+        int32_t begin = own->ranges[i].begin, n = own->ranges[i].end - begin;
+
+        n = n < count ? n : count;
+        st = rf_idset_add(&e->devices, begin, begin + n, err);
+        count -= n;
+    }
+    return st;
+}
+
+static enum rf_status resize(struct rf_engine *g, const struct rf_proposal *p,
+                             struct rf_error *err)
+{
+    int grows = p->kind == RF_PROPOSE_GROW;
+    struct rf_event *e = &g->events[grows ? RF_EVENT_GROW : RF_EVENT_SHRINK];
+    const struct rf_job *job = &g->state->jobs[p->job];
+    enum rf_status st = keep_progress(g, err);
+
+    if (st == RF_OK)
+        st = grows ? pick(g, e, p->count, err) : pick_own(g, e, p->job, p->count, err);
+    if (st != RF_OK)
+        return st;
+    e->job = p->job;
+    e->lease = job->lease;
+    e->held_us = rf_state_owed_us(job, g->now_us);
+    e->lent = grows ? p->lent : 0;
+    e->by = p->by;
+    g->r->busy_us += e->held_us;
+    settle(g, p->job, g->now_us, 1);
+    st = rf_engine_emit(g, e, err);
+    return st == RF_OK ? expect_end(g, p->job, err) : st;
+}
+
+static enum rf_status refuse(struct rf_engine *g, const struct rf_proposal *p,
+                             struct rf_error *err)
+{
+    struct rf_event *e =
+        &g->events[p->kind == RF_PROPOSE_DENY ? RF_EVENT_DENY : RF_EVENT_DELAY];
+
+    e->job = p->job;
+    snprintf(e->reason, sizeof e->reason, "%s", p->reason);
+    g->r->denied += p->kind == RF_PROPOSE_DENY;
+    return rf_engine_emit(g, e, err);
+}
+
+static enum rf_status carry_out(struct rf_engine *g, const struct rf_proposal *p,
+                                struct rf_error *err)
+{
+    switch (p->kind) {
+    case RF_PROPOSE_GRANT:
+        return start(g, p, err);
+    case RF_PROPOSE_PREEMPT:
+        return stop(g, p, err);
+    case RF_PROPOSE_SHRINK:
+    case RF_PROPOSE_GROW:
+        return resize(g, p, err);
+    case RF_PROPOSE_DENY:
+    case RF_PROPOSE_DELAY:
+        return refuse(g, p, err);
+    }
+    return RF_OK;
+}
+
+enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err)
+{
+    struct rf_proposal out[PROPOSALS];
+    enum rf_status st = RF_OK;
+
+    for (int rounds = 0; st == RF_OK; rounds++) {
+        int n = rf_policy_propose(g->policy, g->now_us, out, PROPOSALS);
+
+        g->r->passes++;
+        for (int i = 0; i < n && st == RF_OK; i++)
+            st = carry_out(g, &out[i], err);
+        if (n == 0)
+            return st;
+        if (rounds == ROUNDS_MAX)
+            return rf_fail(err, RF_ERR_INTERNAL, "policy '%s+%s' does not come to an end",
+                           g->state->order, g->state->fence);
+    }
+    return st;
+}

@@ -1,0 +1,58 @@
+/* engine_parts.h - what the engine's files share; nobody else includes it. */
+#ifndef RF_SIM_ENGINE_PARTS_H
+#define RF_SIM_ENGINE_PARTS_H
+
+#include "sim/ends.h"
+#include "sim/engine.h"
+
+/* How far a job is, once it has been stopped or resized: before that it follows from its start. */
+struct rf_progress_of {
+    int64_t left_us;  /* device-time of work that is not done and saved */
+    int64_t since_us; /* this lease: it works since then; INT64_MAX: it does not */
+};
+
+struct rf_engine {
+    const struct rf_workload *w;
+    const struct rf_sim_options *o;
+    struct rf_sim_result *r;
+    struct rf_state *state; /* the result's, as the tally */
+    struct rf_tally *tally;
+    struct rf_policy *policy;
+    struct rf_ledger *ledger; /* may be NULL */
+    struct rf_observer *observers; /* owned: the options', and the books' */
+    int nobservers;
+    struct rf_event events[RF_EVENT_NTYPES]; /* one of each type, used again and again */
+    int32_t *account_ids;                    /* owned, by workload account; -1: not seen yet */
+    int32_t last_account;                    /* whose name the request event carries */
+    struct rf_ends ends;
+    struct rf_progress_of *progress; /* owned; NULL: no job was stopped or resized yet */
+    int64_t now_us, next_arrival, next_change, last_end_us;
+    int64_t next_progress; /* events */
+};
+
+/* ---- engine_events.c ---- */
+
+/* The one way in which an event reaches the cluster. Fills in seq and t_us. */
+enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event,
+                              struct rf_error *err);
+enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err);
+/* Is the entry still good? It is void when the job stopped or was resized since. */
+int rf_engine_is_due(const struct rf_engine *g, const struct rf_end *end);
+/* The job whose turn has come, if the entry is still good: it is done, or has stopped. */
+enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
+                             struct rf_error *err);
+/* The holder loses its devices: at once, with its work since the last checkpoint. */
+enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *reason,
+                               struct rf_error *err);
+/* Asks the policy, and does what it proposes, until it proposes nothing. */
+enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err);
+
+/* ---- engine_world.c ---- */
+
+/* The changes of this moment with kinds up to `last`. */
+enum rf_status rf_engine_change(struct rf_engine *g, enum rf_change_kind last,
+                                struct rf_error *err);
+enum rf_status rf_engine_open(struct rf_engine *g, struct rf_error *err);
+enum rf_status rf_engine_close(struct rf_engine *g, struct rf_error *err);
+
+#endif
