@@ -183,10 +183,11 @@ static int at_limit(const struct rf_engine *g, const struct rf_end *end)
     return job->state == RF_JOB_RUNNING && g->now_us - job->grant_us == job->limit_us;
 }
 
-/* Jobs at their limit have ended before anybody is asked; then one thing at a time. */
+/* Jobs at their limit have ended before anybody is asked. Then one thing at a time, in which those
+ * still have their turn: a question is asked where the end would have been. */
 static enum rf_status arrivals_first(struct rf_engine *g, struct rf_error *err)
 {
-    struct rf_ends rest = {0}; /* in order */
+    struct rf_ends all = {0};
     enum rf_status st = rf_engine_change(g, RF_CHANGE_FAILED, err);
 
     while (st == RF_OK && ends(g)) {
@@ -194,11 +195,9 @@ static enum rf_status arrivals_first(struct rf_engine *g, struct rf_error *err)
 
         if (!rf_engine_is_due(g, &end))
             continue;
-        if (!at_limit(g, &end)) {
-            st = rf_ends_add(&rest, end, err);
-            continue;
-        }
-        st = rf_engine_end(g, &end, err);
+        st = rf_ends_add(&all, end, err);
+        if (st == RF_OK && at_limit(g, &end))
+            st = rf_engine_end(g, &end, err);
     }
     if (st == RF_OK)
         st = rf_engine_change(g, RF_CHANGE_RESERVE, err);
@@ -207,14 +206,14 @@ static enum rf_status arrivals_first(struct rf_engine *g, struct rf_error *err)
         if (st == RF_OK)
             st = rf_engine_ask(g, err);
     }
-    while (st == RF_OK && rest.n > 0) {
-        struct rf_end end = rf_ends_take(&rest);
+    while (st == RF_OK && all.n > 0) {
+        struct rf_end end = rf_ends_take(&all);
 
-        st = rf_engine_end(g, &end, err);
+        st = rf_engine_end(g, &end, err); /* void for those that have ended */
         if (st == RF_OK)
             st = rf_engine_ask(g, err);
     }
-    rf_ends_clear(&rest);
+    rf_ends_clear(&all);
     return st == RF_OK ? rf_engine_ask(g, err) : st;
 }
 
