@@ -18,7 +18,7 @@ const char *rf_job_state_name(enum rf_job_state state)
 int rf_end_state(const char *word)
 {
     for (int i = RF_JOB_DONE; i <= RF_JOB_CANCELLED; i++)
-        if (strcmp(word, JOB_STATES[i]) == 0)
+        if (word[0] == JOB_STATES[i][0] && strcmp(word, JOB_STATES[i]) == 0)
             return i;
     return -1;
 }

@@ -216,8 +216,10 @@ struct rf_job_extra *rf_extra_make(struct rf_state *s, struct rf_job *job)
 
 int rf_reason_find(const struct rf_state *s, const char *reason)
 {
-    for (int32_t i = 0; i < s->nreasons; i++)
-        if (strcmp(s->reasons[i], reason) == 0)
+    if (reason[0] == '\0')
+        return 0;
+    for (int32_t i = 1; i < s->nreasons; i++)
+        if (s->reasons[i][0] == reason[0] && strcmp(s->reasons[i], reason) == 0)
             return i;
     return -1;
 }

@@ -269,6 +269,153 @@ static void device_time_that_does_not_fit_is_refused(void **unused)
     cluster_end(&c);
 }
 
+static void policies_change_and_reservations_pass(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    cluster_start(&c, "none", 4, NULL);
+    e = rf_event_make(RF_EVENT_POLICY, c.t_us);
+    snprintf(e.text, sizeof e.text, "easy");
+    snprintf(e.reason, sizeof e.reason, "new-leadership");
+    refused(&c, &e, "order+fence");
+    e = rf_event_make(RF_EVENT_POLICY, c.t_us);
+    snprintf(e.text, sizeof e.text, "fcfs+floor");
+    snprintf(e.reason, sizeof e.reason, "new-leadership");
+    cluster_emit(&c, &e);
+    assert_string_equal(c.state->fence, "floor");
+    e = rf_event_make(RF_EVENT_RESERVE, c.t_us);
+    e.count = 2;
+    e.begin_us = c.t_us + 10;
+    e.end_us = c.t_us + 10;
+    snprintf(e.reason, sizeof e.reason, "maintenance");
+    refused(&c, &e, "begins before it ends");
+    for (int i = 0; i < 2; i++) { /* the later one first */
+        e = rf_event_make(RF_EVENT_RESERVE, c.t_us);
+        e.count = 2;
+        e.begin_us = c.t_us + 20 - 10 * i;
+        e.end_us = c.t_us + 30 - 10 * i;
+        snprintf(e.reason, sizeof e.reason, "maintenance");
+        cluster_emit(&c, &e);
+    }
+    assert_int_equal(c.state->nholds, 2);
+    assert_int_equal(c.state->holds[0].begin_us, c.t_us + 10);
+    c.t_us += 20;
+    e = rf_event_make(RF_EVENT_HEARTBEAT, c.t_us);
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->nholds, 1);
+    cluster_end(&c);
+}
+
+static void devices_that_are_down_still_count_as_secured(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    cluster_start(&c, "none", 4, NULL);
+    e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    snprintf(e.reason, sizeof e.reason, "failed");
+    assert_int_equal(rf_idset_add(&e.devices, 1, 3, NULL), RF_OK);
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->nfleet, 2);
+    assert_int_equal(c.state->ndown, 2);
+    cluster_pledge(&c, "a", "0%", "floor", HOUR, 0); /* withdrawn before it began */
+    assert_int_equal(c.state->pledges[0].secured, 4);
+    e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    e.up = 1;
+    snprintf(e.reason, sizeof e.reason, "joined");
+    assert_int_equal(rf_idset_add(&e.devices, 1, 2, NULL), RF_OK);
+    refused(&c, &e, "joins by being repaired");
+    e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    e.up = 1;
+    snprintf(e.reason, sizeof e.reason, "repaired");
+    assert_int_equal(rf_idset_add(&e.devices, 2, 4, NULL), RF_OK);
+    refused(&c, &e, "only devices that are down");
+    e = rf_event_make(RF_EVENT_CAPACITY, c.t_us);
+    e.up = 1;
+    snprintf(e.reason, sizeof e.reason, "repaired");
+    assert_int_equal(rf_idset_add(&e.devices, 1, 3, NULL), RF_OK);
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->nfree, 4);
+    assert_int_equal(c.state->peak, 4);
+    cluster_end(&c);
+}
+
+/* Codes run out; the free text of an end does not stop anybody. */
+static void reasons_are_kept_up_to_a_number(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+    int n = 0;
+
+    (void)unused;
+    submitted(&c);
+    while (c.state->nreasons < RF_REASONS_MAX) {
+        e = rf_event_make(RF_EVENT_DELAY, c.t_us);
+        e.job = 0;
+        snprintf(e.reason, sizeof e.reason, "reason-%d", n++);
+        cluster_emit(&c, &e);
+    }
+    assert_string_equal(rf_state_job_reason(c.state, 0), "reason-247");
+    e = rf_event_make(RF_EVENT_DELAY, c.t_us);
+    e.job = 1;
+    snprintf(e.reason, sizeof e.reason, "one-more");
+    refused(&c, &e, "too many different reasons");
+    e = rf_event_make(RF_EVENT_END, c.t_us);
+    e.job = 0;
+    snprintf(e.text, sizeof e.text, "failed");
+    snprintf(e.reason, sizeof e.reason, "Disk on fire!");
+    cluster_emit(&c, &e);
+    assert_string_equal(rf_state_job_reason(c.state, 0), "see-the-ledger");
+    cluster_end(&c);
+}
+
+static void names_and_readings_are_looked_up(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+    char name[RF_NAME_BYTES];
+
+    (void)unused;
+    submitted(&c);
+    assert_string_equal(rf_state_job_name(c.state, 2, name), "three");
+    assert_string_equal(rf_state_job_account(c.state, 0), "a.x");
+    assert_int_equal(rf_state_job_extra(c.state, 2)->nafter, 1);
+    e = rf_event_make(RF_EVENT_REQUEST, c.t_us);
+    e.job = 3;
+    e.min = e.max = 1;
+    e.account_id = 0;
+    snprintf(e.account, sizeof e.account, "b");
+    refused(&c, &e, "do not belong together");
+    e = rf_event_make(RF_EVENT_REQUEST, c.t_us);
+    e.job = 3;
+    e.min = e.max = 1;
+    e.account_id = 0;
+    c.nsubmitted++;
+    cluster_emit(&c, &e);
+    assert_string_equal(rf_state_job_name(c.state, 3, name), "job3");
+    assert_int_equal(c.state->jobs[3].extra, -1);
+    assert_int_equal(rf_state_job_extra(c.state, 3)->checkpoint_us, -1);
+    e = grant(&c, 3, 0, 1);
+    cluster_emit(&c, &e);
+    c.t_us += 7;
+    e = rf_event_make(RF_EVENT_CHECKPOINT, c.t_us);
+    e.job = 3;
+    e.step = 2;
+    cluster_emit(&c, &e);
+    assert_int_equal(rf_state_job_extra(c.state, 3)->checkpoint_us, c.t_us);
+    e = rf_event_make(RF_EVENT_END, c.t_us);
+    e.job = 3;
+    e.lease = 0;
+    e.held_us = 7;
+    snprintf(e.text, sizeof e.text, "done");
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->jobs[3].held_us, 7);
+    cluster_end(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +427,10 @@ int main(void)
         cmocka_unit_test(pledges_fit_into_the_whole),
         cmocka_unit_test(requests_outside_the_rules_are_refused),
         cmocka_unit_test(device_time_that_does_not_fit_is_refused),
+        cmocka_unit_test(policies_change_and_reservations_pass),
+        cmocka_unit_test(devices_that_are_down_still_count_as_secured),
+        cmocka_unit_test(reasons_are_kept_up_to_a_number),
+        cmocka_unit_test(names_and_readings_are_looked_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
