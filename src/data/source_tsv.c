@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/lines.h"
+#include "base/lines.h"
 #include "data/source.h"
 
 enum { CLASSES_MAX = 16, DEFAULT_VOCABULARY = 4096, DEFAULT_CONTEXT = 64 };
