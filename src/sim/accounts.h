@@ -22,32 +22,31 @@ enum rf_field {
     RF_NFIELDS
 };
 
-enum { RF_RULE_MATCH_BYTES = 512, RF_ACCOUNTS_MAX = 65536 };
+enum { RF_ACCOUNTS_MAX = 65536 };
 
-struct rf_account_rule {
-    enum rf_field field;
-    int regex; /* match is a POSIX extended regular expression, found anywhere in the value */
-    char match[RF_RULE_MATCH_BYTES]; /* otherwise: values between commas; "*" any but none */
+struct rf_account_rule_spec {
+    char field[16];            /* "user", "group", "queue", "type", "name" or "account" */
+    char match[RF_TEXT_BYTES]; /* values joined by ','; "*": any but none */
+    char
+        pattern[RF_TEXT_BYTES]; /* ... or a POSIX extended regular expression, found anywhere */
     /* Letters, digits, '_', '-' and '.'; %u %g %q %t %n %a stand for the job's user, group,
      * queue, type, name and own account, in which any other character becomes '_'; in all but
      * %a a '.' does too, so that a value cannot reach into another part of the tree. */
     char account[RF_NAME_BYTES];
 };
 
-/* "user", "group", "queue", "type", "name", "account"; -1: no such field. */
-int rf_field_of(const char *name);
-const char *rf_field_name(enum rf_field field);
-/* Reads "group=6,7:alignment" (values) or "name~^eval:alignment.eval" (regular expression);
- * the last ':' parts the account off. RF_ERR_ARG says what is wrong. */
-enum rf_status rf_account_rule_parse(struct rf_account_rule *rule, const char *text,
+/* Reads "group=6,7:alignment" (values) or "name~^eval:alignment.eval" (an expression); the last
+ * ':' parts the account off. RF_ERR_ARG says what is wrong. */
+enum rf_status rf_account_rule_parse(struct rf_account_rule_spec *rule, const char *text,
                                      struct rf_error *err);
 
 struct rf_accounts;
 
-/* Compiles the rules. `fallback` is the default account. RF_ERR_ARG: a bad expression or
- * account, said with the rule's number from 1. On success the caller owns *accounts. */
+/* Compiles the rules. `fallback` is the default account. RF_ERR_CONFIG: an unknown field, a bad
+ * expression or account, said with the rule's number from 1. On success the caller owns
+ * *accounts. */
 enum rf_status rf_accounts_create(struct rf_accounts **accounts,
-                                  const struct rf_account_rule *rules, int nrules,
+                                  const struct rf_account_rule_spec *rules, int nrules,
                                   const char *fallback, struct rf_error *err);
 void rf_accounts_destroy(struct rf_accounts *accounts);
 

@@ -6,14 +6,8 @@
 #ifndef RF_SIM_SCENARIO_H
 #define RF_SIM_SCENARIO_H
 
+#include "sim/accounts.h"
 #include "sim/world.h"
-
-struct rf_account_rule_spec { /* first match wins; see accounts.h */
-    char field[16];           /* user group queue type name */
-    char match[RF_TEXT_BYTES];   /* values joined by ',' */
-    char pattern[RF_TEXT_BYTES]; /* ... or a POSIX extended regular expression */
-    char account[RF_NAME_BYTES]; /* may hold %u %g %q %t %n */
-};
 
 struct rf_workload_spec {
     char source[16]; /* auto swf csv sacct acme philly; lublin acme-seren acme-kalos flood */

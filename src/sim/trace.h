@@ -57,6 +57,7 @@ enum rf_trace_drop {
     RF_DROP_NO_DEVICES, /* devices <= 0 */
     RF_DROP_TOO_LARGE,  /* more devices than the machine has */
     RF_DROP_NO_SUBMIT,  /* submission unknown or before time 0 */
+    RF_DROP_TOO_LATE,   /* submitted at or after the horizon */
     RF_DROP_UNFINISHED, /* still waiting or running when the trace was written */
     RF_DROP_STEP,       /* a step of a job (sacct) */
     RF_DROP_REPEATED,   /* an earlier run of a requeued job, the same job again, or a component
@@ -69,12 +70,13 @@ enum { RF_TRACE_EXAMPLES = 4 };
 struct rf_trace_options {
     enum rf_trace_format format;
     enum rf_trace_unit unit;
-    int32_t devices; /* of the machine; 0: unknown, nothing is too large */
-    int lenient;     /* drop and count malformed lines instead of refusing the file */
-    const struct rf_account_rule *rules; /* borrowed */
+    int32_t devices;    /* of the machine; 0: unknown, nothing is too large */
+    int64_t horizon_us; /* jobs submitted at or after it are left out; 0: none */
+    int lenient;        /* drop and count malformed lines instead of refusing the file */
+    const struct rf_account_rule_spec *rules; /* borrowed */
     int nrules;
     const char *fallback; /* account of jobs that no rule names; NULL: "default" */
-    const char *groups;   /* csv file of names for groups (header, then group,name); NULL: none */
+    const char *groups; /* csv file of names for groups (header, then group,name); NULL: none */
 };
 
 struct rf_trace_report {
@@ -89,7 +91,7 @@ struct rf_trace_report {
     int64_t max_procs, max_nodes, start_unix_s;
 };
 
-/* Reads a trace. RF_ERR_INPUT: "FILE:LINE: what is wrong"; RF_ERR_ARG: a bad rule. On failure
+/* Reads a trace. RF_ERR_INPUT: "FILE:LINE: what is wrong"; RF_ERR_CONFIG: a bad rule. On failure
  * *workload is empty; on success the caller ends it with rf_workload_clear(). A trace without a
  * single job is refused. The report is filled in both cases and may be NULL. */
 enum rf_status rf_trace_read(struct rf_workload *workload, const char *path,
