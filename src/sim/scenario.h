@@ -6,6 +6,7 @@
 #ifndef RF_SIM_SCENARIO_H
 #define RF_SIM_SCENARIO_H
 
+#include "base/file.h"
 #include "sim/accounts.h"
 #include "sim/world.h"
 
