@@ -175,6 +175,22 @@ int rf_names_ours(enum rf_family family, const char *theirs, struct rf_place pla
     return n;
 }
 
+int64_t rf_names_order(enum rf_family family, const char *ours)
+{
+    const struct rule *rules = families[family].rules, *rule = rules;
+    int64_t layer_wide = 1 << 16;
+    int layer = -1, layers_before = 0;
+
+    for (; family != RF_FAMILY_OWN && rule->ours != NULL; rule++) {
+        layers_before |= strchr(rule->ours, '#') != NULL;
+        if (fits(rule->ours, ours, &layer))
+            break;
+    }
+    if (layer < 0) /* before all layers, or behind them */
+        layer = layers_before ? INT32_MAX - 1 : -1;
+    return family == RF_FAMILY_OWN ? 0 : (layer + INT64_C(1)) * layer_wide + (rule - rules);
+}
+
 int rf_names_ignored(enum rf_family family, const char *theirs)
 {
     int layer;

@@ -32,6 +32,10 @@ int rf_names_theirs(enum rf_family family, const char *ours, struct rf_place *pl
  * some files put before GPT-2's names ("transformer.") may be there or not. */
 int rf_names_ours(enum rf_family family, const char *theirs, struct rf_place places[3]);
 
+/* Tensors of ours sort by this as the trainer keeps them: layer by layer, in the order of the
+ * table. The family must have the name. */
+int64_t rf_names_order(enum rf_family family, const char *ours);
+
 /* Theirs that hold no weights of a model of ours: masks and tables that follow from the shape.
  * rf_names_tied: the output layer, where the family shares it with wte.weight. */
 int rf_names_ignored(enum rf_family family, const char *theirs);
