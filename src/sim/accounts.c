@@ -50,6 +50,7 @@ struct rf_accounts {
     int nrenames;
     char *key; /* room to join values in */
     size_t key_room;
+    const struct entry *last; /* of memory: the answer before, which often holds again */
 };
 
 static const char *const FIELDS[RF_NFIELDS] = {"user", "group", "queue",
@@ -444,17 +445,24 @@ enum rf_status rf_accounts_find(struct rf_accounts *a, const struct rf_text fiel
                                 int32_t *account, struct rf_error *err)
 {
     size_t n = join(a, fields);
-    uint64_t hash = n > 0 ? hash_of(a->key, n) : 0;
-    const struct entry *known;
+    const struct entry *known = a->last;
+    uint64_t hash;
     enum rf_status st;
 
     if (n == 0)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for what a job says of itself");
-    known = table_find(&a->memory, a->key, n, hash);
-    if (known->key != NULL) {
+    if (known != NULL && known->key_bytes == n && memcmp(known->key, a->key, n) == 0) {
         *account = known->value;
         return RF_OK;
     }
+    hash = hash_of(a->key, n);
+    known = table_find(&a->memory, a->key, n, hash);
+    if (known->key != NULL) {
+        *account = known->value;
+        a->last = known;
+        return RF_OK;
+    }
+    a->last = NULL; /* the table may move */
     st = work_out(a, fields, account, err);
     if (st == RF_OK && a->memory.used < MEMORY_MAX &&
         !table_add(&a->memory, a->key, n, hash, *account))

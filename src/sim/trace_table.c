@@ -24,7 +24,8 @@ static int quoted(const char **at, const char *end, struct rf_text *cell)
 static int cut(struct rf_table *table, struct rf_text line, struct rf_text *cells)
 {
     const char *at = line.bytes, *end = at + line.size_bytes;
-    const int quotes = table->separator == ',';
+    const char separator = table->separator;
+    const int quotes = separator == ',';
 
     for (int n = 0; n < RF_TABLE_COLUMNS; n++) {
         const char *begin;
@@ -33,14 +34,17 @@ static int cut(struct rf_table *table, struct rf_text line, struct rf_text *cell
             at++;
         begin = at;
         if (quotes && at < end && *at == '"') {
-            if (!quoted(&at, end, &cells[n]) || (at < end && *at != table->separator)) {
+            if (!quoted(&at, end, &cells[n]) || (at < end && *at != separator)) {
                 table->wrong = "a quoted cell does not end";
                 return -1;
             }
         } else {
-            while (at < end && *at != table->separator)
+            while (at < end && *at != separator)
                 at++;
-            cells[n] = rf_value_trim((struct rf_text){begin, (size_t)(at - begin)});
+            cells[n] = (struct rf_text){begin, (size_t)(at - begin)};
+            if (at > begin &&
+                (*begin == ' ' || *begin == '\t' || at[-1] == ' ' || at[-1] == '\t'))
+                cells[n] = rf_value_trim(cells[n]);
         }
         if (at == end)
             return n + 1;

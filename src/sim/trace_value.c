@@ -30,20 +30,30 @@ static int64_t millionths(const char **at, const char *end)
     return value;
 }
 
-/* [-]digits[.digits]: the whole part and the millionths, both without the sign. */
+/* [-]digits[.digits]: the whole part and the millionths, both without the sign. Most of the time
+ * of reading a trace goes here and into finding the fields. */
 static int number(struct rf_text text, int *negative, int64_t *whole, int64_t *millionth)
 {
-    const char *at = text.bytes, *end = at + text.size_bytes;
+    const char *at = text.bytes, *end = at + text.size_bytes, *begin;
+    int64_t value = 0;
 
     *negative = at < end && *at == '-';
-    at += *negative;
-    *whole = at < end ? digits(&at, end) : -1;
     *millionth = 0;
-    if (*whole >= 0 && at < end && *at == '.') {
-        at++;
-        *millionth = millionths(&at, end);
-    }
-    return *whole >= 0 && at == end;
+    at += *negative;
+    begin = at;
+    if (end - at > 18)
+        end = at + 18;
+    while (at < end && is_digit(*at))
+        value = 10 * value + (*at++ - '0');
+    end = text.bytes + text.size_bytes;
+    *whole = value;
+    if (at == end)
+        return at > begin;
+    if (at == begin || *at != '.')
+        return 0;
+    at++;
+    *millionth = millionths(&at, end);
+    return at == end;
 }
 
 int rf_value_integer(struct rf_text text, int64_t *value)
@@ -194,6 +204,8 @@ int rf_value_missing(struct rf_text text)
 
     if (text.size_bytes == 0)
         return 1;
+    if ((*text.bytes | 0x20) != 'u' && (*text.bytes | 0x20) != 'n')
+        return 0;
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (rf_value_is(text, WORDS[i]))
             return 1;
