@@ -27,7 +27,8 @@ struct source {
 struct work {
     const char *path;
     struct rf_safetensors *file;
-    enum rf_family family;
+    enum rf_family family; /* of their names */
+    enum rf_family order;  /* that ours are sorted by */
     struct rf_ckpt_info info;
     struct source *sources;
     struct rf_tensor *tensors; /* [nsources]; the data is owned */
@@ -46,14 +47,16 @@ static enum rf_status choose_family(struct work *work, int own, struct rf_error 
 {
     struct rf_place places[3];
 
-    work->family = RF_FAMILY_OWN;
-    if (own)
+    work->family = work->order = RF_FAMILY_OWN;
+    if (own) {
+        (void)rf_family_of_model(&work->order, work->info.model);
         return RF_OK;
+    }
     for (int f = RF_FAMILY_GPT2; f <= RF_FAMILY_LLAMA; f++)
         for (int i = 0; i < work->file->ntensors; i++)
             if (rf_names_ours((enum rf_family)f, work->file->tensors[i].name, places) == 1 &&
                 strcmp(places[0].name, "wte.weight") == 0) {
-                work->family = (enum rf_family)f;
+                work->family = work->order = (enum rf_family)f;
                 return RF_OK;
             }
     return rf_fail(err, RF_ERR_INPUT,
@@ -94,7 +97,7 @@ static enum rf_status add_sources(struct work *work, const struct rf_safetensors
                            work->path, t->name);
         source->shape[0] = t->shape[rows] / places[i].parts;
         source->shape[1] = t->ndims == 2 ? t->shape[!rows] : 1;
-        source->order = rf_names_order(work->family, places[i].name + (kind > 0 ? 2 : 0));
+        source->order = rf_names_order(work->order, places[i].name + (kind > 0 ? 2 : 0));
     }
     return RF_OK;
 }

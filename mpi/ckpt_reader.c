@@ -24,14 +24,14 @@ static enum rf_status prepare(struct rf_ckpt_reader *reader, struct rf_error *er
     reader->first = calloc((size_t)m->ntensors + 1, sizeof *reader->first);
     if (reader->first == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", reader->path);
-    for (int i = 0; i < m->ntensors; i++) {
-        const int64_t *shape = m->tensors[i].shape;
-        struct rf_band band;
+    for (int i = 0; i < m->ntensors; i++)
+        reader->first[i + 1] = reader->first[i] + rf_granule_count(m->tensors[i].shape);
+    for (int i = 0; i < m->ntensors; i++) { /* a tensor's first band is its largest */
+        struct rf_band band =
+            rf_ckpt_reader_band(reader, reader->first[i], reader->first[i + 1]);
+        int64_t values = band.nrows * m->tensors[i].shape[1];
 
-        reader->first[i + 1] = reader->first[i] + rf_granule_count(shape);
-        band = rf_ckpt_reader_band(reader, reader->first[i], reader->first[i + 1]);
-        if (band.nrows * shape[1] > reader->room)
-            reader->room = band.nrows * shape[1];
+        reader->room = values > reader->room ? values : reader->room;
     }
     return RF_OK;
 }

@@ -33,7 +33,7 @@ int rf_names_theirs(enum rf_family family, const char *ours, struct rf_place *pl
 int rf_names_ours(enum rf_family family, const char *theirs, struct rf_place places[3]);
 
 /* Tensors of ours sort by this as the trainer keeps them: layer by layer, in the order of the
- * table. The family must have the name. */
+ * table; names that the family has not come last. */
 int64_t rf_names_order(enum rf_family family, const char *ours);
 
 /* Theirs that hold no weights of a model of ours: masks and tables that follow from the shape.
