@@ -5,7 +5,7 @@
  * Going past the page cache wants offsets, sizes and memory on block borders. A stretch lies in
  * memory as far behind a border as in the file; what sticks out at its ends goes through the page
  * cache, which Linux keeps coherent with direct writes to other blocks. */
-#define _GNU_SOURCE /* O_DIRECT, madvise() */
+#define _GNU_SOURCE /* O_DIRECT, fallocate(), madvise() */
 
 #include "ckpt/pump.h"
 
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -73,11 +74,15 @@ static enum rf_status failed(const struct rf_pump *pump, const char *verb, int c
     return rf_fail(err, RF_ERR_IO, "cannot %s '%s': %s", verb, pump->path, strerror(code));
 }
 
-static enum rf_status faulted(const struct rf_pump *pump, const char *step,
-                              struct rf_error *err)
+static enum rf_status faulted(struct rf_pump *pump, const char *step, struct rf_error *err)
 {
-    int code = pump->fault != NULL ? pump->fault(step) : 0;
+    int code = 0;
 
+    if (pump->fault != NULL) {
+        pthread_mutex_lock(&pump->lock);
+        code = pump->fault(step);
+        pthread_mutex_unlock(&pump->lock);
+    }
     return code == 0 ? RF_OK : failed(pump, step, code, err);
 }
 
@@ -202,6 +207,8 @@ static enum rf_status end_file(struct rf_pump *pump, enum rf_status so_far,
 {
     enum rf_status st = so_far;
 
+    if (pump->fd < 0) /* it was never begun */
+        return st;
     if (st == RF_OK && pump->writing)
         st = faulted(pump, "sync", err);
     if (st == RF_OK && pump->writing && fsync(pump->fd) != 0)
@@ -553,6 +560,16 @@ static int busy(const struct rf_pump *pump)
     return pump->call != CALL_NONE || pump->running > 0 || pump->waiting < pump->next;
 }
 
+int rf_pump_failed(struct rf_pump *pump)
+{
+    int yes;
+
+    pthread_mutex_lock(&pump->lock);
+    yes = pump->status != RF_OK;
+    pthread_mutex_unlock(&pump->lock);
+    return yes;
+}
+
 int rf_pump_busy(struct rf_pump *pump)
 {
     int yes;
@@ -580,4 +597,19 @@ enum rf_status rf_pump_wait(struct rf_pump *pump, struct rf_error *err)
 int rf_pump_direct(const struct rf_pump *pump)
 {
     return pump->direct;
+}
+
+enum rf_status rf_pump_reserve(const char *path, struct rf_error *err)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC), code = 0;
+    struct stat info;
+
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot open '%s': %s", path, strerror(errno));
+    if (fstat(fd, &info) != 0 || (info.st_size > 0 && fallocate(fd, 0, 0, info.st_size) != 0))
+        code = errno;
+    close(fd);
+    if (code != 0 && code != EOPNOTSUPP && code != ENOSYS && code != EINVAL)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(code));
+    return RF_OK;
 }

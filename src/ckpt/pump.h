@@ -65,11 +65,17 @@ void rf_pump_end(struct rf_pump *pump);
 void rf_pump_call(struct rf_pump *pump, enum rf_status (*work)(void *arg, struct rf_error *err),
                   void *arg);
 
+/* Has anything failed since the begin? */
+int rf_pump_failed(struct rf_pump *pump);
 /* Is anything under way? */
 int rf_pump_busy(struct rf_pump *pump);
 /* Waits for the end, or for the call, and says how it went. */
 enum rf_status rf_pump_wait(struct rf_pump *pump, struct rf_error *err);
 /* Whether the file that was begun last went past the page cache. */
 int rf_pump_direct(const struct rf_pump *pump);
+
+/* Local: sets disk space aside for all of an existing file, so that a full disk is noticed before the
+ * values are written. File systems that cannot do that are left alone. */
+enum rf_status rf_pump_reserve(const char *path, struct rf_error *err);
 
 #endif
