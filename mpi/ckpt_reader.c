@@ -146,13 +146,26 @@ struct rf_band rf_ckpt_reader_band(const struct rf_ckpt_reader *reader, int64_t 
     return band;
 }
 
-/* Compares the values with the digests of their granules. */
+struct rf_stretch rf_ckpt_reader_stretch(const struct rf_ckpt_reader *reader,
+                                         const struct rf_band *band)
+{
+    const struct rf_manifest_tensor *tensor = &reader->contents.manifest->tensors[band->tensor];
+    uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
+
+    return (struct rf_stretch){
+        .offset = reader->contents.offsets[band->tensor] + (uint64_t)band->row * row_bytes,
+        .size_bytes = (size_t)((uint64_t)band->nrows * row_bytes),
+        .granule_bytes = (size_t)((uint64_t)rf_granule_rows(tensor->shape) * row_bytes)};
+}
+
+/* Compares the values, as they are in the file, with the digests of their granules. */
 static enum rf_status check(const struct rf_ckpt_reader *reader, const struct rf_band *band,
-                            const float *values, struct rf_error *err)
+                            const void *values, struct rf_error *err)
 {
     enum { AT_ONCE = 16 };
     const struct rf_manifest_tensor *tensor = &reader->contents.manifest->tensors[band->tensor];
     int64_t rows = rf_granule_rows(tensor->shape);
+    struct rf_stretch whole = rf_ckpt_reader_stretch(reader, band);
 
     for (int64_t done = 0; done < band->ngranules; done += AT_ONCE) {
         struct rf_bytes texts[AT_ONCE];
@@ -160,11 +173,10 @@ static enum rf_status check(const struct rf_ckpt_reader *reader, const struct rf
         int n = 0;
 
         for (; n < AT_ONCE && done + n < band->ngranules; n++) {
-            int64_t row = (done + n) * rows, left = band->nrows - row;
+            size_t at = (size_t)(done + n) * whole.granule_bytes, left = whole.size_bytes - at;
 
-            texts[n].data = values + row * tensor->shape[1];
-            texts[n].size_bytes =
-                (size_t)((rows < left ? rows : left) * tensor->shape[1]) * sizeof *values;
+            texts[n].data = (const unsigned char *)values + at;
+            texts[n].size_bytes = left < whole.granule_bytes ? left : whole.granule_bytes;
         }
         rf_digest_many(texts, n, digests);
         for (int i = 0; i < n; i++) {
@@ -182,13 +194,37 @@ static enum rf_status check(const struct rf_ckpt_reader *reader, const struct rf
     return RF_OK;
 }
 
+/* n bf16 values that lie at the end of the room for as many floats become these. */
+static void widen(float *values, size_t n)
+{
+    const unsigned char *halves = (const unsigned char *)values + n * 2;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        uint32_t word;
+
+        memcpy(&half, halves + 2 * i, sizeof half);
+        word = (uint32_t)half << 16;
+        memcpy(&values[i], &word, sizeof word);
+    }
+}
+
 enum rf_status rf_ckpt_reader_read(struct rf_ckpt_reader *reader, const struct rf_band *band,
                                    float *values, struct rf_error *err)
 {
+    const struct rf_manifest_tensor *tensor = &reader->contents.manifest->tensors[band->tensor];
+    size_t n = (size_t)(band->nrows * tensor->shape[1]);
+    void *stored = tensor->stored == RF_STORED_BF16 ? (unsigned char *)values + n * 2
+                                                    : (unsigned char *)values;
     char object[RF_CKPT_OBJECT];
     enum rf_status st;
 
-    rf_ckpt_object(object, reader->contents.manifest->tensors[band->tensor].name);
-    st = rf_h5_read(reader->file, object, RF_H5_F32, band->row, band->nrows, values, err);
-    return st == RF_OK ? check(reader, band, values, err) : st;
+    rf_ckpt_object(object, tensor->name);
+    st = rf_h5_read(reader->file, object, rf_ckpt_kind(tensor->stored), band->row, band->nrows,
+                    stored, err);
+    if (st == RF_OK)
+        st = check(reader, band, stored, err);
+    if (st == RF_OK && tensor->stored == RF_STORED_BF16)
+        widen(values, n);
+    return st;
 }

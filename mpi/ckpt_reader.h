@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "ckpt/manifest.h"
+#include "ckpt/pump.h"
 #include "mpi/group.h"
 
 /* The most values that are read at a time: 16 MiB, unless one row has more. */
@@ -47,6 +48,10 @@ struct rf_band rf_ckpt_reader_band(const struct rf_ckpt_reader *reader, int64_t 
                                    int64_t end);
 /* Values of the largest band: enough room for any. */
 int64_t rf_ckpt_reader_room(const struct rf_ckpt_reader *reader);
+
+/* Where the band lies in the file, for whoever reads it in another way; digests is left NULL. */
+struct rf_stretch rf_ckpt_reader_stretch(const struct rf_ckpt_reader *reader,
+                                         const struct rf_band *band);
 
 /* The band's rows [nrows][columns] into values. RF_NO: they do not fit their digests; the text
  * names the tensor and the rows of the first granule that does not. */
