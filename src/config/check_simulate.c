@@ -65,6 +65,7 @@ static enum rf_status check_unused(const struct checker *c)
                 {"workload.unit", !made, strcmp(w->unit, "auto") != 0},
                 {"workload.jobs", made, w->jobs != 0},
                 {"workload.load", made, w->load > 0},
+                {"workload.follow_fleet", made, w->follow_fleet},
                 {"workload.rate_per_h", flood, w->rate_per_h > 0},
                 {"workload.size_min", flood, w->size_min != 0},
                 {"workload.size_max", flood, w->size_max != 0},
@@ -199,44 +200,67 @@ static int find_pledge(const struct rf_scenario *s, const char *account)
     return -1;
 }
 
-/* The shares of pledges that do not lie in one another, pledge `changed` having `share`. */
+/* The shares of all pledges, pledge `changed` having `share`. */
 static double sum_of_shares(const struct rf_scenario *s, int changed, struct rf_share share)
 {
     double sum = 0;
 
     for (int i = 0; i < s->npledges; i++) {
         struct rf_share part = i == changed ? share : s->pledges[i].pledge.share;
-        int inside = 0;
 
-        for (int k = 0; k < s->npledges; k++)
-            inside |=
-                k != i && within(s->pledges[i].pledge.account, s->pledges[k].pledge.account);
-        sum += inside ? 0 : (double)part.num / (double)part.den;
+        sum += (double)part.num / (double)part.den;
     }
     return sum;
 }
 
+static enum rf_status check_pledge(const struct checker *c, int i)
+{
+    const struct rf_scenario *s = c->s;
+    const struct rf_pledge_plan *p = &s->pledges[i];
+
+    for (int k = 0; k < i; k++) {
+        const char *other = s->pledges[k].pledge.account;
+
+        if (strcmp(other, p->pledge.account) == 0)
+            return refuse(c, member("pledges", i, "account").text,
+                          "expected one pledge per account, got '%s' a second time", other);
+        if (within(other, p->pledge.account) || within(p->pledge.account, other))
+            return refuse(c, member("pledges", i, "account").text,
+                          "expected accounts that do not lie in one another, got '%s' and '%s'",
+                          other, p->pledge.account);
+    }
+    if (p->terms.stock_devices != 0 && strcmp(p->pledge.basis, "secured") != 0)
+        return refuse(c, member("pledges", i, "stock_devices").text,
+                      "expected nothing, since basis is \"%s\", got a value", p->pledge.basis);
+    return RF_OK;
+}
+
 static enum rf_status check_pledges(const struct checker *c)
+{
+    double sum = sum_of_shares(c->s, -1, (struct rf_share){0, 1});
+    enum rf_status st = RF_OK;
+
+    for (int i = 0; st == RF_OK && i < c->s->npledges; i++)
+        st = check_pledge(c, i);
+    if (st == RF_OK && sum > 1 + 1e-9)
+        st = refuse(c, member("pledges", c->s->npledges - 1, "share").text,
+                    "expected shares that add up to at most 100%%, got %.9g%%", 100 * sum);
+    return st;
+}
+
+static enum rf_status check_definitions(const struct checker *c)
 {
     const struct rf_scenario *s = c->s;
 
-    for (int i = 0; i < s->npledges; i++)
-        if (find_pledge(s, s->pledges[i].pledge.account) != i)
-            return refuse(c, member("pledges", i, "account").text,
-                          "expected one pledge per account, got '%s' a second time",
-                          s->pledges[i].pledge.account);
-    for (int i = 0; i < s->npledges; i++) {
-        const struct rf_terms_spec *t = &s->pledges[i].terms;
-
-        if (t->stock_devices != 0 && strcmp(s->pledges[i].pledge.basis, "secured") != 0)
-            return refuse(c, member("pledges", i, "stock_devices").text,
-                          "expected nothing, since basis is \"%s\", got a value",
-                          s->pledges[i].pledge.basis);
-        if (i == s->npledges - 1 && sum_of_shares(s, -1, (struct rf_share){0, 1}) > 1 + 1e-9)
-            return refuse(c, member("pledges", i, "share").text,
-                          "expected shares that add up to at most 100%%, got %.9g%%",
-                          100 * sum_of_shares(s, -1, (struct rf_share){0, 1}));
-    }
+    if (s->nslides != RF_SLIDES)
+        return refuse(c, "definitions.slide_s", "expected %d lengths, got %d", RF_SLIDES,
+                      s->nslides);
+    for (int i = 0; i < RF_SLIDES; i++)
+        if (s->slide_us[i] % s->step_us != 0)
+            return refuse(c, "definitions.slide_s",
+                          "expected whole numbers of definitions.step_s = %.12g seconds, got "
+                          "%.12g",
+                          (double)s->step_us / 1e6, (double)s->slide_us[i] / 1e6);
     return RF_OK;
 }
 
@@ -314,6 +338,8 @@ enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_
         st = check_fleet(&c);
     if (st == RF_OK)
         st = check_pledges(&c);
+    if (st == RF_OK)
+        st = check_definitions(&c);
     for (int i = 0; st == RF_OK && i < scenario->nchanges; i++)
         st = check_change(&c, i);
     if (st == RF_OK && scenario->grid.nshares > 0 && scenario->npledges == 0)

@@ -366,11 +366,30 @@ static enum rf_status read_words(struct reader *r, const struct rf_key *k, const
     return RF_OK;
 }
 
+/* The default of an array of durations: written like them, with spaces between. */
+static int default_durations(const struct rf_key *k, int64_t *to)
+{
+    const char *at = k->text != NULL ? k->text : "";
+    int n = 0;
+
+    for (; *at != '\0'; n++) {
+        char text[VALUE_TEXT];
+        size_t length = strcspn(at, " ");
+
+        snprintf(text, sizeof text, "%.*s", (int)length, at);
+        rf_duration_parse(text, &to[n]);
+        at += length;
+        at += *at == ' ';
+    }
+    return n;
+}
+
 /* An array of shares or durations. */
 static enum rf_status read_array(struct reader *r, const struct rf_key *k, const char *path,
                                  const config_setting_t *s, char *base)
 {
-    char *to = base + k->offset;
+    void *to = base + k->offset;
+    int *count = (void *)(base + k->count_offset);
     int n = s != NULL && is_sequence(s) ? config_setting_length(s) : 0;
     enum rf_status st = RF_OK;
 
@@ -380,11 +399,11 @@ static enum rf_status read_array(struct reader *r, const struct rf_key *k, const
         const config_setting_t *member = config_setting_get_elem(s, (unsigned)i);
 
         if (k->kind == RF_KEY_SHARES)
-            st = read_share(r, path, member, NULL, (struct rf_share *)(void *)to + i);
+            st = read_share(r, path, member, NULL, (struct rf_share *)to + i);
         else
-            st = read_seconds(r, k, path, member, (int64_t *)(void *)to + i);
+            st = read_seconds(r, k, path, member, (int64_t *)to + i);
     }
-    *(int *)(void *)(base + k->count_offset) = n;
+    *count = s == NULL && k->kind == RF_KEY_DURATIONS ? default_durations(k, to) : n;
     return st;
 }
 

@@ -47,7 +47,7 @@ struct rf_key {
     int required;
     double min, max;  /* of numbers, both ends allowed; LIST: at most max of them */
     double number;    /* the default, when not required */
-    const char *text; /* the default of text, shares and words */
+    const char *text; /* the default of text, shares, words and durations */
 };
 
 /* One kind of configuration: its sections are the keys of the outermost group. */

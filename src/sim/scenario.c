@@ -3,21 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct rf_share NOTHING = {0, 1};
-
 struct rf_scenario rf_scenario_make(void)
 {
     const int64_t second = 1000000;
-    struct rf_scenario s = {.seed = 1,
-                            .reserve_depth = 1,
-                            .replan = 1,
-                            .half_life_us = 7 * 86400 * second,
-                            .grace_us = 300 * second,
-                            .checkpoint_us = 60 * second,
-                            .checkpoint_every_us = 3600 * second,
-                            .restart_us = 120 * second,
-                            .service_wait_us = 86400 * second,
-                            .service_denied = NOTHING};
+    struct rf_scenario s = {
+        .seed = 1,
+        .reserve_depth = 1,
+        .replan = 1,
+        .half_life_us = 7 * 86400 * second,
+        .grace_us = 300 * second,
+        .checkpoint_us = 60 * second,
+        .checkpoint_every_us = 3600 * second,
+        .restart_us = 120 * second,
+        .step_us = 86400 * second,
+        .slide_us = {86400 * second, 28 * 86400 * second, 91 * 86400 * second},
+        .nslides = RF_SLIDES,
+        .service_wait_us = 3600 * second,
+        .service_denied = {1, 20}};
 
     snprintf(s.out, sizeof s.out, "runs");
     snprintf(s.tie, sizeof s.tie, "batch");

@@ -11,22 +11,21 @@
 #include "sim/accounts.h"
 #include "sim/world.h"
 
-enum { RF_MALLEABLE_MAX = 16, RF_SLIDES_MAX = 4, RF_GRID_MAX = 64 };
+enum { RF_MALLEABLE_MAX = 16, RF_SLIDES = 3, RF_GRID_MAX = 64 };
 
 struct rf_workload_spec {
     char source[16]; /* auto swf csv sacct acme philly; lublin acme-seren acme-kalos flood */
     char path[RF_PATH_BYTES], groups[RF_PATH_BYTES];
     int lenient;
-    char unit
-        [8]; /* what a device is where a trace counts several things: auto gpus cpus nodes */
+    char unit[8]; /* of traces that count several things: auto gpus cpus nodes */
     char default_account[RF_NAME_BYTES];
     struct rf_account_rule_spec *rules; /* owned */
     int nrules;
-    int64_t jobs; /* generators: how many (0: as many as fit into horizon_us) */
-    int64_t
-        horizon_us; /* generators: last submission; readers: later jobs are left out (0: all) */
-    double load;    /* generators: offered load, share of the fleet at time 0; 0: the rate */
-    double rate_per_h;          /* flood without load: arrivals an hour; 0: 60 */
+    int64_t jobs;       /* generators: how many; 0: as many as fit into horizon_us */
+    int64_t horizon_us; /* later jobs are left out; 0: none are */
+    double load;        /* generators: of the fleet at time 0; 0: the model's own */
+    int follow_fleet;   /* generators: ... of the fleet at each moment, as it grows */
+    double rate_per_h;  /* flood without load: arrivals an hour; 0: 60 */
     int32_t size_min, size_max; /* flood: sizes; 0: as generate.h says */
     int64_t run_mean_us;        /* flood: mean run time; 0: an hour */
     int repeat;                 /* copies one after the other; 1 */
@@ -103,10 +102,11 @@ struct rf_scenario {
     char order[16], fence[16];
     int reserve_depth, replan, resize;
     int64_t half_life_us, grace_us, checkpoint_us, checkpoint_every_us, restart_us;
-    int64_t slide_us[RF_SLIDES_MAX]; /* sliding windows to judge, besides each pledge's own */
-    int nslides;
-    int64_t service_wait_us;        /* SERVICE: P95 of waits at most this */
-    struct rf_share service_denied; /* ... and at most this share of in-share requests denied */
+    /* How the definitions of a promise are judged (alloc/definition.h). */
+    int64_t step_us, slide_us[RF_SLIDES];
+    int nslides; /* RF_SLIDES */
+    int64_t service_wait_us, service_denied_us;
+    struct rf_share service_denied;
     struct rf_pledge_plan *pledges;
     struct rf_change_spec *changes;
     int npledges, nchanges;

@@ -16,6 +16,7 @@ static enum rf_status format_terms(const struct rf_pledge_plan *plan, char *text
 {
     const struct rf_terms_spec *from = &plan->terms;
     struct rf_terms terms = rf_terms_make();
+    char whole[512];
 
     terms.credit_cap_us = from->credit_cap_us;
     terms.credit_expiry_us = from->credit_expiry_us;
@@ -26,12 +27,13 @@ static enum rf_status format_terms(const struct rf_pledge_plan *plan, char *text
     terms.approve = from->approve;
     terms.delay_us = from->delay_us;
     terms.budget_us = from->budget_us;
-    rf_terms_format(&terms, text, (int)size);
-    if (rf_terms_parse(&terms, text, NULL) != RF_OK)
+    rf_terms_format(&terms, whole, (int)sizeof whole);
+    if (strlen(whole) >= size)
         return rf_fail(err, RF_ERR_CONFIG,
                        "the pledge of '%s' has more terms than fit into %zu bytes; leave out "
                        "those of other fences",
                        plan->pledge.account, size - 1);
+    memcpy(text, whole, strlen(whole) + 1);
     return RF_OK;
 }
 

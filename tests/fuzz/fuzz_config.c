@@ -28,7 +28,7 @@ static const char scenario[] =
     "  outages = ( { at = \"1d\"; length_s = \"2h\"; every_s = \"30d\"; } ); };"
     "pledges = ( { account = \"a\"; share = \"20%\"; window_s = \"28d\"; } );"
     "changes = ( { at = \"1y\"; kind = \"pledge\"; account = \"a\"; } );"
-    "definitions = { slide_s = [\"1d\"]; }; grid = { shares = [\"5%\"]; };";
+    "definitions = { slide_s = [\"1d\", \"2d\", \"4w\"]; }; grid = { shares = [\"5%\"]; };";
 
 /* On a syntax error libconfig 1.5 forgets the string it has just read; that is not ours. */
 const char *__lsan_default_suppressions(void);

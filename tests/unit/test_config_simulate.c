@@ -33,7 +33,7 @@ static const char good[] =
     "0;\n"
     "    author = \"new leadership\"; reason = \"redirected\"; },\n"
     "    { at = \"30d\"; kind = \"policy\"; fence = \"request\"; } );\n"
-    "definitions = { slide_s = [\"1d\", \"28d\"]; };\n"
+    "definitions = { slide_s = [\"1d\", \"7d\", \"28d\"]; };\n"
     "grid = { fences = [\"floor\", \"stock\"]; shares = [\"5%\", \"1/5\"]; seeds = 3; };\n";
 
 static enum rf_status parse(struct rf_scenario *s, const char *text, const char *override,
@@ -84,8 +84,8 @@ static void values_and_defaults_reach_their_fields(void **state)
     assert_int_equal(s.changes[0].share.num, 0);
     assert_string_equal(s.changes[0].author, "new leadership");
     assert_string_equal(s.changes[1].fence, "request");
-    assert_int_equal(s.nslides, 2);
-    assert_int_equal(s.slide_us[1], 28 * DAY_US);
+    assert_int_equal(s.nslides, 3);
+    assert_int_equal(s.slide_us[2], 28 * DAY_US);
     assert_int_equal(s.grid.nfences, 2);
     assert_string_equal(s.grid.fences[1], "stock");
     assert_int_equal(s.grid.nshares, 2);
@@ -121,7 +121,7 @@ static void what_is_written_reads_back_the_same(void **state)
         "pledges.alignment.budget_device_s=123456789012.75",
         "fleet.mtbf_s=999y",
         "grid.shares=(1, 0, \"1/999\")",
-        "definitions.slide_s=[]",
+        "definitions.slide_s=(86400, \"1w\", \"2w\")",
     };
     struct rf_scenario s, again;
     struct rf_error err;
@@ -246,8 +246,14 @@ static const struct {
     {"grid.orders=[\"lifo\"]", "key 'grid.orders': expected an array of some of: fcfs easy"},
     {"grid.shares=(\"5%\", 2)", "key 'grid.shares': expected a share from 0 to 1"},
     {"grid.shares=\"5%\"", "key 'grid.shares': expected an array of at most 64 values"},
+    {"pledges=({account=\"a\";share=\"1%\";window_s=1;},{account=\"a.b\";share=\"1%\";"
+     "window_s=1;})",
+     "key 'pledges.[1].account': expected accounts that do not lie in one another"},
     {"definitions.slide_s=[\"1x\"]", "key 'definitions.slide_s': expected a number of seconds"},
-    {"definitions.slide_s=[1,2,3,4,5]", "expected an array of at most 4 values"},
+    {"definitions.slide_s=[1,2,3,4,5]", "expected an array of at most 3 values"},
+    {"definitions.slide_s=[]", "key 'definitions.slide_s': expected 3 lengths, got 0"},
+    {"definitions.slide_s=[\"1d\",\"2d\",\"36h\"]",
+     "expected whole numbers of definitions.step_s = 86400 seconds, got 129600"},
 };
 
 static void every_mistake_is_named_with_its_key(void **state)
