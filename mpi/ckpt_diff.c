@@ -57,6 +57,7 @@ static void enter(struct rf_diff_tensor *row, const struct rf_manifest_tensor *a
     for (int s = 0; s < 2; s++)
         if (sides[s] != NULL) {
             row->ndims[s] = sides[s]->ndims;
+            row->stored[s] = sides[s]->stored;
             memcpy(row->shape[s], sides[s]->shape, sizeof row->shape[s]);
         }
     if (b == NULL)
@@ -65,6 +66,8 @@ static void enter(struct rf_diff_tensor *row, const struct rf_manifest_tensor *a
         row->kind = RF_DIFF_ONLY_B;
     else if (a->ndims != b->ndims || memcmp(a->shape, b->shape, sizeof a->shape) != 0)
         row->kind = RF_DIFF_SHAPE;
+    else if (a->stored != b->stored)
+        row->kind = RF_DIFF_TYPE;
     else if (!rf_digest_equal(&a->digest, &b->digest))
         row->kind = RF_DIFF_VALUES;
 }

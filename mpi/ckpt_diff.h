@@ -8,15 +8,18 @@
 
 #include <stdint.h>
 
+#include "base/tensor.h"
 #include "base/watch.h"
 #include "ckpt/manifest.h"
 #include "mpi/group.h"
 
+/* TYPE: kept in fp32 here and in bf16 there; the values are not compared. */
 enum rf_diff_kind {
     RF_DIFF_SAME,
     RF_DIFF_ONLY_A,
     RF_DIFF_ONLY_B,
     RF_DIFF_SHAPE,
+    RF_DIFF_TYPE,
     RF_DIFF_VALUES
 };
 
@@ -25,6 +28,7 @@ struct rf_diff_tensor {
     enum rf_diff_kind kind;
     int ndims[2]; /* in A and in B; 0 where it is not there */
     int64_t shape[2][2];
+    enum rf_stored stored[2];
     /* Of RF_DIFF_VALUES: */
     int64_t differing, elements;
     double max_abs; /* largest |a - b|; infinite where only one of them is a number */

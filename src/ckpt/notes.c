@@ -14,6 +14,7 @@ static const struct {
     {"ringfence.step", offsetof(struct rf_ckpt_info, step), 0},
     {"ringfence.tokens", offsetof(struct rf_ckpt_info, tokens), 0},
     {"ringfence.flops", offsetof(struct rf_ckpt_info, flops), 0},
+    {"ringfence.data_position", offsetof(struct rf_ckpt_info, data_position), 0},
     {"ringfence.seed", offsetof(struct rf_ckpt_info, seed), 0},
     {"ringfence.job", offsetof(struct rf_ckpt_info, job),
      sizeof(((struct rf_ckpt_info *)0)->job)},
@@ -89,7 +90,7 @@ enum rf_status rf_notes_read(struct rf_ckpt_info *info, int *own,
             return rf_fail(err, RF_ERR_INPUT, "'%s': its metadata has no usable '%s': '%.60s'",
                            path, fields[i].key, text);
     }
-    if (info->step < 0 || info->tokens < 0 || info->flops < 0)
+    if (info->step < 0 || info->tokens < 0 || info->flops < 0 || info->data_position < 0)
         return rf_fail(err, RF_ERR_INPUT, "'%s': its metadata counts below zero", path);
     return RF_OK;
 }

@@ -69,6 +69,11 @@ static void print_row(const struct rf_diff_tensor *row)
     case RF_DIFF_SHAPE:
         printf("%-36s %14s  is %s in B\n", row->name, a, b);
         break;
+    case RF_DIFF_TYPE:
+        printf("%-36s %14s  %s in A, %s in B\n", row->name, a,
+               row->stored[0] == RF_STORED_BF16 ? "bf16" : "fp32",
+               row->stored[1] == RF_STORED_BF16 ? "bf16" : "fp32");
+        break;
     case RF_DIFF_VALUES:
         printf("%-36s %14s %14lld %12.6g %12.6g\n", row->name, a, (long long)row->differing,
                row->max_abs, row->max_rel);

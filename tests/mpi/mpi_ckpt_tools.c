@@ -14,6 +14,7 @@
 #include "mpi/ckpt_diff.h"
 #include "mpi/ckpt_export.h"
 #include "mpi/ckpt_import.h"
+#include "mpi/ckpt_table.h"
 #include "mpi/ckpt_verify.h"
 
 enum { MOST = 80, COLUMNS = 520 };
@@ -172,24 +173,26 @@ static struct rf_digest digest_of_file(const char *path)
     return digest;
 }
 
-/* One bit of the first tensor's values, by rank 0. */
-static void damage(const struct rf_group *group, const char *path, long add_bytes)
+/* One bit of wte.weight's values, by rank 0. */
+static void damage(const struct rf_group *group, const char *path, int64_t byte_number)
 {
-    unsigned char entry[8];
-    long offset = 0;
+    struct rf_ckpt_contents contents;
+    struct rf_error err;
     FILE *file;
-    int byte;
+    long offset = 0;
+    int byte = 0;
 
     MPI_Barrier(group->comm);
     if (group->rank == 0) {
+        CHECK(rf_ckpt_contents_read(&contents, path, &err) == RF_OK);
+        for (int i = 0; i < contents.manifest->ntensors; i++)
+            if (strcmp(contents.manifest->tensors[i].name, "wte.weight") == 0)
+                offset = (long)contents.offsets[i] + (long)byte_number;
+        rf_ckpt_contents_clear(&contents);
         file = fopen(path, "r+b");
-        CHECK(file != NULL && fseek(file, 64, SEEK_SET) == 0 && fread(entry, 1, 8, file) == 8);
-        for (int i = 7; i >= 0; i--)
-            offset = offset << 8 | entry[i];
-        offset += add_bytes;
-        CHECK(fseek(file, offset, SEEK_SET) == 0 && (byte = fgetc(file)) != EOF &&
-              fseek(file, offset, SEEK_SET) == 0 && fputc(byte ^ 4, file) != EOF &&
-              fclose(file) == 0);
+        CHECK(file != NULL && offset > 0 && fseek(file, offset, SEEK_SET) == 0 &&
+              (byte = fgetc(file)) != EOF && fseek(file, offset, SEEK_SET) == 0 &&
+              fputc(byte ^ 4, file) != EOF && fclose(file) == 0);
     }
     MPI_Barrier(group->comm);
 }
@@ -283,7 +286,7 @@ static void damage_is_named_the_same_on_any_rank_count(const struct rf_group *wo
     drop(&model);
     CHECK(rf_ckpt_verify(world, path, NULL, &verified, &err) == RF_OK);
     CHECK(rf_digest_equal(&content, &verified));
-    damage(world, path, 1800L * COLUMNS * 4); /* the last granule of the first tensor */
+    damage(world, path, INT64_C(1800) * COLUMNS * 4); /* the last granule of the first tensor */
     CHECK(rf_ckpt_verify(world, path, NULL, &verified, &err) == RF_NO);
     CHECK(strstr(err.text, "tensor 'wte.weight', rows 1512 to 1800") != NULL);
     damage(world, path, 0); /* and the first */
@@ -537,6 +540,48 @@ static void what_is_no_model_of_ours_is_refused(const struct rf_group *world)
     CHECK(!rf_file_exists(dir));
 }
 
+/* Moments that are kept in bf16 come out as the fp32 values they stand for. */
+static void what_is_kept_in_bf16_is_read_exactly(const struct rf_group *world)
+{
+    const struct rf_export_options all = {.all = 1};
+    const struct rf_import_options none = {.version = "0"};
+    struct model model;
+    struct rf_diff diff;
+    struct rf_digest content, verified;
+    struct rf_exported exported;
+    struct rf_imported imported;
+    char narrow[RF_PATH_BYTES], wide[RF_PATH_BYTES], out[RF_PATH_BYTES], dir[RF_PATH_BYTES];
+    struct rf_error err = {0};
+    int nparams;
+
+    make_gpt2(&model, world, 7);
+    nparams = model.n;
+    add_moments(&model, world, 7);
+    for (int i = nparams; i < model.n; i++) { /* values that bf16 holds exactly */
+        struct rf_tensor *t = &model.tensors[i];
+
+        for (int64_t k = 0; k < t->extent[0] * t->extent[1]; k++)
+            t->data[k] = (float)((t->offset[0] + k) % 200) - 100.0f;
+    }
+    save(world, &model, "wide", 1, gpt2_text, wide, &content);
+    for (int i = nparams; i < model.n; i++)
+        model.tensors[i].stored = RF_STORED_BF16;
+    save(world, &model, "narrow", 1, gpt2_text, narrow, &content);
+    drop(&model);
+    CHECK(rf_ckpt_verify(world, narrow, NULL, &verified, &err) == RF_OK);
+    CHECK(rf_digest_equal(&content, &verified));
+    CHECK(rf_ckpt_diff(world, wide, narrow, NULL, &diff, &err) == RF_OK);
+    CHECK(diff.differing == 40 && row_of(&diff, "v/wte.weight")->kind == RF_DIFF_TYPE);
+    rf_diff_clear(&diff);
+    at(out, "narrow.safetensors");
+    at(dir, "narrow-back");
+    CHECK(rf_ckpt_export(world, narrow, out, &all, NULL, &exported, &err) == RF_OK);
+    CHECK(rf_ckpt_import(world, out, dir, &none, NULL, &imported, &err) == RF_OK);
+    CHECK(rf_ckpt_diff(world, wide, imported.path, NULL, &diff, &err) == RF_OK);
+    CHECK(diff.differing == 0);
+    rf_diff_clear(&diff);
+}
+
 static void a_damaged_checkpoint_is_not_exported(const struct rf_group *world)
 {
     const struct rf_export_options plain = {0};
@@ -588,6 +633,7 @@ int main(int argc, char **argv)
     the_bytes_do_not_depend_on_the_ranks(&world);
     a_strangers_model_is_turned_and_split(&world);
     what_is_no_model_of_ours_is_refused(&world);
+    what_is_kept_in_bf16_is_read_exactly(&world);
     a_damaged_checkpoint_is_not_exported(&world);
 
     MPI_Barrier(world.comm);
