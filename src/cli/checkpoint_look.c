@@ -13,35 +13,6 @@
 #include "mpi/ckpt.h"
 #include "mpi/ckpt_verify.h"
 
-static enum rf_status list_one(const char *dir, json_t *rows, int json, int *printed,
-                               struct rf_error *err)
-{
-    struct rf_store_entry *entries = NULL;
-    int n = 0;
-    enum rf_status st = rf_store_list(dir, &entries, &n, err);
-
-    for (int i = 0; st == RF_OK && i < n; i++) {
-        const struct rf_store_entry *entry = &entries[i];
-        char path[RF_PATH_BYTES];
-
-        st = rf_store_path(path, dir, entry->step, err);
-        if (st != RF_OK)
-            break;
-        if (json)
-            json_array_append_new(rows, json_pack("{s:s, s:I, s:I, s:b}", "path", path, "step",
-                                                  (json_int_t)entry->step, "bytes",
-                                                  (json_int_t)entry->size_bytes, "complete",
-                                                  entry->complete));
-        else if ((*printed)++ == 0)
-            printf("%10s %14s  %-8s  %s\n", "step", "bytes", "complete", "file");
-        if (!json)
-            printf("%10lld %14lld  %-8s  %s\n", (long long)entry->step,
-                   (long long)entry->size_bytes, entry->complete ? "yes" : "no", path);
-    }
-    free(entries);
-    return st;
-}
-
 static int by_name(const void *a, const void *b)
 {
     const struct dirent *const *x = a, *const *y = b;
@@ -56,39 +27,80 @@ static int is_directory(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* The directory itself, then its directories: checkpoints/RUN holds one per job. */
+enum rf_status rf_checkpoint_visit(const char *dir,
+                                   enum rf_status (*visit)(const char *dir, void *to,
+                                                           struct rf_error *err),
+                                   void *to, struct rf_error *err)
+{
+    struct dirent **items = NULL;
+    int n = scandir(dir, &items, NULL, NULL);
+    enum rf_status st;
+
+    if (n < 0)
+        return rf_fail(err, RF_ERR_INPUT, "cannot read directory '%s': %s", dir,
+                       strerror(errno));
+    if (n > 0)
+        qsort(items, (size_t)n, sizeof *items, by_name);
+    st = visit(dir, to, err);
+    for (int k = 0; k < n; k++) {
+        char inner[RF_PATH_BYTES];
+
+        if (st == RF_OK && items[k]->d_name[0] != '.' &&
+            rf_file_join(inner, dir, items[k]->d_name, NULL) == RF_OK && is_directory(inner))
+            st = visit(inner, to, err);
+        free(items[k]);
+    }
+    free(items);
+    return st;
+}
+
+/* What ls collects. */
+struct listing {
+    json_t *rows; /* NULL: a table for people */
+    int printed;
+};
+
+static enum rf_status list_one(const char *dir, void *to, struct rf_error *err)
+{
+    struct listing *listing = to;
+    struct rf_store_entry *entries = NULL;
+    int n = 0;
+    enum rf_status st = rf_store_list(dir, &entries, &n, err);
+
+    for (int i = 0; st == RF_OK && i < n; i++) {
+        const struct rf_store_entry *entry = &entries[i];
+        char path[RF_PATH_BYTES];
+
+        st = rf_store_path(path, dir, entry->step, err);
+        if (st != RF_OK)
+            break;
+        if (listing->rows != NULL)
+            json_array_append_new(
+                listing->rows,
+                json_pack("{s:s, s:I, s:I, s:b}", "path", path, "step", (json_int_t)entry->step,
+                          "bytes", (json_int_t)entry->size_bytes, "complete", entry->complete));
+        else if (listing->printed++ == 0)
+            printf("%10s %14s  %-8s  %s\n", "step", "bytes", "complete", "file");
+        if (listing->rows == NULL)
+            printf("%10lld %14lld  %-8s  %s\n", (long long)entry->step,
+                   (long long)entry->size_bytes, entry->complete ? "yes" : "no", path);
+    }
+    free(entries);
+    return st;
+}
+
 enum rf_status rf_checkpoint_ls(const struct rf_checkpoint_call *call, struct rf_error *err)
 {
-    json_t *rows = json_array();
-    int printed = 0;
+    struct listing listing = {.rows = call->json ? json_array() : NULL};
     enum rf_status st = RF_OK;
 
-    for (int i = 0; st == RF_OK && i < call->npaths; i++) {
-        struct dirent **items = NULL;
-        int n = scandir(call->paths[i], &items, NULL, NULL);
-
-        if (n < 0)
-            st = rf_fail(err, RF_ERR_INPUT, "cannot read directory '%s': %s", call->paths[i],
-                         strerror(errno));
-        else if (n > 0)
-            qsort(items, (size_t)n, sizeof *items, by_name);
-        if (st == RF_OK)
-            st = list_one(call->paths[i], rows, call->json, &printed, err);
-        for (int k = 0; k < n; k++) {
-            char inner[RF_PATH_BYTES];
-
-            if (st == RF_OK && items[k]->d_name[0] != '.' &&
-                rf_file_join(inner, call->paths[i], items[k]->d_name, NULL) == RF_OK &&
-                is_directory(inner))
-                st = list_one(inner, rows, call->json, &printed, err);
-            free(items[k]);
-        }
-        free(items);
-    }
+    for (int i = 0; st == RF_OK && i < call->npaths; i++)
+        st = rf_checkpoint_visit(call->paths[i], list_one, &listing, err);
     if (st == RF_OK && call->json)
-        return rf_checkpoint_print(call, json_pack("{s:o}", "checkpoints", rows), "ls", err);
-    json_decref(rows);
-    if (st == RF_OK && !printed)
+        return rf_checkpoint_print(call, json_pack("{s:o}", "checkpoints", listing.rows), "ls",
+                                   err);
+    json_decref(listing.rows);
+    if (st == RF_OK && !listing.printed)
         fprintf(stderr, "no checkpoints here\n");
     return st;
 }

@@ -27,6 +27,7 @@ struct rf_checkpoint_call {
 
 enum rf_status rf_checkpoint_ls(const struct rf_checkpoint_call *call, struct rf_error *err);
 enum rf_status rf_checkpoint_show(const struct rf_checkpoint_call *call, struct rf_error *err);
+enum rf_status rf_checkpoint_prune(const struct rf_checkpoint_call *call, struct rf_error *err);
 enum rf_status rf_checkpoint_verify(const struct rf_checkpoint_call *call,
                                     struct rf_error *err);
 enum rf_status rf_checkpoint_diff(const struct rf_checkpoint_call *call, struct rf_error *err);
@@ -38,6 +39,13 @@ enum rf_status rf_checkpoint_import(const struct rf_checkpoint_call *call,
 /* One document on stdout, with what every document has; takes doc over. */
 enum rf_status rf_checkpoint_print(const struct rf_checkpoint_call *call, json_t *doc,
                                    const char *action, struct rf_error *err);
+
+/* Calls visit for the directory itself, then for each one in it, by name: checkpoints/RUN holds
+ * one per job. Links to directories count, what begins with a dot does not. */
+enum rf_status rf_checkpoint_visit(const char *dir,
+                                   enum rf_status (*visit)(const char *dir, void *to,
+                                                           struct rf_error *err),
+                                   void *to, struct rf_error *err);
 
 /* "64x64" or "64". */
 enum { RF_SHAPE_TEXT = 48 };

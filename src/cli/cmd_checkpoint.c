@@ -18,6 +18,8 @@ static const struct verb {
 } verbs[] = {
     {"ls", rf_checkpoint_ls, 1, 1, -1, "directories", ""},
     {"show", rf_checkpoint_show, 1, 1, 1, "one file", ""},
+    {"prune", rf_checkpoint_prune, 1, 1, -1, "directories",
+     " --keep-last --keep-every --dry-run "},
     {"verify", rf_checkpoint_verify, 0, 1, -1, "files", ""},
     {"diff", rf_checkpoint_diff, 0, 2, 2, "two files", ""},
     {"export", rf_checkpoint_export, 0, 2, 2, "a checkpoint and a name for the new file",
@@ -130,11 +132,24 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
          .min = 1,
          .max = 65536,
          .help = "import: attention heads, where the file does not say"},
+        {.name = "keep-last",
+         .value = "K",
+         .integer = &call.keep_last,
+         .min = 1,
+         .max = 1e9,
+         .help = "prune: the newest K complete ones stay (default 1)"},
+        {.name = "keep-every",
+         .value = "N",
+         .integer = &call.keep_every,
+         .min = 1,
+         .max = 1e15,
+         .help = "prune: so do those whose step is a multiple of N"},
+        {.name = "dry-run", .flag = &call.dry_run, .help = "prune: only say what would go"},
         {0}};
     const struct rf_command_line line = {
         .usage = "checkpoint ls DIR...\ncheckpoint show FILE\ncheckpoint verify FILE...\n"
                  "checkpoint diff A B\ncheckpoint export FILE OUT.safetensors\n"
-                 "checkpoint import IN.safetensors DIR",
+                 "checkpoint import IN.safetensors DIR\ncheckpoint prune DIR...",
         .about =
             "Looks into checkpoints, and carries them to and from other programs. 'ls' lists "
             "those of a directory and of the directories in it (a run has one for each job), "
@@ -144,7 +159,10 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
             "tensors that differ and by how much; exit code 0 when all are the same, 1 when "
             "not. 'export' writes a safetensors file with Hugging Face's names and layout, "
             "without the optimiser's state unless --all is given; 'import' makes a checkpoint "
-            "from one, GPT-2's or Llama's. Under mpirun, verify, diff, export and import share "
+            "from one, GPT-2's or Llama's. 'prune' removes checkpoints of a directory and of "
+            "the "
+            "directories in it by --keep-last and --keep-every, never the newest complete one. "
+            "Under mpirun, verify, diff, export and import share "
             "the work over the ranks; the result is the same.",
         .options = table,
         .min = 2,
@@ -160,6 +178,6 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
 
 const struct rf_command rf_command_checkpoint = {
     .name = "checkpoint",
-    .summary = "list, show, verify, compare, export and import checkpoints",
+    .summary = "list, show, verify, compare, prune, export and import checkpoints",
     .serial = 0,
     .run = checkpoint};

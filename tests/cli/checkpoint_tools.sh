@@ -99,6 +99,35 @@ done
 cmp -s damaged.1 damaged.3 || fail "verify says something else on 3 ranks"
 [ ! -e x.safetensors ] && [ ! -e x ] || fail "a refusal has left something"
 
+# prune: the last K and every N-th, never the newest complete one, never what is not ours
+mkdir -p run/job run/other
+for step in 10 20 30 40 50 60; do
+    cp "$golden" run/job/step-000000$step.h5
+done
+head -c 9000 "$golden" >run/job/step-00000070.h5 # cut short: not complete
+ln -s step-00000030.h5 run/job/latest           # of a run that went on from there
+touch run/job/step-00000080.tmp run/job/step-9.h5 run/job/notes.txt run/job/step-00000010.h5.bak
+cp "$golden" run/other/step-00000005.h5
+find run | sort >before
+expect 2 "$rf_bin" checkpoint prune run
+said_once "needs --keep-last or --keep-every" err
+expect 2 "$rf_bin" checkpoint prune --keep-last 0 run
+expect 0 "$rf_bin" checkpoint prune --dry-run --keep-last 2 --keep-every 20 run
+said_once "would remove run/job/step-00000010.h5" out
+said_once "1 would go, 11753 bytes; 7 would stay" out
+find run | sort | cmp -s before - || fail "a dry run has removed something"
+expect 0 "$rf_bin" checkpoint prune --keep-last 2 --keep-every 20 run
+find run | sort | diff before - >gone
+[ "$(grep -c '^[<>]' gone)" = 1 ] && grep -q '^< run/job/step-00000010.h5$' gone ||
+    fail "not what should go: $(cat gone)"
+expect 0 "$rf_bin" checkpoint prune --keep-last 1 run
+said_once "3 removed" out
+[ "$(cd run/job && ls | tr '\n' ' ')" = "latest notes.txt step-00000010.h5.bak step-00000030.h5 \
+step-00000060.h5 step-00000070.h5 step-00000080.tmp step-9.h5 " ] ||
+    fail "not what should stay: $(ls run/job)"
+[ -e run/other/step-00000005.h5 ] || fail "the only checkpoint of another job is gone"
+expect 2 "$rf_bin" checkpoint prune --keep-last 1 run/nowhere
+
 # JSON
 if have_python; then
     expect 1 "$rf_bin" checkpoint diff --json "$two" weights/step-00000002.h5
@@ -111,6 +140,9 @@ if have_python; then
     [ "$(json out 'd["names"], d["dtype"], d["tensors"], d["left_out"]')" = "('gpt2', 'f32', 28, 72)" ] ||
         fail "export --json"
     [ "$(json out 'd["bytes"]')" = "$(wc -c <j.safetensors)" ] || fail "export --json: bytes"
+    expect 0 "$rf_bin" checkpoint prune --json --dry-run --keep-every 60 run
+    [ "$(json out 'd["dry_run"], len(d["removed"]), sorted(x["step"] for x in d["kept"])')" = \
+        "(True, 0, [5, 30, 60, 70])" ] || fail "prune --json"
     expect 0 ranks 2 checkpoint import --json j.safetensors j
     [ "$(json out 'd["model"]')" = "$("$rf_bin" checkpoint show j/step-00000002.h5 |
         sed -n 's/^model *//p')" ] || fail "import --json"
