@@ -93,7 +93,8 @@ enum rf_status rf_sink_malformed(struct rf_trace_sink *sink, int64_t line, const
 
 enum rf_status rf_sink_refuse(struct rf_trace_sink *sink, int64_t line, const char *what)
 {
-    return rf_fail(sink->err, RF_ERR_INPUT, "%s:%lld: %s", sink->name, (long long)line, what);
+    return rf_fail(sink->err, RF_ERR_INPUT, "%s:%lld: %s", sink->name,
+                   (long long)(line > 0 ? line : 1), what);
 }
 
 /* Makes *array hold room elements of one size. */
