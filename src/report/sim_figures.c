@@ -46,18 +46,51 @@ static int promised_of(const struct rf_curves *curves, int column, const char *a
            (of[length] == '\0' || of[length] == '#');
 }
 
-static void add_shares(struct rf_text *script, const struct rf_curves *curves, double unit_s,
-                       const double *part, const char *name)
+/* From step `first` on. Returns the largest share. */
+static double add_shares(struct rf_text *script, const struct rf_curves *curves, double unit_s,
+                         const double *part, int first, const char *name)
 {
     const double *up = rf_curves_find(curves, "up");
+    double most = 0;
 
     rf_text_addf(script, "$%s << EOD\n", name);
-    for (int k = 0; k < curves->n; k++)
-        if (up[k] > 0)
-            rf_text_addf(script, "%.7g %.5g\n%.7g %.5g\n", curves->t_s[k] / unit_s,
-                         100 * part[k] / up[k], curves->t_s[k + 1] / unit_s,
-                         100 * part[k] / up[k]);
+    for (int k = first; k < curves->n; k++)
+        if (up[k] > 0) {
+            double share = 100 * part[k] / up[k];
+
+            rf_text_addf(script, "%.7g %.5g\n%.7g %.5g\n", curves->t_s[k] / unit_s, share,
+                         curves->t_s[k + 1] / unit_s, share);
+            most = fmax(most, share);
+        }
     rf_text_add(script, "EOD\n");
+    return most;
+}
+
+/* A pledge begins in the first step in which it promised something. */
+static int first_of(const struct rf_curves *curves, const double *values)
+{
+    int k = 0;
+
+    while (k < curves->n && !(values[k] > 0))
+        k++;
+    return k;
+}
+
+/* The colour of the account, or of one below it, where accounts are stacked. */
+static const char *colour_of(const struct rf_curves *curves, const char *account)
+{
+    size_t length = strlen(account);
+    int i = 0;
+
+    for (int c = 0; c < curves->ncolumns; c++) {
+        const char *of = rf_curves_of(curves, c, "used");
+
+        if (of != NULL && strncmp(of, account, length) == 0 &&
+            (of[length] == '\0' || of[length] == '.'))
+            return rf_plot_colour(i);
+        i += of != NULL;
+    }
+    return rf_plot_colour(0);
 }
 
 static void add_share_so_far(struct rf_text *script, const struct rf_curves *curves,
@@ -112,7 +145,8 @@ enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t 
     char name[RF_CURVES_NAME_BYTES];
     struct rf_text script = {0};
     const double *part;
-    double unit_s;
+    const char *colour = colour_of(curves, account);
+    double unit_s, most;
     int lines = 0;
 
     *svg = NULL;
@@ -122,25 +156,28 @@ enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t 
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     unit_s = add_time_axis(&script, curves->t_s[curves->n]);
-    add_shares(&script, curves, unit_s, part, "now");
+    most = add_shares(&script, curves, unit_s, part, 0, "now");
     add_share_so_far(&script, curves, unit_s, part);
-    for (int c = 0; c < curves->ncolumns; c++)
-        if (promised_of(curves, c, account)) {
-            snprintf(name, sizeof name, "line%d", lines++);
-            add_shares(&script, curves, unit_s,
-                       curves->values + (size_t)c * (size_t)curves->n, name);
-        }
+    for (int c = 0; c < curves->ncolumns; c++) {
+        const double *values = curves->values + (size_t)c * (size_t)curves->n;
+        int first = first_of(curves, values);
+
+        if (!promised_of(curves, c, account) || first == curves->n)
+            continue;
+        snprintf(name, sizeof name, "line%d", lines++);
+        most = fmax(most, add_shares(&script, curves, unit_s, values, first, name));
+    }
     add_windows(&script, rf_json_list(pledge, "windows"), unit_s);
     rf_text_addf(&script,
-                 "set yrange [0:105<*]\nset ylabel '%% of the fleet'\nset style fill noborder\n"
+                 "set yrange [0:%.4g]\nset ylabel '%% of the fleet'\nset style fill noborder\n"
                  "plot $now using 1:2 with filledcurves y=0 fc rgb '%s' fs transparent solid "
                  "0.45 title 'held', $sofar using 1:2 with lines lw 2.5 lc rgb '%s' title "
                  "'held so far'",
-                 rf_plot_colour(0), rf_plot_colour(0));
+                 fmin(105, fmax(1, 1.15 * most)), colour, colour);
     for (int i = 0; i < lines; i++)
         rf_text_addf(&script, ", $line%d using 1:2 with lines lw 2 dt %d lc rgb '%s' title '%s'",
-                     i, i == 0 ? 2 : 4, i == 0 ? RF_PLOT_INK : rf_plot_colour(i),
-                     i == 0 ? "promised" : "as changed");
+                     i, i == 0 ? 2 : 4, i == 0 ? RF_PLOT_INK : RED,
+                     i == 0 ? "promised" : i == 1 ? "as changed" : "as changed again");
     rf_text_add(&script, "\n");
     return finish(&script, "Share of the fleet held by the pledged account, and the pledge",
                   svg, err);
@@ -371,7 +408,7 @@ enum rf_status rf_sim_figure_utilization(const struct rf_curves *curves, char **
         return RF_OK;
     rf_plot_start(&script, LOW);
     unit_s = add_time_axis(&script, curves->t_s[curves->n]);
-    add_shares(&script, curves, unit_s, used, "now");
+    add_shares(&script, curves, unit_s, used, 0, "now");
     add_share_so_far(&script, curves, unit_s, used);
     rf_text_addf(&script,
                  "set yrange [0:105]\nset ylabel '%% in use'\nset style fill noborder\n"

@@ -116,12 +116,12 @@ static void add_numbers(struct rf_text *page, const struct rf_sim_page *in, cons
 
 /* ---- pledges ---- */
 
-static void add_promise(struct rf_text *page, const json_t *pledge)
+static void add_promise(struct rf_text *page, const json_t *pledge, int first)
 {
     int secured = strcmp(rf_json_text(pledge, "basis"), "secured") == 0;
     char window[RF_DURATION_BYTES];
 
-    rf_text_add(page, "<p>Promised to <strong>");
+    rf_text_add(page, first ? "<p>Promised to <strong>" : "<p>Changed later for <strong>");
     rf_text_add_html(page, rf_json_text(pledge, "account"));
     rf_text_addf(page, "</strong>: %.4g %% of %s in every window of %s.",
                  100 * rf_json_number(pledge, "share"),
@@ -200,7 +200,7 @@ static enum rf_status add_pledge(struct rf_text *page, struct rf_sim_page *in,
         st = rf_sim_figure_pace(pace, &line, err);
     if (st == RF_OK && first)
         st = rf_sim_figure_arrears(pace, &arrears, err);
-    add_promise(page, pledge);
+    add_promise(page, pledge, first);
     add_figure(page, in, share,
                "Share of the fleet that the account held, as means over steps and since the "
                "start, against the pledge. Green windows are kept, red ones broken, yellow ones "

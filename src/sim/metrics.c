@@ -31,6 +31,11 @@ void rf_sum_add_product(struct rf_sum *sum, int64_t a, int64_t b)
     add_parts(sum, a1 * b1, 0);
 }
 
+void rf_sum_merge(struct rf_sum *sum, const struct rf_sum *other)
+{
+    add_parts(sum, other->high, other->low);
+}
+
 double rf_sum_value(const struct rf_sum *sum)
 {
     return ldexp((double)sum->high, 64) + (double)sum->low;

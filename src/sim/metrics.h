@@ -15,6 +15,7 @@ struct rf_sum {
 
 void rf_sum_add(struct rf_sum *sum, int64_t x);
 void rf_sum_add_product(struct rf_sum *sum, int64_t a, int64_t b);
+void rf_sum_merge(struct rf_sum *sum, const struct rf_sum *other);
 double rf_sum_value(const struct rf_sum *sum);
 /* sum / n, the quotient exact before it is rounded to a double; NAN when n is 0. */
 double rf_sum_mean(const struct rf_sum *sum, int64_t n);
