@@ -10,23 +10,67 @@
 #include "base/file.h"
 #include "base/tensor.h"
 #include "ckpt/manifest.h"
+#include "ckpt/store.h"
 #include "mpi/group.h"
 
-/* Collective. Writes tensors and info to dir (made when missing) as the
- * checkpoint of info->step; then removes all but the newest `keep` (0: all stay).
- * On success path gets the file's name and *content the digest over all
- * tensors and their names, equal for equal values whatever the layout. A
- * failure on any rank leaves earlier checkpoints as they were. */
+/* ---- saving ------------------------------------------------------------------------------- */
+
+struct rf_ckpt_options {
+    struct rf_store_keep keep; /* what stays after a save; zeroed: everything */
+    int background;            /* the save goes on while the caller trains; costs a copy */
+    const char *config_text;   /* the run's configuration, to be kept in the file, or NULL */
+    int cached;                /* through the page cache; 0: past it where possible */
+    int by_hdf5;               /* values through parallel HDF5 itself: the reference, slower */
+};
+
+struct rf_ckpt_saver;
+
+/* Collective on group, which outlives the saver; dir, names and shapes are equal everywhere.
+ * Tensors are borrowed with their data: their values are read at each save. The caller ends
+ * *saver with rf_ckpt_saver_destroy(). In the background mode the saver has room for a copy of
+ * what this rank writes, at most its share of the state and one run; else for 64 MiB. */
+enum rf_status rf_ckpt_saver_create(struct rf_ckpt_saver **saver, const struct rf_group *group,
+                                    const char *dir, const struct rf_ckpt_options *options,
+                                    const struct rf_tensor *tensors, int ntensors,
+                                    struct rf_error *err);
+/* Local: leaves a save that was not waited for unfinished, as a crash would. */
+void rf_ckpt_saver_destroy(struct rf_ckpt_saver *saver);
+
+/* Collective, and no save may be under way: starts the checkpoint of info->step. When it returns, the
+ * tensors may change. After a failure nothing is under way, and earlier checkpoints are
+ * as they were. */
+enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
+                                   struct rf_error *err);
+
+/* A checkpoint that readers see. */
+struct rf_ckpt_saved {
+    int committed; /* 0: nothing new */
+    int64_t step;
+    char path[RF_PATH_BYTES];
+    struct rf_digest content; /* over all tensors and their names, whatever the layout */
+};
+
+/* Local, the same everywhere. */
+int rf_ckpt_saver_busy(const struct rf_ckpt_saver *saver);
+/* Collective: what has become of the save? With wait it comes back when that is known, else
+ * at once. A failure is reported once, on every rank, and leaves earlier checkpoints as they
+ * were; nothing is under way then. */
+enum rf_status rf_ckpt_saver_poll(struct rf_ckpt_saver *saver, int wait,
+                                  struct rf_ckpt_saved *saved, struct rf_error *err);
+
+/* Collective: all of it in one call, without background; keeps the newest `keep` (0: all). */
 enum rf_status rf_ckpt_save(const struct rf_group *group, const char *dir,
                             const struct rf_ckpt_info *info, const struct rf_tensor *tensors,
                             int ntensors, int keep, char path[RF_PATH_BYTES],
                             struct rf_digest *content, struct rf_error *err);
 
-/* Collective. Fills the data of the given tensors from the file, each rank
- * its own slice; with nparams < ntensors only the first nparams are read when
- * the rest is not wanted. A tensor that is missing, or of another shape, is
- * RF_ERR_INPUT ("checkpoint from another model") and names both shapes. Digests
- * are checked before a value is used; nothing is changed on failure. */
+/* ---- loading ------------------------------------------------------------------------------ */
+
+/* Collective. Fills the data of the given tensors from the file, each rank its own slice; other
+ * tensors of the file are left alone. A tensor that is missing, or of another shape, is
+ * RF_ERR_INPUT ("checkpoint from another model") and names both shapes; nothing is changed
+ * then. Digests are checked before a value is handed on; when one does not fit, on any rank, every rank
+ * gets RF_ERR_INPUT, info is unchanged, and the tensors are part old, part new: not to be used. */
 enum rf_status rf_ckpt_load(const struct rf_group *group, const char *path,
                             struct rf_ckpt_info *info, const struct rf_tensor *tensors,
                             int ntensors, struct rf_error *err);

@@ -15,23 +15,27 @@ enum { RF_CKPT_OBJECT = RF_TENSOR_NAME + 16 };
 /* Where a tensor lives in the file: "m/x" is "/optimizer/m/x", "x" is "/params/x". */
 void rf_ckpt_object(char object[RF_CKPT_OBJECT], const char *tensor_name);
 
-/* Local: makes the file with everything in it except values and digests; extents[i] gets the
- * place of tensor i. */
-enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_info *info,
-                               const struct rf_tensor *tensors, int ntensors, int64_t ngranules,
-                               struct rf_extent *extents, struct rf_error *err);
+/* The kind of array that a tensor's values are. */
+enum rf_h5_type rf_ckpt_kind(enum rf_stored stored);
 
-/* Local: fills in the digests; granules in order of tensors. */
-enum rf_status rf_ckpt_put_digests(struct rf_h5 *file, const struct rf_digest *granules,
-                                   int64_t ngranules, const struct rf_manifest_tensor *tensors,
-                                   int ntensors, const struct rf_digest *content,
-                                   struct rf_error *err);
+/* Where the tables of digests lie, to be filled in once the values are there. */
+struct rf_ckpt_places {
+    uint64_t granules, tensors, content;
+};
+
+/* Local: makes the file with everything in it except values and digests; extents[i] gets the
+ * place of tensor i. config_text may be NULL. */
+enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_info *info,
+                               const char *config_text, const struct rf_tensor *tensors,
+                               int ntensors, int64_t ngranules, struct rf_extent *extents,
+                               struct rf_ckpt_places *places, struct rf_error *err);
 
 /* What is in a file, with the digest of every granule. All zero before the first use. */
 struct rf_ckpt_contents {
     struct rf_manifest *manifest; /* owned */
     struct rf_digest *granules;   /* owned, in order of tensors */
     int64_t ngranules;
+    uint64_t *offsets; /* owned, one per tensor: where its values begin in the file */
 };
 
 /* Local: checks the seal, then reads. RF_ERR_INPUT: not a checkpoint, or of a version this

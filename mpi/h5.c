@@ -68,6 +68,8 @@ static hid_t stored(enum rf_h5_type type)
         return H5T_STD_I64LE;
     case RF_H5_U8:
         return H5T_STD_U8LE;
+    case RF_H5_BF16:
+        return H5T_IEEE_F32LE; /* its upper half; see type_of() */
     case RF_H5_NAME:
         break;
     }
@@ -85,6 +87,8 @@ static hid_t in_memory(enum rf_h5_type type)
         return H5T_NATIVE_INT64;
     case RF_H5_U8:
         return H5T_NATIVE_UINT8;
+    case RF_H5_BF16:
+        return H5T_IEEE_F32LE; /* its upper half; see type_of() */
     case RF_H5_NAME:
         break;
     }
@@ -104,7 +108,17 @@ static hid_t text_type(size_t size)
 /* A type the caller closes with H5Tclose(). */
 static hid_t type_of(hid_t base, enum rf_h5_type type)
 {
-    return type == RF_H5_NAME ? text_type(RF_TENSOR_NAME) : H5Tcopy(base);
+    hid_t made;
+
+    if (type == RF_H5_NAME)
+        return text_type(RF_TENSOR_NAME);
+    made = H5Tcopy(base);
+    if (type == RF_H5_BF16) { /* sign, 8 bits of exponent as in fp32, 7 of mantissa */
+        H5Tset_fields(made, 15, 7, 8, 0, 7);
+        H5Tset_precision(made, 16);
+        H5Tset_size(made, 2);
+    }
+    return made;
 }
 
 /* File access: one file format for ever, big arrays on page borders (a direct writer needs
@@ -316,6 +330,14 @@ static enum rf_status no_attribute(struct rf_h5 *file, const char *object, const
     H5Eclear2(H5E_DEFAULT);
     return rf_fail(err, RF_ERR_INPUT, "'%s' has no usable attribute '%s' at '%s'", file->path,
                    name, object);
+}
+
+int rf_h5_has(struct rf_h5 *file, const char *object, const char *name)
+{
+    htri_t has = H5Aexists_by_name(file->file, object, name, H5P_DEFAULT);
+
+    H5Eclear2(H5E_DEFAULT);
+    return has > 0;
 }
 
 enum rf_status rf_h5_get_int(struct rf_h5 *file, const char *object, const char *name,

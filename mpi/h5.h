@@ -16,8 +16,9 @@
 struct rf_h5;
 
 /* What an array holds; RF_H5_NAME is a fixed string of RF_TENSOR_NAME bytes. All little-endian.
- */
-enum rf_h5_type { RF_H5_F32, RF_H5_F64, RF_H5_I64, RF_H5_U8, RF_H5_NAME };
+ * RF_H5_BF16 is a true floating-point type of two bytes, which HDF5 turns into others when
+ * asked to; read and written as RF_H5_BF16 it is uint16_t in memory. */
+enum rf_h5_type { RF_H5_F32, RF_H5_F64, RF_H5_I64, RF_H5_U8, RF_H5_NAME, RF_H5_BF16 };
 
 /* Local: a new file with user_block bytes (0, or a power of two from 512) left free in front.
  */
@@ -40,6 +41,7 @@ enum rf_status rf_h5_put_int(struct rf_h5 *file, const char *object, const char 
                              int64_t value, struct rf_error *err);
 enum rf_status rf_h5_put_text(struct rf_h5 *file, const char *object, const char *name,
                               const char *text, struct rf_error *err);
+int rf_h5_has(struct rf_h5 *file, const char *object, const char *name);
 /* Of another type, missing, or longer than size - 1: RF_ERR_INPUT. */
 enum rf_status rf_h5_get_int(struct rf_h5 *file, const char *object, const char *name,
                              int64_t *value, struct rf_error *err);

@@ -5,22 +5,32 @@
 #include <string.h>
 
 #include "ckpt/granule.h"
+#include "nn/bf16.h"
 
-/* One rank's rectangle of one tensor. */
+/* Granules of a run at most: long transfers are fast, and two runs fill the hash's lanes. */
+enum { RUN_GRANULES = 8 };
+
+/* One rank's rectangle of one tensor, and the lowest rank that holds the very same. */
 struct block {
     int64_t offset[2], extent[2];
+    int64_t first;
 };
+enum { BLOCK_WORDS = sizeof(struct block) / sizeof(int64_t) };
 
 struct rf_parcels {
     const struct rf_group *group;    /* borrowed */
     const struct rf_tensor *tensors; /* borrowed */
     int ntensors;
+    enum rf_parcel_way way;
     struct block *blocks; /* [size][ntensors], of every rank */
     int64_t *first;       /* [ntensors + 1] */
-    float *granule;       /* this rank's of the round */
-    float *parts;         /* this rank's parts of the round's granules, in order of owners */
-    float *mail;          /* all ranks' parts of this rank's granule, in order of ranks */
-    int *counts, *places; /* [size] each, of parts */
+    struct rf_run *runs;  /* [nruns] */
+    int64_t nruns;
+    int64_t *travelling; /* [nrounds][size], index of a run or -1 */
+    int64_t nrounds;
+    unsigned char *parts; /* this rank's parts of the round's runs, in order of owners */
+    unsigned char *mail;  /* all ranks' parts of this rank's run, in order of ranks */
+    int *counts, *places; /* [size] each, of parts, in bytes */
     int *mail_counts, *mail_places;
 };
 
@@ -29,14 +39,11 @@ static enum rf_status no_memory(struct rf_error *err)
     return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
 }
 
+/* ---- what is asked about it ------------------------------------------------------- */
+
 int64_t rf_parcels_count(const struct rf_parcels *parcels)
 {
     return parcels->first[parcels->ntensors];
-}
-
-int64_t rf_parcels_rounds(const struct rf_parcels *parcels)
-{
-    return (rf_parcels_count(parcels) + parcels->group->size - 1) / parcels->group->size;
 }
 
 int64_t rf_parcels_first(const struct rf_parcels *parcels, int tensor)
@@ -44,154 +51,314 @@ int64_t rf_parcels_first(const struct rf_parcels *parcels, int tensor)
     return parcels->first[tensor];
 }
 
-/* The granule of a round that belongs to owner; 0 when there is none. */
-static int granule_of(const struct rf_parcels *parcels, int64_t round, int owner,
-                      struct rf_granule *granule)
+const struct rf_run *rf_parcels_runs(const struct rf_parcels *parcels, int64_t *nruns)
 {
-    int64_t index = round * parcels->group->size + owner, rows;
-    int low = 0, high = parcels->ntensors;
-
-    if (index >= rf_parcels_count(parcels))
-        return 0;
-    while (high - low > 1) { /* first[low] <= index < first[high] */
-        int middle = low + (high - low) / 2;
-
-        if (parcels->first[middle] <= index)
-            low = middle;
-        else
-            high = middle;
-    }
-    rows = rf_granule_rows(parcels->tensors[low].shape);
-    granule->tensor = low;
-    granule->index = index;
-    granule->row = (index - parcels->first[low]) * rows;
-    granule->nrows = parcels->tensors[low].shape[0] - granule->row;
-    if (granule->nrows > rows)
-        granule->nrows = rows;
-    return 1;
+    *nruns = parcels->nruns;
+    return parcels->runs;
 }
 
-int rf_parcels_mine(const struct rf_parcels *parcels, int64_t round, struct rf_granule *granule)
+static size_t value_bytes(const struct rf_parcels *parcels, int tensor)
 {
-    return granule_of(parcels, round, parcels->group->rank, granule);
+    return rf_stored_bytes(parcels->tensors[tensor].stored);
 }
 
-static const struct block *block_of(const struct rf_parcels *parcels, int rank, int tensor)
+static size_t row_bytes(const struct rf_parcels *parcels, int tensor)
+{
+    return (size_t)parcels->tensors[tensor].shape[1] * value_bytes(parcels, tensor);
+}
+
+size_t rf_parcels_bytes(const struct rf_parcels *parcels, const struct rf_run *run)
+{
+    return (size_t)run->nrows * row_bytes(parcels, run->tensor);
+}
+
+size_t rf_parcels_granule_bytes(const struct rf_parcels *parcels, const struct rf_run *run)
+{
+    return (size_t)rf_granule_rows(parcels->tensors[run->tensor].shape) *
+           row_bytes(parcels, run->tensor);
+}
+
+int64_t rf_parcels_rounds(const struct rf_parcels *parcels)
+{
+    return parcels->nrounds;
+}
+
+/* The run of a round that belongs to owner, or NULL. */
+static const struct rf_run *run_of(const struct rf_parcels *parcels, int64_t round, int owner)
+{
+    int64_t index = parcels->travelling[round * parcels->group->size + owner];
+
+    return index < 0 ? NULL : &parcels->runs[index];
+}
+
+const struct rf_run *rf_parcels_mine(const struct rf_parcels *parcels, int64_t round)
+{
+    return run_of(parcels, round, parcels->group->rank);
+}
+
+/* ---- who holds what ------------------------------------------------------------------ */
+
+static struct block *block_of(const struct rf_parcels *parcels, int rank, int tensor)
 {
     return &parcels->blocks[(int64_t)rank * parcels->ntensors + tensor];
 }
 
-/* The rows of granule that rank holds, from *begin on: whole rows of its block. */
-static int64_t rows_held(const struct rf_parcels *parcels, int rank,
-                         const struct rf_granule *granule, int64_t *begin)
+static int equal_blocks(const struct block *a, const struct block *b)
 {
-    const struct block *b = block_of(parcels, rank, granule->tensor);
-    int64_t end = b->offset[0] + b->extent[0];
-
-    *begin = b->offset[0] > granule->row ? b->offset[0] : granule->row;
-    if (end > granule->row + granule->nrows)
-        end = granule->row + granule->nrows;
-    return b->extent[1] > 0 && end > *begin ? end - *begin : 0;
+    return memcmp(a->offset, b->offset, sizeof a->offset) == 0 &&
+           memcmp(a->extent, b->extent, sizeof a->extent) == 0;
 }
 
-/* Floats that travel between rank and the owner of a granule. On the way to the owner a
- * replicated tensor does not travel at all: the owner has it. */
-static int64_t floats_between(const struct rf_parcels *parcels, int rank, int owner,
-                              const struct rf_granule *granule, int to_owner)
+static int is_empty(const struct block *b)
 {
-    int64_t begin, rows;
-
-    if (to_owner && parcels->tensors[granule->tensor].replicated && rank != owner)
-        return 0;
-    rows = rows_held(parcels, rank, granule, &begin);
-    return rows * block_of(parcels, rank, granule->tensor)->extent[1];
+    return b->extent[0] == 0 || b->extent[1] == 0;
 }
 
-/* Fills counts and places for one round; the totals tell the room that is needed. */
-static void count_round(struct rf_parcels *parcels, int64_t round, int to_owner,
-                        int64_t *parts_total, int64_t *mail_total)
+/* Does the block hold these rows whole? */
+static int holds(const struct rf_parcels *parcels, const struct block *b, int tensor,
+                 int64_t row, int64_t nrows)
 {
-    const int size = parcels->group->size, rank = parcels->group->rank;
-    struct rf_granule granule;
-    int64_t at = 0, mail_at = 0, n;
-    int own;
-
-    for (int owner = 0; owner < size; owner++) {
-        n = granule_of(parcels, round, owner, &granule)
-                ? floats_between(parcels, rank, owner, &granule, to_owner)
-                : 0;
-        parcels->counts[owner] = n <= INT_MAX ? (int)n : INT_MAX;
-        parcels->places[owner] = at <= INT_MAX ? (int)at : INT_MAX;
-        at += n;
-    }
-    own = granule_of(parcels, round, rank, &granule);
-    for (int from = 0; from < size; from++) {
-        n = own ? floats_between(parcels, from, rank, &granule, to_owner) : 0;
-        parcels->mail_counts[from] = n <= INT_MAX ? (int)n : INT_MAX;
-        parcels->mail_places[from] = mail_at <= INT_MAX ? (int)mail_at : INT_MAX;
-        mail_at += n;
-    }
-    *parts_total = at;
-    *mail_total = mail_at;
+    return b->offset[1] == 0 && b->extent[1] == parcels->tensors[tensor].shape[1] &&
+           b->offset[0] <= row && row + nrows <= b->offset[0] + b->extent[0];
 }
 
-/* The largest need over all rounds and both directions; MPI counts in int. */
-static enum rf_status size_buffers(struct rf_parcels *parcels, struct rf_error *err)
-{
-    int64_t parts_max = 1, mail_max = 1, granule_max = 1, parts, mail;
-
-    for (int64_t round = 0; round < rf_parcels_rounds(parcels); round++) {
-        struct rf_granule granule;
-
-        for (int to_owner = 0; to_owner < 2; to_owner++) {
-            count_round(parcels, round, to_owner, &parts, &mail);
-            parts_max = parts > parts_max ? parts : parts_max;
-            mail_max = mail > mail_max ? mail : mail_max;
-        }
-        if (rf_parcels_mine(parcels, round, &granule)) {
-            int64_t n = granule.nrows * parcels->tensors[granule.tensor].shape[1];
-
-            granule_max = n > granule_max ? n : granule_max;
-        }
-    }
-    if (parts_max > INT_MAX || mail_max > INT_MAX)
-        return rf_fail(err, RF_ERR_INTERNAL, "a tensor has rows too long for a checkpoint");
-    parcels->granule = calloc((size_t)granule_max, sizeof(float));
-    parcels->parts = malloc((size_t)parts_max * sizeof(float));
-    parcels->mail = malloc((size_t)mail_max * sizeof(float));
-    if (parcels->granule == NULL || parcels->parts == NULL || parcels->mail == NULL)
-        return no_memory(err);
-    return RF_OK;
-}
-
-/* Do the blocks cover each tensor, counted by area? */
+/* Finds equal rectangles, and whether the different ones cover each tensor, by area. */
 static enum rf_status check_blocks(const struct rf_parcels *parcels, struct rf_error *err)
 {
     for (int t = 0; t < parcels->ntensors; t++) {
         const struct rf_tensor *tensor = &parcels->tensors[t];
-        int64_t whole = tensor->shape[0] * tensor->shape[1], area = 0;
-        int ranks = tensor->replicated ? parcels->group->size : 1;
+        int64_t area = 0;
 
         for (int r = 0; r < parcels->group->size; r++) {
-            const struct block *b = block_of(parcels, r, t);
+            struct block *b = block_of(parcels, r, t);
 
             for (int d = 0; d < 2; d++)
                 if (b->offset[d] < 0 || b->extent[d] < 0 ||
                     b->offset[d] + b->extent[d] > tensor->shape[d])
                     return rf_fail(err, RF_ERR_INTERNAL, "rank %d's block of '%s' lies outside",
                                    r, tensor->name);
-            area += b->extent[0] * b->extent[1];
+            b->first = 0;
+            while (b->first < r && !equal_blocks(block_of(parcels, (int)b->first, t), b))
+                b->first++;
+            if (b->first == r)
+                area += b->extent[0] * b->extent[1];
         }
-        if (area != whole * ranks)
+        if (area != tensor->shape[0] * tensor->shape[1])
             return rf_fail(err, RF_ERR_INTERNAL, "the blocks of '%s' do not cover it",
                            tensor->name);
     }
     return RF_OK;
 }
 
+/* The lowest rank that holds these rows whole, -1 when they are spread; *holders of the same. */
+static int home_of(const struct rf_parcels *parcels, int tensor, int64_t row, int64_t nrows,
+                   int *holders)
+{
+    int home = -1;
+
+    *holders = 0;
+    for (int r = 0; r < parcels->group->size; r++) {
+        const struct block *b = block_of(parcels, r, tensor);
+
+        if (home < 0 && holds(parcels, b, tensor, row, nrows))
+            home = r;
+        *holders += home >= 0 && b->first == home;
+    }
+    return home;
+}
+
+/* ---- runs ------------------------------------------------------------------------------- */
+
+/* The rank among those that may own a run which has the least to do so far. */
+static int choose_owner(const struct rf_parcels *parcels, const int64_t *load, int tensor,
+                        int home)
+{
+    int best = -1;
+
+    for (int r = 0; r < parcels->group->size; r++)
+        if ((home < 0 || block_of(parcels, r, tensor)->first == home) &&
+            (best < 0 || load[r] < load[best]))
+            best = r;
+    return best;
+}
+
+/* How many granules a run may have: short enough for all its possible owners to get some, and for
+ * a run that goes to many ranks not to need room for each. */
+static int64_t longest_run(const struct rf_parcels *parcels, int tensor, int home, int holders)
+{
+    int64_t n = parcels->first[tensor + 1] - parcels->first[tensor];
+    int64_t owners = home < 0 ? parcels->group->size : holders;
+    int64_t most = (n + owners - 1) / owners;
+
+    if (parcels->way == RF_PARCELS_IN && most > 2 * RUN_GRANULES / owners)
+        most = 2 * RUN_GRANULES / owners;
+    if (most > RUN_GRANULES)
+        most = RUN_GRANULES;
+    return most < 1 ? 1 : most;
+}
+
+static void make_runs(struct rf_parcels *parcels, int tensor, int64_t *load)
+{
+    const struct rf_tensor *x = &parcels->tensors[tensor];
+    int64_t rows = rf_granule_rows(x->shape), n = rf_granule_count(x->shape), g = 0;
+
+    while (g < n) {
+        int64_t row = g * rows, end, most;
+        int holders, others;
+        int home = home_of(parcels, tensor, row, x->shape[0] - row < rows ? x->shape[0] - row : rows,
+                           &holders);
+        struct rf_run *run = &parcels->runs[parcels->nruns++];
+
+        *run = (struct rf_run){.tensor = tensor,
+                               .row = row,
+                               .granule = parcels->first[tensor] + g,
+                               .ngranules = 1};
+        most = longest_run(parcels, tensor, home, holders);
+        for (end = row + rows; ++g < n && run->ngranules < most; end += rows) {
+            int64_t left = x->shape[0] - end;
+
+            if (home_of(parcels, tensor, end, left < rows ? left : rows, &others) != home)
+                break;
+            run->ngranules++;
+        }
+        run->nrows = (end < x->shape[0] ? end : x->shape[0]) - row;
+        run->owner = choose_owner(parcels, load, tensor, home);
+        run->travels = home < 0 || (parcels->way == RF_PARCELS_IN && holders > 1);
+        load[run->owner] += (int64_t)rf_parcels_bytes(parcels, run);
+    }
+}
+
+/* Puts the travelling runs into rounds. */
+static enum rf_status make_rounds(struct rf_parcels *parcels, int64_t *next,
+                                  struct rf_error *err)
+{
+    int size = parcels->group->size;
+
+    for (int64_t i = 0; i < parcels->nruns; i++)
+        if (parcels->runs[i].travels) {
+            int64_t round = next[parcels->runs[i].owner]++;
+
+            parcels->nrounds = round + 1 > parcels->nrounds ? round + 1 : parcels->nrounds;
+        }
+    parcels->travelling =
+        malloc(((size_t)(parcels->nrounds * size) + 1) * sizeof *parcels->travelling);
+    if (parcels->travelling == NULL)
+        return no_memory(err);
+    for (int64_t i = 0; i < parcels->nrounds * size; i++)
+        parcels->travelling[i] = -1;
+    memset(next, 0, (size_t)size * sizeof *next);
+    for (int64_t i = 0; i < parcels->nruns; i++)
+        if (parcels->runs[i].travels) {
+            int owner = parcels->runs[i].owner;
+
+            parcels->travelling[next[owner]++ * size + owner] = i;
+        }
+    return RF_OK;
+}
+
+static enum rf_status deal(struct rf_parcels *parcels, struct rf_error *err)
+{
+    int64_t *load = calloc((size_t)parcels->group->size, sizeof *load);
+    enum rf_status st = RF_OK;
+
+    parcels->runs = calloc((size_t)rf_parcels_count(parcels) + 1, sizeof *parcels->runs);
+    if (load == NULL || parcels->runs == NULL)
+        st = no_memory(err);
+    for (int t = 0; st == RF_OK && t < parcels->ntensors; t++)
+        make_runs(parcels, t, load);
+    if (st == RF_OK) {
+        memset(load, 0, (size_t)parcels->group->size * sizeof *load);
+        st = make_rounds(parcels, load, err);
+    }
+    free(load);
+    return st;
+}
+
+/* ---- parts -------------------------------------------------------------------------------- */
+
+/* The rows of run that rank holds, from *begin on: whole rows of its block. */
+static int64_t rows_held(const struct rf_parcels *parcels, int rank, const struct rf_run *run,
+                         int64_t *begin)
+{
+    const struct block *b = block_of(parcels, rank, run->tensor);
+    int64_t end = b->offset[0] + b->extent[0];
+
+    *begin = b->offset[0] > run->row ? b->offset[0] : run->row;
+    if (end > run->row + run->nrows)
+        end = run->row + run->nrows;
+    return b->extent[1] > 0 && end > *begin ? end - *begin : 0;
+}
+
+/* On the way out one of the ranks that hold the same gives it: the owner, or else the lowest. */
+static int gives(const struct rf_parcels *parcels, int rank, const struct rf_run *run)
+{
+    const struct block *b = block_of(parcels, rank, run->tensor);
+    int owner_has_it = block_of(parcels, run->owner, run->tensor)->first == b->first;
+
+    return !is_empty(b) && (owner_has_it ? rank == run->owner : b->first == rank);
+}
+
+/* Bytes that travel between rank and the owner of a run. */
+static int64_t bytes_between(const struct rf_parcels *parcels, int rank,
+                             const struct rf_run *run)
+{
+    int64_t begin;
+
+    if (parcels->way == RF_PARCELS_OUT && !gives(parcels, rank, run))
+        return 0;
+    return rows_held(parcels, rank, run, &begin) *
+           block_of(parcels, rank, run->tensor)->extent[1] *
+           (int64_t)value_bytes(parcels, run->tensor);
+}
+
+/* Fills counts and places for one round; the totals tell the room that is needed. */
+static void count_round(struct rf_parcels *parcels, int64_t round, int64_t *parts_total,
+                        int64_t *mail_total)
+{
+    const int size = parcels->group->size, rank = parcels->group->rank;
+    const struct rf_run *own = run_of(parcels, round, rank);
+    int64_t at = 0, mail_at = 0, n;
+
+    for (int other = 0; other < size; other++) {
+        const struct rf_run *run = run_of(parcels, round, other);
+
+        n = run != NULL ? bytes_between(parcels, rank, run) : 0;
+        parcels->counts[other] = n <= INT_MAX ? (int)n : INT_MAX;
+        parcels->places[other] = at <= INT_MAX ? (int)at : INT_MAX;
+        at += n;
+        n = own != NULL ? bytes_between(parcels, other, own) : 0;
+        parcels->mail_counts[other] = n <= INT_MAX ? (int)n : INT_MAX;
+        parcels->mail_places[other] = mail_at <= INT_MAX ? (int)mail_at : INT_MAX;
+        mail_at += n;
+    }
+    *parts_total = at;
+    *mail_total = mail_at;
+}
+
+/* The largest need over all rounds; MPI counts in int. */
+static enum rf_status size_buffers(struct rf_parcels *parcels, struct rf_error *err)
+{
+    int64_t parts_max = 1, mail_max = 1, parts, mail;
+
+    for (int64_t round = 0; round < parcels->nrounds; round++) {
+        count_round(parcels, round, &parts, &mail);
+        parts_max = parts > parts_max ? parts : parts_max;
+        mail_max = mail > mail_max ? mail : mail_max;
+    }
+    if (parts_max > INT_MAX || mail_max > INT_MAX)
+        return rf_fail(err, RF_ERR_INTERNAL, "a tensor has rows too long for a checkpoint");
+    parcels->parts = malloc((size_t)parts_max);
+    parcels->mail = malloc((size_t)mail_max);
+    if (parcels->parts == NULL || parcels->mail == NULL)
+        return no_memory(err);
+    return RF_OK;
+}
+
+/* ---- making and ending ---------------------------------------------------------------------- */
+
 static enum rf_status allocate(struct rf_parcels **out, const struct rf_group *group,
                                const struct rf_tensor *tensors, int ntensors,
-                               struct rf_error *err)
+                               enum rf_parcel_way way, struct rf_error *err)
 {
     size_t size = (size_t)group->size, n = (size_t)ntensors;
     struct rf_parcels *parcels = calloc(1, sizeof *parcels);
@@ -202,6 +369,7 @@ static enum rf_status allocate(struct rf_parcels **out, const struct rf_group *g
     parcels->group = group;
     parcels->tensors = tensors;
     parcels->ntensors = ntensors;
+    parcels->way = way;
     parcels->blocks = calloc(size * n + 1, sizeof *parcels->blocks);
     parcels->first = calloc(n + 1, sizeof *parcels->first);
     parcels->counts = calloc(size * 4, sizeof *parcels->counts);
@@ -215,28 +383,35 @@ static enum rf_status allocate(struct rf_parcels **out, const struct rf_group *g
     return RF_OK;
 }
 
+/* Local, once all rectangles are known. */
+static enum rf_status plan(struct rf_parcels *parcels, struct rf_error *err)
+{
+    enum rf_status st = check_blocks(parcels, err);
+
+    if (st == RF_OK)
+        st = deal(parcels, err);
+    if (st == RF_OK)
+        st = size_buffers(parcels, err);
+    return st;
+}
+
 enum rf_status rf_parcels_create(struct rf_parcels **parcels, const struct rf_group *group,
                                  const struct rf_tensor *tensors, int ntensors,
-                                 struct rf_error *err)
+                                 enum rf_parcel_way way, struct rf_error *err)
 {
-    enum rf_status st = allocate(parcels, group, tensors, ntensors, err);
+    enum rf_status st = allocate(parcels, group, tensors, ntensors, way, err);
 
     st = rf_agree(group, st, err);
     if (st == RF_OK) {
-        struct block *all = (*parcels)->blocks;
-        int words = 4 * ntensors;
-
         for (int t = 0; t < ntensors; t++) {
-            struct block *b = &all[(int64_t)group->rank * ntensors + t];
+            struct block *b = block_of(*parcels, group->rank, t);
 
             memcpy(b->offset, tensors[t].offset, sizeof b->offset);
             memcpy(b->extent, tensors[t].extent, sizeof b->extent);
         }
-        MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, words, MPI_INT64_T, group->comm);
-        st = check_blocks(*parcels, err);
-        if (st == RF_OK)
-            st = size_buffers(*parcels, err);
-        st = rf_agree(group, st, err);
+        MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, (*parcels)->blocks,
+                      BLOCK_WORDS * ntensors, MPI_INT64_T, group->comm);
+        st = rf_agree(group, plan(*parcels, err), err);
     }
     if (st != RF_OK) {
         rf_parcels_destroy(*parcels);
@@ -251,86 +426,142 @@ void rf_parcels_destroy(struct rf_parcels *parcels)
         return;
     free(parcels->mail);
     free(parcels->parts);
-    free(parcels->granule);
+    free(parcels->travelling);
+    free(parcels->runs);
     free(parcels->counts);
     free(parcels->first);
     free(parcels->blocks);
     free(parcels);
 }
 
-/* Between this rank's blocks and its parts of the round. Whole rows of a block are one stretch.
- */
-static void copy_parts(struct rf_parcels *parcels, int64_t round, float *const *blocks, int out)
+/* ---- values --------------------------------------------------------------------------------- */
+
+static void store(void *to, const float *from, size_t n, enum rf_stored stored)
 {
-    struct rf_granule granule;
+    if (stored == RF_STORED_BF16)
+        rf_bf16_round(to, from, n);
+    else
+        memcpy(to, from, n * sizeof(float));
+}
 
-    for (int owner = 0; owner < parcels->group->size; owner++) {
-        const struct block *b;
-        size_t bytes = (size_t)parcels->counts[owner] * sizeof(float);
-        float *held, *part = parcels->parts + parcels->places[owner];
-        int64_t begin;
+static void fetch(float *to, const void *from, size_t n, enum rf_stored stored)
+{
+    const unsigned char *bytes = from;
 
-        if (bytes == 0 || !granule_of(parcels, round, owner, &granule))
-            continue;
-        b = block_of(parcels, parcels->group->rank, granule.tensor);
-        rows_held(parcels, parcels->group->rank, &granule, &begin);
-        held = blocks[granule.tensor] + (begin - b->offset[0]) * b->extent[1];
-        memcpy(out ? part : held, out ? held : part, bytes);
+    if (stored != RF_STORED_BF16) {
+        memcpy(to, from, n * sizeof(float));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        uint32_t word;
+
+        memcpy(&half, bytes + 2 * i, sizeof half);
+        word = (uint32_t)half << 16;
+        memcpy(&to[i], &word, sizeof word);
     }
 }
 
-/* Between this rank's granule and the parts of all ranks in its mail. */
-static void copy_mail(struct rf_parcels *parcels, int64_t round, int out)
+/* Between this rank's rectangles and its parts of the round. Whole rows are one stretch. */
+static void copy_parts(struct rf_parcels *parcels, int64_t round)
 {
-    struct rf_granule granule;
-    int64_t columns;
+    for (int owner = 0; owner < parcels->group->size; owner++) {
+        const struct rf_run *run = run_of(parcels, round, owner);
+        unsigned char *part = parcels->parts + parcels->places[owner];
+        const struct block *b;
+        float *held;
+        int64_t begin, rows;
+        size_t n;
 
-    if (!rf_parcels_mine(parcels, round, &granule))
-        return;
-    columns = parcels->tensors[granule.tensor].shape[1];
+        if (run == NULL || parcels->counts[owner] == 0)
+            continue;
+        b = block_of(parcels, parcels->group->rank, run->tensor);
+        rows = rows_held(parcels, parcels->group->rank, run, &begin);
+        held = parcels->tensors[run->tensor].data + (begin - b->offset[0]) * b->extent[1];
+        n = (size_t)(rows * b->extent[1]);
+        if (parcels->way == RF_PARCELS_OUT)
+            store(part, held, n, parcels->tensors[run->tensor].stored);
+        else
+            fetch(held, part, n, parcels->tensors[run->tensor].stored);
+    }
+}
+
+/* Between this rank's run and the parts of all ranks in its mail. */
+static void copy_mail(struct rf_parcels *parcels, const struct rf_run *run,
+                      unsigned char *room)
+{
+    size_t value = value_bytes(parcels, run->tensor), row = row_bytes(parcels, run->tensor);
+
     for (int rank = 0; rank < parcels->group->size; rank++) {
-        const struct block *b = block_of(parcels, rank, granule.tensor);
-        size_t bytes = (size_t)b->extent[1] * sizeof(float);
-        float *part = parcels->mail + parcels->mail_places[rank];
-        int64_t begin, rows = rows_held(parcels, rank, &granule, &begin);
+        const struct block *b = block_of(parcels, rank, run->tensor);
+        size_t bytes = (size_t)b->extent[1] * value;
+        unsigned char *part = parcels->mail + parcels->mail_places[rank];
+        int64_t begin, rows = rows_held(parcels, rank, run, &begin);
 
         if (parcels->mail_counts[rank] == 0)
             continue;
         for (int64_t r = 0; r < rows; r++) {
-            float *whole =
-                parcels->granule + (begin - granule.row + r) * columns + b->offset[1];
-            float *line = part + r * b->extent[1];
+            unsigned char *whole =
+                room + (size_t)(begin - run->row + r) * row + (size_t)b->offset[1] * value;
+            unsigned char *line = part + (size_t)r * bytes;
 
-            memcpy(out ? line : whole, out ? whole : line, bytes);
+            if (parcels->way == RF_PARCELS_OUT)
+                memcpy(whole, line, bytes);
+            else
+                memcpy(line, whole, bytes);
         }
     }
 }
 
-const float *rf_parcels_gather(struct rf_parcels *parcels, int64_t round, float *const *blocks)
+void rf_parcels_gather(struct rf_parcels *parcels, int64_t round, void *room)
 {
+    const struct rf_run *run = rf_parcels_mine(parcels, round);
     int64_t parts, mail;
 
-    count_round(parcels, round, 1, &parts, &mail);
-    copy_parts(parcels, round, blocks, 1);
-    MPI_Alltoallv(parcels->parts, parcels->counts, parcels->places, MPI_FLOAT, parcels->mail,
-                  parcels->mail_counts, parcels->mail_places, MPI_FLOAT, parcels->group->comm);
-    copy_mail(parcels, round, 0);
-    return parcels->granule;
+    count_round(parcels, round, &parts, &mail);
+    copy_parts(parcels, round);
+    MPI_Alltoallv(parcels->parts, parcels->counts, parcels->places, MPI_BYTE, parcels->mail,
+                  parcels->mail_counts, parcels->mail_places, MPI_BYTE, parcels->group->comm);
+    if (run != NULL)
+        copy_mail(parcels, run, room);
 }
 
-float *rf_parcels_room(struct rf_parcels *parcels)
+void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, const void *room)
 {
-    return parcels->granule;
-}
-
-void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, float *const *blocks)
-{
+    const struct rf_run *run = rf_parcels_mine(parcels, round);
     int64_t parts, mail;
 
-    count_round(parcels, round, 0, &parts, &mail);
-    copy_mail(parcels, round, 1);
-    MPI_Alltoallv(parcels->mail, parcels->mail_counts, parcels->mail_places, MPI_FLOAT,
-                  parcels->parts, parcels->counts, parcels->places, MPI_FLOAT,
+    count_round(parcels, round, &parts, &mail);
+    if (run != NULL) /* only read from on this way */
+        copy_mail(parcels, run, (unsigned char *)(uintptr_t)room);
+    MPI_Alltoallv(parcels->mail, parcels->mail_counts, parcels->mail_places, MPI_BYTE,
+                  parcels->parts, parcels->counts, parcels->places, MPI_BYTE,
                   parcels->group->comm);
-    copy_parts(parcels, round, blocks, 0);
+    copy_parts(parcels, round);
+}
+
+/* Where a run at home lies in memory, and how many values it has. */
+static float *at_home(const struct rf_parcels *parcels, const struct rf_run *run, size_t *n)
+{
+    const struct block *b = block_of(parcels, parcels->group->rank, run->tensor);
+
+    *n = (size_t)(run->nrows * b->extent[1]);
+    return parcels->tensors[run->tensor].data + (run->row - b->offset[0]) * b->extent[1];
+}
+
+void rf_parcels_copy_out(const struct rf_parcels *parcels, const struct rf_run *run, void *room)
+{
+    size_t n;
+    const float *from = at_home(parcels, run, &n);
+
+    store(room, from, n, parcels->tensors[run->tensor].stored);
+}
+
+void rf_parcels_copy_in(const struct rf_parcels *parcels, const struct rf_run *run,
+                        const void *room)
+{
+    size_t n;
+    float *to = at_home(parcels, run, &n);
+
+    fetch(to, room, n, parcels->tensors[run->tensor].stored);
 }

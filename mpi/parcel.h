@@ -1,9 +1,12 @@
-/* parcel.h - between how ranks slice tensors and the granules that are hashed and stored.
+/* parcel.h - between how ranks slice tensors and the rows that are hashed and stored.
  *
- * All granules of all tensors are dealt to the ranks in turn. In one round every rank owns one
- * granule: its parts travel from the ranks that hold them to the owner (or back), so that files
- * and digests deal with whole rows only, whatever the slices are. A rank needs room for one
- * granule and for its own parts of one round. */
+ * Every rank holds at most one rectangle of each tensor. Rectangles may be of any size; equal ones
+ * may be held by several ranks (data-parallel copies, replicated tensors), others must not
+ * overlap, and together they cover the tensor. Granules (ckpt/granule.h) that follow each other
+ * form runs, each of which has an owner: the rank that hashes, writes or reads it. A run whose
+ * rows lie whole in its owner's rectangle is at home and never travels. The others travel in
+ * rounds, one run of each owner at a time: their parts go from the ranks that hold them to the
+ * owner, or back. Values travel, and lie in runs, as they are stored (base/tensor.h). */
 #ifndef RF_MPI_PARCEL_H
 #define RF_MPI_PARCEL_H
 
@@ -12,39 +15,49 @@
 #include "base/tensor.h"
 #include "mpi/group.h"
 
-struct rf_granule {
+enum rf_parcel_way { RF_PARCELS_OUT, RF_PARCELS_IN }; /* to be written; to be read */
+
+struct rf_run {
     int tensor;
     int64_t row, nrows;
-    int64_t index; /* among all granules of all tensors, in order */
+    int64_t granule; /* index of its first, among all granules of all tensors in order */
+    int ngranules;
+    int owner;
+    int travels;
 };
 
 struct rf_parcels;
 
-/* Collective on group. names, shapes and their order are the same on every rank; tensors is
- * borrowed and its data pointers are not looked at yet. The status is agreed. A tensor whose
- * blocks do not add up to its shape is a defect of the caller. */
+/* Collective on group. names, shapes, kinds and order are the same on every rank; tensors is
+ * borrowed, and where their data lies is looked up at each use. The status is agreed. Rectangles
+ * that do not cover a tensor are a defect of the caller. */
 enum rf_status rf_parcels_create(struct rf_parcels **parcels, const struct rf_group *group,
                                  const struct rf_tensor *tensors, int ntensors,
-                                 struct rf_error *err);
+                                 enum rf_parcel_way way, struct rf_error *err);
 void rf_parcels_destroy(struct rf_parcels *parcels);
 
-/* How many granules there are, and how many rounds. */
+/* How many granules there are; the index of tensor's first. */
 int64_t rf_parcels_count(const struct rf_parcels *parcels);
-int64_t rf_parcels_rounds(const struct rf_parcels *parcels);
-/* The index of tensor's first granule. */
 int64_t rf_parcels_first(const struct rf_parcels *parcels, int tensor);
+/* All runs, in the order of their granules; the same on every rank. */
+const struct rf_run *rf_parcels_runs(const struct rf_parcels *parcels, int64_t *nruns);
+/* Bytes of a run, and of one of its granules (the last may be shorter), as stored. */
+size_t rf_parcels_bytes(const struct rf_parcels *parcels, const struct rf_run *run);
+size_t rf_parcels_granule_bytes(const struct rf_parcels *parcels, const struct rf_run *run);
 
-/* This rank's granule of a round; 0 when it has none. */
-int rf_parcels_mine(const struct rf_parcels *parcels, int64_t round,
-                    struct rf_granule *granule);
+/* Rounds of travelling runs, and this rank's run of a round; NULL when it has none. */
+int64_t rf_parcels_rounds(const struct rf_parcels *parcels);
+const struct rf_run *rf_parcels_mine(const struct rf_parcels *parcels, int64_t round);
 
-/* Collective. blocks[i] is this rank's block of tensor i. The result is this rank's granule
- * [nrows][shape[1]], valid until the next call; owned by parcels. */
-const float *rf_parcels_gather(struct rf_parcels *parcels, int64_t round, float *const *blocks);
+/* Collective: fills room with this rank's run of the round; room may be NULL without one. */
+void rf_parcels_gather(struct rf_parcels *parcels, int64_t round, void *room);
+/* Collective, the reverse: from room into the ranks' rectangles. */
+void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, const void *room);
 
-/* Room for this rank's granule, to be filled before scatter. */
-float *rf_parcels_room(struct rf_parcels *parcels);
-/* Collective. The reverse: granules to blocks. */
-void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, float *const *blocks);
+/* Local: a run of this rank's that is at home, out of and into the tensor. */
+void rf_parcels_copy_out(const struct rf_parcels *parcels, const struct rf_run *run,
+                         void *room);
+void rf_parcels_copy_in(const struct rf_parcels *parcels, const struct rf_run *run,
+                        const void *room);
 
 #endif

@@ -24,6 +24,16 @@ void rf_hash_add(struct rf_hash *hash, const void *data, size_t size_bytes);
 struct rf_digest rf_hash_end(struct rf_hash *hash);
 
 struct rf_digest rf_digest_of(const void *data, size_t size_bytes);
+
+/* Some bytes in memory, borrowed. */
+struct rf_bytes {
+    const void *data;
+    size_t size_bytes;
+};
+/* The digests of n texts, as rf_digest_of() gives them, up to ten times as fast: best with
+ * sixteen or more of equal size. */
+void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests);
+
 int rf_digest_equal(const struct rf_digest *a, const struct rf_digest *b);
 
 /* Standard base64 with padding: 44 characters and NUL. */

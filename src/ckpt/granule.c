@@ -37,19 +37,21 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-/* The line of one tensor: "h.0.attn.q.weight 64x64 <hex>\n". */
+/* The line of one tensor: "h.0.attn.q.weight 64x64 <hex>\n", and "64x64 bf16 <hex>\n" for another
+ * type than fp32. */
 static void add_line(struct rf_hash *hash, const struct rf_manifest_tensor *tensor)
 {
-    char line[RF_TENSOR_NAME + 48 + RF_DIGEST_HEX], hex[RF_DIGEST_HEX];
+    char line[RF_TENSOR_NAME + 64 + RF_DIGEST_HEX], hex[RF_DIGEST_HEX];
+    const char *type = tensor->stored == RF_STORED_BF16 ? "bf16 " : "";
     int n;
 
     rf_digest_to_hex(&tensor->digest, hex);
     if (tensor->ndims == 1)
-        n = snprintf(line, sizeof line, "%s %lld %s\n", tensor->name,
-                     (long long)tensor->shape[0], hex);
+        n = snprintf(line, sizeof line, "%s %lld %s%s\n", tensor->name,
+                     (long long)tensor->shape[0], type, hex);
     else
-        n = snprintf(line, sizeof line, "%s %lldx%lld %s\n", tensor->name,
-                     (long long)tensor->shape[0], (long long)tensor->shape[1], hex);
+        n = snprintf(line, sizeof line, "%s %lldx%lld %s%s\n", tensor->name,
+                     (long long)tensor->shape[0], (long long)tensor->shape[1], type, hex);
     rf_hash_add(hash, line, (size_t)n);
 }
 

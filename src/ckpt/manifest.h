@@ -11,6 +11,7 @@
  * clock, so equal training gives equal files. */
 struct rf_ckpt_info {
     int64_t step, tokens, flops;
+    int64_t data_position; /* sequences taken from the data so far; 0 in files without it */
     int64_t
         seed; /* of the job; random numbers are counter-based, so seed and step are all of it */
     int ranks; /* layout it was written from */
@@ -26,6 +27,7 @@ struct rf_manifest_tensor {
     char name[RF_TENSOR_NAME];
     int ndims;
     int64_t shape[2];
+    enum rf_stored stored;
     struct rf_digest digest; /* over the whole tensor; see FORMAT.md */
 };
 

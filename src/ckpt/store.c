@@ -146,11 +146,44 @@ static enum rf_status remove_step(const char *dir, int64_t step, const char *end
     return st;
 }
 
-enum rf_status rf_store_prune(const char *dir, int keep, int64_t spare, struct rf_error *err)
+static const char latest[] = "latest", latest_temp[] = "latest.tmp";
+
+enum rf_status rf_store_set_latest(const char *dir, int64_t step, struct rf_error *err)
+{
+    char path[RF_PATH_BYTES], temp[RF_PATH_BYTES], name[64];
+    enum rf_status st = rf_file_join(path, dir, latest, err);
+
+    if (st == RF_OK)
+        st = rf_file_join(temp, dir, latest_temp, err);
+    if (st != RF_OK)
+        return st;
+    snprintf(name, sizeof name, "step-%08lld.h5", (long long)step);
+    unlink(temp); /* of an earlier crash */
+    if (symlink(name, temp) != 0 || rename(temp, path) != 0)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+    return rf_file_sync_dir(dir, err);
+}
+
+void rf_store_choose(const struct rf_store_entry *entries, int n,
+                     const struct rf_store_keep *keep, int64_t spare, int *may_go)
+{
+    int kept = 0;
+
+    for (int i = n - 1; i >= 0; i--) {
+        int by_number = keep->last <= 0 || kept < keep->last || kept == 0;
+        int by_step = keep->every > 0 && entries[i].step % keep->every == 0;
+
+        kept += entries[i].complete;
+        may_go[i] = !by_number && !(by_step && entries[i].complete) && entries[i].step != spare;
+    }
+}
+
+enum rf_status rf_store_clean(const char *dir, struct rf_error *err)
 {
     struct rf_store_entry *entries = NULL;
-    int n, kept = 0;
+    int n;
     enum rf_status st = scan(dir, ".tmp", &entries, &n, err), one;
+    char temp[RF_PATH_BYTES];
     struct rf_error other;
 
     for (int i = 0; st != RF_ERR_MEMORY && i < n; i++) {
@@ -158,19 +191,36 @@ enum rf_status rf_store_prune(const char *dir, int keep, int64_t spare, struct r
         st = st == RF_OK ? one : st;
     }
     free(entries);
-    if (st != RF_OK || keep <= 0)
+    if (rf_file_join(temp, dir, latest_temp, NULL) == RF_OK)
+        unlink(temp);
+    return st;
+}
+
+enum rf_status rf_store_prune(const char *dir, const struct rf_store_keep *keep, int64_t spare,
+                              struct rf_error *err)
+{
+    struct rf_store_entry *entries = NULL;
+    int n = 0, *may_go = NULL;
+    enum rf_status st = rf_store_clean(dir, err), one;
+    struct rf_error other;
+
+    if (st != RF_OK || keep->last <= 0)
         return st;
     st = rf_store_list(dir, &entries, &n, err);
-    for (int i = n - 1; i >= 0; i--) {
-        if (kept < keep) {
-            kept += entries[i].complete;
-            continue;
-        }
-        if (entries[i].step == spare)
+    if (st == RF_OK && n > 0) {
+        may_go = calloc((size_t)n, sizeof *may_go);
+        if (may_go == NULL)
+            st = rf_fail(err, RF_ERR_MEMORY, "out of memory while tidying '%s'", dir);
+        else
+            rf_store_choose(entries, n, keep, spare, may_go);
+    }
+    for (int i = n - 1; may_go != NULL && i >= 0; i--) {
+        if (!may_go[i])
             continue;
         one = remove_step(dir, entries[i].step, ".h5", st == RF_OK ? err : &other);
         st = st == RF_OK ? one : st;
     }
+    free(may_go);
     free(entries);
     return st;
 }

@@ -1,6 +1,6 @@
 /* store.h - a directory of checkpoints: which steps are there, newest, or may go.
  *
- * One file per step, step-00000120.h5. A file with such a name was put there by a rename
+ * One file per step, step-00000120.h5, and a link, latest, to the newest. A file with such a name was put there by a rename
  * after everything in it was on disk; while it is written it is called step-00000120.tmp. */
 #ifndef RF_CKPT_STORE_H
 #define RF_CKPT_STORE_H
@@ -31,10 +31,28 @@ enum rf_status rf_store_list(const char *dir, struct rf_store_entry **entries, i
 enum rf_status rf_store_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step,
                                int *found, struct rf_error *err);
 
-/* Removes temporary files that a crash left, and all checkpoints but the newest `keep` complete
- * ones (0: all stay). The checkpoint of step `spare` stays in any case: after a resume from an
- * older step it may be older than files of the time before. Call it only when nobody writes to
- * dir. Goes on after a file that cannot be removed, and reports the first such. */
-enum rf_status rf_store_prune(const char *dir, int keep, int64_t spare, struct rf_error *err);
+/* Points dir/latest, a symbolic link, at the checkpoint of a step: at once, so that whoever opens it gets the
+ * one before or this. It is for people and tools; rf_store_newest() looks at the files. */
+enum rf_status rf_store_set_latest(const char *dir, int64_t step, struct rf_error *err);
+
+/* Which checkpoints stay: the newest `last` complete ones (0: all), and those whose step is a
+ * multiple of `every` (0: no more than those). The newest complete one always stays. */
+struct rf_store_keep {
+    int last;
+    int64_t every;
+};
+
+/* 1 for each of the entries, ascending, that may go. spare: as below. */
+void rf_store_choose(const struct rf_store_entry *entries, int n,
+                     const struct rf_store_keep *keep, int64_t spare, int *may_go);
+
+/* Removes temporary files that a crash left. Call it only when nobody writes to dir. */
+enum rf_status rf_store_clean(const char *dir, struct rf_error *err);
+
+/* The same, and checkpoints that may go. The one of step `spare` (-1: none) stays in any case:
+ * after a resume from an older step it may be older than files of the time before. Goes on after
+ * a file that cannot be removed, and reports the first such. */
+enum rf_status rf_store_prune(const char *dir, const struct rf_store_keep *keep, int64_t spare,
+                              struct rf_error *err);
 
 #endif

@@ -1,22 +1,36 @@
-/* ringfence checkpoint: what is in a checkpoint, and is it still what was written? */
-#include <dirent.h>
-#include <errno.h>
+/* ringfence checkpoint: a command of many verbs; each has its function, and this file says which
+ * options and how many arguments it takes. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#include <jansson.h>
 
 #include "base/file.h"
-#include "ckpt/store.h"
+#include "cli/checkpoint_verbs.h"
 #include "cli/command.h"
 #include "cli/options.h"
-#include "mpi/ckpt.h"
 
-/* One document on stdout; takes doc over. */
-static enum rf_status print_json(json_t *doc, const char *action, int64_t start_us,
-                                 struct rf_error *err)
+static const struct verb {
+    const char *name;
+    enum rf_status (*run)(const struct rf_checkpoint_call *call, struct rf_error *err);
+    int local;           /* rank 0 alone */
+    int min, max;        /* paths; max -1: any */
+    const char *takes;   /* what its paths are, for the refusal */
+    const char *options; /* those it knows besides --json, in blanks */
+} verbs[] = {
+    {"ls", rf_checkpoint_ls, 1, 1, -1, "directories", ""},
+    {"show", rf_checkpoint_show, 1, 1, 1, "one file", ""},
+    {"prune", rf_checkpoint_prune, 1, 1, -1, "directories",
+     " --keep-last --keep-every --dry-run "},
+    {"verify", rf_checkpoint_verify, 0, 1, -1, "files", ""},
+    {"diff", rf_checkpoint_diff, 0, 2, 2, "two files", ""},
+    {"export", rf_checkpoint_export, 0, 2, 2, "a checkpoint and a name for the new file",
+     " --all --own-names --dtype "},
+    {"import", rf_checkpoint_import, 0, 2, 2, "a safetensors file and a directory",
+     " --heads "},
+};
+enum { NVERBS = sizeof verbs / sizeof verbs[0] };
+
+enum rf_status rf_checkpoint_print(const struct rf_checkpoint_call *call, json_t *doc,
+                                   const char *action, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
 
@@ -24,7 +38,8 @@ static enum rf_status print_json(json_t *doc, const char *action, int64_t start_
     json_object_set_new(doc, "action", json_string(action));
     json_object_set_new(doc, "version", json_string(RF_VERSION));
     json_object_set_new(doc, "seed", json_null()); /* no random number is drawn */
-    json_object_set_new(doc, "wall_s", json_real((double)(rf_time_us() - start_us) / 1e6));
+    json_object_set_new(doc, "wall_s",
+                        json_real((double)(rf_time_us() - call->start_us) / 1e6));
     if (json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 ||
         putchar('\n') == EOF)
         st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
@@ -32,245 +47,137 @@ static enum rf_status print_json(json_t *doc, const char *action, int64_t start_
     return st;
 }
 
-static enum rf_status list_one(const char *dir, json_t *rows, int json, int *printed,
+void rf_shape_text(char text[RF_SHAPE_TEXT], int ndims, const int64_t shape[2])
+{
+    if (ndims == 1)
+        snprintf(text, RF_SHAPE_TEXT, "%lld", (long long)shape[0]);
+    else
+        snprintf(text, RF_SHAPE_TEXT, "%lldx%lld", (long long)shape[0], (long long)shape[1]);
+}
+
+json_t *rf_shape_json(int ndims, const int64_t shape[2])
+{
+    json_t *list = json_array();
+
+    for (int d = 0; d < ndims; d++)
+        json_array_append_new(list, json_integer((json_int_t)shape[d]));
+    return list;
+}
+
+/* Is every option that was given one of the verb's? */
+static enum rf_status check_options(const struct verb *verb,
+                                    const struct rf_checkpoint_call *call, struct rf_error *err)
+{
+    const struct {
+        const char *name;
+        int given;
+    } options[] = {{" --all ", call->all},
+                   {" --own-names ", call->own_names},
+                   {" --dtype ", call->dtype != NULL},
+                   {" --heads ", call->heads != 0},
+                   {" --keep-last ", call->keep_last >= 0},
+                   {" --keep-every ", call->keep_every >= 0},
+                   {" --dry-run ", call->dry_run}};
+
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (options[i].given && strstr(verb->options, options[i].name) == NULL)
+            return rf_fail(err, RF_ERR_ARG,
+                           "'%s' does not take%.*s; see 'ringfence checkpoint --help'",
+                           verb->name, (int)strlen(options[i].name) - 1, options[i].name);
+    return RF_OK;
+}
+
+static enum rf_status run_verb(const struct rf_checkpoint_call *call, const char *name,
                                struct rf_error *err)
 {
-    struct rf_store_entry *entries = NULL;
-    int n = 0;
-    enum rf_status st = rf_store_list(dir, &entries, &n, err);
+    const struct verb *verb = verbs;
+    enum rf_status st;
 
-    for (int i = 0; st == RF_OK && i < n; i++) {
-        const struct rf_store_entry *entry = &entries[i];
-        char path[RF_PATH_BYTES];
-
-        st = rf_store_path(path, dir, entry->step, err);
-        if (st != RF_OK)
-            break;
-        if (json)
-            json_array_append_new(rows, json_pack("{s:s, s:I, s:I, s:b}", "path", path, "step",
-                                                  (json_int_t)entry->step, "bytes",
-                                                  (json_int_t)entry->size_bytes, "complete",
-                                                  entry->complete));
-        else if ((*printed)++ == 0)
-            printf("%10s %14s  %-8s  %s\n", "step", "bytes", "complete", "file");
-        if (!json)
-            printf("%10lld %14lld  %-8s  %s\n", (long long)entry->step,
-                   (long long)entry->size_bytes, entry->complete ? "yes" : "no", path);
-    }
-    free(entries);
-    return st;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    const struct dirent *const *x = a, *const *y = b;
-
-    return strcmp((*x)->d_name, (*y)->d_name);
-}
-
-static int is_directory(const char *path)
-{
-    struct stat info;
-
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/* The directory itself, then its directories: checkpoints/RUN holds one per job. */
-static enum rf_status list(char **paths, int npaths, int json, struct rf_error *err)
-{
-    int64_t start_us = rf_time_us();
-    json_t *rows = json_array();
-    int printed = 0;
-    enum rf_status st = RF_OK;
-
-    for (int i = 0; st == RF_OK && i < npaths; i++) {
-        struct dirent **items = NULL;
-        int n = scandir(paths[i], &items, NULL, NULL);
-
-        if (n < 0)
-            st = rf_fail(err, RF_ERR_INPUT, "cannot read directory '%s': %s", paths[i],
-                         strerror(errno));
-        else if (n > 0)
-            qsort(items, (size_t)n, sizeof *items, by_name);
-        if (st == RF_OK)
-            st = list_one(paths[i], rows, json, &printed, err);
-        for (int k = 0; k < n; k++) {
-            char inner[RF_PATH_BYTES];
-
-            if (st == RF_OK && items[k]->d_name[0] != '.' &&
-                rf_file_join(inner, paths[i], items[k]->d_name, NULL) == RF_OK &&
-                is_directory(inner))
-                st = list_one(inner, rows, json, &printed, err);
-            free(items[k]);
-        }
-        free(items);
-    }
-    if (st == RF_OK && json)
-        return print_json(json_pack("{s:o}", "checkpoints", rows), "ls", start_us, err);
-    json_decref(rows);
-    if (st == RF_OK && !printed)
-        fprintf(stderr, "no checkpoints here\n");
-    return st;
-}
-
-static void shape_text(char text[48], const struct rf_manifest_tensor *tensor)
-{
-    if (tensor->ndims == 1)
-        snprintf(text, 48, "%lld", (long long)tensor->shape[0]);
-    else
-        snprintf(text, 48, "%lldx%lld", (long long)tensor->shape[0],
-                 (long long)tensor->shape[1]);
-}
-
-static void show_text(const char *path, const struct rf_manifest *m)
-{
-    const struct rf_ckpt_info *info = &m->info;
-    char hex[RF_DIGEST_HEX], shape[48];
-
-    rf_digest_to_hex(&m->content, hex);
-    printf("file       %s\nformat     ringfence-checkpoint, version %d\n", path,
-           m->format_version);
-    printf(
-        "bytes      %lld\nstep       %lld\ntokens     %lld\nflops      %lld\nseed       %lld\n",
-        (long long)m->file_bytes, (long long)info->step, (long long)info->tokens,
-        (long long)info->flops, (long long)info->seed);
-    printf("ranks      %d\njob        %s\naccount    %s\nmodel      %s\ntokenizer  %s\n",
-           info->ranks, info->job, info->account, info->model, info->tokenizer);
-    printf("config     %s\nwritten by %s\ncontent    %s\n\n", info->config, info->version, hex);
-    printf("%-36s %14s  %s\n", "tensor", "shape", "SHA-256");
-    for (int i = 0; i < m->ntensors; i++) {
-        shape_text(shape, &m->tensors[i]);
-        rf_digest_to_hex(&m->tensors[i].digest, hex);
-        printf("%-36s %14s  %s\n", m->tensors[i].name, shape, hex);
-    }
-}
-
-static json_t *manifest_json(const char *path, const struct rf_manifest *m)
-{
-    const struct rf_ckpt_info *info = &m->info;
-    char hex[RF_DIGEST_HEX];
-    json_t *doc = json_object(), *tensors = json_array();
-
-    rf_digest_to_hex(&m->content, hex);
-    json_object_set_new(doc, "path", json_string(path));
-    json_object_set_new(doc, "format_version", json_integer(m->format_version));
-    json_object_set_new(doc, "bytes", json_integer(m->file_bytes));
-    json_object_set_new(doc, "content", json_string(hex));
-    json_object_set_new(
-        doc, "info",
-        json_pack("{s:I, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "step",
-                  (json_int_t)info->step, "tokens", (json_int_t)info->tokens, "flops",
-                  (json_int_t)info->flops, "seed", (json_int_t)info->seed, "ranks", info->ranks,
-                  "job", info->job, "account", info->account, "model", info->model, "tokenizer",
-                  info->tokenizer, "config", info->config, "version", info->version));
-    for (int i = 0; i < m->ntensors; i++) {
-        const struct rf_manifest_tensor *t = &m->tensors[i];
-        json_t *shape = json_array();
-
-        rf_digest_to_hex(&t->digest, hex);
-        for (int d = 0; d < t->ndims; d++)
-            json_array_append_new(shape, json_integer(t->shape[d]));
-        json_array_append_new(tensors, json_pack("{s:s, s:o, s:s}", "name", t->name, "shape",
-                                                 shape, "sha256", hex));
-    }
-    json_object_set_new(doc, "tensors", tensors);
-    return doc;
-}
-
-static enum rf_status show(const char *path, int json, struct rf_error *err)
-{
-    int64_t start_us = rf_time_us();
-    struct rf_manifest *manifest = NULL;
-    enum rf_status st = rf_ckpt_inspect(path, 0, &manifest, err);
-
-    if (st != RF_OK)
+    while (verb < verbs + NVERBS && strcmp(verb->name, name) != 0)
+        verb++;
+    if (verb == verbs + NVERBS)
+        return rf_fail(err, RF_ERR_ARG,
+                       "'checkpoint' has no verb '%s'; see 'ringfence checkpoint --help'",
+                       name);
+    if (call->npaths < verb->min || (verb->max >= 0 && call->npaths > verb->max))
+        return rf_fail(err, RF_ERR_ARG, "'%s' takes %s; see 'ringfence checkpoint --help'",
+                       name, verb->takes);
+    st = check_options(verb, call, err);
+    if (st != RF_OK || (verb->local && call->world->rank != 0))
         return st;
-    if (json)
-        st = print_json(manifest_json(path, manifest), "show", start_us, err);
-    else
-        show_text(path, manifest);
-    rf_manifest_free(manifest);
-    return st;
-}
-
-/* Every file is looked at. Not a checkpoint outweighs damaged, and both outweigh sound. */
-static enum rf_status verify(char **paths, int npaths, int json, struct rf_error *err)
-{
-    int64_t start_us = rf_time_us();
-    json_t *rows = json_array();
-    enum rf_status worst = RF_OK, st;
-
-    for (int i = 0; i < npaths; i++) {
-        struct rf_manifest *manifest = NULL;
-        struct rf_error one = {0};
-        char hex[RF_DIGEST_HEX] = "";
-
-        st = rf_ckpt_inspect(paths[i], 1, &manifest, &one);
-        if (st == RF_OK)
-            rf_digest_to_hex(&manifest->content, hex);
-        if (json)
-            json_array_append_new(
-                rows, json_pack("{s:s, s:b, s:o, s:o}", "path", paths[i], "ok", st == RF_OK,
-                                "content", st == RF_OK ? json_string(hex) : json_null(),
-                                "problem", st == RF_OK ? json_null() : json_string(one.text)));
-        else if (st == RF_OK)
-            printf("sound    %s  %s\n", hex, paths[i]);
-        else if (st == RF_NO)
-            printf("DAMAGED  %s\n", one.text);
-        if (st != RF_OK && (worst == RF_OK || (worst == RF_NO && st != RF_NO))) {
-            worst = st;
-            *err = one;
-        }
-        rf_manifest_free(manifest);
-    }
-    if (!json)
-        json_decref(rows);
-    else if (print_json(json_pack("{s:b, s:o}", "ok", worst == RF_OK, "files", rows), "verify",
-                        start_us, &(struct rf_error){0}) != RF_OK)
-        return rf_fail(err, RF_ERR_IO, "cannot write to standard output");
-    if (worst == RF_NO)
-        err->text[0] = '\0'; /* the answer is on stdout already */
-    return worst;
+    return verb->run(call, err);
 }
 
 static enum rf_status checkpoint(const struct rf_group *world, int argc, char **argv,
                                  struct rf_error *err)
 {
-    int json = 0;
+    struct rf_checkpoint_call call = {
+        .world = world, .start_us = rf_time_us(), .keep_last = -1, .keep_every = -1};
     struct rf_arguments args;
     const struct rf_option table[] = {
-        {.name = "json", .flag = &json, .help = "print one JSON document"}, {0}};
+        {.name = "json", .flag = &call.json, .help = "print one JSON document"},
+        {.name = "all",
+         .flag = &call.all,
+         .help = "export: the optimiser's moments too, under our own names"},
+        {.name = "own-names",
+         .flag = &call.own_names,
+         .help = "export: our names and layout, not Hugging Face's"},
+        {.name = "dtype",
+         .value = "TYPE",
+         .text = &call.dtype,
+         .help = "export: f32 (as it is), or bf16 (rounded to nearest)"},
+        {.name = "heads",
+         .value = "N",
+         .integer = &call.heads,
+         .min = 1,
+         .max = 65536,
+         .help = "import: attention heads, where the file does not say"},
+        {.name = "keep-last",
+         .value = "K",
+         .integer = &call.keep_last,
+         .min = 1,
+         .max = 1e9,
+         .help = "prune: the newest K complete ones stay (default 1)"},
+        {.name = "keep-every",
+         .value = "N",
+         .integer = &call.keep_every,
+         .min = 1,
+         .max = 1e15,
+         .help = "prune: so do those whose step is a multiple of N"},
+        {.name = "dry-run", .flag = &call.dry_run, .help = "prune: only say what would go"},
+        {0}};
     const struct rf_command_line line = {
-        .usage = "checkpoint ls DIR...\ncheckpoint show FILE\ncheckpoint verify FILE...",
+        .usage = "checkpoint ls DIR...\ncheckpoint show FILE\ncheckpoint verify FILE...\n"
+                 "checkpoint diff A B\ncheckpoint export FILE OUT.safetensors\n"
+                 "checkpoint import IN.safetensors DIR\ncheckpoint prune DIR...",
         .about =
-            "Looks into checkpoints. 'ls' lists those of a directory and of the directories "
-            "in it (a run has one for each job), 'show' prints what a file says about "
-            "itself and its tensors, 'verify' reads everything and compares it with the "
-            "digests: exit code 1 and the name of the tensor when a file is damaged, 2 "
-            "when it is not a checkpoint.",
+            "Looks into checkpoints, and carries them to and from other programs. 'ls' lists "
+            "those of a directory and of the directories in it (a run has one for each job), "
+            "'show' prints what a file says about itself and its tensors, 'verify' reads "
+            "everything and compares it with the digests: exit code 1 and the name of the "
+            "tensor when a file is damaged, 2 when it is not a checkpoint. 'diff' names the "
+            "tensors that differ and by how much; exit code 0 when all are the same, 1 when "
+            "not. 'export' writes a safetensors file with Hugging Face's names and layout, "
+            "without the optimiser's state unless --all is given; 'import' makes a checkpoint "
+            "from one, GPT-2's or Llama's. 'prune' removes checkpoints of a directory and of "
+            "the "
+            "directories in it by --keep-last and --keep-every, never the newest complete one. "
+            "Under mpirun, verify, diff, export and import share "
+            "the work over the ranks; the result is the same.",
         .options = table,
         .min = 2,
         .max = -1};
     enum rf_status st = rf_options_parse(&line, argc, argv, &args, err);
 
-    (void)world;
     if (st != RF_OK || args.help)
         return st;
-    if (strcmp(args.text[0], "ls") == 0)
-        return list(args.text + 1, args.n - 1, json, err);
-    if (strcmp(args.text[0], "verify") == 0)
-        return verify(args.text + 1, args.n - 1, json, err);
-    if (strcmp(args.text[0], "show") != 0)
-        return rf_fail(err, RF_ERR_ARG,
-                       "'%s' is not ls, show or verify; see 'ringfence checkpoint --help'",
-                       args.text[0]);
-    if (args.n > 2)
-        return rf_fail(err, RF_ERR_ARG,
-                       "'show' takes one file; see 'ringfence checkpoint --help'");
-    return show(args.text[1], json, err);
+    call.paths = args.text + 1;
+    call.npaths = args.n - 1;
+    return run_verb(&call, args.text[0], err);
 }
 
-const struct rf_command rf_command_checkpoint = {.name = "checkpoint",
-                                                 .summary = "list, show and verify checkpoints",
-                                                 .serial = 1,
-                                                 .run = checkpoint};
+const struct rf_command rf_command_checkpoint = {
+    .name = "checkpoint",
+    .summary = "list, show, verify, compare, prune, export and import checkpoints",
+    .serial = 0,
+    .run = checkpoint};

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "job/spec.h"
+#include "sim/scenario.h"
 
 /* Where a key is written: "quickstart.cfg:12" for the key path "jobs.[0].model", or for the
  * nearest group around it when the key itself is not written. */
@@ -22,5 +23,8 @@ void rf_config_derive(struct rf_run_spec *spec);
 
 enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *place,
                                void *ctx, struct rf_error *err);
+/* The same, both in one, for a scenario. */
+enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_place *place,
+                                        void *ctx, struct rf_error *err);
 
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config/check.h"
+#include "config/moment.h"
 #include "config/scan.h"
 #include "config/schema.h"
 
@@ -24,6 +25,7 @@ struct reader {
     config_t tree;
     const char *filename;
     char folder[RF_PATH_BYTES]; /* of the file, absolute */
+    const int64_t *origin_us;   /* of dates, NULL: there are none; 0: not known */
     struct rf_error *err;
 };
 
@@ -120,23 +122,86 @@ static int number_of(const config_setting_t *s, double *value)
 static enum rf_status read_number(struct reader *r, const struct rf_key *k, const char *path,
                                   const config_setting_t *s, void *to)
 {
-    const char *what = k->kind == RF_KEY_SECONDS  ? "a number of seconds"
-                       : k->kind == RF_KEY_NUMBER ? "a number"
-                                                  : "a whole number";
-    int whole = k->kind == RF_KEY_INT || k->kind == RF_KEY_LONG;
+    int whole = k->kind != RF_KEY_NUMBER;
     double value = k->number;
 
     if (s != NULL && (!number_of(s, &value) || value < k->min || value > k->max ||
                       (whole && config_setting_type(s) == CONFIG_TYPE_FLOAT)))
-        return expected(r, path, s, "%s from %.12g to %.12g", what, k->min, k->max);
+        return expected(r, path, s, "%s from %.12g to %.12g",
+                        whole ? "a whole number" : "a number", k->min, k->max);
     if (k->kind == RF_KEY_INT)
         *(int *)to = (int)value;
     else if (k->kind == RF_KEY_LONG)
         *(int64_t *)to = (int64_t)value;
-    else if (k->kind == RF_KEY_SECONDS)
-        *(int64_t *)to = value < 0 ? -1 : (int64_t)llround(value * 1e6);
     else
         *(double *)to = value;
+    return RF_OK;
+}
+
+/* Beyond thirty years a microsecond is too fine for a double, and would not read back the same.
+ */
+static int64_t microseconds(double seconds)
+{
+    return seconds < 1e9 ? (int64_t)llround(seconds * 1e6)
+                         : (int64_t)llround(seconds) * 1000000;
+}
+
+static enum rf_status read_seconds(struct reader *r, const struct rf_key *k, const char *path,
+                                   const config_setting_t *s, int64_t *to)
+{
+    const char *text = s != NULL ? config_setting_get_string(s) : NULL;
+    double value = k->number;
+
+    if (s == NULL) {
+        *to = value < 0 ? -1 : microseconds(value);
+        return RF_OK;
+    }
+    if (text != NULL) {
+        if (!rf_duration_parse(text, to))
+            return expected(r, path, s,
+                            "a number of seconds, or text such as \"30d\" with one of the "
+                            "units y w d h m s ms");
+        value = (double)*to / 1e6;
+    } else if (!number_of(s, &value)) {
+        value = NAN;
+    }
+    if (!(value >= k->min && value <= k->max))
+        return expected(r, path, s, "a number of seconds from %.12g to %.12g", k->min, k->max);
+    if (text == NULL || value >= 1e9)
+        *to = microseconds(value);
+    return RF_OK;
+}
+
+/* A point in time, counted from the start of the simulation. */
+static enum rf_status read_time(struct reader *r, const struct rf_key *k, const char *path,
+                                const config_setting_t *s, int64_t *to)
+{
+    const char *text = s != NULL ? config_setting_get_string(s) : NULL;
+    int64_t date_us;
+
+    if (text == NULL || !rf_date_parse(text, &date_us))
+        return read_seconds(r, k, path, s, to);
+    if (*r->origin_us == 0)
+        return expected(r, path, s, "no date, since 'simulate.start' does not say when it is");
+    *to = date_us - *r->origin_us;
+    if (*to < 0 || (double)*to > k->max * 1e6)
+        return expected(r, path, s, "a date from 'simulate.start' on, within %.12g seconds",
+                        k->max);
+    return RF_OK;
+}
+
+static enum rf_status read_date(struct reader *r, const struct rf_key *k, const char *path,
+                                const config_setting_t *s, int64_t *to)
+{
+    const char *text = s != NULL ? config_setting_get_string(s) : k->text;
+
+    *to = 0;
+    if (text != NULL && text[0] == '\0')
+        return RF_OK;
+    if (text == NULL || !rf_date_parse(text, to) || *to == 0)
+        return expected(r, path, s,
+                        "a date after 1970-01-01 such as \"2024-05-17\" or "
+                        "\"2024-05-17T09:30:00Z\", or \"\"");
     return RF_OK;
 }
 
@@ -205,7 +270,8 @@ static enum rf_status read_text(struct reader *r, const struct rf_key *k, const 
                             "a name of letters, digits, '_' and '-', at most %d long",
                             RF_KEY_NAME_MAX);
     }
-    if (k->kind == RF_KEY_ACCOUNT && (text == NULL || !is_name(text, RF_NAME_BYTES - 1, 1)))
+    if (k->kind == RF_KEY_ACCOUNT && (text == NULL || !is_name(text, RF_NAME_BYTES - 1, 1)) &&
+        (text == NULL || text[0] != '\0' || k->text == NULL || k->text[0] != '\0'))
         return expected(r, path, s,
                         "an account such as \"alignment.oversight\", at most %d long",
                         RF_NAME_BYTES - 1);
@@ -222,12 +288,14 @@ static enum rf_status read_text(struct reader *r, const struct rf_key *k, const 
 }
 
 static enum rf_status read_share(struct reader *r, const char *path, const config_setting_t *s,
-                                 struct rf_share *to)
+                                 const char *otherwise, struct rf_share *to)
 {
     char text[VALUE_TEXT] = "";
     double value;
 
-    if (s != NULL && config_setting_get_string(s) != NULL)
+    if (s == NULL && otherwise != NULL)
+        snprintf(text, sizeof text, "%s", otherwise);
+    else if (s != NULL && config_setting_get_string(s) != NULL)
         snprintf(text, sizeof text, "%s", config_setting_get_string(s));
     else if (s != NULL && number_of(s, &value))
         snprintf(text, sizeof text, "%.12g", value);
@@ -249,15 +317,20 @@ static enum rf_status read_names(struct reader *r, const struct rf_key *k, const
 {
     char(*to)[RF_NAME_BYTES] = (void *)(base + k->offset);
     int n = s != NULL && is_sequence(s) ? config_setting_length(s) : 0;
+    int dotted = k->kind == RF_KEY_ACCOUNTS;
+    size_t most = dotted ? RF_NAME_BYTES - 1 : RF_KEY_NAME_MAX;
 
     if (s != NULL && (!is_sequence(s) || n > (int)k->size))
         return expected(r, path, s, "an array of at most %zu names: [\"a\", \"b\"]", k->size);
     for (int i = 0; i < n; i++) {
         const char *text = config_setting_get_string_elem(s, i);
 
-        if (text == NULL || !is_name(text, RF_KEY_NAME_MAX, 0))
+        if (text == NULL || !is_name(text, most, dotted))
+            return expected(r, path, config_setting_get_elem(s, (unsigned)i), "an array of %s",
+                            dotted ? "accounts" : "names");
+        if (k->words != NULL && word_index(k->words, text) < 0)
             return expected(r, path, config_setting_get_elem(s, (unsigned)i),
-                            "an array of names");
+                            "an array of some of: %s", k->words);
         snprintf(to[i], sizeof to[i], "%s", text);
     }
     *(int *)(void *)(base + k->count_offset) = n;
@@ -293,6 +366,47 @@ static enum rf_status read_words(struct reader *r, const struct rf_key *k, const
     return RF_OK;
 }
 
+/* The default of an array of durations: written like them, with spaces between. */
+static int default_durations(const struct rf_key *k, int64_t *to)
+{
+    const char *at = k->text != NULL ? k->text : "";
+    int n = 0;
+
+    for (; *at != '\0'; n++) {
+        char text[VALUE_TEXT];
+        size_t length = strcspn(at, " ");
+
+        snprintf(text, sizeof text, "%.*s", (int)length, at);
+        rf_duration_parse(text, &to[n]);
+        at += length;
+        at += *at == ' ';
+    }
+    return n;
+}
+
+/* An array of shares or durations. */
+static enum rf_status read_array(struct reader *r, const struct rf_key *k, const char *path,
+                                 const config_setting_t *s, char *base)
+{
+    void *to = base + k->offset;
+    int *count = (void *)(base + k->count_offset);
+    int n = s != NULL && is_sequence(s) ? config_setting_length(s) : 0;
+    enum rf_status st = RF_OK;
+
+    if (s != NULL && (!is_sequence(s) || n > (int)k->size))
+        return expected(r, path, s, "an array of at most %zu values: [ , , ]", k->size);
+    for (int i = 0; st == RF_OK && i < n; i++) {
+        const config_setting_t *member = config_setting_get_elem(s, (unsigned)i);
+
+        if (k->kind == RF_KEY_SHARES)
+            st = read_share(r, path, member, NULL, (struct rf_share *)to + i);
+        else
+            st = read_seconds(r, k, path, member, (int64_t *)to + i);
+    }
+    *count = s == NULL && k->kind == RF_KEY_DURATIONS ? default_durations(k, to) : n;
+    return st;
+}
+
 static enum rf_status read_flag(struct reader *r, const struct rf_key *k, const char *path,
                                 const config_setting_t *s, int *to)
 {
@@ -306,6 +420,8 @@ static enum rf_status read_flag(struct reader *r, const struct rf_key *k, const 
 
 static enum rf_status read_group(struct reader *r, const struct rf_key *keys, const char *path,
                                  const config_setting_t *group, char *base);
+static enum rf_status read_list(struct reader *r, const struct rf_key *k, const char *path,
+                                const config_setting_t *list, char *base);
 
 static enum rf_status read_key(struct reader *r, const struct rf_key *k, const char *path,
                                const config_setting_t *s, char *base)
@@ -323,20 +439,33 @@ static enum rf_status read_key(struct reader *r, const struct rf_key *k, const c
     case RF_KEY_INT:
     case RF_KEY_LONG:
     case RF_KEY_NUMBER:
-    case RF_KEY_SECONDS:
         if (s == NULL && k->required)
             return expected(r, path, s, "a number from %.12g to %.12g", k->min, k->max);
         return read_number(r, k, path, s, to);
+    case RF_KEY_SECONDS:
+    case RF_KEY_TIME:
+        if (s == NULL && k->required)
+            return expected(r, path, s, "a time or number of seconds");
+        return k->kind == RF_KEY_TIME ? read_time(r, k, path, s, to)
+                                      : read_seconds(r, k, path, s, to);
+    case RF_KEY_DATE:
+        return read_date(r, k, path, s, to);
     case RF_KEY_FLAG:
         return read_flag(r, k, path, s, to);
     case RF_KEY_SHARE:
-        return read_share(r, path, s, to);
+        return read_share(r, path, s, k->text, to);
     case RF_KEY_NAMES:
+    case RF_KEY_ACCOUNTS:
         return read_names(r, k, path, s, base);
     case RF_KEY_WORDS:
         return read_words(r, k, path, s, base);
+    case RF_KEY_SHARES:
+    case RF_KEY_DURATIONS:
+        return read_array(r, k, path, s, base);
     case RF_KEY_GROUP:
         return read_group(r, k->group, path, s, to);
+    case RF_KEY_LIST:
+        return read_list(r, k, path, s, base);
     }
     return RF_OK;
 }
@@ -349,6 +478,12 @@ static void list_keys(const struct rf_key *keys, char *text, size_t size)
     text[0] = '\0';
     for (; keys->key != NULL && at < size; keys++)
         at += (size_t)snprintf(text + at, size - at, at > 0 ? ", %s" : "%s", keys->key);
+}
+
+/* The path of a key in a group; the outermost group has no name. */
+static void join(char to[PATH_TEXT], const char *path, const char *key)
+{
+    snprintf(to, PATH_TEXT, "%s%s%.80s", path, path[0] != '\0' ? "." : "", key);
 }
 
 static enum rf_status refuse_unknown(struct reader *r, const struct rf_key *keys,
@@ -365,7 +500,7 @@ static enum rf_status refuse_unknown(struct reader *r, const struct rf_key *keys
         if (k->key != NULL)
             continue;
         list_keys(keys, known, sizeof known);
-        snprintf(key, sizeof key, "%s.%.80s", path, name);
+        join(key, path, name);
         return rf_config_refuse(place_of, r, key, r->err, "expected one of %s, got '%.60s'",
                                 known, name);
     }
@@ -382,63 +517,35 @@ static enum rf_status read_group(struct reader *r, const struct rf_key *keys, co
         return expected(r, path, group, "a group {...}");
     st = group != NULL ? refuse_unknown(r, keys, path, group) : RF_OK;
     for (const struct rf_key *k = keys; st == RF_OK && k->key != NULL; k++) {
-        snprintf(key, sizeof key, "%s.%s", path, k->key);
+        join(key, path, k->key);
         st = read_key(r, k, key,
                       group != NULL ? config_setting_get_member(group, k->key) : NULL, base);
     }
     return st;
 }
 
-static enum rf_status read_list(struct reader *r, const struct rf_section *section,
-                                const config_setting_t *list, struct rf_run_spec *spec)
+static enum rf_status read_list(struct reader *r, const struct rf_key *k, const char *path,
+                                const config_setting_t *list, char *base)
 {
-    int n = list != NULL ? config_setting_length(list) : 0;
-    char path[PATH_TEXT];
+    int n = list != NULL && is_sequence(list) ? config_setting_length(list) : 0;
+    char key[PATH_TEXT];
     char *members;
     enum rf_status st = RF_OK;
 
-    if (list != NULL && (!is_sequence(list) || n > section->most))
-        return expected(r, section->name, list, "a list of at most %d groups: ( {...}, {...} )",
-                        section->most);
+    if (list != NULL && (!is_sequence(list) || n > k->max))
+        return expected(r, path, list, "a list of at most %.12g groups: ( {...}, {...} )",
+                        k->max);
     if (n == 0)
         return RF_OK;
-    members = calloc((size_t)n, section->size);
+    members = calloc((size_t)n, k->size);
     if (members == NULL)
         return rf_fail(r->err, RF_ERR_MEMORY, "out of memory");
-    memcpy((char *)spec + section->offset, &members, sizeof members);
-    *(int *)(void *)((char *)spec + section->count_offset) = n;
+    memcpy(base + k->offset, &members, sizeof members);
+    *(int *)(void *)(base + k->count_offset) = n;
     for (int i = 0; st == RF_OK && i < n; i++) {
-        snprintf(path, sizeof path, "%s.[%d]", section->name, i);
-        st = read_group(r, section->keys, path, config_setting_get_elem(list, (unsigned)i),
-                        members + (size_t)i * section->size);
-    }
-    return st;
-}
-
-static enum rf_status read_sections(struct reader *r, struct rf_run_spec *spec)
-{
-    config_setting_t *root = config_root_setting(&r->tree);
-    enum rf_status st = RF_OK;
-
-    for (int i = 0; st == RF_OK && i < config_setting_length(root); i++) {
-        const char *name = config_setting_name(config_setting_get_elem(root, (unsigned)i));
-        const struct rf_section *s = rf_config_sections;
-
-        while (s->name != NULL && strcmp(s->name, name) != 0)
-            s++;
-        if (s->name == NULL)
-            st = rf_config_refuse(place_of, r, name, r->err,
-                                  "expected one of run, policy, pledges, models, tasks, jobs, "
-                                  "experiments, got '%.60s'",
-                                  name);
-    }
-    for (const struct rf_section *s = rf_config_sections; st == RF_OK && s->name != NULL; s++) {
-        config_setting_t *found = config_setting_get_member(root, s->name);
-
-        if (s->list)
-            st = read_list(r, s, found, spec);
-        else
-            st = read_group(r, s->keys, s->name, found, (char *)spec);
+        snprintf(key, sizeof key, "%.200s.[%d]", path, i);
+        st = read_group(r, k->group, key, config_setting_get_elem(list, (unsigned)i),
+                        members + (size_t)i * k->size);
     }
     return st;
 }
@@ -606,9 +713,9 @@ static enum rf_status find_folder(struct reader *r)
     return RF_OK;
 }
 
-static enum rf_status read_tree(struct reader *r, const char *text,
-                                const char *const *overrides, int noverrides,
-                                struct rf_run_spec *spec)
+static enum rf_status read_tree(struct reader *r, const struct rf_schema *schema,
+                                const char *text, const char *const *overrides, int noverrides,
+                                void *target)
 {
     enum rf_status st = RF_OK;
 
@@ -618,23 +725,24 @@ static enum rf_status read_tree(struct reader *r, const char *text,
     for (int i = 0; st == RF_OK && i < noverrides; i++)
         st = apply_override(r, overrides[i]);
     if (st == RF_OK)
-        st = read_sections(r, spec);
-    if (st == RF_OK) {
-        rf_config_derive(spec);
-        st = rf_config_check(spec, place_of, r, r->err);
-    }
+        st = read_group(r, schema->sections, "", config_root_setting(&r->tree), target);
+    if (st == RF_OK)
+        st = schema->finish(target, place_of, r, r->err);
     return st;
 }
 
-enum rf_status rf_config_parse(struct rf_run_spec *spec, const char *text, size_t size_bytes,
-                               const char *filename, const char *const *overrides,
-                               int noverrides, struct rf_error *err)
+enum rf_status rf_schema_parse(const struct rf_schema *schema, void *target, const char *text,
+                               size_t size_bytes, const char *filename,
+                               const char *const *overrides, int noverrides,
+                               struct rf_error *err)
 {
-    struct reader r = {.filename = filename, .err = err};
+    struct reader r = {.filename = filename,
+                       .origin_us = (const void *)((char *)target + schema->origin_offset),
+                       .err = err};
     char *copy;
     enum rf_status st;
 
-    memset(spec, 0, sizeof *spec);
+    memset(target, 0, schema->size);
     if (size_bytes > RF_CONFIG_MAX_BYTES)
         return rf_fail(err, RF_ERR_CONFIG, "%s: a configuration of more than %d bytes",
                        filename, RF_CONFIG_MAX_BYTES);
@@ -649,26 +757,59 @@ enum rf_status rf_config_parse(struct rf_run_spec *spec, const char *text, size_
     memcpy(copy, text, size_bytes);
     copy[size_bytes] = '\0';
     config_init(&r.tree);
-    st = read_tree(&r, copy, overrides, noverrides, spec);
+    st = read_tree(&r, schema, copy, overrides, noverrides, target);
     config_destroy(&r.tree);
     free(copy);
     if (st != RF_OK)
-        rf_run_spec_clear(spec);
+        schema->clear(target);
     return st;
+}
+
+enum rf_status rf_schema_read(const struct rf_schema *schema, void *target,
+                              const char *filename, const char *const *overrides,
+                              int noverrides, struct rf_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    enum rf_status st;
+
+    memset(target, 0, schema->size);
+    st = rf_file_read(filename, RF_CONFIG_MAX_BYTES, &text, &size, err);
+    if (st == RF_OK)
+        st = rf_schema_parse(schema, target, text, size, filename, overrides, noverrides, err);
+    free(text);
+    return st;
+}
+
+/* ---- what config.h promises */
+
+enum rf_status rf_config_parse(struct rf_run_spec *spec, const char *text, size_t size_bytes,
+                               const char *filename, const char *const *overrides,
+                               int noverrides, struct rf_error *err)
+{
+    return rf_schema_parse(&rf_config_run, spec, text, size_bytes, filename, overrides,
+                           noverrides, err);
 }
 
 enum rf_status rf_config_read(struct rf_run_spec *spec, const char *filename,
                               const char *const *overrides, int noverrides,
                               struct rf_error *err)
 {
-    char *text = NULL;
-    size_t size = 0;
-    enum rf_status st;
+    return rf_schema_read(&rf_config_run, spec, filename, overrides, noverrides, err);
+}
 
-    memset(spec, 0, sizeof *spec);
-    st = rf_file_read(filename, RF_CONFIG_MAX_BYTES, &text, &size, err);
-    if (st == RF_OK)
-        st = rf_config_parse(spec, text, size, filename, overrides, noverrides, err);
-    free(text);
-    return st;
+enum rf_status rf_config_parse_scenario(struct rf_scenario *scenario, const char *text,
+                                        size_t size_bytes, const char *filename,
+                                        const char *const *overrides, int noverrides,
+                                        struct rf_error *err)
+{
+    return rf_schema_parse(&rf_config_simulate, scenario, text, size_bytes, filename, overrides,
+                           noverrides, err);
+}
+
+enum rf_status rf_config_read_scenario(struct rf_scenario *scenario, const char *filename,
+                                       const char *const *overrides, int noverrides,
+                                       struct rf_error *err)
+{
+    return rf_schema_read(&rf_config_simulate, scenario, filename, overrides, noverrides, err);
 }

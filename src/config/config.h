@@ -1,4 +1,4 @@
-/* config.h - from a configuration file to a checked run specification, and back to text.
+/* config.h - from a configuration file to a checked run or scenario, and back to text.
  *
  * The language is libconfig's; every key, with unit, default and range, stands in
  * configs/README.md and in the tables of schema.h. A configuration is read and checked as
@@ -21,6 +21,7 @@
 
 #include "base/digest.h"
 #include "job/spec.h"
+#include "sim/scenario.h"
 
 enum { RF_CONFIG_MAX_BYTES = 1 << 20 };
 
@@ -45,5 +46,19 @@ enum rf_status rf_config_write(const struct rf_run_spec *spec, char **text, size
 /* SHA-256 of that text. */
 enum rf_status rf_config_digest(const struct rf_run_spec *spec, char hex[RF_DIGEST_HEX],
                                 struct rf_error *err);
+
+/* The same for the scenarios that `simulate` takes; a scenario is ended with
+ * rf_scenario_clear(). */
+enum rf_status rf_config_read_scenario(struct rf_scenario *scenario, const char *filename,
+                                       const char *const *overrides, int noverrides,
+                                       struct rf_error *err);
+enum rf_status rf_config_parse_scenario(struct rf_scenario *scenario, const char *text,
+                                        size_t size_bytes, const char *filename,
+                                        const char *const *overrides, int noverrides,
+                                        struct rf_error *err);
+enum rf_status rf_config_write_scenario(const struct rf_scenario *scenario, char **text,
+                                        size_t *size_bytes, struct rf_error *err);
+enum rf_status rf_config_digest_scenario(const struct rf_scenario *scenario,
+                                         char hex[RF_DIGEST_HEX], struct rf_error *err);
 
 #endif

@@ -2,9 +2,8 @@
 
 #include "job/spec.h"
 
-#define AT(type, field) .offset = offsetof(struct type, field)
-#define ROOM(type, field)                                                                      \
-    .offset = offsetof(struct type, field), .size = sizeof(((struct type *)0)->field)
+#define AT RF_KEY_AT
+#define ROOM RF_KEY_ROOM
 
 static const struct rf_key run_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_run_spec, name), .required = 1},
@@ -273,21 +272,30 @@ static const struct rf_key experiment_keys[] = {
     {.key = "submit_s", .kind = RF_KEY_SECONDS, AT(rf_experiment_spec, submit_us), .max = 1e9},
     {0}};
 
-#define LIST(field)                                                                            \
-    .list = 1, .offset = offsetof(struct rf_run_spec, field),                                  \
-    .count_offset = offsetof(struct rf_run_spec, n##field),                                    \
-    .size = sizeof *((struct rf_run_spec *)0)->field
-
-const struct rf_section rf_config_sections[] = {
-    {.name = "run", .keys = run_keys},
-    {.name = "policy", .keys = policy_keys},
-    {.name = "pledges", .keys = pledge_keys, LIST(pledges), .most = 256, .named_by = "account"},
-    {.name = "models", .keys = model_keys, LIST(models), .most = 1000, .named_by = "name"},
-    {.name = "tasks", .keys = task_keys, LIST(tasks), .most = 1000, .named_by = "name"},
-    {.name = "jobs", .keys = job_keys, LIST(jobs), .most = 10000, .named_by = "name"},
-    {.name = "experiments",
-     .keys = experiment_keys,
-     LIST(experiments),
-     .most = 1000,
-     .named_by = "name"},
+static const struct rf_key sections[] = {
+    {.key = "run", .kind = RF_KEY_GROUP, .group = run_keys},
+    {.key = "policy", .kind = RF_KEY_GROUP, .group = policy_keys},
+    {.key = "pledges", RF_KEY_LIST_OF(rf_run_spec, pledges), .group = pledge_keys, .max = 256},
+    {.key = "models", RF_KEY_LIST_OF(rf_run_spec, models), .group = model_keys, .max = 1000},
+    {.key = "tasks", RF_KEY_LIST_OF(rf_run_spec, tasks), .group = task_keys, .max = 1000},
+    {.key = "jobs", RF_KEY_LIST_OF(rf_run_spec, jobs), .group = job_keys, .max = 10000},
+    {.key = "experiments",
+     RF_KEY_LIST_OF(rf_run_spec, experiments),
+     .group = experiment_keys,
+     .max = 1000},
     {0}};
+
+static enum rf_status finish(void *target, rf_config_place *place, void *ctx,
+                             struct rf_error *err)
+{
+    rf_config_derive(target);
+    return rf_config_check(target, place, ctx, err);
+}
+
+static void clear(void *target)
+{
+    rf_run_spec_clear(target);
+}
+
+const struct rf_schema rf_config_run = {
+    .sections = sections, .size = sizeof(struct rf_run_spec), .finish = finish, .clear = clear};

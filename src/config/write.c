@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/moment.h"
 #include "config/schema.h"
 
 static void write_text(FILE *out, const char *text)
@@ -81,12 +82,61 @@ static void write_words(FILE *out, const struct rf_key *k, const char *base)
     putc(']', out);
 }
 
+static void write_share(FILE *out, const struct rf_share *share)
+{
+    char text[64];
+
+    rf_share_format(share, text, (int)sizeof text);
+    write_text(out, text);
+}
+
+/* [a, b, c] of shares or durations. */
+static void write_array(FILE *out, const struct rf_key *k, const char *base)
+{
+    const void *from = base + k->offset;
+    int n = *(const int *)(const void *)(base + k->count_offset);
+
+    putc('[', out);
+    for (int i = 0; i < n; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        if (k->kind == RF_KEY_SHARES)
+            write_share(out, (const struct rf_share *)from + i);
+        else
+            write_seconds(out, ((const int64_t *)from)[i]);
+    }
+    putc(']', out);
+}
+
+static void write_date(FILE *out, int64_t us)
+{
+    char text[RF_DATE_BYTES] = "";
+
+    if (us != 0)
+        rf_date_format(us, text);
+    write_text(out, text);
+}
+
 static void write_group(FILE *out, const struct rf_key *keys, const char *base, int indent);
+
+static void write_list(FILE *out, const struct rf_key *k, const char *base, int indent)
+{
+    const char *members;
+    int n = *(const int *)(const void *)(base + k->count_offset);
+
+    memcpy(&members, base + k->offset, sizeof members);
+    putc('(', out);
+    for (int i = 0; i < n; i++) {
+        fprintf(out, "%s\n%*s", i > 0 ? "," : "", indent + 4, "");
+        write_group(out, k->group, members + (size_t)i * k->size, indent + 4);
+    }
+    if (n > 0)
+        fprintf(out, "\n%*s", indent, "");
+    putc(')', out);
+}
 
 static void write_value(FILE *out, const struct rf_key *k, const char *base, int indent)
 {
     const void *from = base + k->offset;
-    char text[64];
 
     switch (k->kind) {
     case RF_KEY_TEXT:
@@ -105,23 +155,34 @@ static void write_value(FILE *out, const struct rf_key *k, const char *base, int
         write_number(out, *(const double *)from);
         break;
     case RF_KEY_SECONDS:
+    case RF_KEY_TIME:
         write_seconds(out, *(const int64_t *)from);
+        break;
+    case RF_KEY_DATE:
+        write_date(out, *(const int64_t *)from);
         break;
     case RF_KEY_FLAG:
         fputs(*(const int *)from ? "true" : "false", out);
         break;
     case RF_KEY_SHARE:
-        rf_share_format(from, text, (int)sizeof text);
-        write_text(out, text);
+        write_share(out, from);
         break;
     case RF_KEY_NAMES:
+    case RF_KEY_ACCOUNTS:
         write_names(out, k, base);
         break;
     case RF_KEY_WORDS:
         write_words(out, k, base);
         break;
+    case RF_KEY_SHARES:
+    case RF_KEY_DURATIONS:
+        write_array(out, k, base);
+        break;
     case RF_KEY_GROUP:
         write_group(out, k->group, from, indent);
+        break;
+    case RF_KEY_LIST:
+        write_list(out, k, base, indent);
         break;
     }
 }
@@ -137,30 +198,8 @@ static void write_group(FILE *out, const struct rf_key *keys, const char *base, 
     fprintf(out, "%*s}", indent, "");
 }
 
-static void write_section(FILE *out, const struct rf_section *section,
-                          const struct rf_run_spec *spec)
-{
-    const char *members;
-    int n;
-
-    fprintf(out, "\n%s = ", section->name);
-    if (!section->list) {
-        write_group(out, section->keys, (const char *)spec, 0);
-    } else {
-        memcpy(&members, (const char *)spec + section->offset, sizeof members);
-        n = *(const int *)(const void *)((const char *)spec + section->count_offset);
-        putc('(', out);
-        for (int i = 0; i < n; i++) {
-            fputs(i > 0 ? ",\n    " : "\n    ", out);
-            write_group(out, section->keys, members + (size_t)i * section->size, 4);
-        }
-        fputs(n > 0 ? "\n)" : ")", out);
-    }
-    fputs(";\n", out);
-}
-
-enum rf_status rf_config_write(const struct rf_run_spec *spec, char **text, size_t *size_bytes,
-                               struct rf_error *err)
+enum rf_status rf_schema_write(const struct rf_schema *schema, const void *target, char **text,
+                               size_t *size_bytes, struct rf_error *err)
 {
     FILE *out = open_memstream(text, size_bytes);
     int bad;
@@ -168,8 +207,11 @@ enum rf_status rf_config_write(const struct rf_run_spec *spec, char **text, size
     if (out == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory");
     fputs("# The effective configuration: every default is written out.\n", out);
-    for (const struct rf_section *s = rf_config_sections; s->name != NULL; s++)
-        write_section(out, s, spec);
+    for (const struct rf_key *k = schema->sections; k->key != NULL; k++) {
+        fprintf(out, "\n%s = ", k->key);
+        write_value(out, k, target, 0);
+        fputs(";\n", out);
+    }
     bad = ferror(out);
     if (fclose(out) != 0 || bad) {
         free(*text);
@@ -179,13 +221,14 @@ enum rf_status rf_config_write(const struct rf_run_spec *spec, char **text, size
     return RF_OK;
 }
 
-enum rf_status rf_config_digest(const struct rf_run_spec *spec, char hex[RF_DIGEST_HEX],
-                                struct rf_error *err)
+/* SHA-256 of the effective configuration. */
+static enum rf_status digest_of(const struct rf_schema *schema, const void *target,
+                                char hex[RF_DIGEST_HEX], struct rf_error *err)
 {
     char *text = NULL;
     size_t size = 0;
     struct rf_digest digest;
-    enum rf_status st = rf_config_write(spec, &text, &size, err);
+    enum rf_status st = rf_schema_write(schema, target, &text, &size, err);
 
     if (st != RF_OK)
         return st;
@@ -193,4 +236,28 @@ enum rf_status rf_config_digest(const struct rf_run_spec *spec, char hex[RF_DIGE
     rf_digest_to_hex(&digest, hex);
     free(text);
     return RF_OK;
+}
+
+enum rf_status rf_config_write(const struct rf_run_spec *spec, char **text, size_t *size_bytes,
+                               struct rf_error *err)
+{
+    return rf_schema_write(&rf_config_run, spec, text, size_bytes, err);
+}
+
+enum rf_status rf_config_digest(const struct rf_run_spec *spec, char hex[RF_DIGEST_HEX],
+                                struct rf_error *err)
+{
+    return digest_of(&rf_config_run, spec, hex, err);
+}
+
+enum rf_status rf_config_write_scenario(const struct rf_scenario *scenario, char **text,
+                                        size_t *size_bytes, struct rf_error *err)
+{
+    return rf_schema_write(&rf_config_simulate, scenario, text, size_bytes, err);
+}
+
+enum rf_status rf_config_digest_scenario(const struct rf_scenario *scenario,
+                                         char hex[RF_DIGEST_HEX], struct rf_error *err)
+{
+    return digest_of(&rf_config_simulate, scenario, hex, err);
 }

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lines.h"
 #include "base/rng.h"
 #include "data/chess_text.h"
-#include "data/lines.h"
 #include "data/source.h"
 
 static const size_t FILE_BYTES_MAX = (size_t)1 << 31;

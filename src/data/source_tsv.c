@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/lines.h"
+#include "base/lines.h"
 #include "data/source.h"
+#include "data/tokenizer.h"
 
 enum { CLASSES_MAX = 16, DEFAULT_VOCABULARY = 4096, DEFAULT_CONTEXT = 64 };
 static const size_t FILE_BYTES_MAX = (size_t)1 << 31;

@@ -13,11 +13,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-
-struct rf_text {
-    const char *bytes; /* borrowed, not ended by NUL */
-    size_t size_bytes;
-};
+#include "base/lines.h"
 
 struct rf_tokenizer;
 

@@ -1,6 +1,7 @@
 /* html.h - one self-contained page about a run: RUN/report.html.
  *
- * Made from RUN/results.json and RUN/ledger.jsonl alone, so it can be made again at any time.
+ * Made from RUN/results.json and RUN/ledger.jsonl (of a simulation: RUN/results.json and, where
+ * there is one, RUN/series.csv) alone, so it can be made again at any time.
  * The page holds its plots as inline SVG (drawn by the program gnuplot; without it, the tables
  * remain and the page says so), no script, and nothing that needs a network. */
 #ifndef RF_REPORT_HTML_H
@@ -9,7 +10,7 @@
 #include "base/error.h"
 
 /* Writes run_dir/report.html, completely or not at all. RF_ERR_INPUT when results.json or the
- * ledger is missing or cannot be read; the text names the file. */
+ * ledger or the series is missing or cannot be read; the text names the file. */
 enum rf_status rf_report_write(const char *run_dir, struct rf_error *err);
 
 #endif

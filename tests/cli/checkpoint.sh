@@ -59,7 +59,7 @@ expect 2 "is not a ringfence checkpoint" verify "$source/LICENSE"
 expect 2 "is not a ringfence checkpoint" show "$source/LICENSE"
 expect 2 "cannot open" show "$work/nothing.h5"
 expect 2 "cannot read directory" ls "$work/nothing"
-expect 2 "is not ls, show or verify" list "$work"
+expect 2 "has no verb 'list'" list "$work"
 expect 2 "takes one file" show "$golden" "$golden"
 
 # Lists: a run's directory holds one for each job

@@ -390,7 +390,7 @@ static void a_file_size_limit_on_one_rank_is_an_error_on_all(const struct rf_gro
     }
 }
 
-static void a_failing_read_changes_nothing(const struct rf_group *world)
+static void a_failing_read_is_an_error_on_all(const struct rf_group *world)
 {
     struct rf_tensor tensors[NTENSORS], zeros[NTENSORS];
     struct rf_ckpt_info info = info_of(99, 99);
@@ -401,16 +401,22 @@ static void a_failing_read_changes_nothing(const struct rf_group *world)
     CHECK(rf_store_path(path, dir, 1, &err) == RF_OK);
     make(tensors, world, 0);
     make(zeros, world, 0);
-    for (int k = 0; k < 1; k++) { /* every rank opens; which granules it reads depends */
-        fault_rank = world->size - 1;
-        fault_at = k;
-        fault_count = 0;
-        rf_h5_fault = fail_kth;
-        CHECK(rf_ckpt_load(world, path, &info, tensors, ntensors, &err) == RF_ERR_IO);
-        rf_h5_fault = NULL;
-        CHECK(same(tensors, zeros));
-        CHECK(info.step == 99);
-    }
+    fault_rank = world->size - 1;
+    fault_at = 0; /* every rank opens, before anything is changed */
+    fault_count = 0;
+    rf_h5_fault = fail_kth;
+    CHECK(rf_ckpt_load(world, path, &info, tensors, ntensors, &err) == RF_ERR_IO);
+    rf_h5_fault = NULL;
+    CHECK(same(tensors, zeros));
+    CHECK(info.step == 99);
+    fault_rank = 0; /* the first opens twice, then reads */
+    fault_at = 2;
+    fault_count = 0;
+    rf_h5_fault = fail_kth;
+    CHECK(rf_ckpt_load(world, path, &info, tensors, ntensors, &err) != RF_OK);
+    rf_h5_fault = NULL;
+    CHECK(err.status != RF_OK && strlen(err.text) > 0);
+    CHECK(info.step == 99);
     drop(tensors);
     drop(zeros);
 }
@@ -447,8 +453,8 @@ static void every_flipped_bit_is_found(const struct rf_group *world)
     struct rf_ckpt_info info = info_of(6, 1);
     float values[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     struct rf_tensor tensors[2] = {
-        {"wte.weight", 2, {4, 2}, {0, 0}, {4, 2}, values, 0},
-        {"m/ln_f.bias", 1, {4, 1}, {0, 0}, {4, 1}, values + 8, 1},
+        {"wte.weight", 2, {4, 2}, {0, 0}, {4, 2}, values, 0, RF_STORED_F32},
+        {"m/ln_f.bias", 1, {4, 1}, {0, 0}, {4, 1}, values + 8, 1, RF_STORED_F32},
     };
     char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], bad[RF_PATH_BYTES], *data = NULL;
     struct rf_digest content;
@@ -505,7 +511,7 @@ int main(int argc, char **argv)
     only_the_newest_are_kept_and_old_leftovers_go(&world);
     ntensors = 4; /* fewer steps that can fail, and every kind of slice among them */
     whatever_step_fails_on_whatever_rank_the_earlier_checkpoint_stays(&world);
-    a_failing_read_changes_nothing(&world);
+    a_failing_read_is_an_error_on_all(&world);
     a_checkpoint_of_another_model_is_refused_with_both_shapes(&world);
     a_file_size_limit_on_one_rank_is_an_error_on_all(&world);
     every_flipped_bit_is_found(&world);

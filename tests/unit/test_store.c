@@ -72,7 +72,7 @@ static void a_directory_that_is_not_there_has_no_checkpoints(void **state)
     assert_int_equal(rf_store_newest("/tmp/rf-no-such-place", path, &step, &found, NULL),
                      RF_OK);
     assert_int_equal(found, 0);
-    assert_int_equal(rf_store_prune("/tmp/rf-no-such-place", 1, -1, NULL), RF_OK);
+    assert_int_equal(rf_store_prune("/tmp/rf-no-such-place", &(struct rf_store_keep){.last = 1}, -1, NULL), RF_OK);
 }
 
 static void steps_are_listed_in_order_and_other_names_ignored(void **state)
@@ -133,12 +133,12 @@ static void pruning_spares_the_newest_complete_ones_and_the_one_just_written(voi
         put(step, step != 5);
     assert_int_equal(rf_store_temp_path(temp, dir, 99, NULL), RF_OK);
     assert_int_equal(rf_file_write(temp, "half", 4, NULL), RF_OK);
-    assert_int_equal(rf_store_prune(dir, 0, -1, NULL), RF_OK);
+    assert_int_equal(rf_store_prune(dir, &(struct rf_store_keep){.last = 0}, -1, NULL), RF_OK);
     assert_false(rf_file_exists(temp));
     assert_int_equal(rf_store_list(dir, &entries, &n, NULL), RF_OK);
     assert_int_equal(n, 6); /* keep = 0: all stay */
     free(entries);
-    assert_int_equal(rf_store_prune(dir, 2, 2, NULL), RF_OK);
+    assert_int_equal(rf_store_prune(dir, &(struct rf_store_keep){.last = 2}, 2, NULL), RF_OK);
     assert_int_equal(rf_store_list(dir, &entries, &n, NULL), RF_OK);
     assert_int_equal(n, 4); /* 6 and 4, the broken 5 between them, and 2 */
     assert_int_equal(entries[0].step, 2);

@@ -1,11 +1,15 @@
-/* lines.h - walking over the lines and tab-separated columns of a text in memory. Internal to
- * src/data. A carriage return before the line feed belongs to the line end. */
-#ifndef RF_DATA_LINES_H
-#define RF_DATA_LINES_H
+/* lines.h - walking over the lines and tab-separated columns of a text in memory.
+ *
+ * A carriage return before the line feed belongs to the line end. */
+#ifndef RF_BASE_LINES_H
+#define RF_BASE_LINES_H
 
 #include <stddef.h>
 
-#include "data/tokenizer.h"
+struct rf_text {
+    const char *bytes; /* borrowed, not ended by NUL */
+    size_t size_bytes;
+};
 
 struct rf_lines {
     const char *at, *end;

@@ -1,0 +1,230 @@
+#include "mpi/ckpt_reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "ckpt/granule.h"
+#include "mpi/ckpt_table.h"
+#include "mpi/h5.h"
+
+struct rf_ckpt_reader {
+    char path[RF_PATH_BYTES];
+    struct rf_ckpt_contents contents;
+    struct rf_h5 *file;
+    int64_t *first; /* [ntensors + 1] */
+    int64_t room;
+};
+
+static enum rf_status prepare(struct rf_ckpt_reader *reader, struct rf_error *err)
+{
+    const struct rf_manifest *m = reader->contents.manifest;
+
+    reader->first = calloc((size_t)m->ntensors + 1, sizeof *reader->first);
+    if (reader->first == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", reader->path);
+    for (int i = 0; i < m->ntensors; i++)
+        reader->first[i + 1] = reader->first[i] + rf_granule_count(m->tensors[i].shape);
+    for (int i = 0; i < m->ntensors; i++) { /* a tensor's first band is its largest */
+        struct rf_band band =
+            rf_ckpt_reader_band(reader, reader->first[i], reader->first[i + 1]);
+        int64_t values = band.nrows * m->tensors[i].shape[1];
+
+        reader->room = values > reader->room ? values : reader->room;
+    }
+    return RF_OK;
+}
+
+enum rf_status rf_ckpt_reader_open(struct rf_ckpt_reader **reader, const char *path,
+                                   struct rf_error *err)
+{
+    struct rf_ckpt_reader *r = calloc(1, sizeof *r);
+    enum rf_status st;
+
+    *reader = NULL;
+    if (r == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
+    if (strlen(path) >= sizeof r->path)
+        st = rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
+    else
+        st = rf_ckpt_contents_read(&r->contents, path, err);
+    if (st == RF_OK) {
+        memcpy(r->path, path, strlen(path) + 1);
+        st = prepare(r, err);
+    }
+    if (st == RF_OK)
+        st = rf_h5_open(&r->file, path, err);
+    if (st != RF_OK)
+        rf_ckpt_reader_close(r);
+    else
+        *reader = r;
+    return st;
+}
+
+enum rf_status rf_ckpt_reader_open_all(struct rf_ckpt_reader **reader,
+                                       const struct rf_group *group, const char *path,
+                                       struct rf_error *err)
+{
+    enum rf_status st = rf_agree(group, rf_ckpt_reader_open(reader, path, err), err);
+
+    if (st != RF_OK) {
+        rf_ckpt_reader_close(*reader);
+        *reader = NULL;
+    }
+    return st;
+}
+
+void rf_ckpt_reader_close(struct rf_ckpt_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    rf_h5_close(reader->file, NULL);
+    rf_ckpt_contents_clear(&reader->contents);
+    free(reader->first);
+    free(reader);
+}
+
+const struct rf_manifest *rf_ckpt_reader_manifest(const struct rf_ckpt_reader *reader)
+{
+    return reader->contents.manifest;
+}
+
+int64_t rf_ckpt_reader_count(const struct rf_ckpt_reader *reader)
+{
+    return reader->first[reader->contents.manifest->ntensors];
+}
+
+int64_t rf_ckpt_reader_first(const struct rf_ckpt_reader *reader, int tensor)
+{
+    return reader->first[tensor];
+}
+
+const struct rf_digest *rf_ckpt_reader_digest(const struct rf_ckpt_reader *reader,
+                                              int64_t index)
+{
+    return &reader->contents.granules[index];
+}
+
+int64_t rf_ckpt_reader_room(const struct rf_ckpt_reader *reader)
+{
+    return reader->room;
+}
+
+/* The last tensor that begins at or before the granule. */
+static int tensor_of(const struct rf_ckpt_reader *reader, int64_t index)
+{
+    int low = 0, high = reader->contents.manifest->ntensors - 1;
+
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+
+        if (reader->first[middle] <= index)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+struct rf_band rf_ckpt_reader_band(const struct rf_ckpt_reader *reader, int64_t index,
+                                   int64_t end)
+{
+    int tensor = tensor_of(reader, index);
+    const int64_t *shape = reader->contents.manifest->tensors[tensor].shape;
+    int64_t rows = rf_granule_rows(shape), most = RF_BAND_VALUES / (rows * shape[1]);
+    struct rf_band band = {.tensor = tensor, .first = index};
+    int64_t last = reader->first[tensor + 1];
+
+    band.ngranules = (end < last ? end : last) - index;
+    if (band.ngranules > most)
+        band.ngranules = most > 0 ? most : 1;
+    band.row = (index - reader->first[tensor]) * rows;
+    band.nrows = band.ngranules * rows;
+    if (band.nrows > shape[0] - band.row)
+        band.nrows = shape[0] - band.row;
+    return band;
+}
+
+struct rf_stretch rf_ckpt_reader_stretch(const struct rf_ckpt_reader *reader,
+                                         const struct rf_band *band)
+{
+    const struct rf_manifest_tensor *tensor = &reader->contents.manifest->tensors[band->tensor];
+    uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
+
+    return (struct rf_stretch){
+        .offset = reader->contents.offsets[band->tensor] + (uint64_t)band->row * row_bytes,
+        .size_bytes = (size_t)((uint64_t)band->nrows * row_bytes),
+        .granule_bytes = (size_t)((uint64_t)rf_granule_rows(tensor->shape) * row_bytes)};
+}
+
+/* Compares the values, as they are in the file, with the digests of their granules. */
+static enum rf_status check(const struct rf_ckpt_reader *reader, const struct rf_band *band,
+                            const void *values, struct rf_error *err)
+{
+    enum { AT_ONCE = 16 };
+    const struct rf_manifest_tensor *tensor = &reader->contents.manifest->tensors[band->tensor];
+    int64_t rows = rf_granule_rows(tensor->shape);
+    struct rf_stretch whole = rf_ckpt_reader_stretch(reader, band);
+
+    for (int64_t done = 0; done < band->ngranules; done += AT_ONCE) {
+        struct rf_bytes texts[AT_ONCE];
+        struct rf_digest digests[AT_ONCE];
+        int n = 0;
+
+        for (; n < AT_ONCE && done + n < band->ngranules; n++) {
+            size_t at = (size_t)(done + n) * whole.granule_bytes, left = whole.size_bytes - at;
+
+            texts[n].data = (const unsigned char *)values + at;
+            texts[n].size_bytes = left < whole.granule_bytes ? left : whole.granule_bytes;
+        }
+        rf_digest_many(texts, n, digests);
+        for (int i = 0; i < n; i++) {
+            int64_t row = band->row + (done + i) * rows;
+
+            if (rf_digest_equal(&digests[i],
+                                rf_ckpt_reader_digest(reader, band->first + done + i)))
+                continue;
+            return rf_fail(
+                err, RF_NO, "'%s' is damaged: tensor '%s', rows %lld to %lld", reader->path,
+                tensor->name, (long long)row,
+                (long long)(row + rows < tensor->shape[0] ? row + rows : tensor->shape[0]) - 1);
+        }
+    }
+    return RF_OK;
+}
+
+/* n bf16 values that lie at the end of the room for as many floats become these. */
+static void widen(float *values, size_t n)
+{
+    const unsigned char *halves = (const unsigned char *)values + n * 2;
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        uint32_t word;
+
+        memcpy(&half, halves + 2 * i, sizeof half);
+        word = (uint32_t)half << 16;
+        memcpy(&values[i], &word, sizeof word);
+    }
+}
+
+enum rf_status rf_ckpt_reader_read(struct rf_ckpt_reader *reader, const struct rf_band *band,
+                                   float *values, struct rf_error *err)
+{
+    const struct rf_manifest_tensor *tensor = &reader->contents.manifest->tensors[band->tensor];
+    size_t n = (size_t)(band->nrows * tensor->shape[1]);
+    void *stored = tensor->stored == RF_STORED_BF16 ? (unsigned char *)values + n * 2
+                                                    : (unsigned char *)values;
+    char object[RF_CKPT_OBJECT];
+    enum rf_status st;
+
+    rf_ckpt_object(object, tensor->name);
+    st = rf_h5_read(reader->file, object, rf_ckpt_kind(tensor->stored), band->row, band->nrows,
+                    stored, err);
+    if (st == RF_OK)
+        st = check(reader, band, stored, err);
+    if (st == RF_OK && tensor->stored == RF_STORED_BF16)
+        widen(values, n);
+    return st;
+}

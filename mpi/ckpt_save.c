@@ -1,0 +1,523 @@
+/* A save in three parts. Rank 0 makes the file with all its structure, alone, because a
+ * collective HDF5 call that fails on one rank keeps the others waiting. Then every rank brings
+ * its runs of rows into the memory of its pump, from where threads hash them and write them to
+ * places that are fixed: no MPI and no HDF5 there, so training may go on. At last, when all
+ * ranks know that all is on disk, digests are put together, and a thread of rank 0 writes them, seals
+ * the file and gives it its name.
+ *
+ * Digests are taken from memory, so what a disk changes is found later. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ckpt/envelope.h"
+#include "ckpt/granule.h"
+#include "ckpt/pump.h"
+#include "mpi/ckpt.h"
+#include "mpi/ckpt_table.h"
+#include "mpi/h5.h"
+#include "mpi/parcel.h"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "digests are over little-endian values; a big-endian machine needs a swap before hashing"
+#endif
+
+enum { ROOM_BYTES = 64 << 20, STRETCHES = 256 };
+
+/* What is under way: nothing, values, or the last touches on rank 0. */
+enum phase { IDLE, WRITING, PUBLISHING };
+
+struct rf_ckpt_saver {
+    const struct rf_group *group;    /* borrowed */
+    const struct rf_tensor *tensors; /* borrowed */
+    int ntensors;
+    struct rf_ckpt_options options;
+    char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], temp[RF_PATH_BYTES];
+    struct rf_parcels *parcels;
+    struct rf_pump *pump;
+    void *plain;                        /* one run, for saving by HDF5 */
+    struct rf_digest *granules;         /* of all; this rank's until they are joined */
+    struct rf_extent *extents;          /* [ntensors], in order of tensors */
+    struct rf_extent *sorted;           /* [ntensors], for the seal */
+    struct rf_manifest_tensor *entries; /* [ntensors] */
+    struct rf_ckpt_places places;
+    struct rf_digest content;
+    int64_t step;
+    enum phase phase;
+    struct rf_error tidy; /* what tidying up ran into, on rank 0 */
+};
+
+/* ---- making and ending ------------------------------------------------------------ */
+
+static enum rf_status no_memory(struct rf_error *err)
+{
+    return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
+}
+
+static int64_t count_mine(const struct rf_ckpt_saver *saver, size_t *room, size_t *largest)
+{
+    int64_t nruns, mine = 0;
+    const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
+
+    *room = *largest = rf_pump_need(1);
+    for (int64_t i = 0; i < nruns; i++) {
+        size_t need = rf_pump_need(rf_parcels_bytes(saver->parcels, &runs[i]));
+
+        if (runs[i].owner != saver->group->rank)
+            continue;
+        mine++;
+        *room += need;
+        *largest = need > *largest ? need : *largest;
+    }
+    return mine;
+}
+
+/* Local: memory for all that a save needs, so that none can fail for want of it later. */
+static enum rf_status allocate(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    size_t n = (size_t)saver->ntensors, room, largest;
+    int64_t mine = count_mine(saver, &room, &largest);
+
+    saver->granules =
+        calloc((size_t)rf_parcels_count(saver->parcels) + 1, sizeof *saver->granules);
+    saver->extents = calloc(n + 1, sizeof *saver->extents);
+    saver->sorted = calloc(n + 1, sizeof *saver->sorted);
+    saver->entries = calloc(n + 1, sizeof *saver->entries);
+    if (saver->options.by_hdf5)
+        saver->plain = malloc(largest);
+    if (saver->granules == NULL || saver->extents == NULL || saver->sorted == NULL ||
+        saver->entries == NULL || (saver->options.by_hdf5 && saver->plain == NULL))
+        return no_memory(err);
+    for (int i = 0; i < saver->ntensors; i++) {
+        const struct rf_tensor *tensor = &saver->tensors[i];
+        struct rf_manifest_tensor *entry = &saver->entries[i];
+
+        memcpy(entry->name, tensor->name, sizeof entry->name);
+        entry->ndims = tensor->ndims;
+        entry->stored = tensor->stored;
+        memcpy(entry->shape, tensor->shape, sizeof entry->shape);
+    }
+    if (!saver->options.background || room < ROOM_BYTES)
+        room = room < ROOM_BYTES ? room : ROOM_BYTES;
+    if (room < 2 * largest)
+        room = 2 * largest;
+    return rf_pump_create(&saver->pump, room,
+                          saver->options.background && mine > STRETCHES ? (int)mine : STRETCHES,
+                          rf_h5_fault, err);
+}
+
+enum rf_status rf_ckpt_saver_create(struct rf_ckpt_saver **out, const struct rf_group *group,
+                                    const char *dir, const struct rf_ckpt_options *options,
+                                    const struct rf_tensor *tensors, int ntensors,
+                                    struct rf_error *err)
+{
+    struct rf_ckpt_saver *saver = calloc(1, sizeof *saver);
+    enum rf_status st = RF_OK;
+
+    *out = saver;
+    if (saver == NULL)
+        st = no_memory(err);
+    else if (strlen(dir) >= sizeof saver->dir)
+        st = rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", dir);
+    st = rf_agree(group, st, err);
+    if (st == RF_OK) {
+        saver->group = group;
+        saver->tensors = tensors;
+        saver->ntensors = ntensors;
+        saver->options = *options;
+        memcpy(saver->dir, dir, strlen(dir) + 1);
+        st = rf_parcels_create(&saver->parcels, group, tensors, ntensors, RF_PARCELS_OUT, err);
+    }
+    if (st == RF_OK)
+        st = rf_agree(group, allocate(saver, err), err);
+    if (st == RF_OK && options->background)
+        rf_pump_warm(saver->pump);
+    if (st != RF_OK) {
+        rf_ckpt_saver_destroy(saver);
+        *out = NULL;
+    }
+    return st;
+}
+
+void rf_ckpt_saver_destroy(struct rf_ckpt_saver *saver)
+{
+    if (saver == NULL)
+        return;
+    rf_pump_destroy(saver->pump);
+    rf_parcels_destroy(saver->parcels);
+    free(saver->plain);
+    free(saver->entries);
+    free(saver->sorted);
+    free(saver->extents);
+    free(saver->granules);
+    free(saver);
+}
+
+/* ---- the file's structure: rank 0 --------------------------------------------------- */
+
+/* Local: is there room for the values, and may a file be that long? HDF5 1.10 does not
+ * survive a file whose structure cannot be written, so a full disk has to be noticed before. */
+static enum rf_status make_room(const struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    uint64_t bytes = 1 << 20;
+    struct statvfs disk;
+    int fd, failed = 0;
+
+    for (int i = 0; i < saver->ntensors; i++)
+        bytes += (uint64_t)(saver->tensors[i].shape[0] * saver->tensors[i].shape[1]) *
+                     rf_stored_bytes(saver->tensors[i].stored) +
+                 8192;
+    if (statvfs(saver->dir, &disk) == 0 && disk.f_bavail < bytes / disk.f_frsize)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': it needs %llu MB, %llu are free",
+                       saver->temp, (unsigned long long)(bytes >> 20),
+                       (unsigned long long)(disk.f_bavail * disk.f_frsize >> 20));
+    fd = open(saver->temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", saver->temp, strerror(errno));
+    if (ftruncate(fd, (off_t)bytes) != 0)
+        failed = errno;
+    close(fd);
+    if (failed != 0)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp, strerror(failed));
+    return RF_OK;
+}
+
+static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
+                              struct rf_error *err)
+{
+    enum rf_status st = rf_file_mkdir(saver->dir, err);
+
+    if (st == RF_OK)
+        st = make_room(saver, err);
+    if (st == RF_OK)
+        st = rf_ckpt_lay_out(saver->temp, info, saver->options.config_text, saver->tensors,
+                             saver->ntensors, rf_parcels_count(saver->parcels), saver->extents,
+                             &saver->places, err);
+    if (st == RF_OK)
+        st = rf_pump_reserve(saver->temp, err);
+    return st;
+}
+
+/* ---- values ---------------------------------------------------------------------------- */
+
+static struct rf_stretch stretch_of(const struct rf_ckpt_saver *saver, const struct rf_run *run)
+{
+    const struct rf_tensor *tensor = &saver->tensors[run->tensor];
+    uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
+
+    return (struct rf_stretch){
+        .offset = saver->extents[run->tensor].offset + (uint64_t)run->row * row_bytes,
+        .size_bytes = rf_parcels_bytes(saver->parcels, run),
+        .granule_bytes = rf_parcels_granule_bytes(saver->parcels, run),
+        .digests = &saver->granules[run->granule]};
+}
+
+/* Collective: every round is gone through by all, also by a rank whose disk has failed. Local
+ * runs come in between, so that the disk does not wait for the network. */
+static void send_values(struct rf_ckpt_saver *saver)
+{
+    int64_t nruns, rounds = rf_parcels_rounds(saver->parcels), at = 0;
+    const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
+
+    for (int64_t round = 0; round < rounds || at < nruns; round++) {
+        const struct rf_run *run = round < rounds ? rf_parcels_mine(saver->parcels, round) : NULL;
+        struct rf_stretch stretch;
+        void *room = NULL;
+
+        if (run != NULL) {
+            stretch = stretch_of(saver, run);
+            room = rf_pump_room(saver->pump, &stretch);
+        }
+        if (round < rounds)
+            rf_parcels_gather(saver->parcels, round, room);
+        if (run != NULL)
+            rf_pump_send(saver->pump);
+        for (int64_t some = (nruns + rounds) / (rounds + 1); at < nruns && some > 0;
+             at++, some--) {
+            if (runs[at].owner != saver->group->rank || runs[at].travels)
+                continue;
+            stretch = stretch_of(saver, &runs[at]);
+            rf_parcels_copy_out(saver->parcels, &runs[at],
+                                rf_pump_room(saver->pump, &stretch));
+            rf_pump_send(saver->pump);
+        }
+    }
+}
+
+/* Local: a run that lies in plain, hashed and written by HDF5. */
+static enum rf_status write_by_hdf5(struct rf_ckpt_saver *saver, struct rf_h5 *file,
+                                    const struct rf_run *run, struct rf_error *err)
+{
+    const struct rf_tensor *tensor = &saver->tensors[run->tensor];
+    size_t bytes = rf_parcels_bytes(saver->parcels, run);
+    size_t piece = rf_parcels_granule_bytes(saver->parcels, run);
+    const unsigned char *plain = saver->plain;
+    char object[RF_CKPT_OBJECT];
+
+    for (int g = 0; g < run->ngranules; g++) {
+        size_t at = (size_t)g * piece, left = bytes - at;
+
+        saver->granules[run->granule + g] = rf_digest_of(plain + at, left < piece ? left : piece);
+    }
+    rf_ckpt_object(object, tensor->name);
+    return rf_h5_write(file, object, rf_ckpt_kind(tensor->stored), run->row, run->nrows, plain,
+                       err);
+}
+
+/* Collective, agreed: the reference for what the pump does. */
+static enum rf_status send_by_hdf5(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    int64_t nruns, rounds = rf_parcels_rounds(saver->parcels);
+    const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
+    struct rf_h5 *file;
+    struct rf_error other;
+    enum rf_status st = rf_h5_open_shared(&file, saver->group, saver->temp, err), closed;
+
+    if (st != RF_OK)
+        return st;
+    for (int64_t round = 0; round < rounds; round++) {
+        const struct rf_run *run = rf_parcels_mine(saver->parcels, round);
+
+        rf_parcels_gather(saver->parcels, round, saver->plain);
+        if (run != NULL && st == RF_OK)
+            st = write_by_hdf5(saver, file, run, err);
+    }
+    for (int64_t i = 0; i < nruns; i++) {
+        if (runs[i].owner != saver->group->rank || runs[i].travels || st != RF_OK)
+            continue;
+        rf_parcels_copy_out(saver->parcels, &runs[i], saver->plain);
+        st = write_by_hdf5(saver, file, &runs[i], err);
+    }
+    closed = rf_h5_close(file, st == RF_OK ? err : &other);
+    return rf_agree(saver->group, st == RF_OK ? closed : st, err);
+}
+
+/* Local: after a failure. */
+static void clean_up(struct rf_ckpt_saver *saver)
+{
+    if (saver->group->rank == 0)
+        unlink(saver->temp);
+    saver->phase = IDLE;
+}
+
+/* Collective, agreed. */
+static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
+                                 struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    if (saver->group->rank == 0)
+        st = lay_out(saver, info, err);
+    st = rf_agree(saver->group, st, err);
+    if (st != RF_OK)
+        return st;
+    rf_group_bcast(saver->group, saver->extents,
+                   (size_t)saver->ntensors * sizeof *saver->extents, 0);
+    memset(saver->granules, 0,
+           (size_t)rf_parcels_count(saver->parcels) * sizeof *saver->granules);
+    st = rf_h5_fault_at("open", saver->temp, err);
+    if (st == RF_OK)
+        st = rf_pump_begin(saver->pump, saver->temp, 1, !saver->options.cached, err);
+    return rf_agree(saver->group, st, err);
+}
+
+enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
+                                   struct rf_error *err)
+{
+    enum rf_status st = rf_store_path(saver->path, saver->dir, info->step, err);
+
+    if (st == RF_OK)
+        st = rf_store_temp_path(saver->temp, saver->dir, info->step, err);
+    if (st != RF_OK) /* the same on every rank: a matter of names */
+        return st;
+    saver->step = info->step;
+    st = start_file(saver, info, err);
+    if (st == RF_OK && saver->options.by_hdf5)
+        st = send_by_hdf5(saver, err);
+    else if (st == RF_OK)
+        send_values(saver);
+    rf_pump_end(saver->pump);
+    saver->phase = WRITING;
+    if (st != RF_OK) {
+        rf_pump_wait(saver->pump, NULL);
+        clean_up(saver);
+    }
+    return st;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+/* Collective: every rank gets all granules' digests and computes the rest from them. */
+static enum rf_status join_digests(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    int64_t n = rf_parcels_count(saver->parcels);
+
+    for (int64_t done = 0; done < n; done += 1 << 20) {
+        int64_t some = n - done < 1 << 20 ? n - done : 1 << 20;
+
+        MPI_Allreduce(MPI_IN_PLACE, saver->granules + done, (int)(some * RF_DIGEST_BYTES),
+                      MPI_BYTE, MPI_BOR, saver->group->comm);
+    }
+    for (int i = 0; i < saver->ntensors; i++)
+        saver->entries[i].digest =
+            rf_granule_join(saver->granules + rf_parcels_first(saver->parcels, i),
+                            rf_granule_count(saver->tensors[i].shape));
+    return rf_manifest_content(saver->entries, saver->ntensors, &saver->content, err);
+}
+
+static int put_at(int fd, const void *data, size_t size, uint64_t offset)
+{
+    const unsigned char *p = data;
+
+    while (size > 0) {
+        ssize_t n = pwrite(fd, p, size, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        p += n;
+        size -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return 0;
+}
+
+static enum rf_status put_digests(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    int fd = open(saver->temp, O_RDWR | O_CLOEXEC), failed;
+
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot open '%s': %s", saver->temp, strerror(errno));
+    failed = put_at(fd, saver->granules,
+                    (size_t)rf_parcels_count(saver->parcels) * RF_DIGEST_BYTES,
+                    saver->places.granules) != 0 ||
+             put_at(fd, &saver->content, RF_DIGEST_BYTES, saver->places.content) != 0;
+    for (int i = 0; !failed && i < saver->ntensors; i++)
+        failed = put_at(fd, &saver->entries[i].digest, RF_DIGEST_BYTES,
+                        saver->places.tensors + (uint64_t)i * RF_DIGEST_BYTES) != 0;
+    failed = failed ? errno : 0;
+    close(fd); /* the seal syncs */
+    return failed ? rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp,
+                            strerror(failed))
+                  : RF_OK;
+}
+
+/* On a thread of rank 0: digests, seal, name, and tidying up. What cannot be tidied does not undo
+ * the save. */
+static enum rf_status publish(void *arg, struct rf_error *err)
+{
+    struct rf_ckpt_saver *saver = arg;
+    enum rf_status st = put_digests(saver, err);
+
+    saver->tidy.status = RF_OK;
+    memcpy(saver->sorted, saver->extents, (size_t)saver->ntensors * sizeof *saver->sorted);
+    if (st == RF_OK)
+        st = rf_h5_fault_at("seal", saver->temp, err);
+    if (st == RF_OK)
+        st = rf_envelope_seal(saver->temp, saver->sorted, saver->ntensors, err);
+    if (st == RF_OK)
+        st = rf_h5_fault_at("rename", saver->temp, err);
+    if (st == RF_OK && rename(saver->temp, saver->path) != 0)
+        st = rf_fail(err, RF_ERR_IO, "cannot rename to '%s': %s", saver->path, strerror(errno));
+    if (st == RF_OK)
+        st = rf_file_sync_dir(saver->dir, err);
+    if (st != RF_OK)
+        return st;
+    if (rf_store_set_latest(saver->dir, saver->step, &saver->tidy) == RF_OK)
+        rf_store_prune(saver->dir, &saver->options.keep, saver->step, &saver->tidy);
+    return RF_OK;
+}
+
+int rf_ckpt_saver_busy(const struct rf_ckpt_saver *saver)
+{
+    return saver->phase != IDLE;
+}
+
+/* Collective: is any rank's pump at work? */
+static int anybody_busy(struct rf_ckpt_saver *saver)
+{
+    int busy = rf_pump_busy(saver->pump);
+
+    MPI_Allreduce(MPI_IN_PLACE, &busy, 1, MPI_INT, MPI_MAX, saver->group->comm);
+    return busy;
+}
+
+/* Collective, agreed: from written values to the last touches. */
+static enum rf_status finish_values(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    enum rf_status st = rf_agree(saver->group, rf_pump_wait(saver->pump, err), err);
+
+    if (st == RF_OK)
+        st = rf_agree(saver->group, join_digests(saver, err), err);
+    if (st != RF_OK) {
+        clean_up(saver);
+        return st;
+    }
+    if (saver->group->rank == 0)
+        rf_pump_call(saver->pump, publish, saver);
+    saver->phase = PUBLISHING;
+    return RF_OK;
+}
+
+static enum rf_status finish_publishing(struct rf_ckpt_saver *saver,
+                                        struct rf_ckpt_saved *saved, struct rf_error *err)
+{
+    enum rf_status st = rf_agree(saver->group, rf_pump_wait(saver->pump, err), err);
+
+    if (st != RF_OK) {
+        clean_up(saver);
+        return st;
+    }
+    if (saver->group->rank == 0 && saver->tidy.status != RF_OK)
+        rf_warn("%s", saver->tidy.text);
+    saver->phase = IDLE;
+    saved->committed = 1;
+    saved->step = saver->step;
+    saved->content = saver->content;
+    memcpy(saved->path, saver->path, sizeof saved->path);
+    return RF_OK;
+}
+
+enum rf_status rf_ckpt_saver_poll(struct rf_ckpt_saver *saver, int wait,
+                                  struct rf_ckpt_saved *saved, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    saved->committed = 0;
+    if (saver->phase == WRITING && (wait || !anybody_busy(saver)))
+        st = finish_values(saver, err);
+    else if (saver->phase != PUBLISHING)
+        return RF_OK;
+    if (st == RF_OK && (wait || !anybody_busy(saver)))
+        st = finish_publishing(saver, saved, err);
+    return st;
+}
+
+enum rf_status rf_ckpt_save(const struct rf_group *group, const char *dir,
+                            const struct rf_ckpt_info *info, const struct rf_tensor *tensors,
+                            int ntensors, int keep, char path[RF_PATH_BYTES],
+                            struct rf_digest *content, struct rf_error *err)
+{
+    const struct rf_ckpt_options options = {.keep = {.last = keep}};
+    struct rf_ckpt_saver *saver = NULL;
+    struct rf_ckpt_saved saved;
+    enum rf_status st =
+        rf_ckpt_saver_create(&saver, group, dir, &options, tensors, ntensors, err);
+
+    if (st == RF_OK)
+        st = rf_ckpt_saver_begin(saver, info, err);
+    if (st == RF_OK)
+        st = rf_ckpt_saver_poll(saver, 1, &saved, err);
+    if (st == RF_OK) {
+        memcpy(path, saved.path, sizeof saved.path);
+        *content = saved.content;
+    }
+    rf_ckpt_saver_destroy(saver);
+    return st;
+}

@@ -1,0 +1,81 @@
+/* pump.h - stretches of a file between memory and disk, hashed on the way, beside the caller's
+ * own work.
+ *
+ * A pump has two threads of its own and one block of memory. They call nothing but the system
+ * and the hash: whoever owns the pump may use MPI and HDF5 at the same time. Two, so that one
+ * hashes while the other waits for the disk. Where the file system allows it they go past the
+ * page cache (O_DIRECT), which leaves the cores and their caches to whoever computes.
+ *
+ * One caller at a time; it begins a file, hands over stretches in any order of offsets, and
+ * ends. After a failure the rest goes through the same motions without touching the file, so
+ * that a caller in the middle of a collective need not look before the end. */
+#ifndef RF_CKPT_PUMP_H
+#define RF_CKPT_PUMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+
+struct rf_pump;
+
+/* Some granules that follow each other in the file. */
+struct rf_stretch {
+    uint64_t offset;           /* from the beginning of the file */
+    size_t size_bytes;         /* at least 1 */
+    size_t granule_bytes;      /* of every granule but the last, which may be shorter */
+    struct rf_digest *digests; /* borrowed: room for one per granule, filled by the pump */
+};
+
+/* Memory that a stretch takes in the pump. */
+size_t rf_pump_need(size_t size_bytes);
+
+/* room_bytes of memory, at least what the largest stretch needs; at most max_stretches under
+ * way at a time. fault may be NULL; tests let it give an errno for "write", "read" or "sync". */
+enum rf_status rf_pump_create(struct rf_pump **pump, size_t room_bytes, int max_stretches,
+                              int (*fault)(const char *step), struct rf_error *err);
+/* Waits for what is under way. */
+void rf_pump_destroy(struct rf_pump *pump);
+
+/* Touches the pump's memory in the background, so that the first use finds it there. */
+void rf_pump_warm(struct rf_pump *pump);
+
+/* Opens an existing file. direct = 0 keeps to the page cache. */
+enum rf_status rf_pump_begin(struct rf_pump *pump, const char *path, int writing, int direct,
+                             struct rf_error *err);
+
+/* Writing: memory for the stretch, waiting until there is room; to be filled before
+ * rf_pump_send(), which hands the last such stretch over. */
+void *rf_pump_room(struct rf_pump *pump, const struct rf_stretch *stretch);
+void rf_pump_send(struct rf_pump *pump);
+
+/* Reading: is there room to ask for one more; ask (only then); wait for the first asked that was not
+ * dropped yet, its bytes valid, and its digests filled, until it is dropped. After a failure
+ * the bytes are whatever is there. */
+int rf_pump_fits(struct rf_pump *pump, size_t size_bytes);
+void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch);
+const void *rf_pump_take(struct rf_pump *pump);
+void rf_pump_drop(struct rf_pump *pump);
+
+/* No more stretches: once all are done the file is closed, after a sync when it was written. Does
+ * not wait. */
+void rf_pump_end(struct rf_pump *pump);
+/* Some other work for a thread of the pump, after the end; it must leave MPI and HDF5 alone. */
+void rf_pump_call(struct rf_pump *pump, enum rf_status (*work)(void *arg, struct rf_error *err),
+                  void *arg);
+
+/* Has anything failed since the begin? */
+int rf_pump_failed(struct rf_pump *pump);
+/* Is anything under way? */
+int rf_pump_busy(struct rf_pump *pump);
+/* Waits for the end, or for the call, and says how it went. */
+enum rf_status rf_pump_wait(struct rf_pump *pump, struct rf_error *err);
+/* Whether the file that was begun last went past the page cache. */
+int rf_pump_direct(const struct rf_pump *pump);
+
+/* Local: sets disk space aside for all of an existing file, so that a full disk is noticed before the
+ * values are written. File systems that cannot do that are left alone. */
+enum rf_status rf_pump_reserve(const char *path, struct rf_error *err);
+
+#endif

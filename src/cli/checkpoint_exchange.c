@@ -1,0 +1,99 @@
+/* ringfence checkpoint export, import: to and from other programs' files. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/bar.h"
+#include "cli/checkpoint_verbs.h"
+#include "mpi/ckpt_export.h"
+#include "mpi/ckpt_import.h"
+
+static enum rf_status options_of(const struct rf_checkpoint_call *call,
+                                 struct rf_export_options *options, struct rf_error *err)
+{
+    *options = (struct rf_export_options){
+        .own_names = call->own_names, .all = call->all, .type = RF_SAFETENSORS_F32};
+    if (call->dtype != NULL && strcmp(call->dtype, "bf16") == 0)
+        options->type = RF_SAFETENSORS_BF16;
+    else if (call->dtype != NULL && strcmp(call->dtype, "f32") != 0)
+        return rf_fail(err, RF_ERR_ARG,
+                       "'%s' is not f32 or bf16; see 'ringfence checkpoint --help'",
+                       call->dtype);
+    return RF_OK;
+}
+
+static enum rf_status print_exported(const struct rf_checkpoint_call *call,
+                                     const struct rf_export_options *options,
+                                     const struct rf_exported *exported, struct rf_error *err)
+{
+    if (call->json)
+        return rf_checkpoint_print(
+            call,
+            json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:I}", "path", call->paths[0], "out",
+                      call->paths[1], "names", rf_family_name(exported->family), "dtype",
+                      options->type == RF_SAFETENSORS_BF16 ? "bf16" : "f32", "tensors",
+                      exported->ntensors, "left_out", exported->nleft_out, "bytes",
+                      (json_int_t)exported->bytes),
+            "export", err);
+    printf("%s: %d tensors, %lld bytes, names of %s\n", call->paths[1], exported->ntensors,
+           (long long)exported->bytes, rf_family_name(exported->family));
+    if (exported->nleft_out > 0)
+        printf("%d tensors of the optimiser were left out; --all keeps them\n",
+               exported->nleft_out);
+    return RF_OK;
+}
+
+enum rf_status rf_checkpoint_export(const struct rf_checkpoint_call *call, struct rf_error *err)
+{
+    struct rf_export_options options;
+    struct rf_exported exported;
+    struct rf_bar bar;
+    enum rf_status st = options_of(call, &options, err);
+
+    if (st != RF_OK)
+        return st;
+    rf_bar_start(&bar, call->paths[1], call->world->rank == 0);
+    st = rf_ckpt_export(call->world, call->paths[0], call->paths[1], &options, &bar.watch,
+                        &exported, err);
+    rf_bar_end(&bar);
+    if (st == RF_OK && call->world->rank == 0)
+        st = print_exported(call, &options, &exported, err);
+    return st;
+}
+
+static enum rf_status print_imported(const struct rf_checkpoint_call *call,
+                                     const struct rf_imported *imported, struct rf_error *err)
+{
+    char hex[RF_DIGEST_HEX];
+
+    rf_digest_to_hex(&imported->content, hex);
+    if (call->json)
+        return rf_checkpoint_print(
+            call,
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:i, s:i, s:s}", "in", call->paths[0], "path",
+                      imported->path, "names", rf_family_name(imported->family), "model",
+                      imported->model, "step", (json_int_t)imported->step, "tensors",
+                      imported->ntensors, "left_out", imported->nleft_out, "content", hex),
+            "import", err);
+    printf("%s: %d tensors, content %s\nmodel: %s\n", imported->path, imported->ntensors, hex,
+           imported->model);
+    if (imported->nleft_out > 0)
+        printf("%d tensors that hold no weights of their own were left out\n",
+               imported->nleft_out);
+    return RF_OK;
+}
+
+enum rf_status rf_checkpoint_import(const struct rf_checkpoint_call *call, struct rf_error *err)
+{
+    struct rf_import_options options = {.heads = (int)call->heads, .version = RF_VERSION};
+    struct rf_imported imported;
+    struct rf_bar bar;
+    enum rf_status st;
+
+    rf_bar_start(&bar, call->paths[0], call->world->rank == 0);
+    st = rf_ckpt_import(call->world, call->paths[0], call->paths[1], &options, &bar.watch,
+                        &imported, err);
+    rf_bar_end(&bar);
+    if (st == RF_OK && call->world->rank == 0)
+        st = print_imported(call, &imported, err);
+    return st;
+}

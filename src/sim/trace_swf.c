@@ -1,0 +1,135 @@
+/* The Standard Workload Format (Chapin et al., JSSPP 1999; version 2.2 of the Parallel
+ * Workloads Archive). Of its 18 fields those are read that make a job; the others are counted
+ * but may hold anything. */
+#include <string.h>
+
+#include "sim/trace_sink.h"
+#include "sim/trace_table.h"
+#include "sim/trace_value.h"
+
+enum { NFIELDS = 18 };
+
+/* By number, from 1, as the format's description has them. */
+enum {
+    SUBMIT = 2,
+    RUN = 4,
+    ALLOCATED = 5,
+    REQUESTED = 8,
+    TIME = 9,
+    USER = 12,
+    GROUP = 13,
+    EXECUTABLE = 14,
+    QUEUE = 15,
+    PARTITION = 16
+};
+
+/* "; MaxProcs: 100" */
+static void read_header(struct rf_trace_report *report, struct rf_text line)
+{
+    static const char *const KEYS[] = {"MaxProcs", "MaxNodes", "UnixStartTime"};
+    int64_t *const values[] = {&report->max_procs, &report->max_nodes, &report->start_unix_s};
+    const char *colon = memchr(line.bytes, ':', line.size_bytes);
+    struct rf_text key, rest;
+
+    if (colon == NULL)
+        return;
+    key = rf_value_trim((struct rf_text){line.bytes, (size_t)(colon - line.bytes)});
+    rest = rf_value_trim(
+        (struct rf_text){colon + 1, line.size_bytes - (size_t)(colon - line.bytes) - 1});
+    for (size_t n = 0; n < rest.size_bytes; n++)
+        if (rest.bytes[n] == ' ' || rest.bytes[n] == '\t')
+            rest.size_bytes = n;
+    for (int i = 0; i < 3; i++) {
+        int64_t value;
+
+        if (rf_value_is(key, KEYS[i]) && rf_value_integer(rest, &value) && value > 0 &&
+            value < RF_TRACE_TIME_MAX_S)
+            *values[i] = value;
+    }
+}
+
+/* Cuts a line at blanks; how many fields there are, up to NFIELDS. */
+static int cut(struct rf_text line, struct rf_text fields[NFIELDS + 1])
+{
+    const char *at = line.bytes, *end = at + line.size_bytes;
+    int n = 0;
+
+    while (n < NFIELDS) {
+        const char *begin;
+
+        while (at < end && (*at == ' ' || *at == '\t'))
+            at++;
+        begin = at;
+        while (at < end && *at != ' ' && *at != '\t')
+            at++;
+        if (at == begin)
+            break;
+        fields[++n] = (struct rf_text){begin, (size_t)(at - begin)};
+    }
+    return n;
+}
+
+/* -1 means unknown in this format. */
+static struct rf_text known(struct rf_text field)
+{
+    if (field.size_bytes == 2 && memcmp(field.bytes, "-1", 2) == 0)
+        field.size_bytes = 0;
+    return field;
+}
+
+static enum rf_status read_job(struct rf_trace_sink *sink, struct rf_text line, int64_t number)
+{
+    struct rf_text field[NFIELDS + 1];
+    struct rf_text about[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
+    struct rf_trace_job job = {.line = number};
+    int64_t allocated, requested;
+    enum rf_status st;
+
+    if (cut(line, field) < NFIELDS)
+        return rf_sink_malformed(sink, number, "fewer than 18 fields", (struct rf_text){"", 0});
+    if (!rf_value_seconds(field[SUBMIT], &job.submit_us))
+        return rf_sink_malformed(sink, number, "not a submit time (field 2)", field[SUBMIT]);
+    if (!rf_value_seconds(field[RUN], &job.run_us))
+        return rf_sink_malformed(sink, number, "not a run time (field 4)", field[RUN]);
+    if (!rf_value_integer(field[ALLOCATED], &allocated))
+        return rf_sink_malformed(sink, number, "not a number of processors (field 5)",
+                                 field[ALLOCATED]);
+    if (!rf_value_integer(field[REQUESTED], &requested))
+        return rf_sink_malformed(sink, number, "not a number of processors (field 8)",
+                                 field[REQUESTED]);
+    if (!rf_value_seconds(field[TIME], &job.limit_us))
+        return rf_sink_malformed(sink, number, "not a requested time (field 9)", field[TIME]);
+    job.min = allocated > 0 ? allocated : requested;
+    about[RF_FIELD_USER] = known(field[USER]);
+    about[RF_FIELD_GROUP] = known(field[GROUP]);
+    about[RF_FIELD_NAME] = known(field[EXECUTABLE]);
+    about[RF_FIELD_QUEUE] = known(field[QUEUE]);
+    if (about[RF_FIELD_QUEUE].size_bytes == 0)
+        about[RF_FIELD_QUEUE] = known(field[PARTITION]);
+    st = rf_sink_account(sink, about, &job.account);
+    return st == RF_OK ? rf_sink_add(sink, &job) : st;
+}
+
+enum rf_status rf_trace_swf(struct rf_trace_sink *sink, const char *text, size_t size_bytes)
+{
+    struct rf_lines lines = rf_lines_begin(text, size_bytes);
+    struct rf_text line;
+    enum rf_status st = RF_OK;
+
+    while (st == RF_OK && rf_lines_next(&lines, &line)) {
+        while (line.size_bytes > 0 && (*line.bytes == ' ' || *line.bytes == '\t')) {
+            line.bytes++;
+            line.size_bytes--;
+        }
+        if (line.size_bytes == 0)
+            continue;
+        if (line.size_bytes > RF_TRACE_LINE_MAX)
+            st = rf_sink_malformed(sink, lines.number, "the line is too long",
+                                   (struct rf_text){"", 0});
+        else if (*line.bytes == ';')
+            read_header(sink->report, (struct rf_text){line.bytes + 1, line.size_bytes - 1});
+        else
+            st = read_job(sink, line, lines.number);
+    }
+    return st;
+}

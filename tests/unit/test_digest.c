@@ -1,0 +1,90 @@
+/* Many digests at once are those of one after the other. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/digest.h"
+#include "base/rng.h"
+
+enum { TEXTS = 70, LONGEST = 5000 };
+
+static unsigned char *made;
+
+static int make_text(void **unused)
+{
+    (void)unused;
+    made = malloc(TEXTS + LONGEST);
+    for (int i = 0; made != NULL && i < TEXTS + LONGEST; i++)
+        made[i] = (unsigned char)rf_rng_bits(3, 1, (uint64_t)i);
+    return made == NULL;
+}
+
+static int free_text(void **unused)
+{
+    (void)unused;
+    free(made);
+    return 0;
+}
+
+/* Text i starts at byte i, so none lies well in memory. */
+static void compare(const size_t sizes[], int n)
+{
+    struct rf_bytes texts[TEXTS];
+    struct rf_digest many[TEXTS + 1];
+
+    many[n] = rf_digest_of("untouched", 9);
+    for (int i = 0; i < n; i++)
+        texts[i] = (struct rf_bytes){made + i, sizes[i]};
+    rf_digest_many(texts, n, many);
+    for (int i = 0; i < n; i++) {
+        struct rf_digest one = rf_digest_of(texts[i].data, texts[i].size_bytes);
+
+        assert_true(rf_digest_equal(&one, &many[i]));
+    }
+    struct rf_digest after = rf_digest_of("untouched", 9);
+    assert_true(rf_digest_equal(&after, &many[n]));
+}
+
+static void any_number_of_equal_texts_has_the_digests_of_each(void **unused)
+{
+    static const size_t edges[] = {0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000, 4096};
+    size_t sizes[TEXTS];
+
+    (void)unused;
+    for (size_t e = 0; e < sizeof edges / sizeof edges[0]; e++)
+        for (int n = 0; n <= TEXTS; n += n < 20 ? 1 : 7) {
+            for (int i = 0; i < n; i++)
+                sizes[i] = edges[e];
+            compare(sizes, n);
+        }
+}
+
+static void texts_of_all_lengths_do_not_disturb_each_other(void **unused)
+{
+    size_t sizes[TEXTS];
+
+    (void)unused;
+    for (uint64_t trial = 0; trial < 200; trial++) {
+        int n = 1 + (int)rf_rng_below(4, 1, trial, TEXTS);
+
+        for (int i = 0; i < n; i++)
+            sizes[i] = rf_rng_below(4, 2 + trial, (uint64_t)i,
+                                    trial % 3 == 0   ? 200
+                                    : trial % 3 == 1 ? 64
+                                                     : LONGEST);
+        compare(sizes, n);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_number_of_equal_texts_has_the_digests_of_each),
+        cmocka_unit_test(texts_of_all_lengths_do_not_disturb_each_other),
+    };
+
+    return cmocka_run_group_tests(tests, make_text, free_text);
+}
