@@ -4,21 +4,14 @@
  * So the values of these fields, joined, are the key of a hash table of answers. */
 #include "sim/accounts.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Beyond so many different keys answers are worked out anew: job names may all differ. */
-enum { MEMORY_MAX = 1 << 17, VALUE_BYTES = 256 };
+#include "sim/accounts_rule.h"
 
-struct rule {
-    enum rf_field field;
-    int is_regex;
-    char match[RF_TEXT_BYTES];
-    char account[RF_NAME_BYTES];
-    regex_t regex;
-};
+/* Beyond so many different keys answers are worked out anew: job names may all differ. */
+enum { MEMORY_MAX = 1 << 17 };
 
 struct entry { /* of an open-addressing table; key == NULL: free */
     char *key; /* owned */
@@ -38,7 +31,7 @@ struct rename {
 };
 
 struct rf_accounts {
-    struct rule *rules;
+    struct rf_rule *rules;
     int nrules;
     char fallback[RF_NAME_BYTES];
     unsigned looked_at;  /* bit f: the answer depends on field f */
@@ -52,11 +45,6 @@ struct rf_accounts {
     size_t key_room;
     const struct entry *last; /* of memory: the answer before, which often holds again */
 };
-
-static const char *const FIELDS[RF_NFIELDS] = {"user", "group", "queue",
-                                               "type", "name",  "account"};
-static const char LETTERS[RF_NFIELDS + 1] = "ugqtna";
-static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
 
 /* ---- a table from bytes to numbers -------------------------------------- */
 
@@ -122,99 +110,7 @@ static void table_clear(struct table *t)
     free(t->entries);
 }
 
-/* ---- rules ---------------------------------------------------------------- */
-
-static int field_of(const char *name)
-{
-    for (int f = 0; f < RF_NFIELDS; f++)
-        if (strcmp(FIELDS[f], name) == 0)
-            return f;
-    return -1;
-}
-
-/* Which fields an account pattern holds, as bits; -1: not a usable pattern. */
-static int fields_of_pattern(const char *pattern)
-{
-    size_t n = strlen(pattern);
-    int bits = 0;
-
-    if (n == 0 || pattern[0] == '.' || pattern[n - 1] == '.' || strstr(pattern, "..") != NULL)
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        const char *letter;
-
-        if (pattern[i] != '%') {
-            if (strchr(PLAIN, pattern[i]) == NULL)
-                return -1;
-            continue;
-        }
-        letter = i + 1 < n ? strchr(LETTERS, pattern[++i]) : NULL;
-        if (letter == NULL)
-            return -1;
-        bits |= 1 << (letter - LETTERS);
-    }
-    return bits;
-}
-
-static enum rf_status compile(struct rf_accounts *a, const struct rf_account_rule_spec *spec,
-                              int number, struct rf_error *err)
-{
-    struct rule *rule = &a->rules[a->nrules];
-    int field = field_of(spec->field), bits = fields_of_pattern(spec->account), code;
-    char why[128];
-
-    if (field < 0)
-        return rf_fail(
-            err, RF_ERR_CONFIG,
-            "account rule %d: no field '%s' (user, group, queue, type, name, account)", number,
-            spec->field);
-    if (bits < 0)
-        return rf_fail(err, RF_ERR_CONFIG, "account rule %d: not a usable account: '%s'",
-                       number, spec->account);
-    if ((spec->match[0] == '\0') == (spec->pattern[0] == '\0'))
-        return rf_fail(err, RF_ERR_CONFIG,
-                       "account rule %d: needs either values to match or a pattern", number);
-    rule->field = (enum rf_field)field;
-    rule->is_regex = spec->pattern[0] != '\0';
-    memcpy(rule->match, spec->match, sizeof rule->match);
-    memcpy(rule->account, spec->account, sizeof rule->account);
-    if (rule->is_regex) {
-        code = regcomp(&rule->regex, spec->pattern, REG_EXTENDED | REG_NOSUB);
-        if (code != 0) {
-            regerror(code, &rule->regex, why, sizeof why);
-            return rf_fail(err, RF_ERR_CONFIG, "account rule %d: bad pattern '%s': %s", number,
-                           spec->pattern, why);
-        }
-    }
-    a->looked_at |= 1u << field | (unsigned)bits;
-    a->nrules++;
-    return RF_OK;
-}
-
-enum rf_status rf_account_rule_parse(struct rf_account_rule_spec *rule, const char *text,
-                                     struct rf_error *err)
-{
-    size_t field = strcspn(text, "=~");
-    const char *account = strrchr(text, ':');
-    size_t match;
-    char *to;
-
-    memset(rule, 0, sizeof *rule);
-    if (text[field] == '\0' || account == NULL || account <= text + field)
-        return rf_fail(err, RF_ERR_ARG,
-                       "not an account rule: '%.100s' (FIELD=VALUE,...:ACCOUNT or "
-                       "FIELD~PATTERN:ACCOUNT)",
-                       text);
-    match = (size_t)(account - text) - field - 1;
-    if (field >= sizeof rule->field || match >= sizeof rule->match ||
-        strlen(account + 1) >= sizeof rule->account)
-        return rf_fail(err, RF_ERR_ARG, "account rule is too long: '%.100s'", text);
-    to = text[field] == '=' ? rule->match : rule->pattern;
-    memcpy(rule->field, text, field);
-    memcpy(to, text + field + 1, match);
-    memcpy(rule->account, account + 1, strlen(account + 1));
-    return RF_OK;
-}
+/* ---- the object ---------------------------------------------------------- */
 
 enum rf_status rf_accounts_create(struct rf_accounts **accounts,
                                   const struct rf_account_rule_spec *rules, int nrules,
@@ -228,14 +124,17 @@ enum rf_status rf_accounts_create(struct rf_accounts **accounts,
         a->rules = calloc((size_t)nrules + 1, sizeof *a->rules);
     if (a == NULL || a->rules == NULL || !table_grow(&a->memory) || !table_grow(&a->names))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory for %d account rules", nrules);
-    if (st == RF_OK && (fields_of_pattern(fallback) != 0 || strlen(fallback) >= RF_NAME_BYTES))
+    if (st == RF_OK && (!rf_rule_is_plain(fallback)))
         st = rf_fail(err, RF_ERR_CONFIG, "not a usable default account: '%.80s'", fallback);
     if (st == RF_OK)
         memcpy(a->fallback, fallback, strlen(fallback) + 1);
     if (st == RF_OK)
         a->looked_at = 1u << RF_FIELD_ACCOUNT;
-    for (int i = 0; i < nrules && st == RF_OK; i++)
-        st = compile(a, &rules[i], i + 1, err);
+    for (int i = 0; i < nrules && st == RF_OK; i++) {
+        st = rf_rule_compile(&a->rules[i], &rules[i], i + 1, err);
+        if (st == RF_OK)
+            a->looked_at |= a->rules[a->nrules++].looks_at;
+    }
     if (st == RF_OK)
         *accounts = a;
     else
@@ -248,8 +147,7 @@ void rf_accounts_destroy(struct rf_accounts *a)
     if (a == NULL)
         return;
     for (int i = 0; i < a->nrules; i++)
-        if (a->rules[i].is_regex)
-            regfree(&a->rules[i].regex);
+        rf_rule_clear(&a->rules[i]);
     for (int i = 0; i < a->nrenames; i++) {
         free(a->renames[i].value);
         free(a->renames[i].name);
@@ -298,73 +196,19 @@ enum rf_status rf_accounts_rename(struct rf_accounts *a, enum rf_field field,
 /* The value of a field as it reads after renaming, ended by NUL and cut where it is very long;
  * a NUL inside ends it early, which no sensible value notices. */
 static void value_of(const struct rf_accounts *a, enum rf_field field, struct rf_text text,
-                     char value[VALUE_BYTES])
+                     char value[RF_VALUE_BYTES])
 {
-    size_t n = text.size_bytes < VALUE_BYTES - 1 ? text.size_bytes : VALUE_BYTES - 1;
+    size_t n = text.size_bytes < RF_VALUE_BYTES - 1 ? text.size_bytes : RF_VALUE_BYTES - 1;
 
     if (n > 0)
         memcpy(value, text.bytes, n);
     value[n] = '\0';
     for (int i = 0; i < a->nrenames; i++) {
         if (a->renames[i].field == field && strcmp(a->renames[i].value, value) == 0) {
-            snprintf(value, VALUE_BYTES, "%s", a->renames[i].name);
+            snprintf(value, RF_VALUE_BYTES, "%s", a->renames[i].name);
             return;
         }
     }
-}
-
-static int matches(const struct rule *rule, const char *value)
-{
-    const char *at = rule->match;
-    size_t n = strlen(value);
-
-    if (rule->is_regex)
-        return regexec(&rule->regex, value, 0, NULL, 0) == 0;
-    if (strcmp(rule->match, "*") == 0)
-        return n > 0;
-    for (;;) {
-        size_t length = strcspn(at, ",");
-
-        if (length == n && memcmp(at, value, n) == 0)
-            return 1;
-        if (at[length] == '\0')
-            return 0;
-        at += length + 1;
-    }
-}
-
-/* Fills a pattern in; the result is a name of an account whatever the values hold. */
-static void fill_in(const char *pattern, const char values[RF_NFIELDS][VALUE_BYTES],
-                    char account[RF_NAME_BYTES])
-{
-    size_t n = 0;
-
-    for (const char *p = pattern; *p != '\0' && n < RF_NAME_BYTES - 1; p++) {
-        enum rf_field field;
-        const char *value;
-
-        if (*p != '%') {
-            account[n++] = *p;
-            continue;
-        }
-        field = (enum rf_field)(strchr(LETTERS, *++p) - LETTERS);
-        value = values[field][0] != '\0' ? values[field] : "none";
-        for (; *value != '\0' && n < RF_NAME_BYTES - 1; value++) {
-            int plain = strchr(PLAIN, *value) != NULL;
-            int inner = n > 0 && account[n - 1] != '.';
-
-            if (*value == '.' && (field != RF_FIELD_ACCOUNT || !inner))
-                plain = 0;
-            account[n++] = *value;
-            if (!plain)
-                account[n - 1] = '_';
-        }
-    }
-    while (n > 0 && account[n - 1] == '.') /* cut, or the value ended so */
-        n--;
-    account[n] = '\0';
-    for (char *dots = strstr(account, ".."); dots != NULL; dots = strstr(dots, ".."))
-        dots[1] = '_'; /* a value that ended with '.' before the pattern's own */
 }
 
 static enum rf_status number_of(struct rf_accounts *a, const char *name, int32_t *account,
@@ -398,17 +242,17 @@ static enum rf_status number_of(struct rf_accounts *a, const char *name, int32_t
 static enum rf_status work_out(struct rf_accounts *a, const struct rf_text fields[RF_NFIELDS],
                                int32_t *account, struct rf_error *err)
 {
-    char values[RF_NFIELDS][VALUE_BYTES], name[RF_NAME_BYTES];
+    char values[RF_NFIELDS][RF_VALUE_BYTES], name[RF_NAME_BYTES];
     const char *pattern = NULL;
 
     for (int f = 0; f < RF_NFIELDS; f++)
         value_of(a, (enum rf_field)f, fields[f], values[f]);
     for (int i = 0; i < a->nrules && pattern == NULL; i++)
-        if (matches(&a->rules[i], values[a->rules[i].field]))
+        if (rf_rule_matches(&a->rules[i], values[a->rules[i].field]))
             pattern = a->rules[i].account;
     if (pattern == NULL)
         pattern = values[RF_FIELD_ACCOUNT][0] != '\0' ? "%a" : a->fallback;
-    fill_in(pattern, (const char(*)[VALUE_BYTES])values, name);
+    rf_rule_fill_in(pattern, (const char(*)[RF_VALUE_BYTES])values, name);
     return number_of(a, name, account, err);
 }
 

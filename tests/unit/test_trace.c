@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "base/rng.h"
 #include "sim/trace.h"
 #include "sim/trace_value.h"
 
@@ -108,6 +109,39 @@ static void swf_queues_fall_back_to_partitions_and_minus_one_is_nothing(void **u
     assert_jobs(&w, JOBS, 5);
     assert_int_equal(w.naccounts, 5);
     rf_workload_clear(&w);
+}
+
+/* Fields are found 64 bytes at a time; every place of an edge among them occurs here. */
+static void swf_fields_may_stand_anywhere_in_a_line(void **unused)
+{
+    struct rf_trace_options options = {.format = RF_TRACE_SWF};
+
+    (void)unused;
+    for (uint64_t round = 0; round < 3000; round++) {
+        char line[2048];
+        size_t n = 0;
+        struct rf_workload w;
+
+        for (int field = 1; field <= 18; field++) {
+            uint64_t blanks = field > 1 || round % 2 == 0;
+
+            if (round % 3 > 0 && blanks > 0)
+                blanks += rf_rng_below(5, round, (uint64_t)field, round % 3 == 1 ? 8 : 90);
+            for (; blanks > 0; blanks--, n++)
+                line[n] = rf_rng_below(6, round, n, 4) == 0 ? '\t' : ' ';
+            n += (size_t)snprintf(line + n, 8, "%d", field == 5 ? 123456 : field + 1000);
+        }
+        for (uint64_t b = 0; b < round % 5; b++)
+            line[n++] = ' ';
+        if (round % 7 == 0)
+            line[n++] = '\n';
+        assert_int_equal(rf_trace_parse(&w, line, n, "f", &options, NULL, NULL), RF_OK);
+        assert_int_equal(w.submit_us[0], SECONDS(1002));
+        assert_int_equal(w.run_us[0], SECONDS(1004));
+        assert_int_equal(w.limit_us[0], SECONDS(1009));
+        assert_int_equal(w.min[0], 123456);
+        rf_workload_clear(&w);
+    }
 }
 
 static void csv_takes_columns_by_name_and_groups_by_theirs(void **unused)
@@ -630,6 +664,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(swf_gives_the_jobs_and_counts_what_is_none),
         cmocka_unit_test(swf_queues_fall_back_to_partitions_and_minus_one_is_nothing),
+        cmocka_unit_test(swf_fields_may_stand_anywhere_in_a_line),
         cmocka_unit_test(csv_takes_columns_by_name_and_groups_by_theirs),
         cmocka_unit_test(sacct_puts_the_rows_of_a_job_together),
         cmocka_unit_test(sacct_counts_what_it_is_told_to),
