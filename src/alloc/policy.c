@@ -163,7 +163,8 @@ static enum rf_status remember_proposals(struct rf_policy *policy, const struct 
         policy->pending = pending;
         policy->pending_room = n;
     }
-    memcpy(policy->pending, out, (size_t)n * sizeof *out);
+    if (n > 0)
+        memcpy(policy->pending, out, (size_t)n * sizeof *out);
     policy->npending = n;
     policy->pending_at = 0;
     return RF_OK;
@@ -184,6 +185,9 @@ static enum rf_status take_back_one(struct rf_policy *policy, const struct rf_pr
     case RF_PROPOSE_GROW:
         return rf_policy_resize(policy, p->job, -p->count, policy->pending_us);
     case RF_PROPOSE_DENY:
+        return rf_state_ready(policy->state, &policy->state->jobs[p->job])
+                   ? rf_policy_enqueue(policy, p->job)
+                   : rf_joblist_add(&policy->held_back, p->job);
     case RF_PROPOSE_DELAY:
         rf_joblist_remove(&policy->fresh, p->job);
         return rf_joblist_add(&policy->fresh, p->job);

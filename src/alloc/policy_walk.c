@@ -63,9 +63,13 @@ void rf_plan_stop(struct rf_plan *plan, int32_t job, const char *reason, int32_t
 
 void rf_plan_delay(struct rf_plan *plan, int32_t job, const char *reason)
 {
-    if (plan->policy->options.explain && !rf_plan_full(plan) &&
-        strcmp(rf_state_job_reason(plan->state, job), reason) != 0)
-        rf_plan_propose(plan, RF_PROPOSE_DELAY, job, reason, -1);
+    if (!plan->policy->options.explain || rf_plan_full(plan) ||
+        strcmp(rf_state_job_reason(plan->state, job), reason) == 0)
+        return;
+    for (int i = 0; i < plan->nout; i++)
+        if (plan->out[i].job == job) /* it has heard already */
+            return;
+    rf_plan_propose(plan, RF_PROPOSE_DELAY, job, reason, -1);
 }
 
 int rf_plan_claiming(const struct rf_plan *plan, int32_t job)
@@ -216,7 +220,7 @@ static void backfill_line(struct rf_plan *plan, struct rf_line *line)
 
 const char *rf_plan_why(const struct rf_plan *plan, const struct rf_wall *w, int32_t need)
 {
-    if (need > w->cap - w->used)
+    if (w->cap < plan->state->nfleet && need > w->cap - w->used)
         return "share-used-up";
     if (need > plan->free)
         return "devices-busy";
