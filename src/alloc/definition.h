@@ -50,7 +50,7 @@
  * Each pledged account has one promise with the terms as first made, judged to the end of the
  * run, and, if a later event changed them, a second one with the terms as they were in force.
  *
- * Memory: 24 bytes per job, one sample per step and promise. Cost: as the tally's, twice. At the
+ * Memory: 32 bytes per job, and the tally's, one sample per step and promise. Cost: as the tally's, twice. At the
  * end of each step and window, the account's jobs are looked at (all that queue or run). */
 #ifndef RF_ALLOC_DEFINITION_H
 #define RF_ALLOC_DEFINITION_H

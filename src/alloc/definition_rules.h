@@ -1,0 +1,107 @@
+/* definition_rules.h - what definition.c gathers and definition_judge.c judges; nobody else
+ * includes it. */
+#ifndef RF_ALLOC_DEFINITION_RULES_H
+#define RF_ALLOC_DEFINITION_RULES_H
+
+#include "alloc/definition.h"
+#include "alloc/pledge.h"
+
+enum { RF_WAIT_BUCKETS = 64 * 60 };
+
+/* What a job could have used more since its account was pledged, up to since_us, and when it
+ * last could; in which promises it lay in the share. */
+struct rf_wish {
+    int64_t unmet_us, since_us, last_us;
+    uint32_t in_share; /* bit 0: as first made, bit 1: as changed; bit 2: answered */
+};
+
+/* Sums since an account was pledged; the same for both its promises. */
+struct rf_given {
+    int64_t delivered_us, wanted_us, offered_us, dark_us;
+};
+
+/* Cells of one length, aligned with the start of the run. */
+struct rf_cells {
+    int64_t length_us, next_us;              /* next_us: the end of the cell now */
+    struct rf_definition_sample *samples[2]; /* owned, at the ends of cells; per promise */
+    int64_t *refused_us;                     /* owned: unmet time of refused jobs, by cell */
+    int64_t spans_us[RF_SLIDING_N];          /* windows that end with a cell; 0: none */
+    int32_t nsamples, room; /* samples[0] is the pledge's date; cell k begins with sample k */
+};
+
+/* One promise of an account, while it is gathered. */
+struct rf_gathering {
+    struct rf_promise promise;
+    int64_t capacity_us, carry; /* not promised yet; and the fraction that is left */
+    int64_t stock_us, stock_carry, plus_us, plus_carry;
+    int64_t promised_us, paced_us, paced_plus_us; /* sums */
+    int64_t horizon_us;                           /* the stock's end; INT64_MAX: none */
+    int32_t stock_devices;
+    int32_t peak; /* most that fleet + down has been */
+    int past_horizon;
+    struct rf_definition_sample at_horizon; /* unmet_us[0]: since the date */
+    int64_t short_us;                       /* since when it has less than INST says; -1: not */
+    struct rf_stretch at_short;             /* the sums then */
+    int64_t *waits;                         /* owned: RF_WAIT_BUCKETS counts */
+    struct rf_stretch late, denied;         /* the first request of each kind; begin -1: none */
+};
+
+struct rf_pledged {
+    int32_t account, group; /* group: in the tally */
+    int64_t since_us, done_us;
+    struct rf_given given;
+    int64_t refused_us;
+    struct rf_gathering promises[2]; /* as first made; as changed */
+    int npromises;
+    struct rf_cells steps, windows;
+    int32_t held, lent;     /* devices; lent: borrowed, of these */
+    int64_t wanted, usable; /* of the group since the last event */
+    int64_t asking;         /* sum of min of ready jobs in the queue */
+};
+
+struct rf_definitions {
+    struct rf_definition_options options;
+    struct rf_tally *tally;      /* owned: who asks for what */
+    struct rf_pledged *accounts; /* owned */
+    int naccounts;
+    struct rf_wish *wishes; /* owned, by job id */
+    int32_t wishes_room;
+    int32_t *newly; /* owned: jobs that waited for others before the event */
+    int32_t nnewly, newly_room;
+    int64_t border_us;          /* the first end of a cell to come */
+    int32_t fleet, nfree, lent; /* since the last event */
+    int32_t largest_fleet;      /* so far */
+    int closed;
+    struct { /* the event's job, before the event */
+        int32_t devices, lent;
+        int part, queued;
+    } was;
+};
+
+static inline int64_t rf_sum(int64_t a, int64_t b) /* or the largest number */
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* What the account's jobs that are there, or were refused since begin_us, could have used more
+ * since then; begin_us is the begin of a cell, or the pledge's date. */
+int64_t rf_unmet_since(const struct rf_definitions *d, const struct rf_pledged *a,
+                       const struct rf_cells *cells, const struct rf_state *state,
+                       int64_t begin_us);
+/* A cell ends now, or, at the end of the run, is cut short. */
+enum rf_status rf_cells_end(struct rf_definitions *d, struct rf_pledged *a,
+                            struct rf_cells *cells, const struct rf_state *state,
+                            struct rf_error *err);
+/* Every job's unmet time up to the moment that the accounts have been brought up to. */
+void rf_settle_wishes(struct rf_definitions *d, const struct rf_state *state);
+/* Device-time held by a running job since from_us, of which there is no reading at t_us. */
+void rf_mark_dark(struct rf_pledged *a, const struct rf_job *job, int64_t t_us);
+/* A request had its answer, or waits still, at t_us. */
+void rf_service_answer(struct rf_definitions *d, struct rf_pledged *a,
+                       const struct rf_state *state, int32_t job, int64_t t_us, int denied);
+/* Ends a shortage (INST) at t_us, if there is one. */
+void rf_inst_close(struct rf_pledged *a, struct rf_gathering *g, int64_t t_us);
+/* Puts what has gathered into the sums that are promised. */
+void rf_gathering_settle(struct rf_gathering *g);
+
+#endif
