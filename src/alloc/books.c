@@ -114,15 +114,17 @@ static void pass_promised(struct rf_books *books, int64_t dt)
 {
     int64_t fleet = books->fleet * dt, idle = fleet - books->nheld * dt;
     int64_t pool = fleet, vacant = 0;
-    int64_t reserved[RF_PLEDGES_MAX + 1] = {0}, lent_out;
+    int64_t reserved[RF_PLEDGES_MAX + 1], lent_out;
 
+    reserved[0] = 0;
     for (int i = 1; i < books->npages; i++) {
         struct page *page = &books->pages[i];
 
         reserved[i] = promised(books, page, dt);
         page->sum.reserved_us += reserved[i];
-        page->sum.down_us += rf_share_take(&page->share, (books->installed - books->fleet) * dt,
-                                           &page->carry_down);
+        if (books->installed > books->fleet)
+            page->sum.down_us += rf_share_take(
+                &page->share, (books->installed - books->fleet) * dt, &page->carry_down);
         vacant += reserved[i] - least(reserved[i], page->held * dt);
         pool -= reserved[i];
     }

@@ -50,8 +50,8 @@
  * Each pledged account has one promise with the terms as first made, judged to the end of the
  * run, and, if a later event changed them, a second one with the terms as they were in force.
  *
- * Memory: 32 bytes per job, and the tally's, one sample per step and promise. Cost: as the tally's, twice. At the
- * end of each step and window, the account's jobs are looked at (all that queue or run). */
+ * Memory: 32 bytes per job, and what the tally keeps; one sample per step and promise. Cost: as
+ * the tally's, twice. When a step or a window ends, all jobs that queue or run are looked at. */
 #ifndef RF_ALLOC_DEFINITION_H
 #define RF_ALLOC_DEFINITION_H
 
