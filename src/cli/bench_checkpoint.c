@@ -15,8 +15,7 @@ static const struct rf_bench_ckpt usual = {.shape = {.vocabulary = 50257,
                                                      .width = 768,
                                                      .hidden = 3072},
                                            .batch = 1,
-                                           .context = 64,
-                                           .steps = 5};
+                                           .context = 64};
 static const struct rf_bench_ckpt quick = {.shape = {.vocabulary = 4000,
                                                      .context = 128,
                                                      .layers = 2,
@@ -24,8 +23,7 @@ static const struct rf_bench_ckpt quick = {.shape = {.vocabulary = 4000,
                                                      .width = 256,
                                                      .hidden = 1024},
                                            .batch = 1,
-                                           .context = 64,
-                                           .steps = 5};
+                                           .context = 64};
 
 static enum rf_status print_json(const struct rf_bench_figure *figures, int n, double wall_s,
                                  struct rf_error *err)
@@ -68,7 +66,7 @@ static void print_table(const struct rf_bench_figure *figures, int n)
 }
 
 enum rf_status rf_cli_bench_checkpoint(const struct rf_group *world, const char *dir, int rounds,
-                                       int small, int json, struct rf_error *err)
+                                       int steps, int small, int json, struct rf_error *err)
 {
     struct rf_bench_ckpt what = small ? quick : usual;
     struct rf_bench_figure figures[RF_BENCH_CKPT_FIGURES];
@@ -78,6 +76,7 @@ enum rf_status rf_cli_bench_checkpoint(const struct rf_group *world, const char 
 
     what.dir = dir;
     what.rounds = rounds;
+    what.steps = steps;
     st = rf_bench_ckpt(figures, &n, world, &what, err);
     if (st == RF_OK && world->rank == 0 && json)
         st = print_json(figures, n, MPI_Wtime() - since, err);

@@ -107,7 +107,7 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
                             struct rf_error *err)
 {
     int json = 0, small = 0, n = 0, training;
-    int64_t rounds = 5;
+    int64_t rounds = 5, steps = 5;
     const char *dir = ".";
     struct rf_arguments args;
     struct result results[RESULTS];
@@ -124,6 +124,12 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
          .min = 1,
          .max = 25,
          .help = "checkpoint: pairs of measurements, default 5"},
+        {.name = "steps",
+         .value = "N",
+         .integer = &steps,
+         .max = 25,
+         .help = "checkpoint: training steps before each save beside training, default 5; 0: no "
+                 "training"},
         {0}};
     const struct rf_command_line line = {
         .usage = "bench gemm|train\nbench checkpoint",
@@ -143,7 +149,8 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
     if (st != RF_OK || args.help)
         return st;
     if (strcmp(args.text[0], "checkpoint") == 0)
-        return rf_cli_bench_checkpoint(world, dir, (int)rounds, small, json, err);
+        return rf_cli_bench_checkpoint(world, dir, (int)rounds, (int)steps, small, json,
+                                       err);
     training = strcmp(args.text[0], "train") == 0;
     if (!training && strcmp(args.text[0], "gemm") != 0)
         return rf_fail(err, RF_ERR_ARG, "cannot measure '%s': expected gemm, train or checkpoint",

@@ -7,9 +7,9 @@
 void rf_markup_table(struct rf_text *page, const char *caption, const char *align,
                      const char *const *headings)
 {
-    rf_text_add(page, "<div class=\"scroll\" tabindex=\"0\"><table><caption>");
+    rf_text_add(page, "<div class=\"scroll\" tabindex=\"0\"><table><caption><span>");
     rf_text_add_html(page, caption);
-    rf_text_add(page, "</caption>\n<thead><tr>");
+    rf_text_add(page, "</span></caption>\n<thead><tr>");
     for (size_t c = 0; align[c] != '\0'; c++) {
         rf_text_add(page,
                     align[c] == 'r' ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">");

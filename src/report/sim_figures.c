@@ -205,13 +205,11 @@ static double device_unit(double most_s, const char **name)
     return 3600;
 }
 
-/* Columns time, then promised, stock, stock+ and delivered in the unit of device-time, less
- * `minus` of delivered, with the sign turned. Returns 1 when stock+ is not the same as stock. */
-static int add_paces(struct rf_text *script, const json_t *samples, double unit_s,
-                     double device_s, int arrears)
+/* Columns: time, then promised, stock, stock+ and delivered in the unit of device-time; for
+ * arrears less what was delivered. */
+static void add_paces(struct rf_text *script, const json_t *samples, double unit_s,
+                      double device_s, int arrears)
 {
-    int differ = 0;
-
     rf_text_add(script, "$pace << EOD\n");
     for (size_t i = 0; i < json_array_size(samples); i++) {
         const json_t *row = json_array_get(samples, i);
@@ -221,21 +219,52 @@ static int add_paces(struct rf_text *script, const json_t *samples, double unit_
         for (int c = PROMISED; c < NPACE; c++)
             rf_text_addf(script, " %.7g", (sample(row, c) - less) / device_s);
         rf_text_add(script, "\n");
-        differ |= sample(row, STOCK) != sample(row, STOCK_PLUS);
     }
     rf_text_add(script, "EOD\n");
-    return differ;
 }
 
-static enum rf_status draw_pace(const json_t *pace, int arrears, char **svg,
+/* Lines on top of one another would only confuse. */
+static int differ(const json_t *samples, int a, int b)
+{
+    for (size_t i = 0; i < json_array_size(samples); i++) {
+        double x = sample(json_array_get(samples, i), a);
+        double y = sample(json_array_get(samples, i), b);
+
+        if (fabs(x - y) > 1e-3 * fmax(fabs(x), fabs(y)))
+            return 1;
+    }
+    return 0;
+}
+
+static void plot_paces(struct rf_text *script, const json_t *samples, const char *delivered)
+{
+    rf_text_add(script, "plot $pace using 1:2 with lines lw 2 dt 2 lc rgb '" RF_PLOT_INK
+                        "' title 'share of the fleet'");
+    if (differ(samples, STOCK, PROMISED))
+        rf_text_addf(script, ", $pace using 1:3 with lines lw 2 dt 4 lc rgb '%s' title 'stock at "
+                             "the date'",
+                     rf_plot_colour(3));
+    if (differ(samples, STOCK_PLUS, STOCK) && differ(samples, STOCK_PLUS, PROMISED))
+        rf_text_addf(script, ", $pace using 1:4 with lines lw 2 dt 5 lc rgb '%s' title 'stock "
+                             "with purchases'",
+                     rf_plot_colour(6));
+    if (delivered != NULL)
+        rf_text_addf(script,
+                     ", $pace using 1:5 with lines lw 2.8 lc rgb '%s' title 'delivered'",
+                     delivered);
+    rf_text_add(script, "\n");
+}
+
+/* delivered: the colour of that line; NULL: draw arrears. */
+static enum rf_status draw_pace(const json_t *pace, const char *delivered, char **svg,
                                 struct rf_error *err)
 {
     const json_t *samples = rf_json_list(pace, "samples");
     size_t n = json_array_size(samples);
     struct rf_text script = {0};
-    const char *device_unit_name;
+    const char *unit;
     double most = 0, unit_s, device_s;
-    int differ;
+    int arrears = delivered == NULL;
 
     *svg = NULL;
     for (size_t i = 0; i < n; i++)
@@ -243,41 +272,29 @@ static enum rf_status draw_pace(const json_t *pace, int arrears, char **svg,
             most = fmax(most, sample(json_array_get(samples, i), c));
     if (n < 2 || !(most > 0))
         return RF_OK;
-    device_s = device_unit(most, &device_unit_name);
+    device_s = device_unit(most, &unit);
     rf_plot_start(&script, arrears ? LOW : HEIGHT);
     unit_s = add_time_axis(&script, sample(json_array_get(samples, n - 1), T));
-    differ = add_paces(&script, samples, unit_s, device_s, arrears);
-    rf_text_addf(&script, "set ylabel '%s%s'\n%s", device_unit_name, arrears ? " behind" : "",
+    add_paces(&script, samples, unit_s, device_s, arrears);
+    rf_text_addf(&script, "set ylabel '%s%s'\n%s", unit, arrears ? " behind" : "",
                  arrears ? "set xzeroaxis lc rgb '" RF_PLOT_INK "' lw 1\n"
                          : "set yrange [0:*]\n");
-    rf_text_addf(&script,
-                 "plot $pace using 1:2 with lines lw 2 dt 2 lc rgb '" RF_PLOT_INK
-                 "' title 'share of the fleet', $pace using 1:3 with lines lw 2 dt 4 lc rgb "
-                 "'%s' title 'stock at the date'",
-                 rf_plot_colour(1));
-    if (differ)
-        rf_text_addf(&script, ", $pace using 1:4 with lines lw 2 dt 5 lc rgb '%s' title 'stock "
-                              "with purchases'",
-                     rf_plot_colour(3));
-    if (!arrears)
-        rf_text_addf(&script, ", $pace using 1:5 with lines lw 2.8 lc rgb '%s' title "
-                              "'delivered'",
-                     rf_plot_colour(0));
-    rf_text_add(&script, "\n");
+    plot_paces(&script, samples, delivered);
     return finish(&script,
                   arrears ? "How far the delivered device-time is behind each line"
                           : "Device-time delivered so far, and the lines it is held to",
                   svg, err);
 }
 
-enum rf_status rf_sim_figure_pace(const json_t *pace, char **svg, struct rf_error *err)
+enum rf_status rf_sim_figure_pace(const struct rf_curves *curves, const json_t *pace, char **svg,
+                                  struct rf_error *err)
 {
-    return draw_pace(pace, 0, svg, err);
+    return draw_pace(pace, colour_of(curves, rf_json_text(pace, "account")), svg, err);
 }
 
 enum rf_status rf_sim_figure_arrears(const json_t *pace, char **svg, struct rf_error *err)
 {
-    return draw_pace(pace, 1, svg, err);
+    return draw_pace(pace, NULL, svg, err);
 }
 
 /* ---- stacks ---- */

@@ -197,7 +197,7 @@ static enum rf_status add_pledge(struct rf_text *page, struct rf_sim_page *in,
     if (first)
         st = rf_sim_figure_share(in->curves, pledge, &share, err);
     if (st == RF_OK && first)
-        st = rf_sim_figure_pace(pace, &line, err);
+        st = rf_sim_figure_pace(in->curves, pace, &line, err);
     if (st == RF_OK && first)
         st = rf_sim_figure_arrears(pace, &arrears, err);
     add_promise(page, pledge, first);
@@ -218,39 +218,24 @@ static enum rf_status add_pledge(struct rf_text *page, struct rf_sim_page *in,
     return st;
 }
 
-static void add_breach(struct rf_text *page, const json_t *breach)
+static void add_definition(struct rf_text *page, const json_t *row)
 {
-    char text[RF_DURATION_BYTES], number[3][RF_DURATION_BYTES];
+    const json_t *breach = json_object_get(row, "first_breach");
+    const char *verdict = rf_json_text(row, "verdict");
 
-    if (!json_is_object(breach)) {
-        rf_markup_cell(page, "");
-        return;
-    }
-    rf_text_addf(page, "<td>%s: promised %s, asked %s, received %s",
-                 rf_duration_text(text, rf_json_number(breach, "begin_s")),
-                 rf_count_text(number[0], rf_json_number(breach, "promised_device_s") / HOUR_S),
-                 rf_count_text(number[1], rf_json_number(breach, "asked_device_s") / HOUR_S),
-                 rf_count_text(number[2], rf_json_number(breach, "delivered_device_s") / HOUR_S));
-}
-
-static void add_definition(struct rf_text *page, const json_t *row, int several)
-{
     rf_markup_row(page);
-    if (several) {
-        rf_text_add(page, "<td>");
-        rf_text_add_html(page, rf_json_text(row, "account"));
-        if (json_is_true(json_object_get(row, "changed")))
-            rf_text_add(page, " (changed)");
-    }
     rf_markup_cell(page, rf_json_text(row, "definition"));
-    rf_markup_verdict(page, rf_json_text(row, "verdict"));
+    rf_markup_verdict(page, strcmp(verdict, "not-asked") == 0 ? "not asked" : verdict);
     cell_count(page, rf_json_number(row, "judged"));
     cell_count(page, rf_json_number(row, "kept"));
     cell_count(page, rf_json_number(row, "not_asked"));
     cell_count(page, rf_json_number(row, "broken"));
     cell_hours(page, rf_json_number(row, "promised_device_s"));
     cell_hours(page, rf_json_number(row, "delivered_device_s"));
-    add_breach(page, json_object_get(row, "first_breach"));
+    cell_duration(page, rf_json_number(breach, "begin_s"));
+    cell_hours(page, rf_json_number(breach, "promised_device_s"));
+    cell_hours(page, rf_json_number(breach, "asked_device_s"));
+    cell_hours(page, rf_json_number(breach, "delivered_device_s"));
 }
 
 static void add_service(struct rf_text *page, const json_t *rows)
@@ -267,7 +252,7 @@ static void add_service(struct rf_text *page, const json_t *rows)
         rf_text_add_html(page, rf_json_text(row, "account"));
         rf_text_addf(page,
                      "%s: of %.0f requests within the share, %.0f were denied (%.4g "
-                     "device-hours), and 95 %% of the others waited less than %s.</p>\n",
+                     "device-hours), and 95 %% of the others waited %s at most.</p>\n",
                      json_is_true(json_object_get(row, "changed")) ? " (as changed)" : "",
                      rf_json_number(row, "requests"), rf_json_number(row, "denied"),
                      rf_json_number(row, "denied_device_s") / HOUR_S,
@@ -275,25 +260,44 @@ static void add_service(struct rf_text *page, const json_t *rows)
     }
 }
 
-static void add_definitions(struct rf_text *page, const json_t *rows, int several)
+/* Rows of one promise stand together. */
+static int same_promise(const json_t *a, const json_t *b)
 {
-    static const char *const headings[] = {"account",   "definition", "verdict",
-                                           "judged",    "kept",       "not asked",
-                                           "broken",    "promised",   "received",
-                                           "first breach (device-hours)"};
-    size_t n = json_array_size(rows);
+    return strcmp(rf_json_text(a, "account"), rf_json_text(b, "account")) == 0 &&
+           json_is_true(json_object_get(a, "changed")) ==
+               json_is_true(json_object_get(b, "changed"));
+}
+
+static void add_definitions(struct rf_text *page, const json_t *rows)
+{
+    static const char *const headings[] = {
+        "definition", "verdict",  "judged",         "kept",     "not asked", "broken",
+        "promised",   "received", "first breach at", "promised", "asked",     "received"};
+    size_t n = json_array_size(rows) < MOST_ROWS ? json_array_size(rows) : MOST_ROWS;
+    char caption[200];
 
     if (n == 0)
         return;
     rf_text_add(page, "<h3>The same promise under each definition of it</h3>\n<p>A promise of a "
                       "share can be read in many ways, and the reading decides. Where the account "
                       "received less than promised because it asked for less, that is "
-                      "&ldquo;not asked&rdquo;, never broken.</p>\n");
-    rf_markup_table(page, "Verdict under each definition; device-time in hours",
-                    several ? "lllrrrrrrl" : "llrrrrrrl", several ? headings : headings + 1);
-    for (size_t i = 0; i < n && i < MOST_ROWS; i++)
-        add_definition(page, json_array_get(rows, i), several);
-    rf_markup_end(page);
+                      "&ldquo;not asked&rdquo;, never broken. Windows of a sliding definition "
+                      "overlap, and so do their sums.</p>\n");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *row = json_array_get(rows, i);
+
+        if (i == 0 || !same_promise(row, json_array_get(rows, i - 1))) {
+            snprintf(caption, sizeof caption,
+                     "Promised to %.63s%s: verdict under each definition; device-time in hours",
+                     rf_json_text(row, "account"),
+                     json_is_true(json_object_get(row, "changed")) ? ", as changed later"
+                                                                   : ", as first made");
+            rf_markup_table(page, caption, "llrrrrrrrrrr", headings);
+        }
+        add_definition(page, row);
+        if (i + 1 == n || !same_promise(row, json_array_get(rows, i + 1)))
+            rf_markup_end(page);
+    }
     add_service(page, rows);
 }
 
@@ -311,7 +315,7 @@ enum rf_status rf_sim_section_pledges(struct rf_text *page, struct rf_sim_page *
         rf_text_add(page, "<p>Nothing was promised in this simulation.</p>\n");
     for (size_t i = 0; st == RF_OK && i < n; i++)
         st = add_pledge(page, in, json_array_get(pledges, i), is_first(pledges, i), err);
-    add_definitions(page, rf_json_list(in->results, "definitions"), n > 1);
+    add_definitions(page, rf_json_list(in->results, "definitions"));
     rf_text_add(page, "</section>\n");
     return st;
 }

@@ -146,23 +146,58 @@ static enum rf_status take_points(struct points *points, const json_t *cells,
 
 /* ---- the figure ---- */
 
+static int is_drawn(const struct point *point, const char *line)
+{
+    return strcmp(point->line, line) == 0 && isfinite(point->delivered) &&
+           isfinite(point->cost) && point->cost > 0;
+}
+
+/* The least and the largest share of a line carry a label, unless they lie on one another. */
 static int add_line_points(struct rf_text *script, const struct points *points, int line)
 {
-    int n = 0;
+    int n = 0, first = -1, last = -1;
 
+    for (int i = 0; i < points->n; i++)
+        if (is_drawn(&points->items[i], points->lines[line])) {
+            first = first < 0 ? i : first;
+            last = i;
+        }
     rf_text_addf(script, "$l%d << EOD\n", line);
     for (int i = 0; i < points->n; i++) {
         const struct point *p = &points->items[i];
+        int apart = fabs(points->items[last < 0 ? 0 : last].delivered - p->delivered) > 1.5;
 
-        if (strcmp(p->line, points->lines[line]) != 0 || !isfinite(p->delivered) ||
-            !isfinite(p->cost))
+        if (!is_drawn(p, points->lines[line]))
             continue;
-        rf_text_addf(script, "%.6g %.6g \"%.3g %%\"\n", p->delivered, p->cost,
-                     100 * (double)p->share.num / (double)p->share.den);
+        rf_text_addf(script, "%.6g %.6g ", p->delivered, p->cost);
+        if (i == last || (i == first && apart))
+            rf_text_addf(script, i == last ? "\"%.3g %%\" \"\"\n" : "\"\" \"%.3g %%\"\n",
+                         100 * (double)p->share.num / (double)p->share.den);
+        else
+            rf_text_add(script, "\"\" \"\"\n");
         n++;
     }
     rf_text_add(script, "EOD\n");
     return n;
+}
+
+/* A logarithmic axis where costs differ much. */
+static void add_cost_axis(struct rf_text *script, const struct points *points)
+{
+    double least = INFINITY, most = 0;
+
+    for (int i = 0; i < points->n; i++)
+        if (isfinite(points->items[i].cost) && points->items[i].cost > 0) {
+            least = fmin(least, points->items[i].cost);
+            most = fmax(most, points->items[i].cost);
+        }
+    if (most > 5 * least)
+        rf_text_addf(script,
+                     "set logscale y\nset yrange [%.4g:%.4g]\nset ytics (1, 2, 5, 10, 20, 50, "
+                     "100, 200, 500, 1000, 2000, 5000, 10000)\n",
+                     least / 1.6, most * 1.7);
+    else
+        rf_text_add(script, "set offsets graph 0, graph 0, graph 0.12, graph 0.08\n");
 }
 
 static enum rf_status draw(const struct points *points, char **svg, struct rf_error *err)
@@ -177,21 +212,24 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
         counts[l] = add_line_points(&script, points, l);
         drawn += counts[l];
     }
+    add_cost_axis(&script, points);
     rf_text_add(&script, "set xlabel 'delivered to the pledged accounts, % of device-time'\n"
-                         "set ylabel 'mean slowdown of the others'\nset offsets graph 0.06, "
-                         "graph 0.06, graph 0.08, graph 0.06\nset style circle radius graph "
-                         "0.008\nset style fill solid noborder\n");
+                         "set ylabel 'mean slowdown of the others'\nset xrange [0:*]\n"
+                         "set style circle radius graph 0.008\n"
+                         "set style fill solid noborder\n");
     for (int l = 0, first = 1; l < points->nlines; l++) {
+        const char *colour = rf_plot_colour(l);
+
         if (counts[l] == 0)
             continue;
-        rf_text_addf(&script,
-                     "%s$l%d using 1:2 with lines lw 2.2 lc rgb '%s' title ",
-                     first ? "plot " : ", ", l, rf_plot_colour(l));
+        rf_text_addf(&script, "%s$l%d using 1:2 with lines lw 2.2 lc rgb '%s' title ",
+                     first ? "plot " : ", ", l, colour);
         rf_plot_add_string(&script, points->lines[l]);
         rf_text_addf(&script,
                      ", $l%d using 1:2 with circles fc rgb '%s' notitle, $l%d using 1:2:3 with "
-                     "labels offset 0,0.8 font ',12' textcolor rgb '" RF_PLOT_INK "' notitle",
-                     l, rf_plot_colour(l), l);
+                     "labels offset 0,0.9 font ',13' textcolor rgb '%s' notitle, $l%d using "
+                     "1:2:4 with labels offset 0,-0.9 font ',13' textcolor rgb '%s' notitle",
+                     l, colour, l, colour, l, colour);
         first = 0;
     }
     rf_text_add(&script, "\n");
@@ -299,7 +337,8 @@ enum rf_status rf_sim_section_sweep(struct rf_text *page, struct rf_sim_page *in
                       "pledged accounts, upwards is slower for everybody else.</p>\n");
     rf_markup_figure(page, svg,
                      "Device-time that the pledged accounts received, against the mean bounded "
-                     "slowdown of all other jobs; labels are the shares promised.");
+                     "slowdown of all other jobs; the least and the largest share of each policy "
+                     "are labelled.");
     in->plots |= svg != NULL;
     free(svg);
     if (st == RF_OK)

@@ -33,33 +33,31 @@ const char *rf_generate_kind_name(enum rf_generate_kind kind)
 
 /* ---- draws --------------------------------------------------------------- */
 
-double rf_draw_uniform(int64_t seed, const char *purpose, int64_t index)
+double rf_draw_uniform(int64_t seed, uint64_t stream, int64_t index)
 {
-    return rf_rng_uniform((uint64_t)seed, rf_rng_stream(purpose, 0), (uint64_t)index);
+    return rf_rng_uniform((uint64_t)seed, stream, (uint64_t)index);
 }
 
-double rf_draw_normal(int64_t seed, const char *purpose, int64_t index)
+double rf_draw_normal(int64_t seed, uint64_t stream, int64_t index)
 {
-    return rf_rng_normal((uint64_t)seed, rf_rng_stream(purpose, 0), (uint64_t)index);
+    return rf_rng_normal((uint64_t)seed, stream, (uint64_t)index);
 }
 
-double rf_draw_exponential(int64_t seed, const char *purpose, int64_t index)
+double rf_draw_exponential(int64_t seed, uint64_t stream, int64_t index)
 {
-    return -log(1.0 - rf_draw_uniform(seed, purpose, index));
+    return -log(1.0 - rf_draw_uniform(seed, stream, index));
 }
 
 /* Marsaglia and Tsang, "A simple method for generating gamma variables", ACM TOMS 26 (2000);
  * each try has streams of its own. */
-double rf_draw_gamma(int64_t seed, const char *purpose, int64_t index, double shape,
-                     double scale, double most)
+double rf_draw_gamma(int64_t seed, uint64_t stream, int64_t index, double shape, double scale,
+                     double most)
 {
     double d = shape - 1.0 / 3.0, c = 1.0 / sqrt(9.0 * d);
 
-    for (uint64_t attempt = 1;; attempt += 2) {
-        double z =
-            rf_rng_normal((uint64_t)seed, rf_rng_stream(purpose, attempt), (uint64_t)index);
-        double u = 1.0 - rf_rng_uniform((uint64_t)seed, rf_rng_stream(purpose, attempt + 1),
-                                        (uint64_t)index);
+    for (uint64_t attempt = 0;; attempt += 2) {
+        double z = rf_draw_normal(seed, stream + attempt, index);
+        double u = 1.0 - rf_draw_uniform(seed, stream + attempt + 1, index);
         double v = 1.0 + c * z, cube = v * v * v;
 
         if (v > 0.0 && d * cube * scale <= most &&
@@ -161,14 +159,17 @@ static struct rf_text text_of(const char *word)
 
 /* Few users submit most: user k of 64 owns the jobs between (k/64)^2 and ((k+1)/64)^2. */
 static enum rf_status choose_account(struct rf_accounts *accounts, const struct rf_model *model,
-                                     int64_t index, int type, int32_t *account,
+                                     uint64_t users, int64_t index, int type, int32_t *account,
                                      struct rf_error *err)
 {
     struct rf_text fields[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
-    double u = rf_draw_uniform(model->options->seed, "generate-user", index);
-    char user[16];
+    char user[16] = "";
 
-    snprintf(user, sizeof user, "u%d", USERS - 1 - (int)(USERS * sqrt(u)));
+    if (model->options->nrules > 0) { /* otherwise nobody asks */
+        double u = rf_draw_uniform(model->options->seed, users, index);
+
+        snprintf(user, sizeof user, "u%d", USERS - 1 - (int)(USERS * sqrt(u)));
+    }
     fields[RF_FIELD_USER] = text_of(user);
     fields[RF_FIELD_TYPE] = text_of(model->types[type]);
     return rf_accounts_find(accounts, fields, account, err);
@@ -179,6 +180,7 @@ static enum rf_status fill(struct rf_workload *w, const struct rf_model *model,
                            struct rf_error *err)
 {
     const struct rf_generate_options *o = model->options;
+    const uint64_t users = rf_rng_stream("generate-user", 0);
     double factor = stretch(o, jobs);
     int32_t account;
     enum rf_status st = RF_OK;
@@ -187,7 +189,7 @@ static enum rf_status fill(struct rf_workload *w, const struct rf_model *model,
         const struct rf_draw *d = &jobs->draws[i];
         double submit_s = rf_day_time(&model->days[d->type], d->busy_s * factor);
 
-        st = choose_account(accounts, model, i, d->type, &account, err);
+        st = choose_account(accounts, model, users, i, d->type, &account, err);
         if (submit_s > 1e10)
             return rf_fail(err, RF_ERR_CONFIG,
                            "the load is so small that jobs would arrive "

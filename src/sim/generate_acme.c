@@ -23,9 +23,11 @@
  * machine smaller than the largest jobs cuts them, and with them the share of pretraining. */
 #include <math.h>
 
+#include "base/rng.h"
 #include "sim/generate_model.h"
 
 enum { NPOWERS = 22, NOUTLIERS = 12, NTYPES_SEREN = 6, NTYPES_KALOS = 4 };
+enum { GAP, TYPE, SIZE, DURATION }; /* streams */
 
 struct type {
     const char *name;
@@ -222,13 +224,14 @@ static void draw_from(struct rf_model *model, const struct type *types, int n,
 {
     const struct rf_generate_options *o = model->options;
     int64_t k = model->next[0]++;
-    double z = rf_draw_normal(o->seed, "acme-size", k), size, duration;
-    double z2 = rf_draw_normal(o->seed, "acme-duration", k);
+    double z = rf_draw_normal(o->seed, model->streams[SIZE], k), size, duration;
+    double z2 = rf_draw_normal(o->seed, model->streams[DURATION], k);
     const struct type *t;
 
-    model->busy_s[0] += rf_draw_exponential(o->seed, "acme-gap", k) * 86400.0 / jobs_a_day;
+    model->busy_s[0] +=
+        rf_draw_exponential(o->seed, model->streams[GAP], k) * 86400.0 / jobs_a_day;
     d->busy_s = model->busy_s[0];
-    d->type = draw_type(types, n, rf_draw_uniform(o->seed, "acme-type", k));
+    d->type = draw_type(types, n, rf_draw_uniform(o->seed, model->streams[TYPE], k));
     t = &types[d->type];
     size = size_at(t, below(z));
     duration = duration_at(t, below(t->link * z + sqrt(1.0 - t->link * t->link) * z2));
@@ -259,5 +262,9 @@ void rf_model_acme(struct rf_model *model, int kalos)
         rf_day_set(&model->days[type], weights);
         model->types[type] = types[type].name;
     }
+    model->streams[GAP] = rf_rng_stream("acme-gap", 0);
+    model->streams[TYPE] = rf_rng_stream("acme-type", 0);
+    model->streams[SIZE] = rf_rng_stream("acme-size", 0);
+    model->streams[DURATION] = rf_rng_stream("acme-duration", 0);
     model->draw = kalos ? draw_kalos : draw_seren;
 }

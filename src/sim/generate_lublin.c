@@ -16,63 +16,25 @@
  * run / u is rounded up to the next of a short list and capped by its last, four days. */
 #include <math.h>
 
+#include "base/rng.h"
 #include "sim/generate_model.h"
+
+/* Streams of random numbers; each type has its own set. */
+enum { GAP, KIND, STAGE, EXPONENT, WHICH, RUN, ACCURACY, NSTREAMS };
 
 struct parameters {
     const char *name;
     double serial, power, low, below, first; /* below: log2 of the machine less this is high */
     double a1, b1, a2, b2, pa, pb;
     double a, b, cycle_a, cycle_b;
-    const char *gap, *kind, *stage, *exponent, *which, *run, *accuracy; /* streams */
 };
 
 /* `a` is the paper's value for the rush hours times its ratio of rush hours to all hours. */
-static const struct parameters TYPES[2] = {{"batch",
-                                            0.2927,
-                                            0.6686,
-                                            1.2,
-                                            0.0,
-                                            0.875,
-                                            6.57,
-                                            0.823,
-                                            639.1,
-                                            0.0156,
-                                            -0.003,
-                                            0.6986,
-                                            6.0415 * 1.0519,
-                                            0.8531,
-                                            6.1271,
-                                            5.2740,
-                                            "lublin-batch-gap",
-                                            "lublin-batch-kind",
-                                            "lublin-batch-stage",
-                                            "lublin-batch-exponent",
-                                            "lublin-batch-which",
-                                            "lublin-batch-run",
-                                            "lublin-batch-accuracy"},
-                                           {"interactive",
-                                            0.1541,
-                                            0.625,
-                                            1.0,
-                                            1.5,
-                                            0.705,
-                                            3.8351,
-                                            0.6605,
-                                            7.073,
-                                            0.6856,
-                                            -0.0118,
-                                            0.9156,
-                                            6.5510 * 0.9797,
-                                            0.6621,
-                                            8.9186,
-                                            3.6680,
-                                            "lublin-active-gap",
-                                            "lublin-active-kind",
-                                            "lublin-active-stage",
-                                            "lublin-active-exponent",
-                                            "lublin-active-which",
-                                            "lublin-active-run",
-                                            "lublin-active-accuracy"}};
+static const struct parameters TYPES[2] = {
+    {"batch", 0.2927, 0.6686, 1.2, 0.0, 0.875, 6.57, 0.823, 639.1, 0.0156, -0.003, 0.6986,
+     6.0415 * 1.0519, 0.8531, 6.1271, 5.2740},
+    {"interactive", 0.1541, 0.625, 1.0, 1.5, 0.705, 3.8351, 0.6605, 7.073, 0.6856, -0.0118,
+     0.9156, 6.5510 * 0.9797, 0.6621, 8.9186, 3.6680}};
 
 static const double RUN_MOST = 12.0, GAP_MOST = 13.0; /* of the exponents */
 
@@ -81,15 +43,16 @@ static const int LIMITS_MIN[] = {1,   5,   10,   15,   20,   30,   45,   60,
                                  90,  120, 180,  240,  300,  360,  480,  600,
                                  720, 960, 1080, 1440, 2160, 2880, 4320, 5760};
 
-static int32_t draw_size(const struct rf_generate_options *o, const struct parameters *t,
-                         int64_t k)
+static int32_t draw_size(const struct rf_model *m, int type, int64_t k)
 {
-    double kind = rf_draw_uniform(o->seed, t->kind, k), exponent, size;
-    double high = log2(o->devices) - t->below, medium = high - 2.5;
-    double stage = rf_draw_uniform(o->seed, t->stage, k);
-    double u = rf_draw_uniform(o->seed, t->exponent, k);
+    const struct parameters *t = &TYPES[type];
+    const uint64_t *streams = m->streams + type * NSTREAMS;
+    double kind = rf_draw_uniform(m->options->seed, streams[KIND], k), exponent, size;
+    double high = log2(m->options->devices) - t->below, medium = high - 2.5;
+    double stage = rf_draw_uniform(m->options->seed, streams[STAGE], k);
+    double u = rf_draw_uniform(m->options->seed, streams[EXPONENT], k);
 
-    if (kind < t->serial || o->devices < 2)
+    if (kind < t->serial || m->options->devices < 2)
         return 1;
     high = high > t->low ? high : t->low; /* a small machine: two devices and up to all */
     medium = medium > t->low ? medium : t->low;
@@ -97,25 +60,27 @@ static int32_t draw_size(const struct rf_generate_options *o, const struct param
     if (kind < t->serial + t->power)
         exponent = floor(exponent + 0.5);
     size = floor(exp2(exponent) + 0.5);
-    return size < o->devices ? (int32_t)size : o->devices;
+    return size < m->options->devices ? (int32_t)size : m->options->devices;
 }
 
-static int64_t draw_run(const struct rf_generate_options *o, const struct parameters *t,
-                        int64_t k, int32_t size)
+static int64_t draw_run(const struct rf_model *m, int type, int64_t k, int32_t size)
 {
+    const struct parameters *t = &TYPES[type];
+    const uint64_t *streams = m->streams + type * NSTREAMS;
     double p = t->pa * size + t->pb;
-    int first = rf_draw_uniform(o->seed, t->which, k) < p;
-    double exponent = rf_draw_gamma(o->seed, t->run, k, first ? t->a1 : t->a2,
+    int first = rf_draw_uniform(m->options->seed, streams[WHICH], k) < p;
+    double exponent = rf_draw_gamma(m->options->seed, streams[RUN], k, first ? t->a1 : t->a2,
                                     first ? t->b1 : t->b2, RUN_MOST);
 
     return exponent > 0.0 ? (int64_t)exp(exponent) : 1;
 }
 
-static int64_t draw_limit(const struct rf_generate_options *o, const struct parameters *t,
-                          int64_t k, int64_t run_s)
+static int64_t draw_limit(const struct rf_model *m, int type, int64_t k, int64_t run_s)
 {
+    const uint64_t *streams = m->streams + type * NSTREAMS;
     const int n = sizeof LIMITS_MIN / sizeof *LIMITS_MIN;
-    double asked_s = (double)run_s / (1.0 - rf_draw_uniform(o->seed, t->accuracy, k));
+    double asked_s =
+        (double)run_s / (1.0 - rf_draw_uniform(m->options->seed, streams[ACCURACY], k));
     int64_t limit_s;
     int i = 0;
 
@@ -125,25 +90,26 @@ static int64_t draw_limit(const struct rf_generate_options *o, const struct para
     return limit_s > run_s ? limit_s : run_s;
 }
 
-static double draw_gap(const struct rf_generate_options *o, const struct parameters *t,
-                       int64_t k)
+static double draw_gap(const struct rf_model *m, int type, int64_t k)
 {
-    return exp(rf_draw_gamma(o->seed, t->gap, k, t->a, t->b, GAP_MOST));
+    const struct parameters *t = &TYPES[type];
+    const uint64_t *streams = m->streams + type * NSTREAMS;
+
+    return exp(rf_draw_gamma(m->options->seed, streams[GAP], k, t->a, t->b, GAP_MOST));
 }
 
 /* Of the next batch and the next interactive job, the one that arrives first. */
 static void draw(struct rf_model *model, struct rf_draw *d)
 {
-    const struct rf_generate_options *o = model->options;
     int type = model->busy_s[1] < model->busy_s[0];
     int64_t k = model->next[type]++;
 
     d->type = type;
     d->busy_s = model->busy_s[type];
-    d->size = draw_size(o, &TYPES[type], k);
-    d->run_s = draw_run(o, &TYPES[type], k, d->size);
-    d->limit_s = draw_limit(o, &TYPES[type], k, d->run_s);
-    model->busy_s[type] += draw_gap(o, &TYPES[type], k + 1);
+    d->size = draw_size(model, type, k);
+    d->run_s = draw_run(model, type, k, d->size);
+    d->limit_s = draw_limit(model, type, k, d->run_s);
+    model->busy_s[type] += draw_gap(model, type, k + 1);
 }
 
 /* The density of gamma(a, b) at the half hour, but for a factor. */
@@ -163,8 +129,11 @@ void rf_model_lublin(struct rf_model *model)
         for (int i = FIRST; i < FIRST + RF_DAY_PARTS; i++)
             weights[(i - 1) % RF_DAY_PARTS] = cycle(i, t->cycle_a, t->cycle_b);
         rf_day_set(&model->days[type], weights);
+        for (int i = 0; i < NSTREAMS; i++)
+            model->streams[type * NSTREAMS + i] =
+                rf_rng_stream(type == 0 ? "lublin-batch" : "lublin-interactive", (uint64_t)i);
         model->types[type] = t->name;
-        model->busy_s[type] = draw_gap(model->options, t, 0);
+        model->busy_s[type] = draw_gap(model, type, 0);
     }
     model->draw = draw;
 }

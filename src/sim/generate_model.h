@@ -8,7 +8,7 @@
 
 #include "sim/generate.h"
 
-enum { RF_MODEL_TYPES = 6, RF_DAY_PARTS = 48 };
+enum { RF_MODEL_TYPES = 6, RF_MODEL_STREAMS = 14, RF_DAY_PARTS = 48 };
 
 struct rf_draw {
     double busy_s; /* arrival; does not decrease */
@@ -29,6 +29,7 @@ struct rf_model {
     struct rf_day days[RF_MODEL_TYPES]; /* of each type's arrivals */
     int64_t next[RF_MODEL_TYPES];  /* the index of the next job, by type where they differ */
     double busy_s[RF_MODEL_TYPES]; /* and its arrival */
+    uint64_t streams[RF_MODEL_STREAMS]; /* of random numbers, one for each thing drawn */
     void (*draw)(struct rf_model *model, struct rf_draw *draw);
 };
 
@@ -41,12 +42,13 @@ void rf_day_set(struct rf_day *day, const double weights[RF_DAY_PARTS]);
 /* Busy time to time: where the day's rate adds up to that much. */
 double rf_day_time(const struct rf_day *day, double busy_s);
 
-/* Draws by (seed, purpose, index): exponential with mean 1; gamma with shape >= 1 and scale,
- * but drawn anew while it is above `most`. */
-double rf_draw_exponential(int64_t seed, const char *purpose, int64_t index);
-double rf_draw_gamma(int64_t seed, const char *purpose, int64_t index, double shape,
-                     double scale, double most);
-double rf_draw_uniform(int64_t seed, const char *purpose, int64_t index);
-double rf_draw_normal(int64_t seed, const char *purpose, int64_t index);
+/* Draws by (seed, stream, index): uniform in [0, 1); standard normal; exponential with mean 1;
+ * gamma with shape >= 1 and scale, drawn anew while it is above `most` (from the streams that
+ * follow). */
+double rf_draw_uniform(int64_t seed, uint64_t stream, int64_t index);
+double rf_draw_normal(int64_t seed, uint64_t stream, int64_t index);
+double rf_draw_exponential(int64_t seed, uint64_t stream, int64_t index);
+double rf_draw_gamma(int64_t seed, uint64_t stream, int64_t index, double shape, double scale,
+                     double most);
 
 #endif

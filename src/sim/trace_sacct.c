@@ -248,7 +248,7 @@ static enum rf_status read_row(struct reader *r)
     row.it.run_us = started && ended ? end_us - row.start_us : 0;
     if (!read_run(r, &row.it.run_us))
         return wrong(r, r->column[ELAPSED_RAW] >= 0 ? ELAPSED_RAW : ELAPSED, "not a run time");
-    if (unfinished(state, started, ended)) {
+    if (unfinished(state, started, ended || r->column[END] < 0)) {
         rf_sink_drop(r->sink, row.it.line, RF_DROP_UNFINISHED);
         return RF_OK;
     }
@@ -301,12 +301,16 @@ static void join_runs(struct reader *r)
 {
     for (size_t i = 1; i < r->nrows; i++) {
         struct row *before = &r->rows[i - 1], *row = &r->rows[i];
+        int64_t line;
 
         if (!same_job(before, row) || before->component != row->component ||
             (before->it.submit_us != row->it.submit_us && !before->requeued))
             continue;
         row->it.submit_us = before->it.submit_us;
         before->gone = 1;
+        line = row->it.line; /* its place among the others is where it first was */
+        row->it.line = before->it.line;
+        before->it.line = line;
     }
 }
 

@@ -14,7 +14,7 @@ may_include() {
     sim) echo "alloc base" ;;
     data) echo "nn/batch.h base" ;;
     job) echo "alloc data base" ;;
-    report) echo "job align alloc data base" ;;
+    report) echo "job sim align alloc data base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
     mpi) echo "report job data align ckpt nn sim alloc base" ;;
     cli) echo "mpi config report job sim data align ckpt nn alloc base" ;;

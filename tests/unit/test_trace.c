@@ -220,6 +220,23 @@ static void sacct_counts_what_it_is_told_to(void **unused)
     rf_workload_clear(&w);
 }
 
+static void sacct_requeued_jobs_keep_their_place(void **unused)
+{
+    static const char TEXT[] = "JobID|State|Submit|Start|ElapsedRaw|NCPUS\n"
+                               "1|REQUEUED|1700000000|1700000001|5|16\n"
+                               "2|COMPLETED|1700000000|1700000001|6|2\n"
+                               "1|COMPLETED|1700000006|1700000008|7|16\n";
+    static const struct job JOBS[] = {{0, 7, 7, 16, 0, "default"}, {0, 6, 6, 2, 0, "default"}};
+    struct rf_trace_options options = {.format = RF_TRACE_AUTO};
+    struct rf_workload w;
+
+    (void)unused;
+    assert_int_equal(rf_trace_parse(&w, TEXT, sizeof TEXT - 1, "t", &options, NULL, NULL),
+                     RF_OK);
+    assert_jobs(&w, JOBS, 2);
+    rf_workload_clear(&w);
+}
+
 static void sacct_is_content_with_few_columns(void **unused)
 {
     static const char TEXT[] = "JobID|Submit|Elapsed|Timelimit|NCPUS\n"
@@ -668,6 +685,7 @@ int main(void)
         cmocka_unit_test(csv_takes_columns_by_name_and_groups_by_theirs),
         cmocka_unit_test(sacct_puts_the_rows_of_a_job_together),
         cmocka_unit_test(sacct_counts_what_it_is_told_to),
+        cmocka_unit_test(sacct_requeued_jobs_keep_their_place),
         cmocka_unit_test(sacct_is_content_with_few_columns),
         cmocka_unit_test(acme_run_times_come_from_the_timestamps),
         cmocka_unit_test(philly_adds_up_attempts),
