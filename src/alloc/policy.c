@@ -177,7 +177,6 @@ static enum rf_status take_back_one(struct rf_policy *policy, const struct rf_pr
         rf_policy_stop(policy, p->job, policy->pending_us, policy->pending_us);
         return rf_policy_enqueue(policy, p->job);
     case RF_PROPOSE_PREEMPT:
-        rf_policy_wall_of(policy, p->job)->stopping -= policy->state->jobs[p->job].ndevices;
         rf_joblist_remove(&policy->stopping, p->job);
         return RF_OK;
     case RF_PROPOSE_SHRINK:
@@ -276,6 +275,11 @@ static enum rf_status observe_stop(struct rf_policy *policy, const struct rf_eve
     const struct rf_job *job = &policy->state->jobs[event->job];
     enum rf_status st = RF_OK;
 
+    if (event->lease < 0) { /* it never started */
+        forget_waiting(policy, event->job);
+        observe_over(policy);
+        return RF_OK;
+    }
     rf_policy_stop(policy, event->job, job->grant_us, event->t_us);
     observe_over(policy);
     if (event->type == RF_EVENT_RELEASE) {
@@ -290,7 +294,6 @@ static enum rf_status observe_stop(struct rf_policy *policy, const struct rf_eve
 static enum rf_status observe_preempt(struct rf_policy *policy, int32_t job)
 {
     policy->dirty = RF_DIRTY_ALL;
-    rf_policy_wall_of(policy, job)->stopping += policy->state->jobs[job].ndevices;
     return rf_joblist_add(&policy->stopping, job);
 }
 
@@ -302,10 +305,10 @@ static enum rf_status observe_proposed(struct rf_policy *policy, const struct rf
     if (event->type == RF_EVENT_DENY && policy->held_back.n > 0)
         observe_over(policy);
     if (event->type == RF_EVENT_GRANT && event->t_us != policy->pending_us) {
-        int32_t n = rf_policy_stop(policy, event->job, policy->pending_us, event->t_us);
-
+        rf_policy_stop(policy, event->job, policy->pending_us, event->t_us);
         plans_stale(policy);
-        return rf_policy_start(policy, event->job, n, event->t_us);
+        return rf_policy_start(policy, event->job, policy->state->jobs[event->job].ndevices,
+                               event->t_us);
     }
     return RF_OK;
 }
@@ -416,7 +419,7 @@ static void sort_out(struct rf_plan *plan)
             i--;
         }
     }
-    for (int32_t i = 0; i < policy->fresh.n && !rf_plan_full(plan); i++) {
+    for (int32_t i = 0; i < policy->fresh.n && policy->recheck && !rf_plan_full(plan); i++) {
         int32_t job = policy->fresh.jobs[i];
 
         if (too_large(plan, job) && rf_policy_waits(policy, job))
@@ -457,13 +460,40 @@ static void look_ahead(struct rf_plan *plan)
     policy->wake_us = policy->fence->wake_us == NULL ? INT64_MAX : policy->fence->wake_us(plan);
 }
 
+/* What walls hold, by the state, and may hold, by the fence. */
+static void look(struct rf_plan *plan)
+{
+    struct rf_policy *policy = plan->policy;
+    const struct rf_state *s = plan->state;
+    struct rf_wall *rest = &plan->walls[plan->nwalls - 1];
+
+    rest->used = s->nfleet - s->nfree;
+    for (int i = 0; i < plan->nwalls; i++) {
+        struct rf_wall *w = &plan->walls[i];
+
+        plan->claimed[i] = w->stopping = 0;
+        if (w == rest)
+            break;
+        w->used = s->accounts[w->pledge->account].used;
+        rest->used -= w->used;
+    }
+    for (int32_t i = 0; i < policy->stopping.n; i++) {
+        int32_t n = s->jobs[policy->stopping.jobs[i]].ndevices;
+
+        rf_policy_wall_of(policy, policy->stopping.jobs[i])->stopping += n;
+        plan->coming += n;
+    }
+    policy->fence->limits(plan);
+    policy->least_most = INT32_MAX;
+    for (int i = 0; i < plan->nwalls; i++)
+        if (plan->walls[i].most < policy->least_most)
+            policy->least_most = plan->walls[i].most;
+}
+
 static void answer(struct rf_plan *plan)
 {
     struct rf_policy *policy = plan->policy;
 
-    for (int i = 0; i < plan->nwalls; i++)
-        plan->coming += plan->walls[i].stopping;
-    policy->fence->limits(plan);
     sort_out(plan);
     if (policy->recheck)
         deny_too_large(plan);
@@ -483,6 +513,26 @@ static int only_arrivals(const struct rf_policy *policy)
     return policy->dirty == RF_DIRTY_ARRIVAL && !policy->recheck && !policy->fence->promises;
 }
 
+/* Is it plain to see that nobody can start? In one line, without promises, when fewer
+ * devices are free than the head needs, and than anybody needs who could overtake it. */
+static int nothing_fits(const struct rf_policy *policy)
+{
+    const struct rf_line *line = &policy->lines[0];
+    int32_t free = policy->state->nfree;
+
+    if (policy->fence->promises || policy->nlines > 1 || policy->recheck || !line->blocked ||
+        line->head.need <= free || policy->state->nholds > 0 || policy->nresizable > 0 ||
+        policy->order->by_account || (policy->order->by_limit && policy->fresh.n > 0) ||
+        (policy->options.explain && policy->fresh.n > 0) ||
+        policy->order->backfill == RF_BACKFILL_PLAN)
+        return 0;
+    for (int32_t i = 0;
+         i < policy->nlanes && policy->order->backfill != RF_BACKFILL_NONE; i++)
+        if (policy->lanes[i].jobs.count > 0 && policy->lanes[i].jobs.least_need <= free)
+            return 0;
+    return 1;
+}
+
 int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                       int max)
 {
@@ -494,6 +544,12 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     if (policy->npending > policy->pending_at)
         take_back(policy);
     policy->npending = policy->pending_at = 0;
+    if (policy->dirty != 0 && nothing_fits(policy)) {
+        if ((policy->dirty & RF_DIRTY_ALL) != 0)
+            policy->lines[0].shadow_known = 0;
+        policy->dirty = policy->fresh.n = 0;
+        policy->asked_us = now_us;
+    }
     if (policy->dirty == 0 && (now_us <= policy->asked_us ||
                                now_us < rf_policy_wake_us(policy, policy->asked_us)))
         return 0;
@@ -507,13 +563,11 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     plan->out = out;
     plan->max = max;
     plan->coming = plan->reserved = plan->nclaims = plan->nout = 0;
-    memset(plan->claimed, 0, (size_t)plan->nwalls * sizeof *plan->claimed);
-    if (only_arrivals(policy)) {
-        sort_out(plan);
+    look(plan);
+    if (only_arrivals(policy))
         rf_plan_serve_arrivals(plan);
-    } else {
+    else
         answer(plan);
-    }
     rf_plan_explain(plan);
     policy->dirty = rf_plan_full(plan) ? RF_DIRTY_ALL : 0;
     policy->asked_us = now_us;
@@ -530,6 +584,8 @@ int64_t rf_policy_wake_us(const struct rf_policy *policy, int64_t now_us)
     int64_t wake_us = policy->wake_us;
     int waits = 0;
 
+    if (wake_us == INT64_MAX && s->nholds == 0 && policy->nresizable == 0)
+        return INT64_MAX;
     for (int32_t i = 0; i < policy->nlanes; i++)
         waits |= policy->lanes[i].jobs.count > 0;
     if (!waits && policy->nresizable == 0 && !policy->fence->separate)

@@ -77,6 +77,14 @@ static int fits_now(struct rf_plan *plan, struct rf_profile *p, const struct rf_
 
 /* ---- the profile ---- */
 
+/* Devices of a running job come free when it is expected to end. */
+static void come_free(struct rf_plan *plan, struct rf_profile *p, int64_t end_us, int32_t n)
+{
+    if (end_us != INT64_MAX)
+        must(plan, rf_profile_add(p, end_us > plan->now_us ? end_us : plan->now_us + OVERDUE_US,
+                                  INT64_MAX, n, NULL));
+}
+
 /* What is free now, and what comes free when running jobs are expected to end. */
 static void build(struct rf_plan *plan, struct rf_line *line)
 {
@@ -90,14 +98,19 @@ static void build(struct rf_plan *plan, struct rf_line *line)
         free = rf_plan_room(plan, w);
     }
     must(plan, rf_profile_start(p, plan->now_us, free, NULL));
+    if (plan->policy->order->backfill == RF_BACKFILL_NONE) {
+        const struct rf_state *s = plan->state;
+
+        for (int32_t i = s->running_first; i >= 0 && plan->policy->failed == RF_OK;
+             i = s->jobs[i].next)
+            if (rf_policy_line_of(plan->policy, rf_policy_lane_of(plan->policy, i)) == line)
+                come_free(plan, p, rf_policy_end_us(s->jobs[i].grant_us, s->jobs[i].limit_us),
+                          s->jobs[i].ndevices);
+    }
     for (struct rf_roll_place at = rf_roll_start(&line->running);
          rf_roll_at(&line->running, at, &e) && plan->policy->failed == RF_OK;
          at = rf_roll_next(&line->running, at))
-        if (e.time_us != INT64_MAX)
-            must(plan, rf_profile_add(p,
-                                      e.time_us > plan->now_us ? e.time_us
-                                                               : plan->now_us + OVERDUE_US,
-                                      INT64_MAX, e.need, NULL));
+        come_free(plan, p, e.time_us, e.need);
     if (plan->policy->failed == RF_OK)
         holds(plan, p, -1, -1);
     rf_roll_empty(&line->planned);

@@ -150,21 +150,6 @@ enum rf_status rf_policy_learn_accounts(struct rf_policy *policy)
     return st;
 }
 
-struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_t job)
-{
-    return &policy->lanes[policy->lane_of[policy->state->jobs[job].account]];
-}
-
-struct rf_wall *rf_policy_wall_of(struct rf_policy *policy, int32_t job)
-{
-    return &policy->walls[rf_policy_lane_of(policy, job)->wall];
-}
-
-struct rf_line *rf_policy_line_of(struct rf_policy *policy, const struct rf_lane *lane)
-{
-    return &policy->lines[policy->fence->separate ? lane->wall : 0];
-}
-
 /* ---- jobs that wait ---- */
 
 static void count_wide(struct rf_policy *policy, struct rf_wall *wall, int32_t job, int change)
@@ -183,6 +168,7 @@ enum rf_status rf_policy_enqueue(struct rf_policy *policy, int32_t job)
         return st;
     lane->widest = entry.need > lane->widest || lane->jobs.count == 1 ? entry.need
                                                                       : lane->widest;
+    policy->recheck |= entry.need > policy->least_most;
     count_wide(policy, &policy->walls[lane->wall], job, 1);
     return RF_OK;
 }
@@ -226,15 +212,13 @@ enum rf_status rf_policy_start(struct rf_policy *policy, int32_t job, int32_t co
     const struct rf_job *j = &policy->state->jobs[job];
     struct rf_lane *lane = rf_policy_lane_of(policy, job);
     struct rf_roll_entry entry = {rf_policy_end_us(t_us, j->limit_us), job, count};
-    enum rf_status st = rf_roll_add(&rf_policy_line_of(policy, lane)->running, &entry, NULL);
 
-    if (st != RF_OK)
-        return st;
-    policy->walls[lane->wall].used += count;
     policy->nresizable += resizable(policy, job);
     count_wide(policy, &policy->walls[lane->wall], job, 1);
+    if (policy->order->backfill == RF_BACKFILL_NONE)
+        return RF_OK;
     use(policy, lane, count, t_us > policy->state->now_us ? t_us : policy->state->now_us);
-    return RF_OK;
+    return rf_roll_add(&rf_policy_line_of(policy, lane)->running, &entry, NULL);
 }
 
 static int find_running(const struct rf_roll *running, int64_t end_us, int32_t job,
@@ -273,29 +257,26 @@ static void note_end(struct rf_policy *policy, struct rf_line *line,
     line->ended[line->nended++] = *entry;
 }
 
-int32_t rf_policy_stop(struct rf_policy *policy, int32_t job, int64_t granted_us, int64_t t_us)
+void rf_policy_stop(struct rf_policy *policy, int32_t job, int64_t granted_us, int64_t t_us)
 {
     const struct rf_job *j = &policy->state->jobs[job];
     struct rf_lane *lane = rf_policy_lane_of(policy, job);
     struct rf_line *line = rf_policy_line_of(policy, lane);
-    struct rf_roll *running = &line->running;
-    struct rf_wall *wall = &policy->walls[lane->wall];
     struct rf_roll_place place;
     struct rf_roll_entry entry;
 
-    if (!find_running(running, rf_policy_end_us(granted_us, j->limit_us), job, &place))
-        return 0;
-    rf_roll_at(running, place, &entry);
-    rf_roll_remove(running, &place);
-    wall->used -= entry.need;
+    policy->nresizable -= resizable(policy, job);
+    count_wide(policy, &policy->walls[lane->wall], job, -1);
+    if (policy->stopping.n > 0)
+        rf_joblist_remove(&policy->stopping, job);
+    if (policy->order->backfill == RF_BACKFILL_NONE ||
+        !find_running(&line->running, rf_policy_end_us(granted_us, j->limit_us), job, &place))
+        return;
+    rf_roll_at(&line->running, place, &entry);
+    rf_roll_remove(&line->running, &place);
     if (policy->order->backfill == RF_BACKFILL_PLAN)
         note_end(policy, line, &entry, t_us);
-    if (policy->stopping.n > 0 && rf_joblist_remove(&policy->stopping, job))
-        wall->stopping -= entry.need;
-    policy->nresizable -= resizable(policy, job);
-    count_wide(policy, wall, job, -1);
     use(policy, lane, -entry.need, t_us);
-    return entry.need;
 }
 
 enum rf_status rf_policy_resize(struct rf_policy *policy, int32_t job, int32_t change,
@@ -307,12 +288,12 @@ enum rf_status rf_policy_resize(struct rf_policy *policy, int32_t job, int32_t c
     struct rf_roll_place place;
     struct rf_roll_entry entry;
 
-    if (!find_running(running, rf_policy_end_us(j->grant_us, j->limit_us), job, &place))
+    if (policy->order->backfill == RF_BACKFILL_NONE ||
+        !find_running(running, rf_policy_end_us(j->grant_us, j->limit_us), job, &place))
         return RF_OK;
     rf_roll_at(running, place, &entry);
     rf_roll_remove(running, &place);
     entry.need += change;
-    policy->walls[lane->wall].used += change;
     use(policy, lane, change, t_us);
     return rf_roll_add(running, &entry, NULL);
 }
@@ -395,10 +376,8 @@ static enum rf_status take_jobs(struct rf_policy *policy)
         const struct rf_job *job = &s->jobs[i];
 
         st = rf_policy_start(policy, i, job->ndevices, job->grant_us);
-        if (st == RF_OK && job->state == RF_JOB_STOPPING) {
+        if (st == RF_OK && job->state == RF_JOB_STOPPING)
             st = rf_joblist_add(&policy->stopping, i);
-            rf_policy_wall_of(policy, i)->stopping += job->ndevices;
-        }
     }
     for (int32_t i = s->queue_first; i >= 0 && st == RF_OK; i = s->jobs[i].next) {
         st = rf_joblist_add(&policy->fresh, i);

@@ -78,6 +78,7 @@ static int32_t shrink(struct rf_plan *plan, int32_t id, int32_t need, int32_t by
     rf_plan_propose(plan, RF_PROPOSE_SHRINK, id, "reclaim", by);
     plan->out[plan->nout - 1].count = n;
     plan->free += n;
+    rf_policy_wall_of(plan->policy, id)->used -= n;
     if (rf_policy_resize(plan->policy, id, -n, plan->now_us) != RF_OK)
         plan->policy->failed = RF_ERR_MEMORY;
     return n;
@@ -136,7 +137,7 @@ static int wanted_by_others(struct rf_plan *plan, int32_t id, int32_t n)
     for (int32_t i = 0; i < policy->nlanes; i++) {
         struct rf_roll *jobs = &policy->lanes[i].jobs;
         struct rf_roll_place at = rf_roll_start(jobs);
-        struct rf_roll_entry e;
+        struct rf_roll_entry e = {0};
 
         for (; rf_roll_find(jobs, &at, n, INT64_MAX, 0); at = rf_roll_next(jobs, at)) {
             rf_roll_at(jobs, at, &e);
@@ -276,6 +277,7 @@ static void grow(struct rf_plan *plan, int32_t id, int32_t most)
     plan->out[plan->nout - 1].count = n;
     plan->out[plan->nout - 1].lent = plan->nwalls > 1 && n > own ? n - own : 0;
     plan->free -= n;
+    w->used += n;
     if (rf_policy_resize(plan->policy, id, n, plan->now_us) != RF_OK)
         plan->policy->failed = RF_ERR_MEMORY;
 }

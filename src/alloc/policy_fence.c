@@ -126,14 +126,8 @@ static int needs_more(struct rf_plan *plan, struct rf_wall *w, int32_t count)
              at = rf_roll_next(jobs, at))
             w->nwide += e.need > count;
     }
-    for (int i = 0; i < policy->nlines; i++) {
-        const struct rf_roll *running = &policy->lines[i].running;
-
-        for (struct rf_roll_place at = rf_roll_start(running); rf_roll_at(running, at, &e);
-             at = rf_roll_next(running, at))
-            w->nwide +=
-                plan->state->jobs[e.job].min > count && rf_policy_wall_of(policy, e.job) == w;
-    }
+    for (int32_t i = plan->state->running_first; i >= 0; i = plan->state->jobs[i].next)
+        w->nwide += plan->state->jobs[i].min > count && rf_policy_wall_of(policy, i) == w;
     return w->nwide > 0;
 }
 

@@ -20,7 +20,8 @@
 
 struct rf_wall {
     const struct rf_pledge *pledge; /* NULL: everybody else */
-    int32_t used, stopping; /* devices held; of these, by jobs that were asked to stop */
+    /* as of this question: devices held; of these, by jobs that were asked to stop */
+    int32_t used, stopping;
     int32_t whole;          /* devices of its share, rounded up */
     /* filled in by the fence: */
     int32_t right; /* devices that nobody may reclaim from it */
@@ -45,7 +46,7 @@ struct rf_lane {
 };
 
 struct rf_line {
-    struct rf_roll running; /* by expected end; need: devices held */
+    struct rf_roll running; /* by expected end; need: devices held; only if the order needs it */
     int blocked;            /* by the job at its head, when it was last served */
     struct rf_roll_entry head;
     int32_t head_lane;
@@ -141,6 +142,7 @@ struct rf_policy {
     int64_t *slot_us; /* owned, by job, for orders that plan: the planned start */
     int32_t nslots;
     int32_t nresizable; /* running jobs that could use more or fewer devices */
+    int32_t least_most; /* a job that needs no more is not too large for any wall */
     int recheck;        /* held_back and too large jobs are to be looked at again */
     int dirty;
     int64_t asked_us, wake_us; /* the last question; when the answer may be another */
@@ -164,10 +166,22 @@ void rf_policy_measure(struct rf_policy *policy);
 
 /* Finds a wall and a lane for accounts that are new in the state. */
 enum rf_status rf_policy_learn_accounts(struct rf_policy *policy);
-/* The wall, lane and line of a job. */
-struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_t job);
-struct rf_wall *rf_policy_wall_of(struct rf_policy *policy, int32_t job);
-struct rf_line *rf_policy_line_of(struct rf_policy *policy, const struct rf_lane *lane);
+/* The lane, wall and line of a job. */
+static inline struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_t job)
+{
+    return &policy->lanes[policy->lane_of[policy->state->jobs[job].account]];
+}
+
+static inline struct rf_wall *rf_policy_wall_of(struct rf_policy *policy, int32_t job)
+{
+    return &policy->walls[rf_policy_lane_of(policy, job)->wall];
+}
+
+static inline struct rf_line *rf_policy_line_of(struct rf_policy *policy,
+                                                const struct rf_lane *lane)
+{
+    return &policy->lines[policy->fence->separate ? lane->wall : 0];
+}
 
 /* The job joins, or leaves, those that wait; those that hold devices. `end_us` of a running
  * job is when it is expected to end. */
@@ -175,8 +189,7 @@ enum rf_status rf_policy_enqueue(struct rf_policy *policy, int32_t job);
 int rf_policy_dequeue(struct rf_policy *policy, int32_t job);
 enum rf_status rf_policy_start(struct rf_policy *policy, int32_t job, int32_t count,
                                int64_t t_us);
-/* Returns the devices it held, which the policy remembers longer than the state. */
-int32_t rf_policy_stop(struct rf_policy *policy, int32_t job, int64_t granted_us, int64_t t_us);
+void rf_policy_stop(struct rf_policy *policy, int32_t job, int64_t granted_us, int64_t t_us);
 /* It holds `change` devices more from now on. */
 enum rf_status rf_policy_resize(struct rf_policy *policy, int32_t job, int32_t change,
                                 int64_t t_us);
@@ -195,7 +208,10 @@ double rf_decay_at(struct rf_decay *decay, int64_t t_us);
 
 /* ---- policy_walk.c: proposals, and the queue from its head on ---- */
 
-int rf_plan_full(const struct rf_plan *plan);
+static inline int rf_plan_full(const struct rf_plan *plan)
+{
+    return plan->nout == plan->max || plan->policy->failed != RF_OK;
+}
 void rf_plan_propose(struct rf_plan *plan, enum rf_proposal_kind kind, int32_t job,
                      const char *reason, int32_t by);
 /* The job that waits in `lane` at `place` starts on `count` devices. */

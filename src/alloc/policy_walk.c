@@ -18,11 +18,6 @@ static int32_t at_most(int64_t a, int32_t b)
 
 /* ---- proposals ---- */
 
-int rf_plan_full(const struct rf_plan *plan)
-{
-    return plan->nout == plan->max || plan->policy->failed != RF_OK;
-}
-
 void rf_plan_propose(struct rf_plan *plan, enum rf_proposal_kind kind, int32_t job,
                      const char *reason, int32_t by)
 {
@@ -35,7 +30,7 @@ void rf_plan_grant(struct rf_plan *plan, struct rf_lane *lane, struct rf_roll_pl
     struct rf_policy *policy = plan->policy;
     struct rf_wall *w = &plan->walls[lane->wall];
     int32_t own = w->whole > w->used ? w->whole - w->used : 0;
-    struct rf_roll_entry entry;
+    struct rf_roll_entry entry = {0};
     struct rf_proposal *p;
 
     rf_roll_at(&lane->jobs, *place, &entry);
@@ -46,6 +41,7 @@ void rf_plan_grant(struct rf_plan *plan, struct rf_lane *lane, struct rf_roll_pl
     rf_roll_remove(&lane->jobs, place);
     w->nwide -= entry.need > w->wide_over;
     plan->free -= count;
+    w->used += count;
     if (rf_policy_start(policy, entry.job, count, plan->now_us) != RF_OK)
         policy->failed = RF_ERR_MEMORY;
 }

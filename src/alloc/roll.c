@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct rf_roll_chunk {
-    int64_t time_us[RF_ROLL_CHUNK];
-    int32_t job[RF_ROLL_CHUNK], need[RF_ROLL_CHUNK];
-};
-
 enum { FEW = 16, MERGED = 48 }; /* a part this small takes in the next, up to so many */
 
 void rf_roll_empty(struct rf_roll *roll)
@@ -92,6 +87,22 @@ static void measure(struct rf_roll_part *p)
     p->sum = sum;
     p->first_time_us = c->time_us[0];
     p->first_job = c->job[0];
+}
+
+/* Makes room at one place: most are near the end, where three loops beat three calls. */
+static void shift_up(struct rf_roll_chunk *c, int32_t at, int32_t n)
+{
+    if (n - at > 8) {
+        memmove(c->time_us + at + 1, c->time_us + at, (size_t)(n - at) * sizeof *c->time_us);
+        memmove(c->job + at + 1, c->job + at, (size_t)(n - at) * sizeof *c->job);
+        memmove(c->need + at + 1, c->need + at, (size_t)(n - at) * sizeof *c->need);
+        return;
+    }
+    for (int32_t i = n; i > at; i--) {
+        c->time_us[i] = c->time_us[i - 1];
+        c->job[i] = c->job[i - 1];
+        c->need[i] = c->need[i - 1];
+    }
 }
 
 static void copy(struct rf_roll_chunk *to, int32_t at, const struct rf_roll_chunk *from,
@@ -185,8 +196,7 @@ static void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
 {
     struct rf_roll_chunk *c = p->chunk;
 
-    if (at < p->n)
-        copy(c, at + 1, c, at, p->n - at);
+    shift_up(c, at, p->n);
     c->time_us[at] = entry->time_us;
     c->job[at] = entry->job;
     c->need[at] = entry->need;
@@ -200,7 +210,8 @@ static void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
     }
     p->n++;
     p->sum += entry->need;
-    roll->count++;
+    if (roll->count++ == 0 || entry->need < roll->least_need)
+        roll->least_need = entry->need;
     roll->sum += entry->need;
 }
 
@@ -295,30 +306,6 @@ int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
            (!roll->by_time || p->chunk->time_us[at] == time_us);
 }
 
-struct rf_roll_place rf_roll_start(const struct rf_roll *roll)
-{
-    return (struct rf_roll_place){roll->begin, 0};
-}
-
-int rf_roll_at(const struct rf_roll *roll, struct rf_roll_place place,
-               struct rf_roll_entry *entry)
-{
-    const struct rf_roll_chunk *c;
-
-    if (place.part >= roll->end)
-        return 0;
-    c = roll->parts[place.part].chunk;
-    *entry = (struct rf_roll_entry){c->time_us[place.at], c->job[place.at], c->need[place.at]};
-    return 1;
-}
-
-struct rf_roll_place rf_roll_next(const struct rf_roll *roll, struct rf_roll_place place)
-{
-    if (place.at + 1 < roll->parts[place.part].n)
-        return (struct rf_roll_place){place.part, place.at + 1};
-    return (struct rf_roll_place){place.part + 1, 0};
-}
-
 struct rf_roll_place rf_roll_behind(const struct rf_roll *roll, int64_t time_us, int32_t job)
 {
     struct rf_roll_place place = rf_roll_start(roll);
@@ -336,6 +323,7 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
                  int64_t window_us, int32_t extra)
 {
     int32_t at = place->at;
+    int all = place->part == roll->begin && at == 0 && window_us == INT64_MAX;
 
     for (int32_t part = place->part; part < roll->end; part++, at = 0) {
         struct rf_roll_part *p = &roll->parts[part];
@@ -353,6 +341,8 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
             measure(p);
     }
     *place = (struct rf_roll_place){roll->end, 0};
+    if (all && roll->least_need <= room)
+        roll->least_need = room + 1;
     return 0;
 }
 

@@ -21,7 +21,10 @@ struct rf_roll_entry {
     int32_t job, need;
 };
 
-struct rf_roll_chunk;
+struct rf_roll_chunk {
+    int64_t time_us[RF_ROLL_CHUNK];
+    int32_t job[RF_ROLL_CHUNK], need[RF_ROLL_CHUNK];
+};
 
 struct rf_roll_part {
     struct rf_roll_chunk *chunk; /* owned */
@@ -38,6 +41,7 @@ struct rf_roll {
     struct rf_roll_part *parts; /* owned: [begin, end) are in use, in order */
     int32_t begin, end, room;
     int32_t count;               /* entries */
+    int32_t least_need;          /* no entry needs less; without entries nothing is said */
     int64_t sum;                 /* of all needs */
     struct rf_roll_chunk *spare; /* owned; may be NULL */
 };
@@ -60,11 +64,32 @@ void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place);
 int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
                  struct rf_roll_place *place);
 
-struct rf_roll_place rf_roll_start(const struct rf_roll *roll);
+static inline struct rf_roll_place rf_roll_start(const struct rf_roll *roll)
+{
+    return (struct rf_roll_place){roll->begin, 0};
+}
+
 /* The entry at place; 0: the end of the roll. */
-int rf_roll_at(const struct rf_roll *roll, struct rf_roll_place place,
-               struct rf_roll_entry *entry);
-struct rf_roll_place rf_roll_next(const struct rf_roll *roll, struct rf_roll_place place);
+static inline int rf_roll_at(const struct rf_roll *roll, struct rf_roll_place place,
+                             struct rf_roll_entry *entry)
+{
+    const struct rf_roll_chunk *c;
+
+    if (place.part >= roll->end)
+        return 0;
+    c = roll->parts[place.part].chunk;
+    *entry = (struct rf_roll_entry){c->time_us[place.at], c->job[place.at], c->need[place.at]};
+    return 1;
+}
+
+static inline struct rf_roll_place rf_roll_next(const struct rf_roll *roll,
+                                                struct rf_roll_place place)
+{
+    if (place.at + 1 < roll->parts[place.part].n)
+        return (struct rf_roll_place){place.part, place.at + 1};
+    return (struct rf_roll_place){place.part + 1, 0};
+}
+
 /* Where the first entry behind this key is, or would be. */
 struct rf_roll_place rf_roll_behind(const struct rf_roll *roll, int64_t time_us, int32_t job);
 

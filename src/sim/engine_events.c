@@ -47,10 +47,10 @@ enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
     e->min = w->min[k];
     e->max = w->max == NULL ? w->min[k] : w->max[k];
     e->limit_us = w->limit_us[k];
+    e->account_id = g->account_ids[account];
     if (account != g->last_account)
         memcpy(e->account, w->accounts[account], sizeof e->account);
     g->last_account = account;
-    e->account_id = g->account_ids[account];
     st = rf_engine_emit(g, e, err);
     if (st == RF_OK)
         g->account_ids[account] = g->state->jobs[k].account;
@@ -128,21 +128,25 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
 }
 
 /* Overhead of a lease that is over: the restart, as far as it got, and lost work. */
-static enum rf_status pay(struct rf_engine *g, int32_t id, const struct rf_job *was,
-                          int64_t lost_us, int64_t until_us, struct rf_error *err)
+static enum rf_status pay(struct rf_engine *g, int32_t id, int64_t restart_us, int64_t lost_us,
+                          int32_t lent, struct rf_error *err)
 {
-    int64_t restart_us = 0;
-
-    if (was->grants > 1 && g->o->policy.restart_us > 0) {
-        int64_t end_us = works_since(g, was);
-
-        restart_us = ((end_us < until_us ? end_us : until_us) - was->grant_us) * was->ndevices;
-    }
     g->r->lost_us += lost_us;
     g->r->overhead_us += restart_us;
     if (g->o->books == NULL || restart_us + lost_us == 0)
         return RF_OK;
-    return rf_books_overhead(g->o->books, g->state, id, restart_us + lost_us, was->lent, err);
+    return rf_books_overhead(g->o->books, g->state, id, restart_us + lost_us, lent, err);
+}
+
+/* Device-time of this lease that went into starting again. */
+static int64_t restart_of(const struct rf_engine *g, const struct rf_job *job, int64_t until_us)
+{
+    int64_t end_us;
+
+    if (job->grants < 2 || g->o->policy.restart_us == 0)
+        return 0;
+    end_us = works_since(g, job);
+    return ((end_us < until_us ? end_us : until_us) - job->grant_us) * job->ndevices;
 }
 
 int rf_engine_is_due(const struct rf_engine *g, const struct rf_end *end)
@@ -198,8 +202,8 @@ static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const c
     struct rf_event *e = &g->events[RF_EVENT_RELEASE];
     struct rf_job was = g->state->jobs[id];
     int64_t until_us = was.state == RF_JOB_STOPPING ? was.preempt_us : g->now_us;
+    int64_t restart_us = restart_of(g, &was, until_us), lost_us;
     enum rf_status st = keep_progress(g, err);
-    int64_t lost_us;
 
     if (st != RF_OK)
         return st;
@@ -213,7 +217,7 @@ static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const c
     g->progress[id].since_us = INT64_MAX;
     g->r->overhead_us += (g->now_us - until_us) * was.ndevices; /* writing its checkpoint */
     st = rf_engine_emit(g, e, err);
-    return st == RF_OK ? pay(g, id, &was, lost_us, until_us, err) : st;
+    return st == RF_OK ? pay(g, id, restart_us, lost_us, was.lent, err) : st;
 }
 
 enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *reason,
@@ -226,22 +230,25 @@ enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
                              struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_END];
-    struct rf_job was = g->state->jobs[end->job];
+    const struct rf_job *job = &g->state->jobs[end->job];
+    int64_t restart_us;
+    int32_t lent = job->lent;
     enum rf_status st;
 
     if (!rf_engine_is_due(g, end))
         return RF_OK;
-    if (was.state == RF_JOB_STOPPING)
-        return release(g, end->job, g->now_us - was.preempt_us >= g->o->policy.checkpoint_us,
+    if (job->state == RF_JOB_STOPPING)
+        return release(g, end->job, g->now_us - job->preempt_us >= g->o->policy.checkpoint_us,
                        "preempted", err);
+    restart_us = restart_of(g, job, g->now_us);
     e->job = end->job;
-    e->lease = was.lease;
-    e->held_us = rf_state_owed_us(&was, g->now_us);
+    e->lease = end->lease;
+    e->held_us = rf_state_owed_us(job, g->now_us);
     g->r->busy_us += e->held_us;
     g->r->finished++;
     g->last_end_us = g->now_us;
     st = rf_engine_emit(g, e, err);
-    return st == RF_OK ? pay(g, end->job, &was, 0, g->now_us, err) : st;
+    return st == RF_OK && restart_us > 0 ? pay(g, end->job, restart_us, 0, lent, err) : st;
 }
 
 /* ---- proposals ---- */

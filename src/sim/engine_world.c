@@ -131,7 +131,9 @@ enum rf_status rf_engine_change(struct rf_engine *g, enum rf_change_kind last,
     const struct rf_world *world = g->o->world;
     enum rf_status st = RF_OK;
 
-    while (st == RF_OK && world != NULL && g->next_change < world->nchanges &&
+    if (world == NULL)
+        return RF_OK;
+    while (st == RF_OK && g->next_change < world->nchanges &&
            world->changes[g->next_change].t_us <= g->now_us &&
            world->changes[g->next_change].kind <= last)
         st = change(g, &world->changes[g->next_change++], err);
