@@ -4,7 +4,6 @@
  * for an event and one event for a text. */
 #include "alloc/event.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +11,16 @@
 enum kind { INT32, INT64, STRING, HEX, SHARE, IDS, LIST };
 
 struct field {
-    const char *key;
+    const char *key; /* with what stands around it: ,"job": */
+    size_t length;   /* of key */
     enum kind kind;
     size_t offset, size;
 };
 
 #define FIELD(key, kind, member)                                                               \
     {                                                                                          \
-        key, kind, offsetof(struct rf_event, member), sizeof(((struct rf_event *)0)->member)   \
+        ",\"" key "\":", sizeof(",\"" key "\":") - 1, kind, offsetof(struct rf_event, member), \
+            sizeof(((struct rf_event *)0)->member)                                             \
     }
 
 enum { FIELDS_MAX = 9 };
@@ -127,29 +128,58 @@ static void put(struct writer *w, const char *text, size_t n)
     w->used += n;
 }
 
-static void putf(struct writer *w, const char *fmt, ...) RF_PRINTF(2, 3);
-
-static void putf(struct writer *w, const char *fmt, ...)
+static void put_text(struct writer *w, const char *text)
 {
-    char piece[96];
-    va_list args;
+    put(w, text, strlen(text));
+}
 
-    va_start(args, fmt);
-    vsnprintf(piece, sizeof piece, fmt, args);
-    va_end(args);
-    put(w, piece, strlen(piece));
+static void put_int(struct writer *w, int64_t value)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0)
+        digits[--at] = '-';
+    put(w, digits + at, sizeof digits - at);
+}
+
+static void put_escaped(struct writer *w, unsigned char c)
+{
+    static const char HEX_DIGITS[] = "0123456789abcdef";
+    char text[6] = {'\\', (char)c};
+
+    if (c >= 0x20) {
+        put(w, text, 2);
+        return;
+    }
+    memcpy(text, "\\u00", 4);
+    text[4] = HEX_DIGITS[c >> 4];
+    text[5] = HEX_DIGITS[c & 15];
+    put(w, text, 6);
+}
+
+static int is_plain(unsigned char c)
+{
+    return c >= 0x20 && c != '"' && c != '\\';
 }
 
 static void put_string(struct writer *w, const char *text)
 {
     put(w, "\"", 1);
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '"' || *p == '\\')
-            putf(w, "\\%c", *p);
-        else if ((unsigned char)*p < 0x20)
-            putf(w, "\\u%04x", (unsigned)(unsigned char)*p);
-        else
-            put(w, p, 1);
+    while (*text != '\0') {
+        size_t n = 0;
+
+        while (is_plain((unsigned char)text[n]))
+            n++;
+        put(w, text, n);
+        text += n;
+        if (*text != '\0')
+            put_escaped(w, (unsigned char)*text++);
     }
     put(w, "\"", 1);
 }
@@ -160,11 +190,26 @@ static void put_ids(struct writer *w, const struct rf_idset *set)
     for (int32_t i = 0; i < set->nranges; i++) {
         const struct rf_idrange *r = &set->ranges[i];
 
-        putf(w, "%s%d", i > 0 ? "," : "", r->begin);
-        if (r->end - r->begin > 1)
-            putf(w, "-%d", r->end - 1);
+        if (i > 0)
+            put(w, ",", 1);
+        put_int(w, r->begin);
+        if (r->end - r->begin > 1) {
+            put(w, "-", 1);
+            put_int(w, r->end - 1);
+        }
     }
     put(w, "\"", 1);
+}
+
+static void put_list(struct writer *w, const int32_t *list, int32_t n)
+{
+    put(w, "[", 1);
+    for (int32_t i = 0; i < n; i++) {
+        if (i > 0)
+            put(w, ",", 1);
+        put_int(w, list[i]);
+    }
+    put(w, "]", 1);
 }
 
 static void put_value(struct writer *w, const struct rf_event *event, const struct field *field)
@@ -174,10 +219,10 @@ static void put_value(struct writer *w, const struct rf_event *event, const stru
 
     switch (field->kind) {
     case INT32:
-        putf(w, "%d", *(const int32_t *)(const void *)at);
+        put_int(w, *(const int32_t *)(const void *)at);
         break;
     case INT64:
-        putf(w, "%lld", (long long)*(const int64_t *)(const void *)at);
+        put_int(w, *(const int64_t *)(const void *)at);
         break;
     case STRING:
     case HEX:
@@ -191,24 +236,28 @@ static void put_value(struct writer *w, const struct rf_event *event, const stru
         put_ids(w, &event->devices);
         break;
     case LIST:
-        for (int32_t i = 0; i < event->nafter; i++)
-            putf(w, "%c%d", i > 0 ? ',' : '[', event->after[i]);
-        put(w, event->nafter > 0 ? "]" : "[]", event->nafter > 0 ? 1 : 2);
+        put_list(w, event->after, event->nafter);
         break;
     }
 }
 
 size_t rf_event_format(const struct rf_event *event, char *buf, size_t size)
 {
+    const struct field *field = TYPES[event->type].fields;
     struct writer w = {buf, size, 0};
 
     if (size > 0)
         buf[0] = '\0';
-    putf(&w, "{\"seq\":%lld,\"t_us\":%lld,\"type\":\"%s\"", (long long)event->seq,
-         (long long)event->t_us, TYPES[event->type].name);
-    for (int i = 0; i < FIELDS_MAX && TYPES[event->type].fields[i].key != NULL; i++) {
-        putf(&w, ",\"%s\":", TYPES[event->type].fields[i].key);
-        put_value(&w, event, &TYPES[event->type].fields[i]);
+    put_text(&w, "{\"seq\":");
+    put_int(&w, event->seq);
+    put_text(&w, ",\"t_us\":");
+    put_int(&w, event->t_us);
+    put_text(&w, ",\"type\":\"");
+    put_text(&w, TYPES[event->type].name);
+    put(&w, "\"", 1);
+    for (int i = 0; i < FIELDS_MAX && field[i].key != NULL; i++) {
+        put(&w, field[i].key, field[i].length);
+        put_value(&w, event, &field[i]);
     }
     return w.used;
 }
@@ -226,37 +275,40 @@ static enum rf_status bad(const struct reader *r, const char *what)
     return rf_fail(r->err, RF_ERR_INPUT, "column %zu: %s", r->at + 1, what);
 }
 
-static enum rf_status expect(struct reader *r, const char *text)
+static enum rf_status expect_bytes(struct reader *r, const char *text, size_t n)
 {
-    size_t n = strlen(text);
-
     if (r->length - r->at < n || memcmp(r->line + r->at, text, n) != 0)
         return rf_fail(r->err, RF_ERR_INPUT, "column %zu: expected %s", r->at + 1, text);
     r->at += n;
     return RF_OK;
 }
 
+static enum rf_status expect(struct reader *r, const char *text)
+{
+    return expect_bytes(r, text, strlen(text));
+}
+
+/* Decimal digits with or without '-'; forms such as -0 and 007 differ when they are written. */
 static enum rf_status read_int(struct reader *r, int64_t low, int64_t high, int64_t *value)
 {
-    char digits[24];
-    size_t n = 0;
-    char *end;
+    size_t at = r->at;
+    int minus = at < r->length && r->line[at] == '-';
+    uint64_t most = (uint64_t)INT64_MAX + (uint64_t)minus, read = 0;
+    size_t first = at += (size_t)minus;
 
-    if (r->at < r->length && r->line[r->at] == '-')
-        digits[n++] = '-';
-    while (n < sizeof digits - 1 && r->at + n < r->length && r->line[r->at + n] >= '0' &&
-           r->line[r->at + n] <= '9') {
-        digits[n] = r->line[r->at + n];
-        n++;
+    for (; at < r->length && r->line[at] >= '0' && r->line[at] <= '9'; at++) {
+        uint64_t digit = (uint64_t)(r->line[at] - '0');
+
+        if (read > (most - digit) / 10)
+            return bad(r, "the number is out of range");
+        read = read * 10 + digit;
     }
-    digits[n] = '\0';
-    if (n == 0 || n > 20 || digits[n - 1] == '-')
+    if (at == first)
         return bad(r, "expected an integer");
-    *value =
-        strtoll(digits, &end, 10); /* out of range saturates, and then differs when written */
+    *value = minus && read > 0 ? -(int64_t)(read - 1) - 1 : (int64_t)read;
     if (*value < low || *value > high)
         return bad(r, "the number is out of range");
-    r->at += n;
+    r->at = at;
     return RF_OK;
 }
 
@@ -305,12 +357,28 @@ static enum rf_status read_escape(struct reader *r, char *c)
     return RF_OK;
 }
 
+/* Bytes from here on that stand for themselves, at most as many as there is room for. */
+static size_t plain_length(const struct reader *r, size_t room)
+{
+    const unsigned char *p = (const unsigned char *)r->line + r->at;
+    size_t most = r->length - r->at < room ? r->length - r->at : room, n = 0;
+
+    while (n < most && p[n] < 0x80 && is_plain(p[n]))
+        n++;
+    return n;
+}
+
 /* A string of fewer than size bytes into out. */
 static enum rf_status read_string(struct reader *r, char *out, size_t size)
 {
     size_t used = 0;
     enum rf_status st = expect(r, "\"");
 
+    if (st == RF_OK) {
+        used = plain_length(r, size - 1);
+        memcpy(out, r->line + r->at, used);
+        r->at += used;
+    }
     while (st == RF_OK) {
         const unsigned char *p = (const unsigned char *)r->line + r->at;
         size_t n;
@@ -350,11 +418,11 @@ static enum rf_status read_hex(struct reader *r, char *out, size_t size)
     return st;
 }
 
-/* Sets may be longer than any fixed buffer: the text goes through the heap. */
+/* Sets may be longer than any fixed buffer: then the text goes through the heap. */
 static enum rf_status read_ids(struct reader *r, struct rf_idset *set)
 {
     size_t room = r->length - r->at + 1;
-    char *text = malloc(room);
+    char fixed[512], *text = room <= sizeof fixed ? fixed : malloc(room);
     struct rf_error why;
     enum rf_status st;
 
@@ -368,7 +436,8 @@ static enum rf_status read_ids(struct reader *r, struct rf_idset *set)
         else if (st != RF_OK)
             st = bad(r, why.text);
     }
-    free(text);
+    if (text != fixed)
+        free(text);
     return st;
 }
 
@@ -476,12 +545,10 @@ static enum rf_status read_head(struct reader *r, struct rf_event *event)
 static enum rf_status read_fields(struct reader *r, struct rf_event *event)
 {
     const struct field *field = TYPES[event->type].fields;
-    char key[32];
     enum rf_status st = RF_OK;
 
     for (int i = 0; st == RF_OK && i < FIELDS_MAX && field[i].key != NULL; i++) {
-        snprintf(key, sizeof key, ",\"%s\":", field[i].key);
-        st = expect(r, key);
+        st = expect_bytes(r, field[i].key, field[i].length);
         if (st == RF_OK)
             st = read_value(r, event, &field[i]);
     }
@@ -520,10 +587,11 @@ static enum rf_status compare(struct reader *r, const struct rf_event *event, si
             return rf_fail(r->err, RF_ERR_MEMORY, "out of memory while reading an event");
         rf_event_format(event, text, n + 1);
     }
-    for (r->at = 0; r->at < body && r->at < n && text[r->at] == r->line[r->at];)
-        r->at++;
-    if (n != body || r->at != body)
+    if (n != body || memcmp(text, r->line, n) != 0) {
+        for (r->at = 0; r->at < body && r->at < n && text[r->at] == r->line[r->at];)
+            r->at++;
         st = bad(r, "not in canonical form");
+    }
     if (text != fixed)
         free(text);
     return st;

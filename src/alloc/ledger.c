@@ -273,12 +273,31 @@ static enum rf_status make_room(struct rf_ledger *l, size_t more, struct rf_erro
     return RF_OK;
 }
 
+enum { USUAL_BYTES = 512, LINK_ROOM = RF_DIGEST_BASE64 + 16 };
+
+/* The event's text, n bytes, at the end of the buffer, with room for its link behind it. */
+static enum rf_status write_line(struct rf_ledger *l, const struct rf_event *event, size_t *n,
+                                 struct rf_error *err)
+{
+    enum rf_status st = make_room(l, USUAL_BYTES + LINK_ROOM, err);
+
+    if (st != RF_OK)
+        return st;
+    *n = rf_event_format(event, l->buffer + l->used, USUAL_BYTES);
+    if (*n < USUAL_BYTES)
+        return RF_OK;
+    st = make_room(l, *n + LINK_ROOM, err);
+    if (st == RF_OK)
+        rf_event_format(event, l->buffer + l->used, *n + 1);
+    return st;
+}
+
 enum rf_status rf_ledger_append(struct rf_ledger *ledger, const struct rf_event *event,
                                 struct rf_error *err)
 {
     char link[RF_DIGEST_BASE64];
     char *line;
-    size_t n = rf_event_format(event, NULL, 0), length;
+    size_t n, length;
     struct rf_event again;
     struct rf_error why;
     enum rf_status st = usable(ledger, err);
@@ -287,13 +306,15 @@ enum rf_status rf_ledger_append(struct rf_ledger *ledger, const struct rf_event 
         st = rf_fail(err, RF_ERR_INTERNAL, "ledger entry %lld is not the next one, %lld",
                      (long long)event->seq, (long long)ledger->tree.size);
     if (st == RF_OK)
-        st = make_room(ledger, n + RF_DIGEST_BASE64 + 16, err);
+        st = write_line(ledger, event, &n, err);
     if (st != RF_OK)
         return st;
     line = ledger->buffer + ledger->used;
-    rf_event_format(event, line, n + 1);
     rf_digest_to_base64(&ledger->last, link);
-    length = n + (size_t)sprintf(line + n, ",\"prev\":\"%s\"}", link);
+    memcpy(line + n, ",\"prev\":\"", 9);
+    memcpy(line + n + 9, link, RF_DIGEST_BASE64 - 1);
+    length = n + 9 + RF_DIGEST_BASE64 - 1 + 2;
+    memcpy(line + length - 2, "\"}", 2);
     st = rf_event_parse(&again, line, length, NULL, &why);
     rf_event_clear(&again);
     if (st != RF_OK) /* e.g. a name that is not UTF-8: nobody could read it back */
