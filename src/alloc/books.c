@@ -330,16 +330,12 @@ static enum rf_status after_capacity(struct rf_books *books, const struct rf_sta
     return st;
 }
 
-static enum rf_status after_job(struct rf_books *books, const struct rf_state *state,
-                                const struct rf_event *event, struct rf_error *err)
+static void after_job(struct rf_books *books, const struct rf_state *state,
+                      const struct rf_event *event)
 {
     const struct rf_job *job = &state->jobs[event->job];
-    enum rf_status st = know_accounts(books, state, err);
-    struct page *page;
+    struct page *page = &books->pages[books->page_of[job->account]];
 
-    if (st != RF_OK || event->type == RF_EVENT_REQUEST)
-        return st;
-    page = &books->pages[books->page_of[job->account]];
     page->held += job->ndevices - books->was.devices;
     if (event->type == RF_EVENT_PREEMPT) {
         page->stopping += job->ndevices;
@@ -348,7 +344,6 @@ static enum rf_status after_job(struct rf_books *books, const struct rf_state *s
         add_overhead(books, state, job->account,
                      books->was.devices * (event->t_us - books->was.preempt_us));
     }
-    return RF_OK;
 }
 
 static enum rf_status after(void *self, const struct rf_state *state,
@@ -357,16 +352,29 @@ static enum rf_status after(void *self, const struct rf_state *state,
     struct rf_books *books = self;
     enum rf_status st = RF_OK;
 
+    switch (event->type) { /* what changes nothing here does not cut time either */
+    case RF_EVENT_REQUEST:
+        return books->naccounts < state->naccounts ? know_accounts(books, state, err) : RF_OK;
+    case RF_EVENT_DENY:
+    case RF_EVENT_DELAY:
+    case RF_EVENT_CHARGE:
+    case RF_EVENT_CHECKPOINT:
+    case RF_EVENT_HEARTBEAT:
+    case RF_EVENT_POLICY:
+    case RF_EVENT_RESERVE:
+        return RF_OK;
+    default:
+        break;
+    }
     pass(books, event->t_us);
     switch (event->type) {
-    case RF_EVENT_REQUEST:
     case RF_EVENT_GRANT:
     case RF_EVENT_PREEMPT:
     case RF_EVENT_SHRINK:
     case RF_EVENT_GROW:
     case RF_EVENT_RELEASE:
     case RF_EVENT_END:
-        st = after_job(books, state, event, err);
+        after_job(books, state, event);
         break;
     case RF_EVENT_CAPACITY:
         st = after_capacity(books, state, event, err);
@@ -400,8 +408,10 @@ enum rf_status rf_books_overhead(struct rf_books *books, const struct rf_state *
     int32_t account = state->jobs[job].account;
     struct page *page = &books->pages[books->page_of[account]];
     struct rf_book *sum = &page->sum;
-    int64_t of_lent = least(device_us, lent ? sum->lent_us : 0);
+    int64_t of_lent;
 
+    pass(books, state->now_us);
+    of_lent = least(device_us, lent ? sum->lent_us : 0);
     if (device_us < 0 || sum->own_us + sum->lent_us < device_us)
         return rf_fail(err, RF_ERR_ARG,
                        "overhead of %lld device-microseconds, but '%s' has used only %lld",
@@ -485,14 +495,17 @@ static enum rf_status check_pages(const struct rf_books *books, struct rf_error 
 enum rf_status rf_books_check(const struct rf_books *books, const struct rf_state *state,
                               struct rf_error *err)
 {
-    const struct rf_books_totals *s = &books->sum;
-    int64_t used = s->own_us + s->lent_us + s->overhead_us, read = s->unread_us;
-    int64_t all = used + s->idle_reserved_us + s->idle_free_us + s->down_us;
+    struct glance g;
+    const struct rf_books_totals *s = &g.books.sum;
+    int64_t used, all, read = books->sum.unread_us;
 
+    look(&g, books, state->now_us);
+    used = s->own_us + s->lent_us + s->overhead_us;
+    all = used + s->idle_reserved_us + s->idle_free_us + s->down_us;
     for (int32_t a = 0; a < state->naccounts; a++)
         read += state->accounts[a].parent < 0 ? state->accounts[a].held_us : 0;
     for (int32_t i = state->running_first; i >= 0; i = state->jobs[i].next)
-        read += rf_state_owed_us(&state->jobs[i], books->now_us);
+        read += rf_state_owed_us(&state->jobs[i], state->now_us);
     if (all != s->installed_us || s->down_us != s->failed_us + s->maintenance_us)
         return rf_fail(
             err, RF_ERR_INTERNAL,
@@ -509,5 +522,5 @@ enum rf_status rf_books_check(const struct rf_books *books, const struct rf_stat
     if (books->installed != state->nfleet + state->ndown)
         return rf_fail(err, RF_ERR_INTERNAL, "the books have %d devices, the state %d",
                        books->installed, state->nfleet + state->ndown);
-    return check_pages(books, err);
+    return check_pages(&g.books, err);
 }

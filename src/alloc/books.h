@@ -68,7 +68,7 @@ struct rf_observer rf_books_observer(struct rf_books *books);
 /* So much of what the job has held is overhead, not use: work that was lost, a restart. It is
  * taken from its page's lent use when the job borrowed (`lent` of its devices), else from its own
  * use, and from the other where that is not enough. RF_ERR_ARG, and nothing changes, when the
- * page has not held so much. To be called after the observer has seen the events up to now. */
+ * page has not held so much. To be called after the observer has seen the last event. */
 enum rf_status rf_books_overhead(struct rf_books *books, const struct rf_state *state,
                                  int32_t job, int64_t device_us, int lent,
                                  struct rf_error *err);

@@ -614,7 +614,8 @@ static enum rf_status after_any_job(struct rf_tally *tally, const struct rf_stat
                                     const struct rf_event *event, struct rf_error *err)
 {
     const struct rf_job *job = &state->jobs[event->job];
-    enum rf_status st = know_accounts(tally, state, err);
+    enum rf_status st =
+        tally->naccounts < state->naccounts ? know_accounts(tally, state, err) : RF_OK;
     struct rf_tally_group *g = st == RF_OK ? group_of(tally, job->account) : NULL;
 
     if (g != NULL && event->type == RF_EVENT_REQUEST)
