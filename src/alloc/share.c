@@ -131,7 +131,7 @@ int64_t rf_share_take(const struct rf_share *share, int64_t amount, int64_t *car
     assert(amount >= 0 && *carry >= 0 && *carry < share->den);
     if (share->num == 0)
         return 0;
-    if (amount <= (INT64_MAX - share->den) / share->num) {
+    if (share->num < 1 << 10 && amount < (int64_t)1 << 52) { /* the usual case, below 2^63 */
         part = share->num * amount + *carry;
         *carry = part % share->den;
         return part / share->den;

@@ -105,6 +105,27 @@ static void below_is_exact(void **unused)
     assert_false(rf_share_below(&zero, 0, INT64_MAX));
 }
 
+static void parts_taken_bit_by_bit_add_up(void **unused)
+{
+    static const struct rf_share SHARES[] = {
+        {0, 1},       {1, 1},       {1, 5},          {1, 3},
+        {1023, 1024}, {1025, 1026}, {1, 1000000000}, {999999999, 1000000000}};
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof SHARES / sizeof *SHARES; i++) {
+        int64_t total = 0, taken = 0, carry = 0, amount = 1;
+
+        for (int k = 0; k < 62; k++, amount += amount / 2 + 1) {
+            total += amount;
+            taken += rf_share_take(&SHARES[i], amount, &carry);
+            assert_int_equal(taken, rf_share_of(&SHARES[i], total));
+            assert_in_range(carry, 0, SHARES[i].den - 1);
+        }
+        taken = rf_share_take(&SHARES[i], INT64_MAX, &(int64_t){0});
+        assert_int_equal(taken, rf_share_of(&SHARES[i], INT64_MAX));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +134,7 @@ int main(void)
         cmocka_unit_test(the_text_form_comes_back),
         cmocka_unit_test(parts_are_exact_and_rounded_down),
         cmocka_unit_test(below_is_exact),
+        cmocka_unit_test(parts_taken_bit_by_bit_add_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
