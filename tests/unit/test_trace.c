@@ -264,7 +264,7 @@ static void acme_run_times_come_from_the_timestamps(void **unused)
                                        {60, 3600, 3600, 16, 0, "SFT"}};
     static const struct job KALOS[] = {{0, 8, 8, 512, 0, "Pretrain"}};
     static const int64_t DROPS[RF_DROP_NREASONS] = {
-        [RF_DROP_NO_RUN] = 1, [RF_DROP_NO_DEVICES] = 1};
+        [RF_DROP_NO_RUN] = 2, [RF_DROP_NO_DEVICES] = 2};
     struct rf_trace_options options = {.rules = RULES, .nrules = 1};
     struct rf_trace_report report;
     struct rf_workload w;
@@ -280,9 +280,9 @@ static void acme_run_times_come_from_the_timestamps(void **unused)
     assert_int_equal(report.format, RF_TRACE_ACME);
     assert_jobs(&w, KALOS, 1);
     rf_workload_clear(&w);
-    options.unit = RF_TRACE_CPUS; /* the job without a GPU is one now */
+    options.unit = RF_TRACE_CPUS; /* the jobs without a GPU are some now */
     read_ok(&w, SMALL("seren.csv"), &options, NULL);
-    assert_int_equal(w.n, 3);
+    assert_int_equal(w.n, 4);
     assert_int_equal(w.min[2], 16);
     rf_workload_clear(&w);
 }
@@ -446,7 +446,7 @@ static const struct {
     {RF_TRACE_ACME, "submit_time,start_time,end_time\n",
      "f:1: no header with the columns submit_time"},
     {RF_TRACE_ACME, ACME DAY "," DAY ",x,1\n", "f:2: not a time of end: 'x'"},
-    {RF_TRACE_ACME, ACME DAY "," DAY "," DAY ",\n", "f:2: not a number of devices"},
+    {RF_TRACE_ACME, ACME DAY "," DAY "," DAY ",x\n", "f:2: not a number of devices: 'x'"},
     {RF_TRACE_PHILLY, "[\n{\"attempts\": []},\n3]", "f:3: a job begins with '{'"},
     {RF_TRACE_PHILLY, "[{\"attempts\": 3}]", "f:1: a job without its attempts"},
     {RF_TRACE_PHILLY, "[\n{\"attempts\":\n [}\n]", "f:3: "},
