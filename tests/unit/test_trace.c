@@ -108,6 +108,14 @@ static void swf_queues_fall_back_to_partitions_and_minus_one_is_nothing(void **u
     read_ok(&w, SMALL("small.swf"), &options, NULL);
     assert_jobs(&w, JOBS, 5);
     assert_int_equal(w.naccounts, 5);
+    for (int32_t a = 5; a < 20; a++) { /* there may come others to those of the trace */
+        char name[16];
+        int32_t index;
+
+        snprintf(name, sizeof name, "more%d", (int)a);
+        assert_int_equal(rf_workload_account(&w, name, &index, NULL), RF_OK);
+        assert_int_equal(index, a);
+    }
     rf_workload_clear(&w);
 }
 
