@@ -17,11 +17,11 @@
 #include "align/w2s.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "ckpt/store.h"
 #include "job/record.h"
-#include "mpi/ckpt.h"
 #include "mpi/work.h"
 
-enum { KEEP_CHECKPOINTS = 2, CURVE_POINTS = 200 };
+enum { CURVE_POINTS = 200 };
 
 void rf_job_context_clear(struct rf_job_context *ctx)
 {
@@ -143,57 +143,6 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     return st;
 }
 
-static struct rf_ckpt_info describe(const struct rf_job_work *w)
-{
-    const struct rf_model_spec *m = w->job->model;
-    struct rf_ckpt_info info = {.step = rf_trainer_steps_done(w->trainer),
-                                .tokens = w->tokens,
-                                .flops = w->flops,
-                                .seed = (int64_t)(w->job->model_seed >> 1),
-                                .ranks = w->group->size};
-
-    snprintf(info.job, sizeof info.job, "%s", w->job->name);
-    snprintf(info.account, sizeof info.account, "%s", w->job->account);
-    snprintf(info.model, sizeof info.model,
-             "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d", m->layers,
-             m->heads, m->width, m->hidden, w->info->context, w->info->vocabulary);
-    rf_digest_to_hex(&w->info->tokenizer, info.tokenizer);
-    snprintf(info.config, sizeof info.config, "%s", w->ctx->config_digest);
-    snprintf(info.version, sizeof info.version, "%s", w->ctx->version);
-    return info;
-}
-
-/* Collective: loads the newest checkpoint in dir, if any; all tensors, or the
- * parameters alone. The first rank looks, so that all load the same file. */
-static enum rf_status load_newest(struct rf_job_work *w, const char *dir, int params_only,
-                                  int *found, struct rf_ckpt_info *info, struct rf_error *err)
-{
-    char path[RF_PATH_BYTES] = "";
-    int64_t step = 0;
-    int ntensors;
-    const struct rf_tensor *tensors = rf_trainer_tensors(w->trainer, &ntensors);
-    struct rf_ckpt_info mine = describe(w);
-    enum rf_status st = RF_OK;
-
-    *found = 0;
-    if (w->group->rank == 0)
-        st = rf_ckpt_newest(dir, path, &step, found, err);
-    st = rf_agree(w->group, st, err);
-    if (st != RF_OK)
-        return st;
-    rf_group_bcast(w->group, path, sizeof path, 0);
-    rf_group_bcast(w->group, found, sizeof *found, 0);
-    if (!*found)
-        return RF_OK;
-    if (params_only)
-        ntensors = rf_trainer_nparams(w->trainer);
-    st = rf_ckpt_load(w->group, path, info, tensors, ntensors, err);
-    if (st == RF_OK && strcmp(info->tokenizer, mine.tokenizer) != 0)
-        st = rf_fail(err, RF_ERR_INPUT,
-                     "checkpoint '%s' is from a model that speaks another vocabulary", path);
-    return st;
-}
-
 /* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
 static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_error *err)
 {
@@ -202,8 +151,10 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
     int found = 0;
     enum rf_status st = ckpt_dir_of(w->ctx, id, dir, err);
 
+    if (st == RF_OK && w->group->rank == 0 && rf_store_clean(dir, err) != RF_OK)
+        rf_warn_alone("%s", err->text); /* leftovers of a crash: a nuisance, no more */
     if (st == RF_OK)
-        st = load_newest(w, dir, 0, &found, &info, err);
+        st = rf_job_load_newest(w, dir, 0, &found, &info, err);
     if (st == RF_OK && found) {
         w->tokens = info.tokens;
         w->flops = info.flops;
@@ -215,7 +166,7 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
     if (st == RF_OK && w->job->init_job >= 0) {
         st = ckpt_dir_of(w->ctx, w->job->init_job, dir, err);
         if (st == RF_OK)
-            st = load_newest(w, dir, 1, &found, &info, err);
+            st = rf_job_load_newest(w, dir, 1, &found, &info, err);
         if (st == RF_OK && !found)
             st = rf_fail(err, RF_ERR_INPUT,
                          "job '%s': there is no checkpoint in '%s' to start from", w->job->name,
@@ -224,36 +175,6 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
             rf_trainer_loaded(w->trainer, 0);
     }
     return st;
-}
-
-/* Collective: checkpoint, then the curve beside it, then word to the coordinator. */
-static enum rf_status save(struct rf_job_work *w, struct rf_error *err)
-{
-    struct rf_ckpt_info info = describe(w);
-    struct rf_digest content;
-    char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], hex[RF_DIGEST_HEX];
-    int ntensors;
-    const struct rf_tensor *tensors = rf_trainer_tensors(w->trainer, &ntensors);
-    const char *name;
-    enum rf_status st;
-
-    if (w->saved_step == info.step)
-        return RF_OK;
-    st = rf_file_join(dir, w->ctx->ckpt_dir, w->job->name, err);
-    if (st == RF_OK && w->group->rank == 0)
-        st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
-    st = rf_agree(w->group, st, err);
-    if (st == RF_OK)
-        st = rf_ckpt_save(w->group, dir, &info, tensors, ntensors, KEEP_CHECKPOINTS, path,
-                          &content, err);
-    if (st != RF_OK)
-        return st;
-    w->saved_step = info.step;
-    name = strrchr(path, '/');
-    snprintf(dir, sizeof dir, "%.64s/%.80s", w->job->name, name != NULL ? name + 1 : path);
-    rf_digest_to_hex(&content, hex);
-    rf_lease_checkpoint(w->lease, w->group, info.step, hex, dir);
-    return RF_OK;
 }
 
 /* Swaps the ground truth of a batch for the supervisor's labels. */
@@ -321,6 +242,43 @@ static enum rf_status note(struct rf_job_work *w, int64_t step,
     return rf_curve_add(&w->curve, &point, err);
 }
 
+/* Collective, at a step boundary. A checkpoint that fails is said to have failed, and training goes
+ * on: the one before is intact, and the next will be tried. */
+static void checkpoint_if_due(struct rf_job_work *w, int due)
+{
+    struct rf_error err;
+    enum rf_status st = rf_job_save_poll(w, due, &err);
+
+    if (st != RF_OK && w->group->rank == 0)
+        rf_warn_alone("job '%s': no checkpoint of step %lld: %s; training goes on",
+                      w->job->name, (long long)w->begun_step, err.text);
+    if (!due)
+        return;
+    st = rf_job_save(w, 0, &err);
+    if (st != RF_OK && w->group->rank == 0)
+        rf_warn_alone("job '%s': no checkpoint of step %lld: %s; training goes on",
+                      w->job->name, (long long)rf_trainer_steps_done(w->trainer), err.text);
+}
+
+/* Collective: the last checkpoint of this lease. Without it a job that has to stop comes back to the one
+ * before; a job that is done has nothing to show. */
+static enum rf_status last_checkpoint(struct rf_job_work *w, struct rf_error *err)
+{
+    enum rf_status st;
+
+    if (rf_job_save_poll(w, 1, err) != RF_OK && w->group->rank == 0)
+        rf_warn_alone("job '%s': no checkpoint of step %lld: %s", w->job->name,
+                      (long long)w->begun_step, err->text);
+    st = rf_job_save(w, 1, err);
+    if (st == RF_OK || w->stop == RF_GO)
+        return st;
+    if (w->group->rank == 0)
+        rf_warn_alone("job '%s': no checkpoint of step %lld: %s; it will go on from step %lld",
+                      w->job->name, (long long)rf_trainer_steps_done(w->trainer), err->text,
+                      (long long)(w->saved_step > 0 ? w->saved_step : 0));
+    return RF_OK;
+}
+
 /* Collective: one step, its record, and a checkpoint where one is due. */
 static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct rf_error *err)
 {
@@ -348,8 +306,8 @@ static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct r
                      "a lower learning rate may help",
                      w->job->name, (long long)step + 1);
     st = rf_agree(w->group, st, err);
-    if (st == RF_OK && every > 0 && (step + 1) % every == 0)
-        st = save(w, err);
+    if (st == RF_OK)
+        checkpoint_if_due(w, every > 0 && (step + 1) % every == 0);
     return st;
 }
 
@@ -396,12 +354,13 @@ static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
            rf_trainer_steps_done(w->trainer) < w->job->train->steps)
         st = train_step(w, &bad_steps, err);
     if (st == RF_OK)
-        st = save(w, err);
+        st = last_checkpoint(w, err);
     return st;
 }
 
 static void tear_down(struct rf_job_work *w)
 {
+    rf_job_save_clear(w);
     rf_probe_destroy(w->probe);
     rf_trainer_destroy(w->trainer);
     rf_predictions_clear(&w->labels);
@@ -439,6 +398,7 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
                             .group = group,
                             .lease = lease,
                             .saved_step = -1,
+                            .begun_step = -1,
                             .stop = RF_GO};
     enum rf_status st;
 

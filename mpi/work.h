@@ -1,10 +1,11 @@
-/* work.h - one job at work: what the two halves of a job's body share.
+/* work.h - one job at work: what the parts of a job's body share.
  *
- * job.c sets up and trains; judge.c predicts and records. Nobody else includes this. */
+ * job.c sets up and trains; saves.c keeps its checkpoints; judge.c predicts and records. Nobody else includes this. */
 #ifndef RF_MPI_WORK_H
 #define RF_MPI_WORK_H
 
 #include "job/record.h"
+#include "mpi/ckpt.h"
 #include "mpi/job.h"
 #include "mpi/probe.h"
 #include "mpi/trainer.h"
@@ -30,9 +31,26 @@ struct rf_job_work {
     float *features;         /* [RF_PREDICT_BATCH][width] for the probe */
     int64_t tokens, flops;   /* of this job since its first step, kept in checkpoints */
     int64_t busy_us;         /* device-time of this lease inside steps */
-    int64_t saved_step;
+    struct rf_ckpt_saver *saver;    /* made with the first checkpoint */
+    struct rf_tensor *saved_as;     /* owned: the trainer's tensors, as files keep them */
+    char *config_text;              /* owned, on the first rank: what checkpoints carry */
+    int64_t saved_step;             /* of the last checkpoint that readers see, or -1 */
+    int64_t begun_step;             /* of the last that was begun, or -1 */
     enum rf_stop stop;
 };
+
+/* Collective: loads the newest checkpoint in dir that is sound, if any; all tensors, or the
+ * parameters alone. A damaged one is warned of, and the one before it tried. */
+enum rf_status rf_job_load_newest(struct rf_job_work *w, const char *dir, int params_only,
+                                  int *found, struct rf_ckpt_info *info, struct rf_error *err);
+/* Collective: a checkpoint of the step that is done, unless there is one. A save that is still under
+ * way is waited for first. final: comes back only when readers see it. */
+enum rf_status rf_job_save(struct rf_job_work *w, int final, struct rf_error *err);
+/* Collective, at a step boundary: hears of the end of a save, and tells the coordinator of a
+ * checkpoint that readers see. */
+enum rf_status rf_job_save_poll(struct rf_job_work *w, int wait, struct rf_error *err);
+/* Local. */
+void rf_job_save_clear(struct rf_job_work *w);
 
 /* Collective: tells the lease what was done since since_us and hears whether to go on. */
 void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step_result *done);

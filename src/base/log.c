@@ -17,13 +17,23 @@ static void say(enum rf_log_level level, const char *prefix, const char *fmt, va
 {
     char line[1024];
 
-    if (!log_speak || level > log_level)
+    if (level > log_level)
         return;
     vsnprintf(line, sizeof line, fmt, args);
     fprintf(stderr, "%s%s\n", prefix, line);
 }
 
 void rf_warn(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    if (log_speak)
+        say(RF_LOG_WARN, "ringfence: warning: ", fmt, args);
+    va_end(args);
+}
+
+void rf_warn_alone(const char *fmt, ...)
 {
     va_list args;
 
@@ -37,6 +47,7 @@ void rf_debug(const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    say(RF_LOG_DEBUG, "debug: ", fmt, args);
+    if (log_speak)
+        say(RF_LOG_DEBUG, "debug: ", fmt, args);
     va_end(args);
 }

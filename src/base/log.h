@@ -14,6 +14,8 @@ enum rf_log_level { RF_LOG_QUIET, RF_LOG_WARN, RF_LOG_DEBUG };
 void rf_log_start(enum rf_log_level level, int speak);
 
 void rf_warn(const char *fmt, ...) RF_PRINTF(1, 2);
+/* For what this process alone knows: heard even from one that does not speak otherwise. */
+void rf_warn_alone(const char *fmt, ...) RF_PRINTF(1, 2);
 void rf_debug(const char *fmt, ...) RF_PRINTF(1, 2);
 
 #endif

@@ -116,15 +116,15 @@ enum rf_status rf_store_list(const char *dir, struct rf_store_entry **entries, i
     return st;
 }
 
-enum rf_status rf_store_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step,
-                               int *found, struct rf_error *err)
+enum rf_status rf_store_newest_below(const char *dir, int64_t below, char path[RF_PATH_BYTES],
+                                     int64_t *step, int *found, struct rf_error *err)
 {
     struct rf_store_entry *entries;
     int n;
     enum rf_status st = rf_store_list(dir, &entries, &n, err);
 
     *found = 0;
-    while (st == RF_OK && n > 0 && !entries[n - 1].complete)
+    while (st == RF_OK && n > 0 && (!entries[n - 1].complete || entries[n - 1].step >= below))
         n--;
     if (st == RF_OK && n > 0) {
         *found = 1;
@@ -133,6 +133,12 @@ enum rf_status rf_store_newest(const char *dir, char path[RF_PATH_BYTES], int64_
     }
     free(entries);
     return st;
+}
+
+enum rf_status rf_store_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step,
+                               int *found, struct rf_error *err)
+{
+    return rf_store_newest_below(dir, INT64_MAX, path, step, found, err);
 }
 
 static enum rf_status remove_step(const char *dir, int64_t step, const char *ending,

@@ -27,7 +27,10 @@ enum rf_status rf_store_temp_path(char path[RF_PATH_BYTES], const char *dir, int
 enum rf_status rf_store_list(const char *dir, struct rf_store_entry **entries, int *nentries,
                              struct rf_error *err);
 
-/* The newest complete one; *found = 0 when there is none. */
+/* The newest complete one of a step below `below`; *found = 0 when there is none. */
+enum rf_status rf_store_newest_below(const char *dir, int64_t below, char path[RF_PATH_BYTES],
+                                     int64_t *step, int *found, struct rf_error *err);
+/* The same of all steps. */
 enum rf_status rf_store_newest(const char *dir, char path[RF_PATH_BYTES], int64_t *step,
                                int *found, struct rf_error *err);
 

@@ -74,9 +74,9 @@ enum rf_status rf_launch_open(struct rf_launch *launch, const struct rf_group *w
     if (st == RF_OK)
         st = name_paths(launch, out, err);
     if (st == RF_OK)
-        rf_debug("%d jobs on %d ranks; run directory '%s', checkpoints in '%s', configuration %s",
-                 launch->plan.njobs, world->size, launch->run_dir, launch->ckpt_dir,
-                 launch->digest);
+        rf_debug(
+            "%d jobs on %d ranks; run directory '%s', checkpoints in '%s', configuration %s",
+            launch->plan.njobs, world->size, launch->run_dir, launch->ckpt_dir, launch->digest);
     return rf_agree(world, st, err);
 }
 
@@ -184,4 +184,40 @@ enum rf_status rf_launch_directories(struct rf_launch *launch, const struct rf_g
         st = make_directories(launch, mode, text, size, err);
     free(text);
     return rf_agree(world, st, err);
+}
+
+enum rf_status rf_launch_run_directory(const char *dir, const char *name, int force,
+                                       const char *config, size_t size_bytes,
+                                       struct rf_error *err)
+{
+    char path[RF_PATH_BYTES];
+    enum rf_status st = RF_OK;
+
+    if (force)
+        st = remove_marked(dir, err);
+    else if (rf_file_exists(dir))
+        return rf_fail(
+            err, RF_ERR_ARG,
+            "the run directory '%s' exists; --force replaces it, --out names another", dir);
+    if (st == RF_OK)
+        st = make_marked(dir, name, err);
+    if (st == RF_OK)
+        st = rf_file_join(path, dir, "config.cfg", err);
+    return st == RF_OK ? rf_file_write(path, config, size_bytes, err) : st;
+}
+
+enum rf_status rf_launch_key(struct rf_key **key, const char *path, struct rf_error *err)
+{
+    char own[RF_PATH_BYTES], public_path[RF_PATH_BYTES];
+    enum rf_status st;
+
+    *key = NULL;
+    if (path[0] != '\0')
+        return rf_key_load(key, path, err);
+    st = rf_key_default_path(own, err);
+    if (st == RF_OK && !rf_file_exists(own)) {
+        snprintf(public_path, sizeof public_path, "%.*s.pub", RF_PATH_BYTES - 8, own);
+        st = rf_key_generate(own, public_path, "ringfence", err);
+    }
+    return st == RF_OK ? rf_key_load(key, own, err) : st;
 }

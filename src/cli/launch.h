@@ -2,6 +2,7 @@
 #ifndef RF_CLI_LAUNCH_H
 #define RF_CLI_LAUNCH_H
 
+#include "alloc/seal.h"
 #include "base/file.h"
 #include "cli/options.h"
 #include "job/plan.h"
@@ -31,5 +32,15 @@ void rf_launch_clear(struct rf_launch *launch);
 /* Collective on world: rank 0 makes the directories and writes config.cfg. */
 enum rf_status rf_launch_directories(struct rf_launch *launch, const struct rf_group *world,
                                      enum rf_launch_mode mode, struct rf_error *err);
+
+/* Local: makes a run directory with config.cfg in it. An earlier one is refused, or
+ * removed with `force`, but only when a run has made it. */
+enum rf_status rf_launch_run_directory(const char *dir, const char *name, int force,
+                                       const char *config, size_t size_bytes,
+                                       struct rf_error *err);
+
+/* Local: the secret key in that file, or, for "", the user's own, which is made on first use.
+ * The caller ends it with rf_key_free(). */
+enum rf_status rf_launch_key(struct rf_key **key, const char *path, struct rf_error *err);
 
 #endif

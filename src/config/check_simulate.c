@@ -66,6 +66,7 @@ static enum rf_status check_unused(const struct checker *c)
                 {"workload.jobs", made, w->jobs != 0},
                 {"workload.load", made, w->load > 0},
                 {"workload.follow_fleet", made, w->follow_fleet},
+                {"workload.backlog_s", made, w->backlog_us != 0},
                 {"workload.rate_per_h", flood, w->rate_per_h > 0},
                 {"workload.size_min", flood, w->size_min != 0},
                 {"workload.size_max", flood, w->size_max != 0},

@@ -167,6 +167,23 @@ static const struct rf_key train_keys[] = {
      .kind = RF_KEY_INT,
      AT(rf_train_spec, checkpoint_every),
      .max = 1e8},
+    {.key = "checkpoint_keep",
+     .kind = RF_KEY_INT,
+     AT(rf_train_spec, checkpoint_keep),
+     .max = 1e6,
+     .number = 2},
+    {.key = "checkpoint_keep_every",
+     .kind = RF_KEY_INT,
+     AT(rf_train_spec, checkpoint_keep_every),
+     .max = 1e8},
+    {.key = "checkpoint_background",
+     .kind = RF_KEY_FLAG,
+     AT(rf_train_spec, checkpoint_background),
+     .number = 1},
+    {.key = "checkpoint_bf16_moments",
+     .kind = RF_KEY_FLAG,
+     AT(rf_train_spec, checkpoint_bf16),
+     .number = 0},
     {0}};
 
 static const struct rf_key job_keys[] = {

@@ -48,7 +48,8 @@ static void add_top(struct rf_text *page, const json_t *results)
         add_text(page, rf_json_text(policy, "fence"));
         rf_text_add(page, ", ");
     }
-    rf_text_addf(page, "seed %.0f", rf_json_number(results, "seed"));
+    if (isfinite(rf_json_number(results, "seed")))
+        rf_text_addf(page, "seed %.0f", rf_json_number(results, "seed"));
     if (trace[0] != '\0')
         rf_text_add(page, ", jobs from ");
     add_text(page, trace);

@@ -30,7 +30,7 @@ static void print_waits(const struct rf_sim_summary *s, FILE *out)
         longest[RF_DURATION_BYTES];
 
     if (wait->n > 0)
-        fprintf(out, "  waits       mean %s, half below %s, 95 %% below %s, longest %s\n",
+        fprintf(out, "  waits       mean %s, median %s, 95 %% below %s, longest %s\n",
                 rf_duration_text(mean, wait->mean / 1e6),
                 rf_duration_text(half, (double)wait->p50 / 1e6),
                 rf_duration_text(most, (double)wait->p95 / 1e6),

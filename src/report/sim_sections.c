@@ -121,6 +121,8 @@ static void add_promise(struct rf_text *page, const json_t *pledge, int first)
     int secured = strcmp(rf_json_text(pledge, "basis"), "secured") == 0;
     char window[RF_DURATION_BYTES];
 
+    if (!isfinite(rf_json_number(pledge, "share")))
+        return;
     rf_text_add(page, first ? "<p>Promised to <strong>" : "<p>Changed later for <strong>");
     rf_text_add_html(page, rf_json_text(pledge, "account"));
     rf_text_addf(page, "</strong>: %.4g %% of %s in every window of %s.",
@@ -240,7 +242,8 @@ static void add_definition(struct rf_text *page, const json_t *row)
 
 static void add_service(struct rf_text *page, const json_t *rows)
 {
-    char wait[RF_DURATION_BYTES];
+    char wait[RF_DURATION_BYTES], requests[RF_DURATION_BYTES], denied[RF_DURATION_BYTES],
+        hours[RF_DURATION_BYTES];
 
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
@@ -251,11 +254,12 @@ static void add_service(struct rf_text *page, const json_t *rows)
         rf_text_add(page, "<p>Service to ");
         rf_text_add_html(page, rf_json_text(row, "account"));
         rf_text_addf(page,
-                     "%s: of %.0f requests within the share, %.0f were denied (%.4g "
-                     "device-hours), and 95 %% of the others waited %s at most.</p>\n",
+                     "%s: of %s requests within the share, %s were denied (%s device-hours), and "
+                     "95 %% of the others waited %s at most.</p>\n",
                      json_is_true(json_object_get(row, "changed")) ? " (as changed)" : "",
-                     rf_json_number(row, "requests"), rf_json_number(row, "denied"),
-                     rf_json_number(row, "denied_device_s") / HOUR_S,
+                     rf_count_text(requests, rf_json_number(row, "requests")),
+                     rf_count_text(denied, rf_json_number(row, "denied")),
+                     rf_count_text(hours, rf_json_number(row, "denied_device_s") / HOUR_S),
                      rf_duration_text(wait, rf_json_number(row, "wait_p95_s")));
     }
 }
@@ -614,6 +618,7 @@ void rf_sim_section_ledger(struct rf_text *page, const struct rf_sim_page *in)
 {
     const json_t *ledger = json_object_get(in->results, "ledger");
     const char *digest = rf_json_text(in->results, "schedule_digest");
+    char entries[RF_DURATION_BYTES];
 
     if (digest[0] == '\0')
         return;
@@ -633,8 +638,8 @@ void rf_sim_section_ledger(struct rf_text *page, const struct rf_sim_page *in)
     rf_text_add_html(page, digest);
     rf_text_add(page, "</dd>\n");
     if (json_is_object(ledger)) {
-        rf_text_addf(page, "<dt>entries</dt><dd>%.0f</dd>\n<dt>head</dt><dd>",
-                     rf_json_number(ledger, "entries"));
+        rf_text_addf(page, "<dt>entries</dt><dd>%s</dd>\n<dt>head</dt><dd>",
+                     rf_count_text(entries, rf_json_number(ledger, "entries")));
         rf_text_add_html(page, rf_json_text(ledger, "head"));
         rf_text_add(page, "</dd>\n");
     }

@@ -294,14 +294,25 @@ static void add_failures(struct rf_text *page, const json_t *cells)
         rf_markup_end(page);
 }
 
+/* Four digits, whatever the size; a dash when there is no number. */
+static void add_figure_cell(struct rf_text *page, double x, const char *unit)
+{
+    if (!isfinite(x)) {
+        rf_text_add(page, "<td class=\"n\">-");
+        return;
+    }
+    rf_text_addf(page, "<td class=\"n\">%.4g ", x);
+    rf_text_add_html(page, unit);
+}
+
 static void add_comparisons(struct rf_text *page, const json_t *rows)
 {
     static const char *const headings[] = {"what", "of", "less that of", "difference",
-                                           "95 % interval", "seeds"};
+                                           "95 %: from",   "to", "seeds"};
 
     if (json_array_size(rows) == 0)
         return;
-    rf_markup_table(page, "Paired differences: the same jobs under both", "lllrrr", headings);
+    rf_markup_table(page, "Paired differences: the same jobs under both", "lllrrrr", headings);
     for (size_t i = 0; i < json_array_size(rows) && i < MOST_ROWS; i++) {
         const json_t *row = json_array_get(rows, i);
         const char *unit = rf_json_text(row, "unit");
@@ -310,10 +321,9 @@ static void add_comparisons(struct rf_text *page, const json_t *rows)
         rf_markup_cell(page, rf_json_text(row, "what"));
         rf_markup_cell(page, rf_json_text(row, "a"));
         rf_markup_cell(page, rf_json_text(row, "b"));
-        rf_text_addf(page, "<td class=\"n\">%.4g ", rf_json_number(row, "difference"));
-        rf_text_add_html(page, unit);
-        rf_text_addf(page, "<td class=\"n\">%.4g to %.4g", rf_json_number(row, "low"),
-                     rf_json_number(row, "high"));
+        add_figure_cell(page, rf_json_number(row, "difference"), unit);
+        add_figure_cell(page, rf_json_number(row, "low"), "");
+        add_figure_cell(page, rf_json_number(row, "high"), "");
         rf_markup_number(page, rf_json_number(row, "seeds"), 0, "");
     }
     rf_markup_end(page);

@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "sim/generate_model.h"
 
-enum { JOBS_MAX = 1 << 30, USERS = 64 };
+enum { JOBS_MAX = 100000000, USERS = 64 };
 
 static const char *const KINDS[RF_GENERATE_NKINDS] = {"lublin", "acme-seren", "acme-kalos",
                                                       "flood"};
@@ -157,7 +157,7 @@ static struct rf_text text_of(const char *word)
     return (struct rf_text){word, strlen(word)};
 }
 
-/* Few users submit most: user k of 64 owns the jobs between (k/64)^2 and ((k+1)/64)^2. */
+/* Some users submit more than others: u0 127 jobs of 4096, u1 125, ... u63 one. */
 static enum rf_status choose_account(struct rf_accounts *accounts, const struct rf_model *model,
                                      uint64_t users, int64_t index, int type, int32_t *account,
                                      struct rf_error *err)
@@ -182,7 +182,7 @@ static enum rf_status fill(struct rf_workload *w, const struct rf_model *model,
     const struct rf_generate_options *o = model->options;
     const uint64_t users = rf_rng_stream("generate-user", 0);
     double factor = stretch(o, jobs);
-    int32_t account;
+    int32_t account = 0;
     enum rf_status st = RF_OK;
 
     for (int64_t i = 0; i < jobs->n && st == RF_OK; i++) {
@@ -192,8 +192,7 @@ static enum rf_status fill(struct rf_workload *w, const struct rf_model *model,
         st = choose_account(accounts, model, users, i, d->type, &account, err);
         if (submit_s > 1e10)
             return rf_fail(err, RF_ERR_CONFIG,
-                           "the load is so small that jobs would arrive "
-                           "over centuries");
+                           "the load is so small that jobs would arrive over centuries");
         w->submit_us[i] = (int64_t)submit_s * 1000000;
         w->run_us[i] = d->run_s * 1000000;
         w->limit_us[i] = d->limit_s * 1000000;

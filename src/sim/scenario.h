@@ -25,6 +25,7 @@ struct rf_workload_spec {
     int64_t horizon_us; /* later jobs are left out; 0: none are */
     double load;        /* generators: of the fleet at time 0; 0: the model's own */
     int follow_fleet;   /* generators: ... of the fleet at each moment, as it grows */
+    int64_t backlog_us; /* generators: what comes in this time waits already at time 0 */
     double rate_per_h;  /* flood without load: arrivals an hour; 0: 60 */
     int32_t size_min, size_max; /* flood: sizes; 0: as generate.h says */
     int64_t run_mean_us;        /* flood: mean run time; 0: an hour */

@@ -209,8 +209,11 @@ static enum rf_status take_accounts(struct rf_trace_sink *sink)
     struct rf_workload *w = sink->w;
     int32_t n = rf_accounts_count(sink->accounts);
     int32_t *number = malloc(((size_t)n + 1) * sizeof *number);
+    size_t room = 1;
 
-    w->accounts = calloc((size_t)n + 1, sizeof *w->accounts);
+    while (room < (size_t)n) /* as rf_workload_account() expects it */
+        room *= 2;
+    w->accounts = calloc(room, sizeof *w->accounts);
     if (number == NULL || w->accounts == NULL) {
         free(number);
         return rf_fail(sink->err, RF_ERR_MEMORY, "out of memory for %d accounts", (int)n);

@@ -8,6 +8,7 @@
 #include "sim/trace_value.h"
 
 enum { SUBMIT, START, END, DEVICES, STATE, NCOLUMNS };
+static const int64_t DAY_US = INT64_C(86400000000);
 
 struct reader {
     struct rf_trace_sink *sink;
@@ -35,6 +36,7 @@ static enum rf_status read_row(struct reader *r)
 {
     struct rf_trace_job job = {.line = r->table.lines.number};
     struct rf_text about[RF_NFIELDS], state = rf_table_cell(&r->table, r->column[STATE]);
+    struct rf_text devices = rf_table_cell(&r->table, r->column[DEVICES]);
     int64_t start = 0, end = 0;
     int submitted, started, ended;
     enum rf_status st;
@@ -45,7 +47,7 @@ static enum rf_status read_row(struct reader *r)
         return wrong(r, START, "not a time of start");
     if (!read_date(r, END, &end, &ended))
         return wrong(r, END, "not a time of end");
-    if (!rf_value_integer(rf_table_cell(&r->table, r->column[DEVICES]), &job.min))
+    if (!rf_value_missing(devices) && !rf_value_integer(devices, &job.min))
         return wrong(r, DEVICES, "not a number of devices");
     if ((started && !ended) || rf_value_is(state, "RUNNING") || rf_value_is(state, "PENDING")) {
         rf_sink_drop(r->sink, job.line, RF_DROP_UNFINISHED);
@@ -53,6 +55,8 @@ static enum rf_status read_row(struct reader *r)
     }
     if (!submitted)
         job.submit_us = -1;
+    else if (start < job.submit_us - DAY_US) /* a clock's zero stands for "never" */
+        started = 0;
     job.run_us = started && ended ? end - start : 0;
     for (int f = 0; f < RF_NFIELDS; f++)
         about[f] = rf_table_cell(&r->table, r->about[f]);

@@ -108,6 +108,14 @@ static void swf_queues_fall_back_to_partitions_and_minus_one_is_nothing(void **u
     read_ok(&w, SMALL("small.swf"), &options, NULL);
     assert_jobs(&w, JOBS, 5);
     assert_int_equal(w.naccounts, 5);
+    for (int32_t a = 5; a < 20; a++) { /* there may come others to those of the trace */
+        char name[16];
+        int32_t index;
+
+        snprintf(name, sizeof name, "more%d", (int)a);
+        assert_int_equal(rf_workload_account(&w, name, &index, NULL), RF_OK);
+        assert_int_equal(index, a);
+    }
     rf_workload_clear(&w);
 }
 
@@ -264,7 +272,7 @@ static void acme_run_times_come_from_the_timestamps(void **unused)
                                        {60, 3600, 3600, 16, 0, "SFT"}};
     static const struct job KALOS[] = {{0, 8, 8, 512, 0, "Pretrain"}};
     static const int64_t DROPS[RF_DROP_NREASONS] = {
-        [RF_DROP_NO_RUN] = 1, [RF_DROP_NO_DEVICES] = 1};
+        [RF_DROP_NO_RUN] = 2, [RF_DROP_NO_DEVICES] = 2};
     struct rf_trace_options options = {.rules = RULES, .nrules = 1};
     struct rf_trace_report report;
     struct rf_workload w;
@@ -280,9 +288,9 @@ static void acme_run_times_come_from_the_timestamps(void **unused)
     assert_int_equal(report.format, RF_TRACE_ACME);
     assert_jobs(&w, KALOS, 1);
     rf_workload_clear(&w);
-    options.unit = RF_TRACE_CPUS; /* the job without a GPU is one now */
+    options.unit = RF_TRACE_CPUS; /* the jobs without a GPU are some now */
     read_ok(&w, SMALL("seren.csv"), &options, NULL);
-    assert_int_equal(w.n, 3);
+    assert_int_equal(w.n, 4);
     assert_int_equal(w.min[2], 16);
     rf_workload_clear(&w);
 }
@@ -446,7 +454,7 @@ static const struct {
     {RF_TRACE_ACME, "submit_time,start_time,end_time\n",
      "f:1: no header with the columns submit_time"},
     {RF_TRACE_ACME, ACME DAY "," DAY ",x,1\n", "f:2: not a time of end: 'x'"},
-    {RF_TRACE_ACME, ACME DAY "," DAY "," DAY ",\n", "f:2: not a number of devices"},
+    {RF_TRACE_ACME, ACME DAY "," DAY "," DAY ",x\n", "f:2: not a number of devices: 'x'"},
     {RF_TRACE_PHILLY, "[\n{\"attempts\": []},\n3]", "f:3: a job begins with '{'"},
     {RF_TRACE_PHILLY, "[{\"attempts\": 3}]", "f:1: a job without its attempts"},
     {RF_TRACE_PHILLY, "[\n{\"attempts\":\n [}\n]", "f:3: "},

@@ -1,0 +1,48 @@
+/* simulate.h - the parts of `ringfence simulate`. */
+#ifndef RF_CLI_SIMULATE_H
+#define RF_CLI_SIMULATE_H
+
+#include "cli/options.h"
+#include "sim/cell.h"
+
+/* What the command line says. */
+struct rf_simulate_args {
+    const char *config;   /* NULL: the scenario comes from the options below */
+    const char *out;      /* run directory; NULL: the configuration's, or none */
+    const char *schedule; /* NULL: not wanted; "-": stdout, as the next */
+    const char *csv;
+    const char *key; /* NULL: the default one */
+    int force, json, quiet, check, ledger;
+    struct rf_text_list set;
+    /* without a configuration */
+    const char *trace, *order, *fence, *format, *unit, *tie, *account;
+    int64_t devices, depth, seed;
+    int strict, lenient, replan, compress;
+    struct rf_text_list rules;
+};
+
+/* Reads the command line. *help: it was asked for, and has been answered. The caller ends args
+ * with rf_simulate_args_clear() whatever came back. */
+enum rf_status rf_simulate_args_read(struct rf_simulate_args *args, int *help, int argc,
+                                     char **argv, struct rf_error *err);
+void rf_simulate_args_clear(struct rf_simulate_args *args);
+
+/* Local: the scenario that the arguments ask for; the caller ends it with rf_scenario_clear(). */
+enum rf_status rf_simulate_scenario(struct rf_scenario *scenario,
+                                    const struct rf_simulate_args *args, struct rf_error *err);
+
+/* Local: the run directory, "" for none; made, with the effective configuration in it. */
+enum rf_status rf_simulate_directory(char dir[RF_PATH_BYTES],
+                                     const struct rf_simulate_args *args,
+                                     const struct rf_scenario *scenario, struct rf_error *err);
+
+/* Local: says on stderr what of a trace was left out, and why. */
+void rf_simulate_tell_intake(const struct rf_scenario *scenario,
+                             const struct rf_trace_report *report);
+
+/* Local: one scenario, from running it to everything that is asked for. RF_NO: --check was
+ * given, and a pledge is not kept. */
+enum rf_status rf_simulate_one(const struct rf_simulate_args *args,
+                               const struct rf_scenario *scenario, struct rf_error *err);
+
+#endif
