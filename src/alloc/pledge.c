@@ -4,18 +4,10 @@
  * are kept up to date per pledged account, so that a stretch ends only where one of them
  * changes. What a single job could have used more is kept with the job and brought up to date
  * when the job changes; the sum over all jobs is an integral like the others. */
-#include "alloc/pledge.h"
+#include "alloc/pledge_rules.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const VERDICTS[] = {"kept", "broken", "unprovable"};
-
-const char *rf_verdict_name(enum rf_verdict verdict)
-{
-    return VERDICTS[verdict];
-}
 
 enum rf_status rf_tally_create(struct rf_tally **tally, struct rf_error *err)
 {
@@ -60,163 +52,6 @@ static enum rf_status reserve(void **array, int32_t *room, int64_t want, size_t 
     return RF_OK;
 }
 
-/* ---- windows ----------------------------------------------------------- */
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* a + b, or the largest number. */
-static int64_t plus(int64_t a, int64_t b)
-{
-    return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
-/* sum += a x b, 0 <= a, b. */
-static void add_product(struct rf_wide *sum, int64_t a, int64_t b)
-{
-    uint64_t low = (uint64_t)a * (uint64_t)b;
-
-    if (a > INT32_MAX || b > INT32_MAX) {
-        uint64_t a0 = (uint64_t)a & 0xffffffffu, a1 = (uint64_t)a >> 32;
-        uint64_t b0 = (uint64_t)b & 0xffffffffu, b1 = (uint64_t)b >> 32;
-        uint64_t mid = a1 * b0 + (a0 * b0 >> 32);
-        uint64_t mid2 = a0 * b1 + (mid & 0xffffffffu);
-
-        sum->high += a1 * b1 + (mid >> 32) + (mid2 >> 32);
-    }
-    sum->low += low;
-    sum->high += sum->low < low;
-}
-
-static void subtract(struct rf_wide *sum, int64_t a)
-{
-    sum->high -= sum->low < (uint64_t)a;
-    sum->low -= (uint64_t)a;
-}
-
-/* The sum, or the largest number when it is larger. */
-static int64_t narrow(const struct rf_wide *sum)
-{
-    return sum->high > 0 || sum->low > INT64_MAX ? INT64_MAX : (int64_t)sum->low;
-}
-
-/* The window that begins at turn_us. */
-static enum rf_status add_window(struct rf_pledge_account *p, struct rf_error *err)
-{
-    if (p->nwindows == p->room) {
-        int room = p->room < 16 ? 16 : p->room + p->room / 2;
-        struct rf_window *more = realloc(p->windows, (size_t)room * sizeof *more);
-
-        if (more == NULL)
-            return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d windows", room);
-        p->windows = more;
-        p->room = room;
-    }
-    p->windows[p->nwindows++] =
-        (struct rf_window){.begin_us = p->turn_us, .end_us = p->turn_us};
-    return RF_OK;
-}
-
-/* The window is over: what its jobs could have used more in it is settled. */
-static void turn(struct rf_pledge_account *p)
-{
-    p->windows[p->nwindows - 1].backlog_us = narrow(&p->unmet);
-    p->unmet = (struct rf_wide){0, 0};
-    p->read_us = 0;
-    p->turn_us = p->floor_us = p->next_us;
-    p->next_us = plus(p->turn_us, p->pledge.window_us);
-}
-
-/* Integrates up to t_us with the sums as they stand. */
-static enum rf_status bring_up(const struct rf_tally *tally, struct rf_pledge_account *p,
-                               int64_t t_us, struct rf_error *err)
-{
-    const struct rf_tally_group *g = &tally->groups[p->group];
-    int secured = p->pledge.basis[0] == 's';
-    int64_t wanted = g->wanted < tally->fleet ? g->wanted : tally->fleet;
-
-    while (p->done_us < t_us) {
-        int64_t end_us = t_us < p->next_us ? t_us : p->next_us, dt = end_us - p->done_us;
-        struct rf_window *w;
-
-        if (p->nwindows == 0 || p->windows[p->nwindows - 1].begin_us != p->turn_us) {
-            enum rf_status st = add_window(p, err);
-
-            if (st != RF_OK)
-                return st;
-        }
-        w = &p->windows[p->nwindows - 1];
-        if (!tally->closed) {
-            w->capacity_us += dt * (secured ? p->pledge.secured : tally->fleet);
-            w->down_us += dt * tally->down;
-            w->wanted_us += dt * wanted;
-            w->held_us += dt * g->held;
-            add_product(&p->unmet, dt, g->usable - g->held);
-        }
-        w->end_us = p->done_us = end_us;
-        if (end_us == p->next_us)
-            turn(p);
-    }
-    return RF_OK;
-}
-
-/* Beyond this moment it needs another window. */
-static int64_t border_of(const struct rf_pledge_account *p)
-{
-    return p->done_us == p->turn_us ? p->turn_us : p->next_us;
-}
-
-static enum rf_status bring_up_all(struct rf_tally *tally, int64_t t_us, struct rf_error *err)
-{
-    enum rf_status st = RF_OK;
-
-    tally->border_us = INT64_MAX;
-    for (int i = 0; st == RF_OK && i < tally->npledges; i++) {
-        st = bring_up(tally, &tally->pledges[i], t_us, err);
-        tally->border_us = earlier(tally->border_us, border_of(&tally->pledges[i]));
-    }
-    return st;
-}
-
-/* How far bring_up() can go without making too many windows. */
-static int64_t last_of(int64_t start_us, int64_t window_us)
-{
-    return window_us > INT64_MAX / RF_WINDOWS_MAX ? INT64_MAX
-                                                  : plus(start_us, window_us * RF_WINDOWS_MAX);
-}
-
-/* Devices held from from_us to to_us: to each window its part, as read or as not read yet. */
-static void add_reading(struct rf_pledge_account *p, int64_t from_us, int64_t to_us,
-                        int32_t devices, int unread)
-{
-    int k = p->nwindows - 1;
-
-    for (; k >= 0 && to_us > from_us; k--) {
-        struct rf_window *w = &p->windows[k];
-        int64_t begin_us = later(from_us, w->begin_us);
-
-        if (begin_us >= to_us)
-            continue;
-        *(unread ? &w->unread_us : &w->delivered_us) += devices * (to_us - begin_us);
-        to_us = begin_us;
-    }
-}
-
-/* From the last reading of any holder on, a crash leaves no evidence. */
-static void mark_dark(struct rf_pledge_account *p, int64_t from_us, int64_t to_us)
-{
-    for (int k = p->nwindows - 1; k >= 0 && p->windows[k].end_us > from_us; k--)
-        if (p->windows[k].begin_us < to_us)
-            p->windows[k].unproven = 1;
-}
-
 /* ---- jobs -------------------------------------------------------------- */
 
 static int64_t usable_of(const struct rf_job *job, int32_t fleet)
@@ -243,13 +78,6 @@ static int takes_part(const struct rf_state *state, const struct rf_job *job)
            (job->state == RF_JOB_QUEUED && (job->extra < 0 || rf_state_ready(state, job)));
 }
 
-static struct rf_tally_group *group_of(const struct rf_tally *tally, int32_t account)
-{
-    int32_t g = tally->group_of[account];
-
-    return g < 0 ? NULL : &tally->groups[g];
-}
-
 /* Does f for every job of a pledged account that is ready or running. */
 static void for_jobs(struct rf_tally *tally, const struct rf_state *state, int64_t t_us,
                      void (*f)(struct rf_tally *, struct rf_tally_group *,
@@ -259,7 +87,7 @@ static void for_jobs(struct rf_tally *tally, const struct rf_state *state, int64
         for (int32_t i = list == 0 ? state->running_first : state->queue_first; i >= 0;
              i = state->jobs[i].next) {
             const struct rf_job *job = &state->jobs[i];
-            struct rf_tally_group *g = group_of(tally, job->account);
+            struct rf_tally_group *g = rf_tally_group_of(tally, job->account);
 
             if (g != NULL && takes_part(state, job))
                 f(tally, g, job, i, t_us);
@@ -308,7 +136,7 @@ static enum rf_status bring_up_group(struct rf_tally *tally, const struct rf_tal
     enum rf_status st = RF_OK;
 
     for (int32_t i = g->newest; st == RF_OK && i >= 0; i = tally->pledges[i].older)
-        st = bring_up(tally, &tally->pledges[i], t_us, err);
+        st = rf_tally_bring_up(tally, &tally->pledges[i], t_us, err);
     return st;
 }
 
@@ -321,7 +149,7 @@ static enum rf_status before_recover(struct rf_tally *tally, const struct rf_sta
     enum rf_status st = rf_state_check(state, event, err);
 
     if (st == RF_OK)
-        st = bring_up_all(tally, event->t_us, err);
+        st = rf_tally_bring_up_all(tally, event->t_us, err);
     if (st != RF_OK)
         return st;
     if (!tally->closed)
@@ -339,7 +167,7 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
     int64_t last_us = tally->last_us;
 
     if (event->type == RF_EVENT_PLEDGE && event->window_us > 0)
-        last_us = earlier(last_us, last_of(state->start_us, event->window_us));
+        last_us = rf_earlier(last_us, rf_pledge_last_us(state->start_us, event->window_us));
     if (event->t_us > last_us)
         return rf_fail(err, RF_ERR_INPUT, "more than %d windows of a pledge", RF_WINDOWS_MAX);
     if (tally->npledges == 0)
@@ -395,7 +223,7 @@ static void take_over_reading(struct rf_tally *tally, struct rf_tally_group *g,
     (void)id;
     (void)t_us;
     if (g == &tally->groups[p->group] && job->lease >= 0)
-        p->read_us += job->ndevices * (later(job->charged_us, p->turn_us) - p->turn_us);
+        p->read_us += job->ndevices * (rf_later(job->charged_us, p->turn_us) - p->turn_us);
 }
 
 static enum rf_status wait_for_others(struct rf_tally *tally, int32_t id, struct rf_error *err)
@@ -431,26 +259,6 @@ static enum rf_status add_group(struct rf_tally *tally, const struct rf_state *s
     return st;
 }
 
-/* Windows from the first up to the one that the pledge begins in. */
-static enum rf_status begin_windows(struct rf_pledge_account *p, int64_t start_us, int64_t t_us,
-                                    struct rf_error *err)
-{
-    enum rf_status st = RF_OK;
-
-    p->turn_us = start_us;
-    p->next_us = plus(start_us, p->pledge.window_us);
-    while (st == RF_OK && p->turn_us < t_us) {
-        st = add_window(p, err);
-        if (st == RF_OK)
-            p->windows[p->nwindows - 1].end_us = t_us < p->next_us ? t_us : p->next_us;
-        if (st != RF_OK || p->next_us > t_us)
-            break;
-        turn(p);
-    }
-    p->done_us = p->floor_us = t_us;
-    return st;
-}
-
 /* The pledge of the event, as the state has it now; p is ours to fill. */
 static enum rf_status begin_pledge(struct rf_tally *tally, struct rf_pledge_account *p,
                                    const struct rf_state *state, const struct rf_event *event,
@@ -463,7 +271,7 @@ static enum rf_status begin_pledge(struct rf_tally *tally, struct rf_pledge_acco
     for (int32_t i = 0; i < state->npledges; i++)
         if (strcmp(state->pledges[i].account_name, event->account) == 0)
             p->pledge = state->pledges[i];
-    st = begin_windows(p, state->start_us, event->t_us, err);
+    st = rf_pledge_begin(p, state->start_us, event->t_us, err);
     if (st == RF_OK)
         st = reserve(&jobs, &p->jobs_room, state->njobs, sizeof *p->jobs, err);
     p->jobs = jobs;
@@ -478,7 +286,7 @@ static enum rf_status add_pledge(struct rf_tally *tally, const struct rf_state *
                                  const struct rf_event *event, struct rf_error *err)
 {
     struct rf_pledge_account *p, *more;
-    enum rf_status st = bring_up_all(tally, event->t_us, err);
+    enum rf_status st = rf_tally_bring_up_all(tally, event->t_us, err);
 
     more = realloc(tally->pledges, ((size_t)tally->npledges + 1) * sizeof *more);
     if (more == NULL)
@@ -500,8 +308,9 @@ static enum rf_status add_pledge(struct rf_tally *tally, const struct rf_state *
     if (p->older < 0)
         for_jobs(tally, state, event->t_us, take_over_job);
     for_jobs(tally, state, event->t_us, take_over_reading);
-    tally->last_us = earlier(tally->last_us, last_of(state->start_us, p->pledge.window_us));
-    return bring_up_all(tally, event->t_us, err);
+    tally->last_us =
+        rf_earlier(tally->last_us, rf_pledge_last_us(state->start_us, p->pledge.window_us));
+    return rf_tally_bring_up_all(tally, event->t_us, err);
 }
 
 /* Jobs whose last `after` job is done ask for devices from now on; jobs that are over are
@@ -515,7 +324,7 @@ static enum rf_status look_at_waiting(struct rf_tally *tally, const struct rf_st
     for (int32_t i = 0; st == RF_OK && i < tally->nwaiting; i++) {
         int32_t id = tally->waiting[i];
         const struct rf_job *job = &state->jobs[id];
-        struct rf_tally_group *g = group_of(tally, job->account);
+        struct rf_tally_group *g = rf_tally_group_of(tally, job->account);
 
         if (rf_state_ready(state, job)) {
             st = bring_up_group(tally, g, t_us, err);
@@ -553,11 +362,11 @@ static enum rf_status after_request(struct rf_tally *tally, struct rf_tally_grou
  * before its work is done: else whoever ends jobs could end what the account is owed. */
 static void leave(struct rf_pledge_account *p, const struct rf_job *job, int64_t unmet_us)
 {
-    subtract(&p->unmet, unmet_us);
+    rf_wide_subtract(&p->unmet, unmet_us);
     if (job->state != RF_JOB_DONE && p->nwindows > 0) {
         struct rf_window *w = &p->windows[p->nwindows - 1];
 
-        w->refused_us = plus(w->refused_us, unmet_us);
+        w->refused_us = rf_plus(w->refused_us, unmet_us);
     }
 }
 
@@ -571,9 +380,9 @@ static void after_job(struct rf_tally *tally, struct rf_pledge_account *p,
         settle(p, event->job, usable_of(job, tally->fleet) - n, event->t_us);
 
     if (event->held_us > 0)
-        add_reading(p, later(from_us, p->pledge.since_us), event->t_us, n, 0);
-    p->read_us -= n * (later(from_us, p->turn_us) - p->turn_us);
-    p->read_us += job->ndevices * (later(job->charged_us, p->turn_us) - p->turn_us);
+        rf_pledge_add_reading(p, rf_later(from_us, p->pledge.since_us), event->t_us, n, 0);
+    p->read_us -= n * (rf_later(from_us, p->turn_us) - p->turn_us);
+    p->read_us += job->ndevices * (rf_later(job->charged_us, p->turn_us) - p->turn_us);
     if (job->end_us >= 0)
         leave(p, job, unmet->unmet_us);
 }
@@ -582,7 +391,7 @@ static enum rf_status after_capacity(struct rf_tally *tally, const struct rf_sta
                                      int64_t t_us, struct rf_error *err)
 {
     int32_t least = state->nfleet < tally->fleet ? state->nfleet : tally->fleet;
-    enum rf_status st = bring_up_all(tally, t_us, err);
+    enum rf_status st = rf_tally_bring_up_all(tally, t_us, err);
     int wider = 0;
 
     for (int g = 0; g < tally->ngroups; g++)
@@ -602,7 +411,7 @@ static void after_recover(struct rf_tally *tally, const struct rf_state *state, 
     for (int i = 0; i < tally->npledges; i++) {
         tally->pledges[i].read_us = 0;
         if (!tally->closed)
-            mark_dark(&tally->pledges[i], tally->was.charged_us, t_us);
+            rf_pledge_mark_dark(&tally->pledges[i], tally->was.charged_us, t_us);
     }
     for (int g = 0; g < tally->ngroups; g++)
         tally->groups[g].held = 0;
@@ -616,7 +425,7 @@ static enum rf_status after_any_job(struct rf_tally *tally, const struct rf_stat
     const struct rf_job *job = &state->jobs[event->job];
     enum rf_status st =
         tally->naccounts < state->naccounts ? know_accounts(tally, state, err) : RF_OK;
-    struct rf_tally_group *g = st == RF_OK ? group_of(tally, job->account) : NULL;
+    struct rf_tally_group *g = st == RF_OK ? rf_tally_group_of(tally, job->account) : NULL;
 
     if (g != NULL && event->type == RF_EVENT_REQUEST)
         return after_request(tally, g, state, event, err);
@@ -641,7 +450,7 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
     enum rf_status st = RF_OK;
 
     if (event->t_us > tally->border_us)
-        st = bring_up_all(tally, event->t_us, err);
+        st = rf_tally_bring_up_all(tally, event->t_us, err);
     if (st != RF_OK)
         return st;
     switch (event->type) {
@@ -660,7 +469,7 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
         after_recover(tally, state, event->t_us);
         return RF_OK;
     case RF_EVENT_CLOSE:
-        st = bring_up_all(tally, event->t_us, err);
+        st = rf_tally_bring_up_all(tally, event->t_us, err);
         for_jobs(tally, state, event->t_us, settle_job);
         return st;
     default:
@@ -704,95 +513,4 @@ static enum rf_status observe_after(void *self, const struct rf_state *state,
 struct rf_observer rf_tally_observer(struct rf_tally *tally)
 {
     return (struct rf_observer){tally, observe_before, observe_after};
-}
-
-/* ---- judging ----------------------------------------------------------- */
-
-static void judge_window(struct rf_window *w, const struct rf_pledge *pledge)
-{
-    int64_t length = w->end_us - w->begin_us, devices, tolerance, due;
-    int64_t usable_us = plus(plus(w->held_us, w->backlog_us), w->refused_us);
-
-    w->demanded_us = usable_us < w->wanted_us ? usable_us : w->wanted_us;
-    w->entitled_us = rf_share_of(&pledge->share, w->capacity_us);
-    due = w->entitled_us < w->demanded_us ? w->entitled_us : w->demanded_us;
-    devices = length > 0 ? w->entitled_us / length + (w->entitled_us % length > 0) : 0;
-    tolerance = devices > 0 && pledge->tolerance_us > INT64_MAX / devices
-                    ? INT64_MAX
-                    : devices * pledge->tolerance_us;
-    if (w->delivered_us >= due - tolerance)
-        w->verdict = RF_KEPT;
-    else if (w->unproven || w->delivered_us + w->unread_us >= due - tolerance)
-        w->verdict = RF_UNPROVABLE;
-    else
-        w->verdict = RF_BROKEN;
-}
-
-/* Broken is worse than unprovable, which is worse than kept. */
-static enum rf_verdict worse(enum rf_verdict a, enum rf_verdict b)
-{
-    return a == RF_BROKEN || b == RF_BROKEN ? RF_BROKEN : a > b ? a : b;
-}
-
-static void judge_pledge(struct rf_pledge_account *p)
-{
-    p->entitled_us = p->demanded_us = p->delivered_us = p->shortfall_us = 0;
-    p->verdict = RF_KEPT;
-    for (int k = 0; k < p->nwindows; k++) {
-        struct rf_window *w = &p->windows[k];
-        int64_t due;
-
-        judge_window(w, &p->pledge);
-        due = w->entitled_us < w->demanded_us ? w->entitled_us : w->demanded_us;
-        p->entitled_us += w->entitled_us;
-        p->demanded_us += w->demanded_us;
-        p->delivered_us += w->delivered_us;
-        p->shortfall_us += due > w->delivered_us ? due - w->delivered_us : 0;
-        p->verdict = worse(p->verdict, w->verdict);
-    }
-}
-
-void rf_tally_judge(struct rf_tally *tally, const struct rf_state *state)
-{
-    enum rf_status st = tally->npledges > 0 ? bring_up_all(tally, tally->now_us, NULL) : RF_OK;
-
-    assert(st == RF_OK); /* every window up to now has been made */
-    (void)st;
-    for (int i = 0; i < tally->npledges; i++) {
-        struct rf_pledge_account *p = &tally->pledges[i];
-
-        for (int k = 0; k < p->nwindows; k++)
-            p->windows[k].unread_us = 0;
-        if (p->done_us > p->turn_us)
-            p->windows[p->nwindows - 1].backlog_us = narrow(&p->unmet);
-    }
-    for (int32_t i = tally->npledges > 0 ? state->running_first : -1; i >= 0;
-         i = state->jobs[i].next) {
-        const struct rf_job *job = &state->jobs[i];
-        const struct rf_tally_group *g = group_of(tally, job->account);
-
-        for (int32_t k = g == NULL ? -1 : g->newest; k >= 0; k = tally->pledges[k].older)
-            add_reading(&tally->pledges[k], job->charged_us, tally->now_us, job->ndevices, 1);
-    }
-    for (int i = 0; i < tally->npledges; i++)
-        judge_pledge(&tally->pledges[i]);
-}
-
-int64_t rf_tally_received_us(const struct rf_tally *tally, const struct rf_state *state,
-                             const struct rf_pledge *pledge)
-{
-    const struct rf_tally_group *g = group_of(tally, pledge->account);
-    const struct rf_pledge_account *p;
-    int32_t i = g->newest;
-
-    while (tally->pledges[i].pledge.since_us != pledge->since_us &&
-           tally->pledges[i].older >= 0)
-        i = tally->pledges[i].older;
-    p = &tally->pledges[i];
-    if (state->now_us >= p->next_us) /* nothing has changed in the window so far */
-        return g->held * ((state->now_us - state->start_us) % pledge->window_us);
-    return (p->nwindows > 0 && p->windows[p->nwindows - 1].begin_us == p->turn_us
-                ? p->windows[p->nwindows - 1].delivered_us
-                : 0) +
-           g->held * (state->now_us - p->turn_us) - p->read_us;
 }

@@ -1,0 +1,50 @@
+/* pledge_rules.h - what pledge.c and pledge_window.c share; nobody else includes it. */
+#ifndef RF_ALLOC_PLEDGE_RULES_H
+#define RF_ALLOC_PLEDGE_RULES_H
+
+#include "alloc/pledge.h"
+
+static inline int64_t rf_later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t rf_earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* a + b, or the largest number. */
+static inline int64_t rf_plus(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* The pledged account that the account belongs to; NULL: none. */
+static inline struct rf_tally_group *rf_tally_group_of(const struct rf_tally *tally,
+                                                       int32_t account)
+{
+    int32_t g = tally->group_of[account];
+
+    return g < 0 ? NULL : &tally->groups[g];
+}
+
+void rf_wide_subtract(struct rf_wide *sum, int64_t a);
+
+/* Windows from the first up to the one that the pledge begins in, at t_us. */
+enum rf_status rf_pledge_begin(struct rf_pledge_account *p, int64_t start_us, int64_t t_us,
+                               struct rf_error *err);
+/* How far a pledge's windows can go without being too many. */
+int64_t rf_pledge_last_us(int64_t start_us, int64_t window_us);
+/* Integrate up to t_us with the sums as they stand: one pledge, or all. */
+enum rf_status rf_tally_bring_up(const struct rf_tally *tally, struct rf_pledge_account *p,
+                                 int64_t t_us, struct rf_error *err);
+enum rf_status rf_tally_bring_up_all(struct rf_tally *tally, int64_t t_us,
+                                     struct rf_error *err);
+/* Devices held from from_us to to_us: to each window its part, as read or as not read yet. */
+void rf_pledge_add_reading(struct rf_pledge_account *p, int64_t from_us, int64_t to_us,
+                           int32_t devices, int unread);
+/* From the last reading of any holder on, a crash leaves no evidence. */
+void rf_pledge_mark_dark(struct rf_pledge_account *p, int64_t from_us, int64_t to_us);
+
+#endif
