@@ -1,18 +1,20 @@
 #include "mpi/ckpt_reader.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "ckpt/contents.h"
 #include "ckpt/granule.h"
-#include "mpi/ckpt_table.h"
 #include "mpi/h5.h"
 
 struct rf_ckpt_reader {
     char path[RF_PATH_BYTES];
     struct rf_ckpt_contents contents;
-    struct rf_h5 *file;
+    int fd;
     int64_t *first; /* [ntensors + 1] */
     int64_t room;
 };
@@ -36,6 +38,17 @@ static enum rf_status prepare(struct rf_ckpt_reader *reader, struct rf_error *er
     return RF_OK;
 }
 
+static enum rf_status open_file(struct rf_ckpt_reader *reader, struct rf_error *err)
+{
+    enum rf_status st = rf_h5_fault_at("open", reader->path, err);
+
+    if (st == RF_OK)
+        reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
+    if (st == RF_OK && reader->fd < 0)
+        st = rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", reader->path, strerror(errno));
+    return st;
+}
+
 enum rf_status rf_ckpt_reader_open(struct rf_ckpt_reader **reader, const char *path,
                                    struct rf_error *err)
 {
@@ -45,6 +58,7 @@ enum rf_status rf_ckpt_reader_open(struct rf_ckpt_reader **reader, const char *p
     *reader = NULL;
     if (r == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
+    r->fd = -1;
     if (strlen(path) >= sizeof r->path)
         st = rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
     else
@@ -54,7 +68,7 @@ enum rf_status rf_ckpt_reader_open(struct rf_ckpt_reader **reader, const char *p
         st = prepare(r, err);
     }
     if (st == RF_OK)
-        st = rf_h5_open(&r->file, path, err);
+        st = open_file(r, err);
     if (st != RF_OK)
         rf_ckpt_reader_close(r);
     else
@@ -79,7 +93,8 @@ void rf_ckpt_reader_close(struct rf_ckpt_reader *reader)
 {
     if (reader == NULL)
         return;
-    rf_h5_close(reader->file, NULL);
+    if (reader->fd >= 0)
+        close(reader->fd);
     rf_ckpt_contents_clear(&reader->contents);
     free(reader->first);
     free(reader);
@@ -209,6 +224,27 @@ static void widen(float *values, size_t n)
     }
 }
 
+static enum rf_status read_bytes(const struct rf_ckpt_reader *reader, struct rf_stretch stretch,
+                                 void *bytes, struct rf_error *err)
+{
+    unsigned char *at = bytes;
+    enum rf_status st = rf_h5_fault_at("read", reader->path, err);
+
+    while (st == RF_OK && stretch.size_bytes > 0) {
+        ssize_t n = pread(reader->fd, at, stretch.size_bytes, (off_t)stretch.offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", reader->path,
+                           n < 0 ? strerror(errno) : "it has become shorter");
+        at += n;
+        stretch.size_bytes -= (size_t)n;
+        stretch.offset += (uint64_t)n;
+    }
+    return st;
+}
+
 enum rf_status rf_ckpt_reader_read(struct rf_ckpt_reader *reader, const struct rf_band *band,
                                    float *values, struct rf_error *err)
 {
@@ -216,12 +252,9 @@ enum rf_status rf_ckpt_reader_read(struct rf_ckpt_reader *reader, const struct r
     size_t n = (size_t)(band->nrows * tensor->shape[1]);
     void *stored = tensor->stored == RF_STORED_BF16 ? (unsigned char *)values + n * 2
                                                     : (unsigned char *)values;
-    char object[RF_CKPT_OBJECT];
     enum rf_status st;
 
-    rf_ckpt_object(object, tensor->name);
-    st = rf_h5_read(reader->file, object, rf_ckpt_kind(tensor->stored), band->row, band->nrows,
-                    stored, err);
+    st = read_bytes(reader, rf_ckpt_reader_stretch(reader, band), stored, err);
     if (st == RF_OK)
         st = check(reader, band, stored, err);
     if (st == RF_OK && tensor->stored == RF_STORED_BF16)

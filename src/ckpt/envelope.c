@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "ckpt/index.h"
 
 enum {
     HEAD_BYTES = 64,
@@ -34,9 +35,14 @@ static uint64_t get_u64(const unsigned char *from)
     return value;
 }
 
+uint64_t rf_envelope_rest(int64_t n)
+{
+    return HEAD_BYTES + (uint64_t)n * EXTENT_BYTES;
+}
+
 uint64_t rf_envelope_bytes(int64_t n)
 {
-    uint64_t need = HEAD_BYTES + (uint64_t)n * EXTENT_BYTES, size = 4096;
+    uint64_t need = rf_envelope_rest(n) + rf_index_bytes(n), size = 4096;
 
     while (size < need)
         size *= 2;
@@ -157,6 +163,12 @@ static enum rf_status seal_fd(int fd, const char *path, const struct rf_extent *
     block = calloc(1, (size_t)block_bytes);
     if (block == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while writing '%s'", path);
+    st = read_at(fd, path, block + rf_envelope_rest(n),
+                 (size_t)(block_bytes - rf_envelope_rest(n)), rf_envelope_rest(n), err);
+    if (st != RF_OK) {
+        free(block);
+        return rf_fail(err, RF_ERR_IO, "cannot read '%s' again", path);
+    }
     memcpy(block, magic, 8);
     put_u64(block + 8, block_bytes);
     put_u64(block + 16, (uint64_t)info.st_size);
@@ -217,14 +229,17 @@ static enum rf_status check_block(int fd, const char *path, unsigned char *block
     return st;
 }
 
+/* The whole user block, checked, into *block, which the caller frees; with quick, NULL and only the
+ * header checked. */
 static enum rf_status check_fd(int fd, const char *path, int quick, int64_t *file_bytes,
-                               struct rf_error *err)
+                               unsigned char **block, struct rf_error *err)
 {
-    unsigned char head[HEAD_BYTES], *block;
+    unsigned char head[HEAD_BYTES];
     uint64_t block_bytes;
     struct stat info;
     enum rf_status st;
 
+    *block = NULL;
     if (fstat(fd, &info) != 0)
         return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))
@@ -244,26 +259,70 @@ static enum rf_status check_fd(int fd, const char *path, int quick, int64_t *fil
         return rf_fail(err, RF_NO, "'%s' is damaged in its first %d bytes", path, HEAD_BYTES);
     if (quick)
         return RF_OK;
-    block = malloc((size_t)block_bytes);
-    if (block == NULL)
+    *block = malloc((size_t)block_bytes);
+    if (*block == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
-    st = read_at(fd, path, block, (size_t)block_bytes, 0, err);
-    if (st == RF_OK)
-        st = check_block(fd, path, block, err);
-    free(block);
+    st = read_at(fd, path, *block, (size_t)block_bytes, 0, err);
+    return st == RF_OK ? check_block(fd, path, *block, err) : st;
+}
+
+static enum rf_status check_path(const char *path, int quick, int64_t *file_bytes,
+                                 unsigned char **block, struct rf_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum rf_status st;
+
+    *file_bytes = 0;
+    *block = NULL;
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", path, strerror(errno));
+    st = check_fd(fd, path, quick, file_bytes, block, err);
+    close(fd);
     return st;
 }
 
 enum rf_status rf_envelope_check(const char *path, int quick, int64_t *file_bytes,
                                  struct rf_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char *block;
+    enum rf_status st = check_path(path, quick, file_bytes, &block, err);
+
+    free(block);
+    return st;
+}
+
+enum rf_status rf_envelope_open(struct rf_envelope *envelope, const char *path,
+                                struct rf_error *err)
+{
+    unsigned char *block;
+    int64_t n;
     enum rf_status st;
 
-    *file_bytes = 0;
-    if (fd < 0)
-        return rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", path, strerror(errno));
-    st = check_fd(fd, path, quick, file_bytes, err);
-    close(fd);
+    *envelope = (struct rf_envelope){0};
+    st = check_path(path, 0, &envelope->file_bytes, &block, err);
+    envelope->block = block;
+    if (st == RF_OK) {
+        n = envelope->nextents = (int64_t)get_u64(block + 24);
+        envelope->block_bytes = get_u64(block + 8);
+        envelope->rest = block + rf_envelope_rest(n);
+        envelope->rest_bytes = (size_t)(envelope->block_bytes - rf_envelope_rest(n));
+        envelope->extents = malloc(((size_t)n + 1) * sizeof *envelope->extents);
+        if (envelope->extents == NULL)
+            st = rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
+    }
+    for (int64_t i = 0; st == RF_OK && i < envelope->nextents; i++) {
+        const unsigned char *entry = block + HEAD_BYTES + i * EXTENT_BYTES;
+
+        envelope->extents[i] = (struct rf_extent){get_u64(entry), get_u64(entry + 8)};
+    }
+    if (st != RF_OK)
+        rf_envelope_clear(envelope);
     return st;
+}
+
+void rf_envelope_clear(struct rf_envelope *envelope)
+{
+    free(envelope->extents);
+    free(envelope->block);
+    *envelope = (struct rf_envelope){0};
 }

@@ -19,12 +19,15 @@ struct rf_extent {
     uint64_t offset, size;
 };
 
-/* The size of the user block for n extents: a power of two, at least 4096: HDF5 wants
- * it no smaller than the alignment of big arrays. */
+/* The size of the user block for n extents and an index of as many tensors (index.h): a power of
+ * two, at least 4096: HDF5 wants it no smaller than the alignment of big arrays. */
 uint64_t rf_envelope_bytes(int64_t n);
+/* Where the index begins: right behind the extents. */
+uint64_t rf_envelope_rest(int64_t n);
 
 /* Writes the user block into the finished file at path and syncs the file. The extents are
- * sorted in place; empty or overlapping ones are a defect of ours. */
+ * sorted in place; empty or overlapping ones are a defect of ours. What is in the user block
+ * behind the extents stays, and is sealed with the rest. */
 enum rf_status rf_envelope_seal(const char *path, struct rf_extent *extents, int64_t n,
                                 struct rf_error *err);
 
@@ -33,5 +36,21 @@ enum rf_status rf_envelope_seal(const char *path, struct rf_extent *extents, int
  * *file_bytes gets the length. */
 enum rf_status rf_envelope_check(const char *path, int quick, int64_t *file_bytes,
                                  struct rf_error *err);
+
+/* A file whose seal fits. All zero before the first use. */
+struct rf_envelope {
+    int64_t file_bytes;
+    uint64_t block_bytes;
+    struct rf_extent *extents; /* owned, ascending */
+    int64_t nextents;
+    const unsigned char *rest; /* what lies behind the extents in the user block */
+    size_t rest_bytes;
+    unsigned char *block; /* owned */
+};
+
+/* As rf_envelope_check() without quick, and keeps what it has read. */
+enum rf_status rf_envelope_open(struct rf_envelope *envelope, const char *path,
+                                struct rf_error *err);
+void rf_envelope_clear(struct rf_envelope *envelope);
 
 #endif

@@ -105,24 +105,6 @@ static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers,
     return st;
 }
 
-/* Local, the coordinator: the key that seals; made on first use where none is named. */
-static enum rf_status load_key(const struct rf_run_spec *spec, struct rf_key **key,
-                               struct rf_error *err)
-{
-    char path[RF_PATH_BYTES], public_path[RF_PATH_BYTES];
-    enum rf_status st;
-
-    if (spec->key[0] != '\0')
-        return rf_key_load(key, spec->key, err);
-    st = rf_key_default_path(path, err);
-    if (st == RF_OK && !rf_file_exists(path)) {
-        if (snprintf(public_path, sizeof public_path, "%.*s.pub", RF_PATH_BYTES - 8, path) < 0)
-            return rf_fail(err, RF_ERR_INTERNAL, "cannot name the public key");
-        st = rf_key_generate(path, public_path, "ringfence", err);
-    }
-    return st == RF_OK ? rf_key_load(key, path, err) : st;
-}
-
 static struct rf_event pledge_event(const struct rf_pledge_spec *from, const char *fence)
 {
     struct rf_event event = rf_event_make(RF_EVENT_PLEDGE, 0);
@@ -188,7 +170,7 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
     if (st == RF_OK && (pledges == NULL || requests == NULL))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d requests", launch->plan.njobs);
     if (st == RF_OK && world->rank == world->size - 1)
-        st = load_key(spec, &key, err);
+        st = rf_launch_key(&key, spec->key, err);
     st = rf_agree(world, st, err);
     if (st == RF_OK) {
         for (int i = 0; i < spec->npledges; i++)

@@ -30,6 +30,7 @@ extern const struct rf_command rf_command_data;
 extern const struct rf_command rf_command_keygen;
 extern const struct rf_command rf_command_report;
 extern const struct rf_command rf_command_run;
+extern const struct rf_command rf_command_simulate;
 extern const struct rf_command rf_command_train;
 
 #endif

@@ -1,5 +1,6 @@
 /* The csv files of a simulation: its jobs and its time series. */
-#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "report/sim_results.h"
@@ -7,9 +8,14 @@
 
 static enum rf_status write_text(struct rf_text *text, const char *path, struct rf_error *err)
 {
-    enum rf_status st = text->failed ? rf_fail(err, RF_ERR_MEMORY, "out of memory for '%s'", path)
-                                     : rf_file_write(path, text->data, text->size, err);
+    enum rf_status st = RF_OK;
 
+    if (text->failed)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for '%s'", path);
+    else if (strcmp(path, "-") != 0)
+        st = rf_file_write(path, text->data, text->size, err);
+    else if (fwrite(text->data, 1, text->size, stdout) != text->size || fflush(stdout) != 0)
+        st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
     rf_text_clear(text);
     return st;
 }

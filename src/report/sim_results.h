@@ -44,7 +44,8 @@ enum rf_status rf_sim_results_print(const struct rf_sim_results *results, const 
 
 /* One row per job, by id from 1:
  * id,account,submit,start,end,procs,wait,preemptions,state,reason
- * times in seconds; start is the first start; start, end and wait are empty where there is none. */
+ * times in seconds; start is the first start; start, end and wait are empty where there is none.
+ * path "-" is standard output, here and below; a file is there completely or not at all. */
 enum rf_status rf_sim_jobs_csv(const struct rf_sim_results *results, const char *path,
                                struct rf_error *err);
 

@@ -8,6 +8,7 @@
 
 enum { FIRST_COLUMNS = 2, MOST_COLUMNS = 4096, MOST_STEPS = 1 << 20 };
 static const size_t MOST_BYTES = (size_t)1 << 28;
+static const double MOST_NUMBER = 1e18; /* sums of these stay finite */
 static const char FIRST[] = "t_s,length_s";
 
 static int count_char(const char *text, const char *end, char c)
@@ -55,7 +56,7 @@ static int take_number(const char **at, char separator, double *x)
     if (strchr("+-.0123456789", **at) == NULL || **at == '\0')
         return 0;
     *x = strtod(*at, &end);
-    if (end == *at || !isfinite(*x) || *end != separator)
+    if (end == *at || !(fabs(*x) <= MOST_NUMBER) || *end != separator)
         return 0;
     *at = end + 1;
     return 1;
@@ -69,7 +70,8 @@ static enum rf_status take_rows(struct rf_curves *curves, const char *at, const 
     for (int k = 0; k < curves->n; k++) {
         double length_s = 0;
         int good = take_number(&at, ',', &curves->t_s[k]) &&
-                   take_number(&at, curves->ncolumns > 0 ? ',' : '\n', &length_s) && length_s > 0;
+                   take_number(&at, curves->ncolumns > 0 ? ',' : '\n', &length_s) &&
+                   curves->t_s[k] + length_s > curves->t_s[k];
 
         for (int c = 0; good && c < curves->ncolumns; c++)
             good = take_number(&at, c + 1 < curves->ncolumns ? ',' : '\n',

@@ -409,8 +409,8 @@ static void a_failing_read_is_an_error_on_all(const struct rf_group *world)
     rf_h5_fault = NULL;
     CHECK(same(tensors, zeros));
     CHECK(info.step == 99);
-    fault_rank = 0; /* the first opens twice, then reads */
-    fault_at = 2;
+    fault_rank = 0; /* the first opens, then reads */
+    fault_at = 1;
     fault_count = 0;
     rf_h5_fault = fail_kth;
     CHECK(rf_ckpt_load(world, path, &info, tensors, ntensors, &err) != RF_OK);
