@@ -333,23 +333,51 @@ static void blame_seal(struct check *c, size_t next_at, const struct rf_digest *
              text);
 }
 
+enum { AHEAD = 64 };
+
+/* Digests of the lines to come, many at once: lines are hashed far faster side by side. */
+struct ahead {
+    struct rf_digest lines[AHEAD], leaves[AHEAD];
+    int n, next;
+};
+
+/* Takes the digests of the line that starts at byte `at`. */
+static void digest_line(const struct check *c, struct ahead *ahead, size_t at,
+                        struct rf_digest *line, struct rf_digest *leaf)
+{
+    struct rf_bytes texts[AHEAD];
+    struct line next;
+
+    if (ahead->next == ahead->n) {
+        ahead->n = ahead->next = 0;
+        for (; ahead->n < AHEAD && line_at(c, at, &next); at += next.length + 1)
+            texts[ahead->n++] = (struct rf_bytes){next.text, next.length};
+        rf_digest_many(texts, ahead->n, ahead->lines);
+        rf_tree_digest_leaves(texts, ahead->n, ahead->leaves);
+    }
+    *line = ahead->lines[ahead->next];
+    *leaf = ahead->leaves[ahead->next++];
+}
+
 /* First pass: links, tree, seals. */
 static void check_bytes(struct check *c)
 {
-    struct rf_digest before = {{0}};
+    struct ahead ahead = {.n = 0};
+    struct rf_digest before = {{0}}, mine, leaf;
     struct line line;
     size_t at = 0;
 
     while (line_at(c, at, &line) && c->out->first_bad_seq < 0) {
         int64_t seq = c->end->tree.size;
 
+        digest_line(c, &ahead, at, &mine, &leaf);
         at += line.length + 1;
         if (!follows(&line, &before)) {
             blame_link(c, &line, at, &before, seq);
             break;
         }
-        rf_tree_add(&c->end->tree, line.text, line.length);
-        before = rf_digest_of(line.text, line.length);
+        rf_tree_add_digest(&c->end->tree, &leaf);
+        before = mine;
         if (c->next_seal < c->nseals && c->seals[c->next_seal].size == seq + 1) {
             struct rf_digest root = rf_tree_root(&c->end->tree);
 

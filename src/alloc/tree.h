@@ -18,6 +18,10 @@ struct rf_tree {
 
 /* A tree starts as all zeros: struct rf_tree t = {0}. */
 void rf_tree_add(struct rf_tree *tree, const void *leaf, size_t size_bytes);
+/* The same in two steps: the digests of n leaves, many at once, which is several times as fast as
+ * one by one; and adding a leaf whose digest is known. */
+void rf_tree_digest_leaves(const struct rf_bytes *leaves, int n, struct rf_digest *digests);
+void rf_tree_add_digest(struct rf_tree *tree, const struct rf_digest *leaf);
 struct rf_digest rf_tree_root(const struct rf_tree *tree);
 
 #endif

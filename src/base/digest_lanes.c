@@ -140,13 +140,11 @@ static size_t hashed(const crypto_hash_sha256_state *state)
     return (size_t)(state->count / 8);
 }
 
-static void few_texts(const struct rf_bytes *texts, int n, struct rf_digest *digests)
+/* All whole blocks of the texts: side by side while enough of them take part, then alone. */
+static void whole_blocks(crypto_hash_sha256_state *states, const struct rf_bytes *texts, int n)
 {
-    crypto_hash_sha256_state states[LANES];
     size_t done = 0, most = 0;
 
-    for (int i = 0; i < n; i++)
-        crypto_hash_sha256_init(&states[i]);
     while (go_on(states, texts, n, done)) {
         for (int i = 0; i < n; i++)
             most = hashed(&states[i]) > most ? hashed(&states[i]) : most;
@@ -156,9 +154,46 @@ static void few_texts(const struct rf_bytes *texts, int n, struct rf_digest *dig
         size_t from = hashed(&states[i]);
 
         crypto_hash_sha256_update(&states[i], (const unsigned char *)texts[i].data + from,
-                                  texts[i].size_bytes - from);
-        crypto_hash_sha256_final(&states[i], digests[i].bytes);
+                                  (texts[i].size_bytes - from) / BLOCK * BLOCK);
     }
+}
+
+/* What follows the whole blocks of a text: the rest of it, one bit, zeros, and its length in
+ * bits. Returns one or two blocks. */
+static struct rf_bytes tail_of(const struct rf_bytes *text, unsigned char tail[2 * BLOCK])
+{
+    size_t left = text->size_bytes % BLOCK, size = left < BLOCK - 8 ? BLOCK : 2 * BLOCK;
+    uint64_t nbits = 8 * (uint64_t)text->size_bytes;
+
+    memset(tail, 0, 2 * BLOCK);
+    if (left > 0)
+        memcpy(tail, (const unsigned char *)text->data + text->size_bytes - left, left);
+    tail[left] = 0x80;
+    for (size_t i = 0; i < 8; i++)
+        tail[size - 1 - i] = (unsigned char)(nbits >> (8 * i));
+    return (struct rf_bytes){tail, size};
+}
+
+static void few_texts(const struct rf_bytes *texts, int n, struct rf_digest *digests)
+{
+    crypto_hash_sha256_state states[LANES];
+    unsigned char tails[LANES][2 * BLOCK];
+    struct rf_bytes rest[LANES];
+
+    for (int i = 0; i < n; i++)
+        crypto_hash_sha256_init(&states[i]);
+    whole_blocks(states, texts, n);
+    for (int i = 0; i < n; i++) {
+        rest[i] = tail_of(&texts[i], tails[i]);
+        states[i].count = 0; /* it counts the tail now */
+    }
+    whole_blocks(states, rest, n);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < 8; k++) {
+            uint32_t turned = __builtin_bswap32(states[i].state[k]);
+
+            memcpy(digests[i].bytes + 4 * k, &turned, sizeof turned);
+        }
 }
 
 void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests)
