@@ -544,6 +544,11 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     if (policy->npending > policy->pending_at)
         take_back(policy);
     policy->npending = policy->pending_at = 0;
+    if (s->nholds != policy->nholds) { /* one is over */
+        policy->nholds = s->nholds;
+        policy->dirty = RF_DIRTY_ALL;
+        plans_stale(policy);
+    }
     if (policy->dirty != 0 && nothing_fits(policy)) {
         if ((policy->dirty & RF_DIRTY_ALL) != 0)
             policy->lines[0].shadow_known = 0;
