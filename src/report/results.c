@@ -349,14 +349,24 @@ static json_t *run_object(struct document *doc, const struct rf_results *results
     return root;
 }
 
+enum rf_status rf_results_add_pledges(json_t *object, const struct rf_state *state,
+                                      const struct rf_tally *tally, struct rf_error *err)
+{
+    struct document doc = {0};
+
+    set(&doc, object, "pledges", pledges(&doc, state, tally));
+    return doc.failed ? rf_fail(err, RF_ERR_MEMORY, "out of memory for the verdicts") : RF_OK;
+}
+
 enum rf_status rf_results_add_judgement(json_t *object, const struct rf_state *state,
                                         const struct rf_tally *tally, struct rf_error *err)
 {
     struct document doc = {0};
 
     set(&doc, object, "accounts", accounts(&doc, state, tally));
-    set(&doc, object, "pledges", pledges(&doc, state, tally));
-    return doc.failed ? rf_fail(err, RF_ERR_MEMORY, "out of memory for the verdicts") : RF_OK;
+    if (doc.failed)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the verdicts");
+    return rf_results_add_pledges(object, state, tally, err);
 }
 
 enum rf_status rf_results_json(const struct rf_results *results, char **text,

@@ -80,6 +80,9 @@ enum rf_status rf_results_json(const struct rf_results *results, char **text,
  * them and what an audit says can be compared key by key. */
 enum rf_status rf_results_add_judgement(json_t *object, const struct rf_state *state,
                                         const struct rf_tally *tally, struct rf_error *err);
+/* ... "pledges" alone. */
+enum rf_status rf_results_add_pledges(json_t *object, const struct rf_state *state,
+                                      const struct rf_tally *tally, struct rf_error *err);
 
 /* The same into run_dir/results.json, there completely or not at all. */
 enum rf_status rf_results_write(const struct rf_results *results, const char *run_dir,

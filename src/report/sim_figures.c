@@ -8,7 +8,7 @@
 #include "report/json.h"
 #include "report/plot.h"
 
-enum { HEIGHT = 360, LOW = 260, MOST_RECTS = 500, MOST_STACK = 12 };
+enum { HEIGHT = 360, LOW = 300, MOST_RECTS = 500, MOST_STACK = 12 };
 
 #define GREEN "#3fa66b"
 #define RED "#d9596b"
@@ -138,8 +138,22 @@ static void add_windows(struct rf_text *script, const json_t *windows, double un
     }
 }
 
+/* An upright line where something was changed after the start. */
+static void add_changes(struct rf_text *script, const json_t *changes, double unit_s)
+{
+    for (size_t i = 0; i < json_array_size(changes) && i < MOST_RECTS; i++) {
+        double t_s = rf_json_number(json_array_get(changes, i), "t_s");
+
+        if (t_s > 0)
+            rf_text_addf(script,
+                         "set arrow %zu from %.7g,graph 0 to %.7g,graph 1 nohead lw 1.2 dt 3 lc "
+                         "rgb '" RF_PLOT_INK "'\n",
+                         i + 1, t_s / unit_s, t_s / unit_s);
+    }
+}
+
 enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t *pledge,
-                                   char **svg, struct rf_error *err)
+                                   const json_t *changes, char **svg, struct rf_error *err)
 {
     const char *account = rf_json_text(pledge, "account");
     char name[RF_CURVES_NAME_BYTES];
@@ -168,6 +182,7 @@ enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t 
         most = fmax(most, add_shares(&script, curves, unit_s, values, first, name));
     }
     add_windows(&script, rf_json_list(pledge, "windows"), unit_s);
+    add_changes(&script, changes, unit_s);
     rf_text_addf(&script,
                  "set yrange [0:%.4g]\nset ylabel '%% of the fleet'\nset style fill noborder\n"
                  "plot $now using 1:2 with filledcurves y=0 fc rgb '%s' fs transparent solid "
@@ -503,9 +518,10 @@ enum rf_status rf_sim_figure_denials(const struct rf_curves *curves, char **svg,
 
 /* ---- waits ---- */
 
-/* How many percent waited less than the end of each bin. Returns the number of jobs. */
+/* How many percent waited less than the end of each bin. Returns the number of jobs, and in
+ * *longest_s the end of the last bin that has any, where that is later. */
 static double add_distribution(struct rf_text *script, const json_t *group, const json_t *edges,
-                               size_t id)
+                               size_t id, double *longest_s)
 {
     const json_t *counts = rf_json_list(group, "jobs");
     size_t n = json_array_size(counts);
@@ -517,9 +533,13 @@ static double add_distribution(struct rf_text *script, const json_t *group, cons
         return 0;
     rf_text_addf(script, "$w%zu << EOD\n", id);
     for (size_t k = 0; k + 1 < n; k++) {
-        sum += json_number_value(json_array_get(counts, k));
-        rf_text_addf(script, "%.7g %.5g\n", json_number_value(json_array_get(edges, k + 1)),
-                     100 * sum / all);
+        double count = json_number_value(json_array_get(counts, k));
+        double end_s = json_number_value(json_array_get(edges, k + 1));
+
+        sum += count;
+        rf_text_addf(script, "%.7g %.5g\n", end_s, 100 * sum / all);
+        if (count > 0)
+            *longest_s = fmax(*longest_s, end_s);
     }
     rf_text_add(script, "EOD\n");
     return all;
@@ -530,13 +550,14 @@ enum rf_status rf_sim_figure_waits(const json_t *histogram, char **svg, struct r
     const json_t *groups = rf_json_list(histogram, "groups");
     const json_t *edges = rf_json_list(histogram, "edges_s");
     struct rf_text script = {0}, lines = {0};
+    double longest_s = 1e4;
 
     *svg = NULL;
     rf_plot_start(&script, HEIGHT);
     for (size_t g = 0; g < json_array_size(groups) && g < MOST_STACK; g++) {
         const json_t *group = json_array_get(groups, g);
 
-        if (!(add_distribution(&script, group, edges, g) > 0))
+        if (!(add_distribution(&script, group, edges, g, &longest_s) > 0))
             continue;
         rf_text_addf(&lines, "%s$w%zu using 1:2 with lines lw 2.2 lc rgb '%s' title ",
                      lines.size > 0 ? ", " : "", g, rf_plot_colour((int)g));
@@ -546,10 +567,11 @@ enum rf_status rf_sim_figure_waits(const json_t *histogram, char **svg, struct r
         rf_text_clear(&script);
         return RF_OK;
     }
-    rf_text_add(&script,
-                "set logscale x\nset xrange [1:1e7]\nset xtics ('1 s' 1, '1 min' 60, '1 h' "
-                "3600, '1 d' 86400, '30 d' 2592000)\nset yrange [0:102]\nset xlabel 'wait'\n"
-                "set ylabel '% of jobs that waited less'\nplot ");
+    rf_text_addf(&script,
+                 "set logscale x\nset xrange [1:%.4g]\nset xtics ('1 s' 1, '1 min' 60, '1 h' "
+                 "3600, '1 d' 86400, '30 d' 2592000, '1 y' 31557600)\nset yrange [0:102]\n"
+                 "set xlabel 'wait'\nset ylabel '%% of jobs that waited less'\nplot ",
+                 2 * longest_s);
     rf_text_add_bytes(&script, lines.data, lines.size);
     rf_text_add(&script, "\n");
     script.failed |= lines.failed;

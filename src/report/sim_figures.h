@@ -10,9 +10,9 @@
 #include "report/sim_series.h"
 
 /* Share of the fleet that a pledged account held, against what was promised (also after each
- * change); windows of the pledge shaded by verdict. */
+ * change); windows of the pledge shaded by verdict, changes of promises and policy marked. */
 enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t *pledge,
-                                   char **svg, struct rf_error *err);
+                                   const json_t *changes, char **svg, struct rf_error *err);
 
 /* Device-time delivered so far against the lines that it can be held to. */
 enum rf_status rf_sim_figure_pace(const struct rf_curves *curves, const json_t *pace, char **svg,

@@ -291,6 +291,53 @@ static json_t *books(struct rf_build *b, const struct rf_sim_results *r)
     return object;
 }
 
+/* ---- what changed ---- */
+
+static json_t *change_object(struct rf_build *b, const struct rf_world *world,
+                             const struct rf_change *change, int64_t start_us)
+{
+    json_t *item = json_object();
+    char share[48];
+
+    rf_build_seconds(b, item, "t_s", change->t_us - start_us);
+    if (change->kind == RF_CHANGE_PLEDGE) {
+        const struct rf_world_pledge *pledge = &world->pledges[change->index];
+
+        rf_share_format(&pledge->share, share, sizeof share);
+        rf_build_text(b, item, "kind", "pledge");
+        rf_build_text(b, item, "account", pledge->account);
+        rf_build_text(b, item, "share_exact", share);
+        rf_build_text(b, item, "basis", pledge->basis);
+        rf_build_text(b, item, "author", pledge->author);
+        rf_build_text(b, item, "reason", pledge->reason);
+    } else {
+        const struct rf_world_policy *policy = &world->policies[change->index];
+
+        rf_build_text(b, item, "kind", "policy");
+        rf_build_text(b, item, "order", policy->order);
+        rf_build_text(b, item, "fence", policy->fence);
+        rf_build_text(b, item, "author", policy->author);
+        rf_build_text(b, item, "reason", policy->reason);
+    }
+    return item;
+}
+
+/* Promises made, and changes of promises and of the policy, with who and why. */
+static json_t *changes(struct rf_build *b, const struct rf_sim_results *r)
+{
+    const struct rf_world *world = r->options->world;
+    json_t *array = json_array();
+
+    for (int64_t i = 0; world != NULL && i < world->nchanges; i++)
+        if ((world->changes[i].kind == RF_CHANGE_PLEDGE ||
+             world->changes[i].kind == RF_CHANGE_POLICY) &&
+            world->changes[i].t_us <= r->result->state->now_us)
+            rf_build_append(b, array,
+                            change_object(b, world, &world->changes[i],
+                                          r->result->state->start_us));
+    return array;
+}
+
 /* ---- the document ---- */
 
 static json_t *policy_object(struct rf_build *b, const struct rf_policy_options *policy)
@@ -349,10 +396,11 @@ static enum rf_status set_judgement(struct rf_build *b, json_t *root,
     enum rf_status st = RF_OK;
 
     if (r->result->tally != NULL)
-        st = rf_results_add_judgement(root, r->result->state, r->result->tally, err);
+        st = rf_results_add_pledges(root, r->result->state, r->result->tally, err);
     else
         rf_build_set(b, root, "pledges", json_array());
     rf_build_set(b, root, "accounts", accounts(b, r));
+    rf_build_set(b, root, "changes", changes(b, r));
     rf_build_set(b, root, "definitions", definitions(b, r));
     rf_build_set(b, root, "paces", paces(b, r));
     rf_build_set(b, root, "books", r->books != NULL ? books(b, r) : json_null());

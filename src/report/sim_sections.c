@@ -134,7 +134,11 @@ static void add_promise(struct rf_text *page, const json_t *pledge, int first)
                      100 * rf_json_number(pledge, "delivered_share"));
     rf_text_add(page, " Verdict: <strong>");
     rf_text_add_html(page, rf_json_text(pledge, "verdict"));
-    rf_text_add(page, "</strong>.</p>\n");
+    rf_text_addf(page,
+                 "</strong>. A window is kept when the account received what was promised, or as "
+                 "much as its jobs could use, but for a delay of %s for each device of the "
+                 "share.</p>\n",
+                 rf_duration_text(window, rf_json_number(pledge, "tolerance_s")));
 }
 
 static void add_windows(struct rf_text *page, const json_t *pledge)
@@ -197,7 +201,8 @@ static enum rf_status add_pledge(struct rf_text *page, struct rf_sim_page *in,
     enum rf_status st = RF_OK;
 
     if (first)
-        st = rf_sim_figure_share(in->curves, pledge, &share, err);
+        st = rf_sim_figure_share(in->curves, pledge, rf_json_list(in->results, "changes"),
+                                 &share, err);
     if (st == RF_OK && first)
         st = rf_sim_figure_pace(in->curves, pace, &line, err);
     if (st == RF_OK && first)
@@ -206,7 +211,7 @@ static enum rf_status add_pledge(struct rf_text *page, struct rf_sim_page *in,
     add_figure(page, in, share,
                "Share of the fleet that the account held, as means over steps and since the "
                "start, against the pledge. Green windows are kept, red ones broken, yellow ones "
-               "cannot be proven.");
+               "cannot be proven; dotted upright lines are changes of promise or policy.");
     if (first)
         add_numbers(page, in, "Devices, means over time", kinds, 3);
     add_figure(page, in, line,
@@ -305,6 +310,40 @@ static void add_definitions(struct rf_text *page, const json_t *rows)
     add_service(page, rows);
 }
 
+static void add_changes(struct rf_text *page, const json_t *changes)
+{
+    static const char *const headings[] = {"at", "what", "by", "reason"};
+    size_t n = json_array_size(changes);
+    char at[RF_DURATION_BYTES];
+
+    if (n == 0)
+        return;
+    rf_markup_table(page, "Promises and policies, as they were made and changed", "rlll",
+                    headings);
+    for (size_t i = 0; i < n && i < MOST_ROWS; i++) {
+        const json_t *change = json_array_get(changes, i);
+        char what[200];
+
+        if (strcmp(rf_json_text(change, "kind"), "pledge") == 0)
+            snprintf(what, sizeof what, "%.63s: %.47s of the %s", rf_json_text(change, "account"),
+                     rf_json_text(change, "share_exact"),
+                     strcmp(rf_json_text(change, "basis"), "secured") == 0
+                         ? "fleet secured at the date"
+                         : "fleet");
+        else
+            snprintf(what, sizeof what, "policy: %.20s+%.20s", rf_json_text(change, "order"),
+                     rf_json_text(change, "fence"));
+        rf_markup_row(page);
+        rf_text_addf(page, "<td class=\"n\">%s",
+                     rf_duration_text(at, rf_json_number(change, "t_s")));
+        rf_markup_cell(page, what);
+        rf_markup_cell(page, rf_json_text(change, "author"));
+        rf_markup_cell(page, rf_json_text(change, "reason"));
+    }
+    rf_markup_end(page);
+    add_cut(page, n);
+}
+
 enum rf_status rf_sim_section_pledges(struct rf_text *page, struct rf_sim_page *in,
                                       struct rf_error *err)
 {
@@ -319,6 +358,7 @@ enum rf_status rf_sim_section_pledges(struct rf_text *page, struct rf_sim_page *
         rf_text_add(page, "<p>Nothing was promised in this simulation.</p>\n");
     for (size_t i = 0; st == RF_OK && i < n; i++)
         st = add_pledge(page, in, json_array_get(pledges, i), is_first(pledges, i), err);
+    add_changes(page, rf_json_list(in->results, "changes"));
     add_definitions(page, rf_json_list(in->results, "definitions"));
     rf_text_add(page, "</section>\n");
     return st;
@@ -529,8 +569,8 @@ enum rf_status rf_sim_section_waits(struct rf_text *page, struct rf_sim_page *in
     if (queue != NULL)
         add_numbers(page, in, "Devices that waiting jobs ask for, means over time", kinds, 1);
     add_figure(page, in, waits,
-               "How many of an account's jobs waited less than so long; the higher and the "
-               "further left a line, the less its account waits.");
+               "How many of an account's jobs that started had waited less than so long; the "
+               "higher and the further left a line, the less its account waits.");
     add_histogram(page, histogram);
     rf_markup_table(page,
                     "Waits until the first start; slowdown: time from submission to end over "
