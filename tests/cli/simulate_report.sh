@@ -59,6 +59,17 @@ expect 0 "$rf_bin" report --json run live
 grep -q '"run_dir": "live"' out || fail "the second run is missing"
 ! grep -q '"paces"' out || fail "the short form holds the long lists"
 
+# metrics.h5 holds the same steps, for whoever reads HDF5.
+expect 0 "$rf_bin" simulate s.cfg --out again -q
+[ -s again/metrics.h5 ] || fail "there is no metrics.h5"
+if command -v h5dump >/dev/null; then
+    steps=$(($(wc -l <series.csv) - 1))
+    h5dump -H -d '/pledges/alignment#2/promised' again/metrics.h5 >out || fail "h5dump cannot read it"
+    grep -q "SIMPLE { ( $steps ) / ( $steps ) }" out || fail "metrics.h5 has not $steps steps"
+else
+    echo "skipped: no h5dump"
+fi
+
 have_python || exit 0
 
 # The jobs' csv gives the waits and counts of the results, and the series their sums.
@@ -98,7 +109,6 @@ assert [c["share_exact"] for c in r["changes"]] == ["1/5", "1/10"], r["changes"]
 END
 
 python3 -c 'import h5py' 2>/dev/null || { echo "skipped: Python has no h5py"; exit 0; }
-expect 0 "$rf_bin" simulate s.cfg --out again -q
 python3 - again/metrics.h5 again/series.csv <<'END' || fail "metrics.h5 is not the series"
 import csv, sys, h5py
 steps = list(csv.DictReader(open(sys.argv[2])))
