@@ -34,7 +34,8 @@ static enum rf_status report(const struct rf_group *world, int argc, char **argv
         .usage = "report [--json] RUN_DIR...",
         .about =
             "Makes RUN_DIR/report.html again from RUN_DIR/results.json and "
-            "RUN_DIR/ledger.jsonl, and prints its path: one page with plots and tables, "
+            "RUN_DIR/ledger.jsonl (of a simulation: results.json and series.csv), and prints "
+            "its path: one page with plots and tables, "
             "without scripts, that needs no network. Plots are drawn by gnuplot; without it "
             "the tables remain.",
         .options = table,

@@ -12,8 +12,8 @@ static const char MORE[] =
     "Without a configuration a trace is replayed as it is, without pledges:\n"
     "  ringfence simulate --trace KTH-SP2.swf.gz --order easy --schedule out.csv\n\n"
     "Otherwise everything is said by the configuration (configs/README.md), and DIR gets\n"
-    "results.json, series.csv, metrics.h5, report.html, config.cfg and, with --ledger,\n"
-    "ledger.jsonl:\n"
+    "results.json, series.csv, metrics.h5, report.html, config.cfg, with up to 20,000 jobs\n"
+    "trace.json, and with --ledger ledger.jsonl:\n"
     "  ringfence simulate configs/pledge-2023.cfg --set policy.fence=stock\n\n"
     "Exit codes: 0 done, whatever the verdicts; with --check 1 when a pledge was broken or\n"
     "cannot be proved kept; 2 wrong arguments, configuration or trace; 3 files or memory.\n";

@@ -10,10 +10,8 @@
 #include "mpi/sim_metrics.h"
 #include "report/html.h"
 #include "report/sim_results.h"
-#include "report/trace.h"
+#include "report/sim_trace.h"
 #include "sim/schedule.h"
-
-enum { TIMELINE_JOBS = 20000 }; /* more than that no time line can show */
 
 /* What one run needs on its way. */
 struct work {
@@ -79,6 +77,7 @@ static void show(void *ctx, double done)
 static enum rf_status run(struct work *w, struct rf_error *err)
 {
     struct rf_cell_options options = {.detail = w->dir[0] != '\0' || w->args->schedule == NULL,
+                                      .spans_most = w->dir[0] != '\0' ? RF_SIM_TRACE_JOBS : 0,
                                       .ledger_path = w->ledger[0] != '\0' ? w->ledger : NULL,
                                       .key = w->key,
                                       .version = RF_VERSION,
@@ -137,10 +136,10 @@ static enum rf_status write_directory(const struct work *w,
         st = rf_file_join(path, w->dir, "metrics.h5", err);
     if (st == RF_OK)
         st = rf_sim_metrics_write(path, results->series, err);
-    if (st == RF_OK && w->ledger[0] != '\0' && w->cell.workload->n <= TIMELINE_JOBS) {
+    if (st == RF_OK && w->cell.workload->n <= RF_SIM_TRACE_JOBS) {
         st = rf_file_join(path, w->dir, "trace.json", err);
         if (st == RF_OK)
-            st = rf_trace_write(w->ledger, path, err);
+            st = rf_sim_trace_write(results, &w->cell.spans, path, err);
     }
     return st == RF_OK ? rf_report_write(w->dir, err) : st;
 }

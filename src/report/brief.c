@@ -27,6 +27,7 @@ static enum rf_status add_run(json_t *runs, const char *dir, struct rf_error *er
         return st;
     drop(json_object_get(run, "jobs"), "curve");
     drop(json_object_get(run, "pledges"), "windows");
+    json_object_del(run, "paces"); /* of a simulation */
     if (json_object_set_new(run, "run_dir", json_string(dir)) != 0 ||
         json_object_set_new(run, "report", json_string(report)) != 0)
         st = rf_fail(err, RF_ERR_INPUT, "the name of '%s' is not UTF-8", path);

@@ -5,8 +5,8 @@
 #include "base/error.h"
 
 /* {"command":"report","version":...,"seed":null,"wall_s":...,"runs":[...]}: each run is its
- * results.json without the curves of jobs and the windows of pledges, and with "run_dir" and
- * "report". The caller frees *text, which ends in LF. */
+ * results.json without the curves of jobs, the windows of pledges and the pace of promises, and
+ * with "run_dir" and "report". The caller frees *text, which ends in LF. */
 enum rf_status rf_report_brief(char *const *run_dirs, int n, const char *version, char **text,
                                struct rf_error *err);
 

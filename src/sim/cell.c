@@ -157,7 +157,7 @@ static void set_options(struct rf_cell *cell, const struct rf_scenario *s,
 }
 
 static enum rf_status watch(struct rf_cell *cell, const struct rf_scenario *s,
-                            struct rf_error *err)
+                            int64_t spans_most, struct rf_error *err)
 {
     struct rf_definition_options *d = &cell->definition_options;
     struct rf_series_options series = rf_series_options_make();
@@ -184,6 +184,8 @@ static enum rf_status watch(struct rf_cell *cell, const struct rf_scenario *s,
     cell->observers[1] = rf_series_observer(cell->series);
     cell->options.observers = cell->observers;
     cell->options.nobservers = 2;
+    if (cell->workload->n <= spans_most)
+        cell->observers[cell->options.nobservers++] = rf_spans_observer(&cell->spans);
     cell->options.books = cell->books;
     return RF_OK;
 }
@@ -220,7 +222,7 @@ enum rf_status rf_cell_run(struct rf_cell *cell, const struct rf_scenario *scena
     if (st == RF_OK) {
         set_options(cell, &s, options, s.fleet.devices);
         if (options->detail)
-            st = watch(cell, &s, err);
+            st = watch(cell, &s, options->spans_most, err);
     }
     if (st == RF_OK)
         st = rf_sim_run(cell->workload, &cell->options, &cell->result, err);
@@ -238,6 +240,7 @@ void rf_cell_clear(struct rf_cell *cell)
 {
     rf_sim_summary_clear(&cell->summary);
     rf_sim_result_clear(&cell->result);
+    rf_spans_clear(&cell->spans);
     rf_series_destroy(cell->series);
     rf_books_destroy(cell->books);
     rf_definitions_destroy(cell->definitions);

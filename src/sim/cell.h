@@ -11,13 +11,15 @@
 #include "sim/engine.h"
 #include "sim/scenario.h"
 #include "sim/series.h"
+#include "sim/spans.h"
 #include "sim/summary.h"
 #include "sim/trace.h"
 
 struct rf_cell_options {
     const struct rf_workload *workload; /* borrowed; NULL: what the scenario says */
     int32_t devices;                    /* ... with it: what rf_cell_workload() gave */
-    int detail; /* keep series, books, definitions, and why jobs wait, for a report */
+    int detail;         /* keep series, books, definitions, and why jobs wait, for a report */
+    int64_t spans_most; /* ... and spans, when there are at most so many jobs */
     const char *ledger_path;                  /* NULL: none */
     const struct rf_key *key;                 /* seals the ledger; NULL: no seals */
     const char *version, *config_digest;      /* for the ledger; NULL: none */
@@ -38,10 +40,11 @@ struct rf_cell {
     struct rf_definitions *definitions;
     struct rf_books *books;
     struct rf_definition_options definition_options;
+    struct rf_spans spans; /* what ran on which devices when; empty where not kept */
     /* its own */
     struct rf_workload made;
     struct rf_series *series;
-    struct rf_observer observers[2];
+    struct rf_observer observers[3];
 };
 
 /* The jobs of a scenario and the size of its fleet at time 0 (the scenario's, or what the

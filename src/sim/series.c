@@ -158,7 +158,7 @@ static void close_books(struct rf_series *s, int64_t t_us, int k)
                                 totals.idle_free_us, totals.overhead_us};
 
     for (int b = 0; b < BOOKS; b++) {
-        s->table.columns[s->books_column + b].values[k] = now[b] - s->booked[b];
+        s->table.columns[s->books_column + b].values[k] += now[b] - s->booked[b];
         s->booked[b] = now[b];
     }
 }
@@ -539,13 +539,16 @@ enum rf_status rf_series_attach(struct rf_series *series, const struct rf_books 
     return st;
 }
 
-/* What was counted at the very end belongs to the step that ends there. */
-static void count_last_moment(struct rf_series_table *table)
+/* What was counted, and booked, at the very end belongs to the step that ends there. */
+static void add_last_moment(struct rf_series *s, int64_t t_us)
 {
-    int k = table->nsteps;
+    int k = s->table.nsteps;
 
-    for (int c = 0; k > 0 && c < table->ncolumns; c++)
-        table->columns[c].values[k - 1] += table->columns[c].values[k];
+    if (k == 0)
+        return;
+    for (int c = 0; c < s->table.ncolumns; c++)
+        s->table.columns[c].values[k - 1] += s->table.columns[c].values[k];
+    close_books(s, t_us, k - 1);
 }
 
 void rf_series_finish(struct rf_series *series, const struct rf_state *state)
@@ -562,7 +565,7 @@ void rf_series_finish(struct rf_series *series, const struct rf_state *state)
     if (table->last_end_us >= 0)
         table->span_capacity_us = series->capacity_last_us - series->capacity_first_us;
     if (state->now_us == series->begin_us) {
-        count_last_moment(table);
+        add_last_moment(series, state->now_us);
         return;
     }
     for (int c = 0; c < table->ncolumns; c++)

@@ -8,7 +8,8 @@
  * Columns:
  *
  *   up, down, used                  devices of the fleet that work, that do not, that jobs hold
- *   own, lent, reserved, free, overhead    what the books say (alloc/books.h), when attached
+ *   own, lent, reserved, free, overhead    what the books say (alloc/books.h), when attached;
+ *                                   what turns out to be lost counts when it does
  *   used:A, queued:A, waiting:A     per group (groups.h): devices held; devices that waiting
  *                                   jobs ask for (their max); waiting jobs
  *   promised:A, delivered:A         per pledged account: devices of the share that was promised
