@@ -19,7 +19,8 @@ static const struct rf_order ORDERS[] = {
     {"fairshare", 0, 1, RF_BACKFILL_DEPTH},
 };
 static const struct rf_fence *const FENCES[] = {&rf_fence_none, &rf_fence_partition,
-                                                &rf_fence_floor};
+                                                &rf_fence_floor, &rf_fence_bank,
+                                                &rf_fence_stock, &rf_fence_request};
 
 enum { NORDERS = sizeof ORDERS / sizeof *ORDERS, NFENCES = sizeof FENCES / sizeof *FENCES };
 
@@ -147,6 +148,7 @@ void rf_policy_destroy(struct rf_policy *policy)
     if (policy == NULL)
         return;
     rf_policy_forget(policy);
+    rf_fence_forget(policy);
     free(policy);
 }
 
@@ -184,6 +186,8 @@ static enum rf_status take_back_one(struct rf_policy *policy, const struct rf_pr
     case RF_PROPOSE_GROW:
         return rf_policy_resize(policy, p->job, -p->count, policy->pending_us);
     case RF_PROPOSE_DENY:
+        if (rf_policy_kept(policy, p->job, NULL)) /* it is on the fence's list */
+            return RF_OK;
         return rf_state_ready(policy->state, &policy->state->jobs[p->job])
                    ? rf_policy_enqueue(policy, p->job)
                    : rf_joblist_add(&policy->held_back, p->job);
@@ -233,7 +237,9 @@ static enum rf_status observe_request(struct rf_policy *policy, int32_t job)
     policy->dirty |= RF_DIRTY_ARRIVAL;
     if (st == RF_OK && s->naccounts > policy->naccounts)
         st = rf_policy_learn_accounts(policy);
-    if (st != RF_OK)
+    if (st == RF_OK && policy->fence->receive != NULL)
+        st = policy->fence->receive(policy, job);
+    if (st != RF_OK || rf_policy_kept(policy, job, NULL))
         return st;
     if (rf_state_ready(s, &s->jobs[job]))
         return rf_policy_enqueue(policy, job);
@@ -376,6 +382,8 @@ enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event
         if (st == RF_OK)
             st = observe_change(policy, event, err);
     }
+    if (st == RF_OK && policy->fence->observe != NULL)
+        st = policy->fence->observe(policy, event);
     if (st == RF_ERR_MEMORY)
         rf_fail(err, st, "out of memory: the policy's view");
     policy->failed = st;
@@ -549,7 +557,7 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
         policy->dirty = RF_DIRTY_ALL;
         plans_stale(policy);
     }
-    if (policy->dirty != 0 && nothing_fits(policy)) {
+    if (policy->dirty != 0 && now_us < policy->wake_us && nothing_fits(policy)) {
         if ((policy->dirty & RF_DIRTY_ALL) != 0)
             policy->lines[0].shadow_known = 0;
         policy->dirty = policy->fresh.n = 0;
@@ -569,6 +577,8 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     plan->max = max;
     plan->coming = plan->reserved = plan->nclaims = plan->nout = 0;
     look(plan);
+    if (policy->fence->settle != NULL)
+        policy->fence->settle(plan);
     if (only_arrivals(policy))
         rf_plan_serve_arrivals(plan);
     else
@@ -593,7 +603,8 @@ int64_t rf_policy_wake_us(const struct rf_policy *policy, int64_t now_us)
         return INT64_MAX;
     for (int32_t i = 0; i < policy->nlanes; i++)
         waits |= policy->lanes[i].jobs.count > 0;
-    if (!waits && policy->nresizable == 0 && !policy->fence->separate)
+    if (!waits && policy->nresizable == 0 && !policy->fence->separate &&
+        policy->fence->keeps == NULL)
         wake_us = INT64_MAX;
     for (int32_t i = 0; i < s->nholds && waits; i++) {
         if (s->holds[i].begin_us > now_us && s->holds[i].begin_us < wake_us)

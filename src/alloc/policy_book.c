@@ -187,6 +187,14 @@ int rf_policy_waits(struct rf_policy *policy, int32_t job)
     return find_waiting(policy, job, &place);
 }
 
+int rf_policy_kept(const struct rf_policy *policy, int32_t job, const char **why)
+{
+    const char *any;
+
+    return policy->fence->keeps != NULL &&
+           policy->fence->keeps(policy, job, why == NULL ? &any : why);
+}
+
 int rf_policy_dequeue(struct rf_policy *policy, int32_t job)
 {
     struct rf_lane *lane = rf_policy_lane_of(policy, job);
@@ -317,6 +325,7 @@ void rf_policy_forget(struct rf_policy *policy)
     joblist_clear(&policy->held_back);
     joblist_clear(&policy->fresh);
     joblist_clear(&policy->stopping);
+    joblist_clear(&policy->refused);
     free(policy->lanes);
     free(policy->lane_of);
     free(policy->slot_us);
@@ -370,6 +379,7 @@ static double *keep_usage(struct rf_policy *policy)
 static enum rf_status take_jobs(struct rf_policy *policy)
 {
     const struct rf_state *s = policy->state;
+    const char *why = "";
     enum rf_status st = RF_OK;
 
     for (int32_t i = s->running_first; i >= 0 && st == RF_OK; i = s->jobs[i].next) {
@@ -381,7 +391,10 @@ static enum rf_status take_jobs(struct rf_policy *policy)
     }
     for (int32_t i = s->queue_first; i >= 0 && st == RF_OK; i = s->jobs[i].next) {
         st = rf_joblist_add(&policy->fresh, i);
-        if (st == RF_OK)
+        if (st == RF_OK && rf_policy_kept(policy, i, &why))
+            st = strcmp(why, "board-pending") == 0 ? RF_OK
+                                                   : rf_joblist_add(&policy->refused, i);
+        else if (st == RF_OK)
             st = rf_state_ready(s, &s->jobs[i]) ? rf_policy_enqueue(policy, i)
                                                 : rf_joblist_add(&policy->held_back, i);
     }
@@ -392,9 +405,9 @@ enum rf_status rf_policy_rebuild(struct rf_policy *policy, struct rf_error *err)
 {
     const struct rf_state *s = policy->state;
     double *kept = keep_usage(policy);
+    enum rf_status st = rf_fence_take_over(policy);
     struct rf_decay decay = policy->decay;
     int32_t nkept = kept == NULL ? 0 : policy->naccounts;
-    enum rf_status st = RF_OK;
 
     rf_policy_forget(policy);
     policy->decay = decay;

@@ -157,7 +157,7 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
     int32_t limit = at_most(job->max, w->cap - w->used - plan->claimed[lane->wall]);
     int32_t used = w->used + plan->claimed[lane->wall];
 
-    want = at_most(job->max, w->right - used);
+    want = at_most(job->max, w->reach - used);
     want = want < job->min ? job->min : want;
     if (limit < job->min) {
         lane->at = rf_roll_next(&lane->jobs, lane->at);
@@ -192,9 +192,7 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
         }
     }
     used = w->used + plan->claimed[lane->wall];
-    w->may_claim = used < w->right &&
-                   (w->pledge == NULL ||
-                    rf_share_below(&w->pledge->share, used, rf_plan_basis(plan, w->pledge)));
+    w->may_claim = used < w->reach;
 }
 
 void rf_plan_serve_claims(struct rf_plan *plan)
@@ -290,7 +288,7 @@ void rf_plan_grow_pledged(struct rf_plan *plan)
 
     for (int i = 0; i < plan->nwalls - 1 && !rf_plan_full(plan); i++) {
         struct rf_wall *w = &plan->walls[i];
-        int32_t short_of = w->right - w->used - plan->claimed[i];
+        int32_t short_of = w->reach - w->used - plan->claimed[i];
         int32_t free = plan->free - plan->reserved, can;
 
         if (!w->may_claim || (plan->policy->nresizable == 0 && w->stopping == 0))

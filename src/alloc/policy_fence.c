@@ -37,7 +37,7 @@ int64_t rf_plan_entitled_us(const struct rf_plan *plan, const struct rf_pledge *
     return rf_share_of(&pledge->share, basis * pledge->window_us);
 }
 
-static void no_limits(struct rf_plan *plan)
+void rf_plan_no_limits(struct rf_plan *plan)
 {
     const struct rf_state *s = plan->state;
 
@@ -46,6 +46,7 @@ static void no_limits(struct rf_plan *plan)
         plan->walls[i].cap = s->nfleet;
         plan->walls[i].most = s->nfleet + s->ndown; /* what is down will be up again */
         plan->walls[i].may_claim = 0;
+        plan->walls[i].reach = 0;
     }
 }
 
@@ -64,8 +65,7 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* When something that shrinks by `rate` a microsecond is gone; never at a rate of nothing. */
-static int64_t gone_us(const struct rf_plan *plan, double amount, double rate)
+int64_t rf_plan_gone_us(const struct rf_plan *plan, double amount, double rate)
 {
     double wait_us;
 
@@ -77,7 +77,7 @@ static int64_t gone_us(const struct rf_plan *plan, double amount, double rate)
 
 static void floor_limits(struct rf_plan *plan)
 {
-    no_limits(plan);
+    rf_plan_no_limits(plan);
     for (int i = 0; i < plan->nwalls - 1; i++) {
         struct rf_wall *w = &plan->walls[i];
         const struct rf_pledge *pledge = w->pledge;
@@ -85,8 +85,8 @@ static void floor_limits(struct rf_plan *plan)
 
         if (received >= rf_plan_entitled_us(plan, pledge))
             continue;
-        w->right = w->whole;
-        w->may_claim = rf_share_below(&pledge->share, w->used, rf_plan_basis(plan, pledge));
+        w->right = w->reach = w->whole;
+        w->may_claim = w->used < w->reach;
     }
 }
 
@@ -102,7 +102,7 @@ static int64_t floor_wake_us(struct rf_plan *plan)
         if (w->whole == 0)
             continue;
         wake_us = sooner(wake_us, window_end_us(plan, w->pledge));
-        wake_us = sooner(wake_us, gone_us(plan, (double)due, w->used));
+        wake_us = sooner(wake_us, rf_plan_gone_us(plan, (double)due, w->used));
     }
     return wake_us;
 }
@@ -152,8 +152,8 @@ static int32_t limit_wall(struct rf_plan *plan, struct rf_wall *w, int32_t lower
     else if (w->whole > lower && lower > 0 && due / lower <= left_us - (due % lower == 0) &&
              !needs_more(plan, w, lower))
         w->cap = lower;
-    w->right = w->cap;
-    w->may_claim = w->used < w->cap;
+    w->right = w->reach = w->cap;
+    w->may_claim = w->used < w->reach;
     if (w->cap > lower && w->used <= lower && less_than_product(due, w->whole, left_us))
         return lower;
     return w->cap > lower ? w->cap : lower;
@@ -164,7 +164,7 @@ static void partition_limits(struct rf_plan *plan)
     struct rf_wall *rest = &plan->walls[plan->nwalls - 1];
     int32_t fractions = 0;
 
-    no_limits(plan);
+    rf_plan_no_limits(plan);
     rest->right = plan->state->nfleet;
     for (int i = 0; i < plan->nwalls - 1; i++) {
         struct rf_wall *w = &plan->walls[i];
@@ -197,14 +197,14 @@ static int64_t partition_wake_us(struct rf_plan *plan)
         if (w->whole == lower)
             continue;
         wake_us = sooner(wake_us, end_us);
-        wake_us = sooner(wake_us, gone_us(plan, due, w->used));
-        wake_us = sooner(wake_us, gone_us(plan, due - lower * left_us, w->used - lower));
-        wake_us = sooner(wake_us, gone_us(plan, w->whole * left_us - due, w->whole - w->used));
+        wake_us = sooner(wake_us, rf_plan_gone_us(plan, due, w->used));
+        wake_us = sooner(wake_us, rf_plan_gone_us(plan, due - lower * left_us, w->used - lower));
+        wake_us = sooner(wake_us, rf_plan_gone_us(plan, w->whole * left_us - due, w->whole - w->used));
     }
     return wake_us;
 }
 
-const struct rf_fence rf_fence_none = {.name = "none", .limits = no_limits};
+const struct rf_fence rf_fence_none = {.name = "none", .limits = rf_plan_no_limits};
 const struct rf_fence rf_fence_partition = {.name = "partition",
                                             .separate = 1,
                                             .promises = 1,

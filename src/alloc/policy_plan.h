@@ -14,6 +14,7 @@
 #ifndef RF_ALLOC_POLICY_PLAN_H
 #define RF_ALLOC_POLICY_PLAN_H
 
+#include "alloc/fence_memory.h"
 #include "alloc/policy.h"
 #include "alloc/profile.h"
 #include "alloc/roll.h"
@@ -27,7 +28,8 @@ struct rf_wall {
     int32_t right; /* devices that nobody may reclaim from it */
     int32_t cap;   /* devices it may hold at most, now */
     int32_t most;  /* ... and ever: a job that needs more can never start */
-    int may_claim; /* its jobs may have others preempted, up to right */
+    int may_claim; /* its jobs may have others preempted, ... */
+    int32_t reach; /* ... until it holds so many */
     /* jobs of the wall, waiting or holding devices, that need more than so many devices: */
     int32_t wide_over, nwide;
 };
@@ -95,6 +97,15 @@ struct rf_fence {
     void (*limits)(struct rf_plan *plan); /* fills in the walls */
     /* When the limits will change though no event comes; NULL: never. */
     int64_t (*wake_us)(struct rf_plan *plan);
+    /* Each event that is more than a reading, when policy and state have taken it in; NULL: no
+     * interest. */
+    enum rf_status (*observe)(struct rf_policy *policy, const struct rf_event *event);
+    /* A request has come in; NULL: nothing to do. */
+    enum rf_status (*receive)(struct rf_policy *policy, int32_t job);
+    /* Is the queued job kept out of its lane by the fence, and why? The fence then brings
+     * it in, or denies it, by itself (settle). NULL: it keeps nobody. */
+    int (*keeps)(const struct rf_policy *policy, int32_t job, const char **why);
+    void (*settle)(struct rf_plan *plan);
 };
 
 enum { RF_CLAIMS_MAX = 256 };
@@ -138,6 +149,8 @@ struct rf_policy {
     struct rf_joblist held_back; /* queued, but not in a lane: they wait for other jobs */
     struct rf_joblist fresh;     /* came in since the last answer */
     struct rf_joblist stopping;
+    struct rf_joblist refused; /* by the fence; the event has not come yet */
+    struct rf_fence_memory memory;
     struct rf_decay decay;
     int64_t *slot_us; /* owned, by job, for orders that plan: the planned start */
     int32_t nslots;
@@ -155,7 +168,8 @@ struct rf_policy {
     struct rf_plan plan; /* scratch of one question */
 };
 
-extern const struct rf_fence rf_fence_none, rf_fence_partition, rf_fence_floor;
+extern const struct rf_fence rf_fence_none, rf_fence_partition, rf_fence_floor, rf_fence_bank,
+    rf_fence_stock, rf_fence_request;
 
 /* ---- policy_book.c: what the policy remembers ---- */
 
@@ -195,6 +209,8 @@ void rf_policy_stop(struct rf_policy *policy, int32_t job, int64_t granted_us, i
 enum rf_status rf_policy_resize(struct rf_policy *policy, int32_t job, int32_t change,
                                 int64_t t_us);
 int rf_policy_waits(struct rf_policy *policy, int32_t job);
+/* Does the fence keep the queued job out of its lane? why may be NULL. */
+int rf_policy_kept(const struct rf_policy *policy, int32_t job, const char **why);
 
 enum rf_status rf_joblist_add(struct rf_joblist *list, int32_t job);
 /* Keeps the order of the others; 0: it was not there. */
@@ -258,5 +274,36 @@ int64_t rf_plan_grow_after_us(const struct rf_state *state);
 int32_t rf_plan_basis(const struct rf_plan *plan, const struct rf_pledge *pledge);
 /* Device-time that the pledge promises for a whole window. */
 int64_t rf_plan_entitled_us(const struct rf_plan *plan, const struct rf_pledge *pledge);
+
+/* Everybody may have everything, and nobody may claim. */
+void rf_plan_no_limits(struct rf_plan *plan);
+/* When something that shrinks by `rate` a microsecond is gone; INT64_MAX at a rate of nothing,
+ * or when there is none of it. */
+int64_t rf_plan_gone_us(const struct rf_plan *plan, double amount, double rate);
+
+/* ---- fence_memory.c: what fences remember ---- */
+
+/* Pledges, order or fence have changed. */
+enum rf_status rf_fence_take_over(struct rf_policy *policy);
+void rf_fence_forget(struct rf_policy *policy);
+/* Brings the record of pledge i up to the state's time. */
+void rf_fence_advance(struct rf_policy *policy, int i);
+/* After an event: what the pledged accounts use now, and take their shares of. */
+enum rf_status rf_fence_observe_use(struct rf_policy *policy, const struct rf_event *event);
+/* share x devices, rounded up. */
+int32_t rf_fence_ceil(const struct rf_share *share, int64_t devices);
+/* share x fleet, rounded up, as far as that is not promised to pledges other than i. */
+int32_t rf_fence_beyond(const struct rf_plan *plan, int i, const struct rf_share *share);
+
+/* ---- fence_bank.c, fence_stock.c, fence_request.c ---- */
+
+/* From r->at_us to to_us, with what the account uses. */
+void rf_credit_advance(struct rf_fence_record *r, int64_t to_us);
+void rf_credit_terms(struct rf_fence_record *r);
+void rf_pace_advance(struct rf_fence_record *r, int64_t to_us);
+/* Gives the answers that are due by until_us. */
+enum rf_status rf_board_answer(struct rf_policy *policy, int64_t until_us);
+/* The board does not meet any more: what it has not answered needs no answer. */
+void rf_board_adjourn(struct rf_board *board);
 
 #endif

@@ -324,6 +324,7 @@ void rf_plan_serve_arrivals(struct rf_plan *plan)
 void rf_plan_explain(struct rf_plan *plan)
 {
     struct rf_policy *policy = plan->policy;
+    const char *why = "";
     int32_t done = 0;
 
     for (; done < policy->fresh.n && policy->options.explain && !rf_plan_full(plan); done++) {
@@ -332,6 +333,10 @@ void rf_plan_explain(struct rf_plan *plan)
 
         if (plan->state->jobs[job].state != RF_JOB_QUEUED)
             continue;
+        if (rf_policy_kept(policy, job, &why)) {
+            rf_plan_delay(plan, job, why);
+            continue;
+        }
         if (!rf_policy_waits(policy, job)) {
             for (int32_t i = 0; i < policy->held_back.n; i++)
                 if (policy->held_back.jobs[i] == job)
