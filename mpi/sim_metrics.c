@@ -82,10 +82,10 @@ enum rf_status rf_sim_metrics_write(const char *path, const struct rf_series_tab
     size_t n = (size_t)(table->ncolumns + FIRST_SERIES);
     size_t values = rf_arena_cost((size_t)table->nsteps * sizeof(double));
     struct list list = {.series = calloc(n, sizeof *list.series)};
-    enum rf_status st = list.series == NULL
-                            ? rf_fail(err, RF_ERR_MEMORY, "out of memory: %zu series", n)
-                            : rf_arena_create(&list.arena,
-                                              n * (values + rf_arena_cost(GROUP_BYTES)) + 1, err);
+    enum rf_status st =
+        list.series == NULL
+            ? rf_fail(err, RF_ERR_MEMORY, "out of memory: %zu series", n)
+            : rf_arena_create(&list.arena, n * (values + rf_arena_cost(GROUP_BYTES)) + 1, err);
 
     if (st == RF_OK) {
         add_steps(&list, table);

@@ -52,8 +52,7 @@ static void add_job(struct rf_text *text, const struct rf_state *state, int32_t 
     rf_text_addf(text, "%d,", (int)job->min);
     add_seconds(text, started ? job->first_grant_us - job->submit_us : -1);
     rf_text_addf(text, "%d,%s,%s\n", (int)job->preemptions,
-                 rf_job_state_name((enum rf_job_state)job->state),
-                 state->reasons[job->reason]);
+                 rf_job_state_name((enum rf_job_state)job->state), state->reasons[job->reason]);
 }
 
 enum rf_status rf_sim_jobs_csv(const struct rf_sim_results *results, const char *path,

@@ -15,8 +15,8 @@ enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t 
                                    const json_t *changes, char **svg, struct rf_error *err);
 
 /* Device-time delivered so far against the lines that it can be held to. */
-enum rf_status rf_sim_figure_pace(const struct rf_curves *curves, const json_t *pace, char **svg,
-                                  struct rf_error *err);
+enum rf_status rf_sim_figure_pace(const struct rf_curves *curves, const json_t *pace,
+                                  char **svg, struct rf_error *err);
 /* ... and how far behind each of them. */
 enum rf_status rf_sim_figure_arrears(const json_t *pace, char **svg, struct rf_error *err);
 

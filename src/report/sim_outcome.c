@@ -16,7 +16,9 @@ struct field {
 };
 
 #define FIELD(type, member, kind)                                                              \
-    {#member, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member)}
+    {                                                                                          \
+#member, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member)       \
+    }
 
 static const struct field fields[] = {
     FIELD(rf_sim_outcome, scenario, TEXT),        FIELD(rf_sim_outcome, order, TEXT),

@@ -114,8 +114,8 @@ static enum rf_status read_curves(struct rf_curves *curves, struct rf_curves *ro
     return st;
 }
 
-enum rf_status rf_sim_page_make(struct rf_text *page, const char *run_dir, const json_t *results,
-                                struct rf_error *err)
+enum rf_status rf_sim_page_make(struct rf_text *page, const char *run_dir,
+                                const json_t *results, struct rf_error *err)
 {
     struct rf_curves curves = {0}, rows = {0};
     struct rf_sim_page in = {results, &curves, &rows, 0};

@@ -7,7 +7,7 @@
 #include "report/text.h"
 
 /* Adds the whole page, made from results.json and, where there is one, run_dir/series.csv. */
-enum rf_status rf_sim_page_make(struct rf_text *page, const char *run_dir, const json_t *results,
-                                struct rf_error *err);
+enum rf_status rf_sim_page_make(struct rf_text *page, const char *run_dir,
+                                const json_t *results, struct rf_error *err);
 
 #endif

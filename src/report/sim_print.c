@@ -36,12 +36,13 @@ static void print_waits(const struct rf_sim_summary *s, FILE *out)
                 rf_duration_text(most, (double)wait->p95 / 1e6),
                 rf_duration_text(longest, (double)wait->max / 1e6));
     if (slowdown->n > 0)
-        fprintf(out, "  slowdown    mean %.4g, 95 %% below %.4g (run times under 10 s count as 10 s)\n",
-                slowdown->mean / 1e6, (double)slowdown->p95 / 1e6);
+        fprintf(
+            out,
+            "  slowdown    mean %.4g, 95 %% below %.4g (run times under 10 s count as 10 s)\n",
+            slowdown->mean / 1e6, (double)slowdown->p95 / 1e6);
     if (isfinite(s->utilization))
         fprintf(out, "  in use      %.1f %% of the device-time, over %s\n",
-                100 * s->utilization,
-                rf_duration_text(longest, (double)s->makespan_us / 1e6));
+                100 * s->utilization, rf_duration_text(longest, (double)s->makespan_us / 1e6));
 }
 
 static void print_outcome(const struct rf_sim_results *r, FILE *out)
@@ -72,9 +73,9 @@ static void add_account(struct rf_table *table, const struct rf_sim_results *r,
     rf_table_add(table, "%.4g", (double)account->held_us / 3600e6);
     rf_table_add(table, "%.1f %%",
                  percent((double)account->held_us, (double)r->summary->capacity_us));
-    rf_table_add(table, "%.1f %%",
-                 percent((double)row->lost_us + (double)row->unfinished_us,
-                         (double)account->held_us));
+    rf_table_add(
+        table, "%.1f %%",
+        percent((double)row->lost_us + (double)row->unfinished_us, (double)account->held_us));
     rf_table_add(table, "%s", rf_duration_text(text, row->wait_mean_us / 1e6));
     rf_table_add(table, "%d", (int)account->preempted);
     rf_table_add(table, "%d", (int)account->denied);
@@ -115,8 +116,8 @@ static void print_pledge(const struct rf_pledge_account *pledge, int64_t capacit
     for (int i = 0; i < pledge->nwindows; i++)
         kept += pledge->windows[i].verdict == RF_KEPT;
     rf_share_format(&pledge->pledge.share, share, sizeof share);
-    fprintf(out, "  %.40s, %s of %s: %s (%d of %d windows kept)\n",
-            pledge->pledge.account_name, share,
+    fprintf(out, "  %.40s, %s of %s: %s (%d of %d windows kept)\n", pledge->pledge.account_name,
+            share,
             strcmp(pledge->pledge.basis, "secured") == 0 ? "what was secured" : "the fleet",
             rf_verdict_name(pledge->verdict), kept, pledge->nwindows);
     fprintf(out, "    promised %.4g, usable %.4g, received %.4g device-h (%.1f %% of all)\n",
@@ -137,12 +138,12 @@ static void add_finding(struct rf_table *table, const struct rf_sim_results *r,
     rf_table_add(table, "%s", rf_finding_verdict_name(f->verdict));
     rf_table_add(table, "%lld", (long long)f->judged);
     rf_table_add(table, "%lld", (long long)f->broken);
-    rf_table_add(table, "%s",
-                 f->first.begin_us < 0
-                     ? "-"
-                     : rf_duration_text(begin, (double)(f->first.begin_us -
-                                                        r->result->state->start_us) /
-                                                   1e6));
+    rf_table_add(
+        table, "%s",
+        f->first.begin_us < 0
+            ? "-"
+            : rf_duration_text(begin,
+                               (double)(f->first.begin_us - r->result->state->start_us) / 1e6));
 }
 
 static enum rf_status print_definitions(const struct rf_sim_results *r, FILE *out,

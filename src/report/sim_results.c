@@ -332,9 +332,9 @@ static json_t *changes(struct rf_build *b, const struct rf_sim_results *r)
         if ((world->changes[i].kind == RF_CHANGE_PLEDGE ||
              world->changes[i].kind == RF_CHANGE_POLICY) &&
             world->changes[i].t_us <= r->result->state->now_us)
-            rf_build_append(b, array,
-                            change_object(b, world, &world->changes[i],
-                                          r->result->state->start_us));
+            rf_build_append(
+                b, array,
+                change_object(b, world, &world->changes[i], r->result->state->start_us));
     return array;
 }
 

@@ -20,11 +20,11 @@ struct rf_sim_results {
     const struct rf_sim_options *options;
     const struct rf_sim_result *result;
     const struct rf_sim_summary *summary;
-    const struct rf_series_table *series;                        /* NULL: none was kept */
-    const struct rf_definitions *definitions;                    /* judged; NULL: none */
-    const struct rf_definition_options *definition_options;      /* NULL without definitions */
-    const struct rf_books *books;                                /* NULL: none */
-    struct rf_ledger_result ledger;                              /* path NULL: none */
+    const struct rf_series_table *series;                   /* NULL: none was kept */
+    const struct rf_definitions *definitions;               /* judged; NULL: none */
+    const struct rf_definition_options *definition_options; /* NULL without definitions */
+    const struct rf_books *books;                           /* NULL: none */
+    struct rf_ledger_result ledger;                         /* path NULL: none */
 };
 
 /* The JSON document of `simulate` (DESIGN, keys that others rely on), indented, ending in LF.

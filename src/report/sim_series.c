@@ -156,8 +156,8 @@ enum rf_status rf_curves_thin(struct rf_curves *thin, const struct rf_curves *cu
     int each = curves->n > 0 ? (curves->n + most - 1) / most : 1;
     enum rf_status st;
 
-    *thin = (struct rf_curves){.n = (curves->n + each - 1) / each,
-                               .ncolumns = curves->ncolumns};
+    *thin =
+        (struct rf_curves){.n = (curves->n + each - 1) / each, .ncolumns = curves->ncolumns};
     st = make_room(thin, err);
     if (st != RF_OK)
         return st;

@@ -9,9 +9,9 @@ enum { RF_CURVES_NAME_BYTES = 128 };
 /* Step k is from t_s[k] to t_s[k + 1]; column c has value values[c * n + k] in it. */
 struct rf_curves {
     int n, ncolumns;
-    double *t_s;                           /* owned, n + 1 */
-    char (*names)[RF_CURVES_NAME_BYTES];   /* owned */
-    double *values;                        /* owned */
+    double *t_s;                         /* owned, n + 1 */
+    char (*names)[RF_CURVES_NAME_BYTES]; /* owned */
+    double *values;                      /* owned */
 };
 
 /* RF_ERR_INPUT names file and line. The caller ends *curves with rf_curves_clear(), whatever

@@ -233,11 +233,12 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
         first = 0;
     }
     rf_text_add(&script, "\n");
-    st = drawn > 0 ? rf_plot_draw(&script,
-                                  "What the pledged accounts received and what the others paid, "
-                                  "for each share",
-                                  svg, err)
-                   : RF_OK;
+    st = drawn > 0
+             ? rf_plot_draw(&script,
+                            "What the pledged accounts received and what the others paid, "
+                            "for each share",
+                            svg, err)
+             : RF_OK;
     rf_text_clear(&script);
     return st;
 }
@@ -247,7 +248,7 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
 static void add_table(struct rf_text *page, const struct points *points)
 {
     static const char *const headings[] = {
-        "policy",          "share",  "cells",  "pledge kept",        "delivered",
+        "policy",          "share",  "cells",          "pledge kept",    "delivered",
         "wait of pledged", "denied", "wait of others", "their slowdown", "their lost work"};
     char text[RF_DURATION_BYTES];
 
@@ -307,8 +308,8 @@ static void add_figure_cell(struct rf_text *page, double x, const char *unit)
 
 static void add_comparisons(struct rf_text *page, const json_t *rows)
 {
-    static const char *const headings[] = {"what", "of", "less that of", "difference",
-                                           "95 %: from",   "to", "seeds"};
+    static const char *const headings[] = {"what",       "of", "less that of", "difference",
+                                           "95 %: from", "to", "seeds"};
 
     if (json_array_size(rows) == 0)
         return;
@@ -342,13 +343,15 @@ enum rf_status rf_sim_section_sweep(struct rf_text *page, struct rf_sim_page *in
     st = take_points(&points, cells, err);
     if (st == RF_OK)
         st = draw(&points, &svg, err);
-    rf_text_add(page, "<section><h2>What does the promise deliver, and what does it cost?</h2>\n"
-                      "<p>Each point is a share under a policy. To the right is more for the "
-                      "pledged accounts, upwards is slower for everybody else.</p>\n");
-    rf_markup_figure(page, svg,
-                     "Device-time that the pledged accounts received, against the mean bounded "
-                     "slowdown of all other jobs; the least and the largest share of each policy "
-                     "are labelled.");
+    rf_text_add(page,
+                "<section><h2>What does the promise deliver, and what does it cost?</h2>\n"
+                "<p>Each point is a share under a policy. To the right is more for the "
+                "pledged accounts, upwards is slower for everybody else.</p>\n");
+    rf_markup_figure(
+        page, svg,
+        "Device-time that the pledged accounts received, against the mean bounded "
+        "slowdown of all other jobs; the least and the largest share of each policy "
+        "are labelled.");
     in->plots |= svg != NULL;
     free(svg);
     if (st == RF_OK)

@@ -68,7 +68,9 @@ static void add_span(struct writer *w, const struct rf_lease_span *span)
                      (json_int_t)(span->begin_us - state->start_us), "dur",
                      (json_int_t)(end_us - span->begin_us), "pid", pid_of(job->account), "tid",
                      row, "args", "devices", (int)span->devices, "ended",
-                     span->end_us < 0 ? "still running" : span->stopped ? "stopped" : "done"));
+                     span->end_us < 0 ? "still running"
+                     : span->stopped  ? "stopped"
+                                      : "done"));
 }
 
 static void add_names(struct writer *w)

@@ -83,7 +83,6 @@ int rf_groups_find(const struct rf_groups *groups, const char *account)
     for (int g = 0; g < groups->n; g++)
         if (strlen(groups->names[g]) == root && memcmp(groups->names[g], account, root) == 0)
             return g;
-    return groups->n > 0 && strcmp(groups->names[groups->n - 1], "other") == 0
-               ? groups->n - 1
-               : -1;
+    return groups->n > 0 && strcmp(groups->names[groups->n - 1], "other") == 0 ? groups->n - 1
+                                                                               : -1;
 }

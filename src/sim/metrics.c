@@ -22,7 +22,8 @@ void rf_sum_add_product(struct rf_sum *sum, int64_t a, int64_t b)
 {
     uint64_t a1 = (uint64_t)a >> 32, a0 = (uint64_t)a & 0xffffffffu;
     uint64_t b1 = (uint64_t)b >> 32, b0 = (uint64_t)b & 0xffffffffu;
-    uint64_t cross = a1 * b0, other = a0 * b1; /* each below 2^63, as a1 and b1 are below 2^31 */
+    uint64_t cross = a1 * b0,
+             other = a0 * b1; /* each below 2^63, as a1 and b1 are below 2^31 */
 
     assert(a >= 0 && b >= 0);
     add_parts(sum, 0, a0 * b0);

@@ -10,9 +10,9 @@
 
 struct rf_outcome_part {
     int64_t jobs, finished, denied;
-    int64_t held_us, useful_us;                           /* device-time */
-    double wait_mean_us, slowdown_mean;                   /* NAN: no job */
-    int64_t wait_p50_us, wait_p95_us, slowdown_p95;       /* the last in millionths */
+    int64_t held_us, useful_us;                     /* device-time */
+    double wait_mean_us, slowdown_mean;             /* NAN: no job */
+    int64_t wait_p50_us, wait_p95_us, slowdown_p95; /* the last in millionths */
 };
 
 struct rf_sim_outcome {

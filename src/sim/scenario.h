@@ -7,6 +7,7 @@
 #ifndef RF_SIM_SCENARIO_H
 #define RF_SIM_SCENARIO_H
 
+#include "alloc/terms.h"
 #include "base/file.h"
 #include "sim/accounts.h"
 #include "sim/world.h"
@@ -38,11 +39,7 @@ struct rf_workload_spec {
 
 struct rf_pledge_plan {
     struct rf_world_pledge pledge;
-    struct rf_terms_spec {
-        int64_t credit_cap_us, credit_expiry_us, horizon_us, delay_us, budget_us;
-        struct rf_share burst, catch_up, approve;
-        int32_t stock_devices;
-    } terms;
+    struct rf_terms terms;
 };
 
 /* A change of mind: at its time the pledge of `account` gets another share, or the board that

@@ -17,8 +17,8 @@ enum {
     PREEMPTED,
     FIXED, /* columns that are always there, then three for each group, then the rest */
     BOOKS = 5,
-    MOST_COLUMNS = FIXED + 3 * RF_GROUPS_MAX + BOOKS + 2 * RF_SERIES_PLEDGES +
-                   RF_SERIES_REASONS,
+    MOST_COLUMNS =
+        FIXED + 3 * RF_GROUPS_MAX + BOOKS + 2 * RF_SERIES_PLEDGES + RF_SERIES_REASONS,
     COARSE_US = 1000 /* the unit of time where many jobs wait for many devices */
 };
 
@@ -70,13 +70,15 @@ static enum rf_status memory_error(struct rf_error *err)
 
 /* ---- columns ---- */
 
-static enum rf_status add_column(struct rf_series *s, int mean, int64_t unit_us, const char *kind,
-                                 const char *of, int *index, struct rf_error *err)
+static enum rf_status add_column(struct rf_series *s, int mean, int64_t unit_us,
+                                 const char *kind, const char *of, int *index,
+                                 struct rf_error *err)
 {
     struct rf_series_column *column = &s->table.columns[s->table.ncolumns];
 
     *column = (struct rf_series_column){.mean = mean, .unit_us = unit_us};
-    snprintf(column->name, sizeof column->name, "%s%s%.63s", kind, of[0] != '\0' ? ":" : "", of);
+    snprintf(column->name, sizeof column->name, "%s%s%.63s", kind, of[0] != '\0' ? ":" : "",
+             of);
     column->values = calloc((size_t)s->most + 1, sizeof *column->values);
     if (column->values == NULL)
         return memory_error(err);
@@ -382,7 +384,8 @@ static void delay(struct rf_series *s, const struct rf_state *state, int32_t id)
     struct rf_series_table *table = &s->table;
 
     if (s->delay_of[reason] < 0) {
-        int next = table->ndelays < RF_SERIES_REASONS ? table->ndelays++ : RF_SERIES_REASONS - 1;
+        int next =
+            table->ndelays < RF_SERIES_REASONS ? table->ndelays++ : RF_SERIES_REASONS - 1;
 
         s->delay_of[reason] = (signed char)next;
         snprintf(table->delays[next].reason, RF_TEXT_BYTES, "%s",
@@ -569,8 +572,8 @@ void rf_series_finish(struct rf_series *series, const struct rf_state *state)
         return;
     }
     for (int c = 0; c < table->ncolumns; c++)
-        series->levels[c].sum -= series->levels[c].now * ((series->end_us - state->now_us) /
-                                                          table->columns[c].unit_us);
+        series->levels[c].sum -= series->levels[c].now *
+                                 ((series->end_us - state->now_us) / table->columns[c].unit_us);
     for (int i = 0; i < series->nlines; i++)
         series->lines[i].base.sum -=
             series->lines[i].base.now * (series->end_us - state->now_us);
@@ -596,7 +599,6 @@ double rf_series_value(const struct rf_series_table *table,
 {
     double length_us = (double)(table->t_us[step + 1] - table->t_us[step]);
 
-    return column->mean
-               ? (double)column->values[step] * (double)column->unit_us / length_us
-               : (double)column->values[step];
+    return column->mean ? (double)column->values[step] * (double)column->unit_us / length_us
+                        : (double)column->values[step];
 }

@@ -6,10 +6,11 @@
 
 #include "alloc/observer.h"
 
-struct rf_lease_span { /* a lease, or the part of it in which it had so many devices */
+struct rf_lease_span {        /* a lease, or the part of it in which it had so many devices */
     int64_t begin_us, end_us; /* end_us: -1 while it is open */
     int32_t job, devices;
-    int32_t stopped; /* 1: it ended before the job was done, because of a preemption or failure */
+    int32_t
+        stopped; /* 1: it ended before the job was done, because of a preemption or failure */
 };
 
 struct rf_spans {

@@ -28,7 +28,8 @@ struct work {
 
 /* ---- counting ---- */
 
-static int is_pledged(const struct rf_state *state, const struct rf_tally *tally, int32_t account)
+static int is_pledged(const struct rf_state *state, const struct rf_tally *tally,
+                      int32_t account)
 {
     for (int32_t i = 0; i < state->npledges; i++)
         if (rf_state_within(state, account, state->pledges[i].account))
@@ -278,8 +279,7 @@ enum rf_status rf_sim_summary_make(struct rf_sim_summary *summary,
     st = table != NULL ? RF_OK : rf_groups_choose(&summary->groups, workload, err);
     if (st == RF_OK)
         st = start(&w, result->tally, err);
-    summary->accounts =
-        calloc((size_t)result->state->naccounts + 1, sizeof *summary->accounts);
+    summary->accounts = calloc((size_t)result->state->naccounts + 1, sizeof *summary->accounts);
     if (st == RF_OK && summary->accounts == NULL)
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory for the summary");
     if (st == RF_OK) {

@@ -42,15 +42,15 @@ struct rf_sim_summary {
     struct rf_sim_part all, pledged, others;
     int64_t preemptions;
     int64_t first_submit_us, last_end_us, makespan_us; /* -1, -1, 0: no jobs */
-    int64_t used_us, capacity_us; /* device-time between the two */
-    double utilization;           /* NAN without */
+    int64_t used_us, capacity_us;                      /* device-time between the two */
+    double utilization;                                /* NAN without */
     struct rf_sim_account *accounts; /* owned; a parent before those below it */
     int32_t naccounts;
     struct rf_sim_denial *denials; /* owned; most frequent first */
     int32_t ndenials;
     struct rf_groups groups;
     int64_t wait_bins[RF_GROUPS_MAX][RF_WAIT_BINS]; /* jobs by group and wait */
-    struct rf_digest schedule; /* rf_schedule_digest() */
+    struct rf_digest schedule;                      /* rf_schedule_digest() */
 };
 
 /* table may be NULL: utilisation then counts the devices of the fleet at time 0 and is NAN

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc/terms.h"
 #include "sim/world_parts.h"
 
 /* What holds at the moment that is being written. */
@@ -14,20 +13,9 @@ struct present {
 static enum rf_status format_terms(const struct rf_pledge_plan *plan, char *text, size_t size,
                                    struct rf_error *err)
 {
-    const struct rf_terms_spec *from = &plan->terms;
-    struct rf_terms terms = rf_terms_make();
     char whole[512];
 
-    terms.credit_cap_us = from->credit_cap_us;
-    terms.credit_expiry_us = from->credit_expiry_us;
-    terms.burst = from->burst;
-    terms.horizon_us = from->horizon_us;
-    terms.stock_devices = from->stock_devices;
-    terms.catch_up = from->catch_up;
-    terms.approve = from->approve;
-    terms.delay_us = from->delay_us;
-    terms.budget_us = from->budget_us;
-    rf_terms_format(&terms, whole, (int)sizeof whole);
+    rf_terms_format(&plan->terms, whole, (int)sizeof whole);
     if (strlen(whole) >= size)
         return rf_fail(err, RF_ERR_CONFIG,
                        "the pledge of '%s' has more terms than fit into %zu bytes; leave out "

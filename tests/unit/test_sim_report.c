@@ -79,7 +79,8 @@ static void make_world(struct demo *demo)
     demo->pledges[0] = demo->pledges[1] = pledge;
     demo->pledges[1].share = (struct rf_share){1, 10};
     demo->changes[0] = (struct rf_change){.kind = RF_CHANGE_PLEDGE};
-    demo->changes[1] = (struct rf_change){.t_us = 3600 * S, .kind = RF_CHANGE_PLEDGE, .index = 1};
+    demo->changes[1] =
+        (struct rf_change){.t_us = 3600 * S, .kind = RF_CHANGE_PLEDGE, .index = 1};
     demo->world = (struct rf_world){
         .changes = demo->changes, .nchanges = 2, .pledges = demo->pledges, .npledges = 2};
 }
@@ -196,9 +197,10 @@ static void has_keys(const json_t *object, const char *const *keys)
 static void results_have_the_keys_that_others_rely_on(void **state)
 {
     static const char *const root_keys[] = {
-        "command",     "version", "seed",             "wall_s",   "policy",  "trace",
-        "jobs",        "events",  "makespan_s",       "accounts", "pledges", "utilization",
-        "definitions", "wait_s",  "bounded_slowdown", "jobs_per_s", NULL};
+        "command",    "version",     "seed",        "wall_s",     "policy",
+        "trace",      "jobs",        "events",      "makespan_s", "accounts",
+        "pledges",    "utilization", "definitions", "wait_s",     "bounded_slowdown",
+        "jobs_per_s", NULL};
     static const char *const policy[] = {"order", "fence", NULL};
     static const char *const wait[] = {"mean", "p50", "p95", "p99", "max", NULL};
     static const char *const slowdown[] = {"mean", "p95", NULL};
@@ -232,9 +234,9 @@ static void results_have_the_keys_that_others_rely_on(void **state)
 
 static void the_books_in_the_results_add_up(void **state)
 {
-    static const char *const parts[] = {"own_device_s",           "lent_device_s",
-                                        "overhead_device_s",      "idle_reserved_device_s",
-                                        "idle_free_device_s",     "down_device_s"};
+    static const char *const parts[] = {"own_device_s",       "lent_device_s",
+                                        "overhead_device_s",  "idle_reserved_device_s",
+                                        "idle_free_device_s", "down_device_s"};
     json_t *root = results_of(*state);
     const json_t *books = json_object_get(root, "books");
     double sum = 0;
@@ -255,8 +257,7 @@ static void denials_carry_account_and_reason(void **state)
     assert_int_equal(rf_json_number(root, "denied"), 1);
     assert_string_equal(rf_json_text(denial, "account"), "capability");
     assert_string_equal(rf_json_text(denial, "reason"), "too-large");
-    assert_int_equal(rf_json_number(denial, "asked_device_s"),
-                     11 * 2 * (400 + 40 % 7 * 250));
+    assert_int_equal(rf_json_number(denial, "asked_device_s"), 11 * 2 * (400 + 40 % 7 * 250));
     json_decref(root);
 }
 
@@ -464,9 +465,9 @@ static void lengths_of_time_read_well(void **unused)
     static const struct {
         double seconds;
         const char *text;
-    } cases[] = {{0, "0 s"},          {0.25, "0.25 s"},       {100, "100 s"},
-                 {600, "10 min"},     {7199, "120 min"},      {9000, "2.5 h"},
-                 {200000, "2.31 d"},  {86400. * 400, "400 d"}, {86400 * 365.25 * 4, "4 y"},
+    } cases[] = {{0, "0 s"},         {0.25, "0.25 s"},        {100, "100 s"},
+                 {600, "10 min"},    {7199, "120 min"},       {9000, "2.5 h"},
+                 {200000, "2.31 d"}, {86400. * 400, "400 d"}, {86400 * 365.25 * 4, "4 y"},
                  {(double)NAN, "-"}};
     char text[RF_DURATION_BYTES];
     double unit_s;
@@ -493,12 +494,16 @@ static void lacks(const char *page, const char *const *words)
 static void the_page_is_made_from_the_files_alone(void **state)
 {
     static const char *const never[] = {"<script", "http:", "https:", "src=", "<jobs>", NULL};
-    static const char *const headings[] = {
-        "Was the promise kept?",   "The same promise under each definition of it",
-        "Who had the devices?",    "Where did the device-time go?",
-        "Who had to wait?",        "Who was turned down, and why?",
-        "sixty &lt;jobs&gt;",      "as changed later",
-        "idle, reserved for a pledge", "results.json and series.csv"};
+    static const char *const headings[] = {"Was the promise kept?",
+                                           "The same promise under each definition of it",
+                                           "Who had the devices?",
+                                           "Where did the device-time go?",
+                                           "Who had to wait?",
+                                           "Who was turned down, and why?",
+                                           "sixty &lt;jobs&gt;",
+                                           "as changed later",
+                                           "idle, reserved for a pledge",
+                                           "results.json and series.csv"};
     struct demo *demo = *state;
     char *page, path[128];
     struct rf_error err;
@@ -568,12 +573,14 @@ static void strange_results_make_a_page_with_dashes(void **state)
 {
     static const char *const texts[] = {
         "{\"command\":\"simulate\"}",
-        "{\"command\":\"simulate\",\"pledges\":[1,\"x\",{}],\"definitions\":[null,{\"first_"
-        "breach\":3}],\"paces\":[{\"samples\":[[1],[],[\"x\",2,3]]}],\"books\":{},\"accounts\":"
-        "[[]],\"denials\":[{}],\"delays\":7,\"wait_histogram\":{\"groups\":[{\"jobs\":[1,2]},4]}"
-        ",\"schedule_digest\":\"x\",\"ledger\":{}}",
-        "{\"command\":\"simulate\",\"cells\":[{},3,{\"share\":\"9/0\"},{\"share\":\"1/2\"}],"
-        "\"comparisons\":[{},1]}"};
+        ("{\"command\":\"simulate\",\"pledges\":[1,\"x\",{}],\"definitions\":[null,{\"first_"
+         "breach\":3}],\"paces\":[{\"samples\":[[1],[],[\"x\",2,3]]}],\"books\":{},"
+         "\"accounts\":"
+         "[[]],\"denials\":[{}],\"delays\":7,\"wait_histogram\":{\"groups\":[{\"jobs\":[1,2]},"
+         "4]}"
+         ",\"schedule_digest\":\"x\",\"ledger\":{}}"),
+        "{\"command\":\"simulate\",\"comparisons\":[{},1],\"cells\":[{},3,{\"share\":\"9/"
+        "0\"}]}"};
     static const char *const no_number[] = {">nan", " nan", "-nan", ">inf", " inf", NULL};
     struct demo *demo = *state;
     struct rf_error err;

@@ -71,9 +71,9 @@ static enum rf_status model_after(void *self, const struct rf_state *state,
     m->denied += event->type == RF_EVENT_DENY;
     m->preempted += event->type == RF_EVENT_PREEMPT;
     m->submitted += event->type == RF_EVENT_REQUEST;
-    if (event->type == RF_EVENT_PLEDGE && strcmp(event->account, "a") == 0 && m->secured == -2) {
-        m->secured =
-            strcmp(event->basis, "secured") == 0 ? state->nfleet + state->ndown : -1;
+    if (event->type == RF_EVENT_PLEDGE && strcmp(event->account, "a") == 0 &&
+        m->secured == -2) {
+        m->secured = strcmp(event->basis, "secured") == 0 ? state->nfleet + state->ndown : -1;
         m->share = event->share;
     }
     return RF_OK;
@@ -169,8 +169,8 @@ static void steps_hold_what_a_model_sees_in_each_tick(void **unused)
     (void)unused;
     assert_non_null(m);
     for (uint64_t seed = 1; seed <= 24; seed++) {
-        struct rf_series_options options = {
-            .step_us = 7 * TICK_US, .most = seed % 2 == 0 ? 16 : 4000};
+        struct rf_series_options options = {.step_us = 7 * TICK_US,
+                                            .most = seed % 2 == 0 ? 16 : 4000};
         const struct rf_series_table *table;
         struct random_cluster c;
         struct rf_series *series;

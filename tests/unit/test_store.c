@@ -146,6 +146,62 @@ static void pruning_spares_the_newest_complete_ones_and_the_one_just_written(voi
     free(entries);
 }
 
+static void every_nth_step_stays_and_the_newest_complete_one_always(void **state)
+{
+    struct rf_store_entry *entries;
+    int n, may_go[16];
+
+    (void)state;
+    for (int64_t step = 10; step <= 100; step += 10)
+        put(step, step < 90); /* 90 and 100 are broken */
+    assert_int_equal(rf_store_list(dir, &entries, &n, NULL), RF_OK);
+    assert_int_equal(n, 10);
+    rf_store_choose(entries, n, &(struct rf_store_keep){.last = 1, .every = 30}, 20, may_go);
+    for (int i = 0; i < n; i++) {
+        int64_t step = entries[i].step;
+
+        assert_int_equal(may_go[i], step == 10 || step == 40 || step == 50 || step == 70);
+    }
+    rf_store_choose(entries, n, &(struct rf_store_keep){.last = 0, .every = 30}, -1, may_go);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(may_go[i], 0);
+    free(entries);
+}
+
+static void latest_leads_to_one_file_or_the_other(void **state)
+{
+    char path[RF_PATH_BYTES], name[64];
+    ssize_t length;
+
+    (void)state;
+    put(3, 1);
+    put(7, 1);
+    assert_int_equal(rf_store_set_latest(dir, 3, NULL), RF_OK);
+    assert_int_equal(rf_store_set_latest(dir, 7, NULL), RF_OK);
+    assert_int_equal(rf_file_join(path, dir, "latest", NULL), RF_OK);
+    length = readlink(path, name, sizeof name - 1);
+    assert_true(length > 0);
+    name[length] = '\0';
+    assert_string_equal(name, "step-00000007.h5");
+    assert_int_equal(rf_store_set_latest("/tmp/rf-no-such-place", 7, NULL), RF_ERR_IO);
+}
+
+static void older_ones_are_found_below_a_step(void **state)
+{
+    char path[RF_PATH_BYTES];
+    int64_t step = -1;
+    int found;
+
+    (void)state;
+    put(3, 1);
+    put(5, 0);
+    put(7, 1);
+    assert_int_equal(rf_store_newest_below(dir, 7, path, &step, &found, NULL), RF_OK);
+    assert_true(found && step == 3);
+    assert_int_equal(rf_store_newest_below(dir, 3, path, &step, &found, NULL), RF_OK);
+    assert_false(found);
+}
+
 static void a_seal_covers_every_byte_outside_the_extents(void **state)
 {
     char path[RF_PATH_BYTES], *data;
@@ -238,6 +294,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             pruning_spares_the_newest_complete_ones_and_the_one_just_written, make_dir,
             remove_dir),
+        cmocka_unit_test_setup_teardown(
+            every_nth_step_stays_and_the_newest_complete_one_always, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(latest_leads_to_one_file_or_the_other, make_dir,
+                                        remove_dir),
+        cmocka_unit_test_setup_teardown(older_ones_are_found_below_a_step, make_dir,
+                                        remove_dir),
         cmocka_unit_test_setup_teardown(a_seal_covers_every_byte_outside_the_extents, make_dir,
                                         remove_dir),
         cmocka_unit_test_setup_teardown(what_is_no_checkpoint_is_said_to_be_none, make_dir,

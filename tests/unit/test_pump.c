@@ -1,0 +1,214 @@
+/* Stretches of a file through a pump: whatever their offsets and sizes, what was sent is in the file and
+ * comes back, with the digests of its granules. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "ckpt/pump.h"
+
+enum { STRETCHES = 60, LONGEST = 700000, GRANULES = 64 };
+
+static char path[64];
+
+static int make_file(void **unused)
+{
+    int fd;
+
+    (void)unused;
+    snprintf(path, sizeof path, "/tmp/rf-pump-XXXXXX");
+    fd = mkstemp(path);
+    return fd < 0 || close(fd) != 0;
+}
+
+static int remove_file(void **unused)
+{
+    (void)unused;
+    return unlink(path);
+}
+
+/* Stretches that follow each other with and without gaps, some smaller than a block. */
+static uint64_t plan(struct rf_stretch list[STRETCHES], struct rf_digest digests[][GRANULES])
+{
+    uint64_t at = 100;
+
+    for (uint64_t i = 0; i < STRETCHES; i++) {
+        size_t size = 1 + rf_rng_below(1, 1, i, i % 3 == 0 ? 5000 : LONGEST);
+        size_t granule = 1 + size / (1 + rf_rng_below(1, 2, i, GRANULES - 1));
+
+        at += i % 2 == 0 ? 0 : rf_rng_below(1, 3, i, 9000);
+        list[i] = (struct rf_stretch){
+            .offset = at, .size_bytes = size, .granule_bytes = granule, .digests = digests[i]};
+        at += size;
+    }
+    return at;
+}
+
+static void fill(unsigned char *to, const struct rf_stretch *stretch)
+{
+    for (size_t k = 0; k < stretch->size_bytes; k++)
+        to[k] = (unsigned char)((stretch->offset + k) * 2654435761u >> 13);
+}
+
+static void check_digests(const struct rf_stretch *stretch, const unsigned char *data)
+{
+    for (size_t at = 0, g = 0; at < stretch->size_bytes; at += stretch->granule_bytes, g++) {
+        size_t left = stretch->size_bytes - at;
+        struct rf_digest wanted =
+            rf_digest_of(data + at, left < stretch->granule_bytes ? left : stretch->granule_bytes);
+
+        assert_true(rf_digest_equal(&wanted, &stretch->digests[g]));
+    }
+}
+
+static void write_all(struct rf_pump *pump, const struct rf_stretch *list, int direct)
+{
+    assert_int_equal(rf_pump_begin(pump, path, 1, direct, NULL), RF_OK);
+    for (int i = STRETCHES - 1; i >= 0; i--) { /* any order of offsets */
+        fill(rf_pump_room(pump, &list[i]), &list[i]);
+        rf_pump_send(pump);
+    }
+    rf_pump_end(pump);
+}
+
+static void what_is_sent_is_in_the_file_and_comes_back(void **unused)
+{
+    static struct rf_digest written[STRETCHES][GRANULES], read[STRETCHES][GRANULES];
+    struct rf_stretch list[STRETCHES], again[STRETCHES];
+    uint64_t size = plan(list, written);
+    unsigned char *wanted = malloc(LONGEST + 1);
+    struct rf_pump *pump;
+
+    (void)unused;
+    assert_non_null(wanted);
+    plan(again, read);
+    for (int direct = 0; direct < 2; direct++) {
+        int asked = 0;
+
+        memset(written, 0, sizeof written);
+        memset(read, 0, sizeof read);
+        assert_int_equal(truncate(path, 0), 0);
+        assert_int_equal(truncate(path, (off_t)size), 0);
+        assert_int_equal(rf_pump_reserve(path, NULL), RF_OK);
+        /* room for three of the longest: the ring goes round many times */
+        assert_int_equal(rf_pump_create(&pump, 3 * rf_pump_need(LONGEST), 5, NULL, NULL), RF_OK);
+        write_all(pump, list, direct);
+        assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+        assert_false(rf_pump_busy(pump));
+        assert_int_equal(rf_pump_begin(pump, path, 0, direct, NULL), RF_OK);
+        for (int i = 0; i < STRETCHES; i++) {
+            const unsigned char *data;
+
+            while (asked < STRETCHES && rf_pump_fits(pump, again[asked].size_bytes))
+                rf_pump_ask(pump, &again[asked++]);
+            data = rf_pump_take(pump);
+            fill(wanted, &again[i]);
+            assert_memory_equal(data, wanted, again[i].size_bytes);
+            check_digests(&again[i], data);
+            check_digests(&list[i], data);
+            rf_pump_drop(pump);
+        }
+        rf_pump_end(pump);
+        assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+        rf_pump_destroy(pump);
+    }
+    free(wanted);
+}
+
+static int failing_writes;
+
+static int fail_some(const char *step)
+{
+    return strcmp(step, "write") == 0 && ++failing_writes == 7 ? ENOSPC : 0;
+}
+
+static void a_failure_is_told_at_the_end_and_the_pump_can_begin_anew(void **unused)
+{
+    static struct rf_digest digests[STRETCHES][GRANULES];
+    struct rf_stretch list[STRETCHES];
+    uint64_t size = plan(list, digests);
+    struct rf_error err = {RF_OK, ""};
+    struct rf_pump *pump;
+
+    (void)unused;
+    assert_int_equal(truncate(path, (off_t)size), 0);
+    assert_int_equal(rf_pump_create(&pump, 2 * rf_pump_need(LONGEST), 9, fail_some, &err), RF_OK);
+    failing_writes = 0;
+    write_all(pump, list, 1);
+    assert_int_equal(rf_pump_wait(pump, &err), RF_ERR_IO);
+    assert_non_null(strstr(err.text, strerror(ENOSPC)));
+    assert_non_null(strstr(err.text, path));
+    write_all(pump, list, 1); /* the seventh is past */
+    assert_int_equal(rf_pump_wait(pump, &err), RF_OK);
+    rf_pump_destroy(pump);
+}
+
+static void a_file_that_ends_too_early_is_a_wrong_input(void **unused)
+{
+    struct rf_digest digest;
+    const struct rf_stretch stretch = {
+        .offset = 0, .size_bytes = 200000, .granule_bytes = 200000, .digests = &digest};
+    struct rf_error err = {RF_OK, ""};
+    struct rf_pump *pump;
+
+    (void)unused;
+    assert_int_equal(truncate(path, 150000), 0);
+    assert_int_equal(rf_pump_create(&pump, 1 << 20, 4, NULL, &err), RF_OK);
+    for (int direct = 0; direct < 2; direct++) {
+        assert_int_equal(rf_pump_begin(pump, path, 0, direct, &err), RF_OK);
+        rf_pump_ask(pump, &stretch);
+        rf_pump_take(pump);
+        assert_true(rf_pump_failed(pump));
+        rf_pump_drop(pump);
+        rf_pump_end(pump);
+        assert_int_equal(rf_pump_wait(pump, &err), RF_ERR_INPUT);
+        assert_non_null(strstr(err.text, "it ends at byte"));
+    }
+    assert_int_equal(rf_pump_begin(pump, "/tmp/rf-no-such-file", 0, 1, &err), RF_ERR_INPUT);
+    rf_pump_destroy(pump);
+}
+
+static enum rf_status add_one(void *arg, struct rf_error *err)
+{
+    (void)err;
+    ++*(int *)arg;
+    return RF_OK;
+}
+
+static void other_work_is_done_once_and_waited_for(void **unused)
+{
+    struct rf_pump *pump;
+    int n = 0;
+
+    (void)unused;
+    assert_int_equal(rf_pump_create(&pump, 1 << 20, 4, NULL, NULL), RF_OK);
+    rf_pump_warm(pump);
+    rf_pump_call(pump, add_one, &n);
+    assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+    assert_int_equal(n, 1);
+    rf_pump_destroy(pump);
+    rf_pump_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_sent_is_in_the_file_and_comes_back, make_file,
+                                        remove_file),
+        cmocka_unit_test_setup_teardown(
+            a_failure_is_told_at_the_end_and_the_pump_can_begin_anew, make_file, remove_file),
+        cmocka_unit_test_setup_teardown(a_file_that_ends_too_early_is_a_wrong_input, make_file,
+                                        remove_file),
+        cmocka_unit_test(other_work_is_done_once_and_waited_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
