@@ -125,6 +125,10 @@ struct rf_lane *rf_plan_first(struct rf_plan *plan, struct rf_roll_entry *entry)
     struct rf_lane *first = NULL;
     struct rf_roll_entry e;
 
+    if (policy->nlanes == 1) /* nothing to merge */
+        return policy->lanes->on && rf_roll_at(&policy->lanes->jobs, policy->lanes->at, entry)
+                   ? policy->lanes
+                   : NULL;
     for (int32_t i = 0; i < policy->nlanes; i++) {
         struct rf_lane *lane = &policy->lanes[i];
 

@@ -51,12 +51,12 @@ static int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
     return low;
 }
 
-/* How many entries of the part are before the key. */
+/* Where the key is in the part's chunk, or would be. */
 static int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
                        int64_t time_us, int32_t job)
 {
     const struct rf_roll_chunk *c = p->chunk;
-    int32_t low = 0, high = p->n;
+    int32_t low = p->low, high = p->high;
 
     while (low < high) {
         int32_t mid = low + (high - low) / 2;
@@ -77,7 +77,7 @@ static void measure(struct rf_roll_part *p)
     int64_t time_us = INT64_MAX, sum = 0;
     int32_t need = INT32_MAX;
 
-    for (int32_t i = 0; i < p->n; i++) {
+    for (int32_t i = p->low; i < p->high; i++) {
         time_us = c->time_us[i] < time_us ? c->time_us[i] : time_us;
         need = c->need[i] < need ? c->need[i] : need;
         sum += c->need[i];
@@ -85,32 +85,26 @@ static void measure(struct rf_roll_part *p)
     p->least_time_us = time_us;
     p->least_need = need;
     p->sum = sum;
-    p->first_time_us = c->time_us[0];
-    p->first_job = c->job[0];
+    p->first_time_us = c->time_us[p->low];
+    p->first_job = c->job[p->low];
 }
 
-/* Makes room at one place: most are near the end, where three loops beat three calls. */
-static void shift_up(struct rf_roll_chunk *c, int32_t at, int32_t n)
-{
-    if (n - at > 8) {
-        memmove(c->time_us + at + 1, c->time_us + at, (size_t)(n - at) * sizeof *c->time_us);
-        memmove(c->job + at + 1, c->job + at, (size_t)(n - at) * sizeof *c->job);
-        memmove(c->need + at + 1, c->need + at, (size_t)(n - at) * sizeof *c->need);
-        return;
-    }
-    for (int32_t i = n; i > at; i--) {
-        c->time_us[i] = c->time_us[i - 1];
-        c->job[i] = c->job[i - 1];
-        c->need[i] = c->need[i - 1];
-    }
-}
-
+/* Moves n entries from one place to another; a few at a time is what happens most, and then
+ * a loop beats three calls. */
 static void copy(struct rf_roll_chunk *to, int32_t at, const struct rf_roll_chunk *from,
                  int32_t first, int32_t n)
 {
-    memmove(to->time_us + at, from->time_us + first, (size_t)n * sizeof *to->time_us);
-    memmove(to->job + at, from->job + first, (size_t)n * sizeof *to->job);
-    memmove(to->need + at, from->need + first, (size_t)n * sizeof *to->need);
+    if (n > 8 || to != from || at < first) {
+        memmove(to->time_us + at, from->time_us + first, (size_t)n * sizeof *to->time_us);
+        memmove(to->job + at, from->job + first, (size_t)n * sizeof *to->job);
+        memmove(to->need + at, from->need + first, (size_t)n * sizeof *to->need);
+        return;
+    }
+    while (n-- > 0) {
+        to->time_us[at + n] = from->time_us[first + n];
+        to->job[at + n] = from->job[first + n];
+        to->need[at + n] = from->need[first + n];
+    }
 }
 
 /* Room for one more part, at the end of the array. */
@@ -183,62 +177,82 @@ static enum rf_status split(struct rf_roll *roll, int32_t part, struct rf_error 
     if (st != RF_OK)
         return st;
     p = &roll->parts[roll->begin + offset];
-    copy(p[1].chunk, 0, p->chunk, half, p->n - half);
-    p[1].n = p->n - half;
-    p->n = half;
+    copy(p[1].chunk, 0, p->chunk, half, p->high - half);
+    p[1].high = p->high - half;
+    p->high = half;
     measure(p);
     measure(p + 1);
     return RF_OK;
+}
+
+/* Room for an entry at place `at` of the chunk, which has fewer than it can hold: the shorter side
+ * moves. Returns the place. */
+static int32_t open_at(struct rf_roll_part *p, int32_t at)
+{
+    struct rf_roll_chunk *c = p->chunk;
+
+    if (p->low > 0 && (p->high == RF_ROLL_CHUNK || at - p->low < p->high - at)) {
+        copy(c, p->low - 1, c, p->low, at - p->low);
+        p->low--;
+        return at - 1;
+    }
+    copy(c, at + 1, c, at, p->high - at);
+    p->high++;
+    return at;
 }
 
 static void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
                 const struct rf_roll_entry *entry)
 {
     struct rf_roll_chunk *c = p->chunk;
+    int empty = p->low == p->high;
 
-    shift_up(c, at, p->n);
+    at = open_at(p, at);
     c->time_us[at] = entry->time_us;
     c->job[at] = entry->job;
     c->need[at] = entry->need;
-    if (p->n == 0 || entry->time_us < p->least_time_us)
+    if (empty || entry->time_us < p->least_time_us)
         p->least_time_us = entry->time_us;
-    if (p->n == 0 || entry->need < p->least_need)
+    if (empty || entry->need < p->least_need)
         p->least_need = entry->need;
-    if (at == 0) {
+    if (at == p->low) {
         p->first_time_us = entry->time_us;
         p->first_job = entry->job;
     }
-    p->n++;
     p->sum += entry->need;
     if (roll->count++ == 0 || entry->need < roll->least_need)
         roll->least_need = entry->need;
     roll->sum += entry->need;
 }
 
-/* Does the key come after every entry? */
-static int is_last(const struct rf_roll *roll, const struct rf_roll_entry *entry)
+/* The key comes after every entry. */
+static enum rf_status append(struct rf_roll *roll, const struct rf_roll_entry *entry,
+                             struct rf_error *err)
 {
-    const struct rf_roll_part *p = &roll->parts[roll->end - 1];
+    enum rf_status st = RF_OK;
 
-    return before(roll, p->chunk->time_us[p->n - 1], p->chunk->job[p->n - 1], entry->time_us,
-                  entry->job);
+    if (roll->begin == roll->end || roll->parts[roll->end - 1].high == RF_ROLL_CHUNK)
+        st = insert_part(roll, roll->end - roll->begin, err);
+    if (st == RF_OK)
+        put(roll, &roll->parts[roll->end - 1], roll->parts[roll->end - 1].high, entry);
+    return st;
 }
 
 enum rf_status rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *entry,
                            struct rf_error *err)
 {
+    const struct rf_roll_part *last;
     enum rf_status st = RF_OK;
     int32_t part;
 
-    if (roll->begin == roll->end ||
-        (roll->parts[roll->end - 1].n == RF_ROLL_CHUNK && is_last(roll, entry))) {
-        st = insert_part(roll, roll->end - roll->begin, err);
-        if (st == RF_OK)
-            put(roll, &roll->parts[roll->end - 1], 0, entry);
-        return st;
-    }
-    part = is_last(roll, entry) ? roll->end - 1 : part_of(roll, entry->time_us, entry->job);
-    if (roll->parts[part].n == RF_ROLL_CHUNK) {
+    if (roll->count == 0)
+        return append(roll, entry, err);
+    last = &roll->parts[roll->end - 1];
+    if (before(roll, last->chunk->time_us[last->high - 1], last->chunk->job[last->high - 1],
+               entry->time_us, entry->job))
+        return append(roll, entry, err);
+    part = part_of(roll, entry->time_us, entry->job);
+    if (roll->parts[part].high - roll->parts[part].low == RF_ROLL_CHUNK) {
         st = split(roll, part, err);
         part = part_of(roll, entry->time_us, entry->job);
     }
@@ -251,41 +265,59 @@ enum rf_status rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *ent
 static void merge(struct rf_roll *roll, int32_t part)
 {
     struct rf_roll_part *p = &roll->parts[part];
+    int32_t n = p->high - p->low, more = p[1].high - p[1].low;
 
-    copy(p->chunk, p->n, p[1].chunk, 0, p[1].n);
-    p->n += p[1].n;
+    copy(p->chunk, 0, p->chunk, p->low, n);
+    copy(p->chunk, n, p[1].chunk, p[1].low, more);
+    p->low = 0;
+    p->high = n + more;
     measure(p);
     delete_part(roll, part + 1);
+}
+
+/* Closes the gap: the shorter side moves. Returns where the next entry is. */
+static int32_t close_at(struct rf_roll_part *p, int32_t at)
+{
+    struct rf_roll_chunk *c = p->chunk;
+
+    if (at - p->low < p->high - at) {
+        copy(c, p->low + 1, c, p->low, at - p->low);
+        p->low++;
+        return at + 1;
+    }
+    p->high--;
+    copy(c, at, c, at + 1, p->high - at);
+    return at;
 }
 
 void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place)
 {
     struct rf_roll_part *p = &roll->parts[place->part];
-    struct rf_roll_chunk *c = p->chunk;
-    int32_t at = place->at;
+    int32_t need = p->chunk->need[place->at], rank = place->at - p->low;
 
-    assert(place->part >= roll->begin && place->part < roll->end && at < p->n);
-    p->sum -= c->need[at];
-    roll->sum -= c->need[at];
+    assert(place->part >= roll->begin && place->part < roll->end && rank >= 0 &&
+           place->at < p->high);
+    p->sum -= need;
+    roll->sum -= need;
     roll->count--;
-    p->n--;
-    if (at < p->n)
-        copy(c, at, c, at + 1, p->n - at);
-    if (p->n == 0) {
-        int first = place->part == roll->begin;
+    place->at = close_at(p, place->at);
+    if (p->low == p->high) {
+        int32_t next = place->part + (place->part == roll->begin);
 
         delete_part(roll, place->part);
-        *place = (struct rf_roll_place){place->part + first, 0};
+        *place = (struct rf_roll_place){next, next < roll->end ? roll->parts[next].low : 0};
         return;
     }
-    if (at == 0) {
-        p->first_time_us = c->time_us[0];
-        p->first_job = c->job[0];
-    }
-    if (p->n <= FEW && place->part + 1 < roll->end && p->n + p[1].n <= MERGED)
+    p->first_time_us = p->chunk->time_us[p->low];
+    p->first_job = p->chunk->job[p->low];
+    if (p->high - p->low <= FEW && place->part + 1 < roll->end &&
+        p->high - p->low + p[1].high - p[1].low <= MERGED) {
         merge(roll, place->part);
-    else if (at == p->n)
-        *place = (struct rf_roll_place){place->part + 1, 0};
+        place->at = rank;
+    } else if (place->at == p->high) {
+        place->part++;
+        place->at = place->part < roll->end ? roll->parts[place->part].low : 0;
+    }
 }
 
 /* ---- looking ---- */
@@ -302,7 +334,7 @@ int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
     p = &roll->parts[part];
     at = rank_in(roll, p, time_us, job);
     *place = (struct rf_roll_place){part, at};
-    return at < p->n && p->chunk->job[at] == job &&
+    return at < p->high && p->chunk->job[at] == job &&
            (!roll->by_time || p->chunk->time_us[at] == time_us);
 }
 
@@ -314,30 +346,30 @@ struct rf_roll_place rf_roll_behind(const struct rf_roll *roll, int64_t time_us,
         return place;
     if (rf_roll_seek(roll, time_us, job, &place))
         return rf_roll_next(roll, place);
-    if (place.at == roll->parts[place.part].n)
-        place = (struct rf_roll_place){place.part + 1, 0};
+    if (place.at == roll->parts[place.part].high && ++place.part < roll->end)
+        place.at = roll->parts[place.part].low;
     return place;
 }
 
 int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room,
                  int64_t window_us, int32_t extra)
 {
-    int32_t at = place->at;
-    int all = place->part == roll->begin && at == 0 && window_us == INT64_MAX;
+    int32_t from = place->at;
+    int all = place->part == roll->begin && window_us == INT64_MAX &&
+              (roll->count == 0 || from == roll->parts[roll->begin].low);
 
-    for (int32_t part = place->part; part < roll->end; part++, at = 0) {
+    for (int32_t part = place->part; part < roll->end; part++, from = 0) {
         struct rf_roll_part *p = &roll->parts[part];
         const struct rf_roll_chunk *c = p->chunk;
-        int whole = at == 0;
 
         if (p->least_need > room || (p->least_time_us > window_us && p->least_need > extra))
             continue;
-        for (; at < p->n; at++)
+        for (int32_t at = from > p->low ? from : p->low; at < p->high; at++)
             if (c->need[at] <= room && (c->time_us[at] <= window_us || c->need[at] <= extra)) {
                 *place = (struct rf_roll_place){part, at};
                 return 1;
             }
-        if (whole)
+        if (from <= p->low)
             measure(p);
     }
     *place = (struct rf_roll_place){roll->end, 0};
@@ -358,6 +390,8 @@ int64_t rf_roll_reach(const struct rf_roll *roll, int64_t have, int64_t need, in
         return INT64_MIN;
     while (place.part < roll->end && have + roll->parts[place.part].sum < need)
         have += roll->parts[place.part++].sum;
+    if (place.part < roll->end)
+        place.at = roll->parts[place.part].low;
     for (; rf_roll_at(roll, place, &e); place = rf_roll_next(roll, place)) {
         if (have >= need && e.time_us != time_us)
             break;

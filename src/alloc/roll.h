@@ -30,9 +30,9 @@ struct rf_roll_part {
     struct rf_roll_chunk *chunk; /* owned */
     int64_t least_time_us;       /* at most the least in the chunk */
     int32_t least_need;          /* at most the least in the chunk */
-    int32_t n;                   /* entries, >= 1 */
-    int64_t first_time_us, sum;  /* of entry 0; of all needs */
-    int32_t first_job;
+    int32_t low, high;           /* entries are at [low, high) of the chunk; at least one */
+    int32_t first_job;           /* of the first entry, as is first_time_us */
+    int64_t first_time_us, sum;  /* sum: of all needs */
 };
 
 /* A roll starts as all zeros, or with by_time = 1. */
@@ -66,7 +66,8 @@ int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
 
 static inline struct rf_roll_place rf_roll_start(const struct rf_roll *roll)
 {
-    return (struct rf_roll_place){roll->begin, 0};
+    return (struct rf_roll_place){roll->begin,
+                                  roll->begin < roll->end ? roll->parts[roll->begin].low : 0};
 }
 
 /* The entry at place; 0: the end of the roll. */
@@ -85,9 +86,9 @@ static inline int rf_roll_at(const struct rf_roll *roll, struct rf_roll_place pl
 static inline struct rf_roll_place rf_roll_next(const struct rf_roll *roll,
                                                 struct rf_roll_place place)
 {
-    if (place.at + 1 < roll->parts[place.part].n)
-        return (struct rf_roll_place){place.part, place.at + 1};
-    return (struct rf_roll_place){place.part + 1, 0};
+    if (++place.at == roll->parts[place.part].high && ++place.part < roll->end)
+        place.at = roll->parts[place.part].low;
+    return place;
 }
 
 /* Where the first entry behind this key is, or would be. */

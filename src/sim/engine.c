@@ -96,11 +96,13 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
     snprintf(g->events[RF_EVENT_END].text, sizeof g->events[0].text, "done");
     snprintf(g->events[RF_EVENT_END].reason, sizeof g->events[0].reason, "finished");
     g->account_ids = malloc(((size_t)g->w->naccounts + 1) * sizeof *g->account_ids);
-    g->observers = malloc(((size_t)o->nobservers + 1) * sizeof *g->observers);
+    g->observers = malloc(((size_t)o->nobservers + 2) * sizeof *g->observers);
     if (g->account_ids == NULL || g->observers == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
     for (int32_t i = 0; i < g->w->naccounts; i++)
         g->account_ids[i] = -1;
+    if (g->tally != NULL)
+        g->observers[g->nobservers++] = rf_tally_observer(g->tally);
     for (int i = 0; i < o->nobservers; i++)
         g->observers[g->nobservers++] = o->observers[i];
     if (o->books != NULL)
@@ -138,14 +140,15 @@ static int ends(const struct rf_engine *g)
 
 static enum rf_status batch(struct rf_engine *g, struct rf_error *err)
 {
-    enum rf_status st = rf_engine_change(g, RF_CHANGE_FAILED, err);
+    enum rf_status st =
+        g->o->world == NULL ? RF_OK : rf_engine_change(g, RF_CHANGE_FAILED, err);
 
     while (st == RF_OK && ends(g)) {
         struct rf_end end = rf_ends_take(&g->ends);
 
         st = rf_engine_end(g, &end, err);
     }
-    if (st == RF_OK)
+    if (st == RF_OK && g->o->world != NULL)
         st = rf_engine_change(g, RF_CHANGE_RESERVE, err);
     while (st == RF_OK && arrives(g))
         st = rf_engine_arrive(g, err);
@@ -255,7 +258,7 @@ static int64_t next_happening(const struct rf_engine *g)
 /* Everything is over: no job waits, runs or will come. */
 static int over(const struct rf_engine *g)
 {
-    return g->o->until_us == INT64_MAX && g->next_arrival == g->w->n && g->state->nqueue == 0 &&
+    return g->next_arrival == g->w->n && g->o->until_us == INT64_MAX && g->state->nqueue == 0 &&
            g->state->nrunning == 0;
 }
 

@@ -19,7 +19,7 @@ struct rf_engine {
     struct rf_tally *tally;
     struct rf_policy *policy;
     struct rf_ledger *ledger; /* may be NULL */
-    struct rf_observer *observers; /* owned: the options', and the books' */
+    struct rf_observer *observers; /* owned: tally, the options', the books */
     int nobservers;
     struct rf_event events[RF_EVENT_NTYPES]; /* one of each type, used again and again */
     int32_t *account_ids;                    /* owned, by workload account; -1: not seen yet */
