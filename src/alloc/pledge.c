@@ -54,11 +54,6 @@ static enum rf_status reserve(void **array, int32_t *room, int64_t want, size_t 
 
 /* ---- jobs -------------------------------------------------------------- */
 
-static int64_t usable_of(const struct rf_job *job, int32_t fleet)
-{
-    return job->max < fleet ? job->max : fleet;
-}
-
 /* Time that the job waited, or ran on fewer devices than it could use, up to t_us. */
 static struct rf_unmet *settle(struct rf_pledge_account *p, int32_t id, int64_t missing,
                                int64_t t_us)
@@ -72,12 +67,6 @@ static struct rf_unmet *settle(struct rf_pledge_account *p, int32_t id, int64_t 
     return u;
 }
 
-static int takes_part(const struct rf_state *state, const struct rf_job *job)
-{
-    return job->lease >= 0 ||
-           (job->state == RF_JOB_QUEUED && (job->extra < 0 || rf_state_ready(state, job)));
-}
-
 /* Does f for every job of a pledged account that is ready or running. */
 static void for_jobs(struct rf_tally *tally, const struct rf_state *state, int64_t t_us,
                      void (*f)(struct rf_tally *, struct rf_tally_group *,
@@ -89,7 +78,7 @@ static void for_jobs(struct rf_tally *tally, const struct rf_state *state, int64
             const struct rf_job *job = &state->jobs[i];
             struct rf_tally_group *g = rf_tally_group_of(tally, job->account);
 
-            if (g != NULL && takes_part(state, job))
+            if (g != NULL && rf_takes_part(state, job))
                 f(tally, g, job, i, t_us);
         }
 }
@@ -99,7 +88,7 @@ static void settle_job(struct rf_tally *tally, struct rf_tally_group *g,
                        const struct rf_job *job, int32_t id, int64_t t_us)
 {
     for (int32_t i = g->newest; i >= 0; i = tally->pledges[i].older)
-        settle(&tally->pledges[i], id, usable_of(job, tally->fleet) - job->ndevices, t_us);
+        settle(&tally->pledges[i], id, rf_usable_of(job, tally->fleet) - job->ndevices, t_us);
 }
 
 /* Time stood still for the job: what it could have used more starts to count again now. */
@@ -116,7 +105,7 @@ static void add_usable(struct rf_tally *tally, struct rf_tally_group *g,
 {
     (void)id;
     (void)t_us;
-    g->usable += usable_of(job, tally->fleet);
+    g->usable += rf_usable_of(job, tally->fleet);
 }
 
 /* A job asks for devices, from t_us on. */
@@ -124,19 +113,20 @@ static void join(struct rf_tally *tally, struct rf_tally_group *g, const struct 
                  int32_t id, int64_t t_us)
 {
     g->wanted += job->max;
-    g->usable += usable_of(job, tally->fleet);
+    g->usable += rf_usable_of(job, tally->fleet);
     g->widest = job->max > g->widest ? job->max : g->widest;
     for (int32_t i = g->newest; i >= 0; i = tally->pledges[i].older)
         tally->pledges[i].jobs[id] = (struct rf_unmet){0, t_us};
 }
 
 static enum rf_status bring_up_group(struct rf_tally *tally, const struct rf_tally_group *g,
-                                     int64_t t_us, struct rf_error *err)
+                                     const struct rf_state *state, int64_t t_us,
+                                     struct rf_error *err)
 {
     enum rf_status st = RF_OK;
 
     for (int32_t i = g->newest; st == RF_OK && i >= 0; i = tally->pledges[i].older)
-        st = rf_tally_bring_up(tally, &tally->pledges[i], t_us, err);
+        st = rf_tally_bring_up(tally, &tally->pledges[i], state, t_us, err);
     return st;
 }
 
@@ -149,7 +139,7 @@ static enum rf_status before_recover(struct rf_tally *tally, const struct rf_sta
     enum rf_status st = rf_state_check(state, event, err);
 
     if (st == RF_OK)
-        st = rf_tally_bring_up_all(tally, event->t_us, err);
+        st = rf_tally_bring_up_all(tally, state, event->t_us, err);
     if (st != RF_OK)
         return st;
     if (!tally->closed)
@@ -174,12 +164,20 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
         return RF_OK;
     if (event->type == RF_EVENT_RECOVER)
         return before_recover(tally, state, event, err);
+    if (event->t_us >= tally->border_us) { /* windows end with the jobs as they were */
+        enum rf_status st = rf_state_check(state, event, err);
+
+        if (st == RF_OK)
+            st = rf_tally_bring_up_all(tally, state, event->t_us, err);
+        if (st != RF_OK)
+            return st;
+    }
     if (event->job >= 0 && event->job < state->njobs) {
         const struct rf_job *job = &state->jobs[event->job];
 
         tally->was.ndevices = job->ndevices;
         tally->was.charged_us = job->charged_us;
-        tally->was.part = takes_part(state, job);
+        tally->was.part = rf_takes_part(state, job);
     }
     return RF_OK;
 }
@@ -254,7 +252,7 @@ static enum rf_status add_group(struct rf_tally *tally, const struct rf_state *s
     st = know_accounts(tally, state, err);
     for (int32_t i = state->queue_first; st == RF_OK && i >= 0; i = state->jobs[i].next)
         if (tally->group_of[state->jobs[i].account] == tally->ngroups - 1 &&
-            !takes_part(state, &state->jobs[i]))
+            !rf_takes_part(state, &state->jobs[i]))
             st = wait_for_others(tally, i, err);
     return st;
 }
@@ -286,7 +284,7 @@ static enum rf_status add_pledge(struct rf_tally *tally, const struct rf_state *
                                  const struct rf_event *event, struct rf_error *err)
 {
     struct rf_pledge_account *p, *more;
-    enum rf_status st = rf_tally_bring_up_all(tally, event->t_us, err);
+    enum rf_status st = rf_tally_bring_up_all(tally, state, event->t_us, err);
 
     more = realloc(tally->pledges, ((size_t)tally->npledges + 1) * sizeof *more);
     if (more == NULL)
@@ -310,7 +308,7 @@ static enum rf_status add_pledge(struct rf_tally *tally, const struct rf_state *
     for_jobs(tally, state, event->t_us, take_over_reading);
     tally->last_us =
         rf_earlier(tally->last_us, rf_pledge_last_us(state->start_us, p->pledge.window_us));
-    return rf_tally_bring_up_all(tally, event->t_us, err);
+    return rf_tally_bring_up_all(tally, state, event->t_us, err);
 }
 
 /* Jobs whose last `after` job is done ask for devices from now on; jobs that are over are
@@ -327,7 +325,7 @@ static enum rf_status look_at_waiting(struct rf_tally *tally, const struct rf_st
         struct rf_tally_group *g = rf_tally_group_of(tally, job->account);
 
         if (rf_state_ready(state, job)) {
-            st = bring_up_group(tally, g, t_us, err);
+            st = bring_up_group(tally, g, state, t_us, err);
             join(tally, g, job, id, t_us);
         } else if (job->state == RF_JOB_QUEUED) {
             tally->waiting[n++] = id;
@@ -342,7 +340,7 @@ static enum rf_status after_request(struct rf_tally *tally, struct rf_tally_grou
                                     struct rf_error *err)
 {
     const struct rf_job *job = &state->jobs[event->job];
-    enum rf_status st = bring_up_group(tally, g, event->t_us, err);
+    enum rf_status st = bring_up_group(tally, g, state, event->t_us, err);
 
     for (int32_t i = g->newest; st == RF_OK && i >= 0; i = tally->pledges[i].older) {
         struct rf_pledge_account *p = &tally->pledges[i];
@@ -351,7 +349,7 @@ static enum rf_status after_request(struct rf_tally *tally, struct rf_tally_grou
         st = reserve(&array, &p->jobs_room, (int64_t)event->job + 1, sizeof *p->jobs, err);
         p->jobs = array;
     }
-    if (st == RF_OK && takes_part(state, job))
+    if (st == RF_OK && rf_takes_part(state, job))
         join(tally, g, job, event->job, event->t_us);
     else if (st == RF_OK)
         st = wait_for_others(tally, event->job, err);
@@ -362,11 +360,10 @@ static enum rf_status after_request(struct rf_tally *tally, struct rf_tally_grou
  * before its work is done: else whoever ends jobs could end what the account is owed. */
 static void leave(struct rf_pledge_account *p, const struct rf_job *job, int64_t unmet_us)
 {
-    rf_wide_subtract(&p->unmet, unmet_us);
     if (job->state != RF_JOB_DONE && p->nwindows > 0) {
         struct rf_window *w = &p->windows[p->nwindows - 1];
 
-        w->refused_us = rf_plus(w->refused_us, unmet_us);
+        w->refused_us = rf_plus(w->refused_us, rf_use_of(job, unmet_us));
     }
 }
 
@@ -377,7 +374,7 @@ static void after_job(struct rf_tally *tally, struct rf_pledge_account *p,
     int32_t n = tally->was.ndevices;
     int64_t from_us = tally->was.charged_us;
     struct rf_unmet *unmet =
-        settle(p, event->job, usable_of(job, tally->fleet) - n, event->t_us);
+        settle(p, event->job, rf_usable_of(job, tally->fleet) - n, event->t_us);
 
     if (event->held_us > 0)
         rf_pledge_add_reading(p, rf_later(from_us, p->pledge.since_us), event->t_us, n, 0);
@@ -391,7 +388,7 @@ static enum rf_status after_capacity(struct rf_tally *tally, const struct rf_sta
                                      int64_t t_us, struct rf_error *err)
 {
     int32_t least = state->nfleet < tally->fleet ? state->nfleet : tally->fleet;
-    enum rf_status st = rf_tally_bring_up_all(tally, t_us, err);
+    enum rf_status st = rf_tally_bring_up_all(tally, state, t_us, err);
     int wider = 0;
 
     for (int g = 0; g < tally->ngroups; g++)
@@ -430,13 +427,13 @@ static enum rf_status after_any_job(struct rf_tally *tally, const struct rf_stat
     if (g != NULL && event->type == RF_EVENT_REQUEST)
         return after_request(tally, g, state, event, err);
     if (g != NULL && tally->was.part) {
-        st = bring_up_group(tally, g, event->t_us, err);
+        st = bring_up_group(tally, g, state, event->t_us, err);
         for (int32_t i = g->newest; st == RF_OK && i >= 0; i = tally->pledges[i].older)
             after_job(tally, &tally->pledges[i], job, event);
         g->held = state->accounts[g->account].used;
         if (job->end_us >= 0) {
             g->wanted -= job->max;
-            g->usable -= usable_of(job, tally->fleet);
+            g->usable -= rf_usable_of(job, tally->fleet);
         }
     }
     if (st == RF_OK && tally->nwaiting > 0 && job->end_us >= 0)
@@ -449,10 +446,6 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
 {
     enum rf_status st = RF_OK;
 
-    if (event->t_us > tally->border_us)
-        st = rf_tally_bring_up_all(tally, event->t_us, err);
-    if (st != RF_OK)
-        return st;
     switch (event->type) {
     case RF_EVENT_REQUEST:
     case RF_EVENT_DENY:
@@ -469,7 +462,7 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
         after_recover(tally, state, event->t_us);
         return RF_OK;
     case RF_EVENT_CLOSE:
-        st = rf_tally_bring_up_all(tally, event->t_us, err);
+        st = rf_tally_bring_up_all(tally, state, event->t_us, err);
         for_jobs(tally, state, event->t_us, settle_job);
         return st;
     default:

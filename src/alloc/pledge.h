@@ -10,8 +10,9 @@
  *   demanded  D   device-time its queued (ready) and running jobs could have used in the window:
  *                 at each moment min(fleet, sum of their max), but no more in all than what they
  *                 held plus what jobs that were still there at the window's end (or in it were
- *                 denied, or ended other than done) could have held more. A job that waited and
- *                 yet was done within the window had no use for more.
+ *                 denied, or ended other than done) could have held more: of each job at most its
+ *                 limit on as many devices as it can use. A job that waited and yet was
+ *                 done within the window had no use for more.
  *   delivered A   device-time it received, from meter readings (held_us), which the state has
  *                 checked against devices x elapsed
  *
@@ -26,7 +27,7 @@
  * A pledge that is changed, or withdrawn (share 0), goes on being judged beside the new one.
  *
  * Cost: nothing but two products per event without pledges; with them O(pledges of the event's
- * account) for events of a pledged account's jobs, and O(windows that end). Only a change of the
+ * account) for events of a pledged account's jobs. The end of a window, a change of the
  * fleet that matters to a job wider than it, a recovery and a close look at all jobs.
  * Memory: 16 bytes per job and pledge. */
 #ifndef RF_ALLOC_PLEDGE_H
@@ -57,11 +58,6 @@ struct rf_unmet {
     int64_t unmet_us, since_us; /* ... up to since_us */
 };
 
-/* high x 2^64 + low: a deep queue's unmet time over years is beyond 63 bits. */
-struct rf_wide {
-    uint64_t low, high;
-};
-
 struct rf_pledge_account {
     struct rf_pledge pledge;
     struct rf_window *windows; /* owned by the tally */
@@ -76,7 +72,6 @@ struct rf_pledge_account {
     int64_t done_us;      /* integrated so far */
     int64_t turn_us, next_us; /* the window that done_us lies in */
     int64_t floor_us;         /* jobs' unmet time counts from here on in this window */
-    struct rf_wide unmet;     /* sum over the jobs that are there */
     int64_t read_us;          /* sum over holders: devices x time read in this window */
     struct rf_unmet *jobs;    /* owned, by job id */
     int32_t jobs_room;

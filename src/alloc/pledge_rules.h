@@ -29,18 +29,38 @@ static inline struct rf_tally_group *rf_tally_group_of(const struct rf_tally *ta
     return g < 0 ? NULL : &tally->groups[g];
 }
 
-void rf_wide_subtract(struct rf_wide *sum, int64_t a);
+/* Running, or queued and ready. */
+static inline int rf_takes_part(const struct rf_state *state, const struct rf_job *job)
+{
+    return job->lease >= 0 ||
+           (job->state == RF_JOB_QUEUED && (job->extra < 0 || rf_state_ready(state, job)));
+}
+
+static inline int64_t rf_usable_of(const struct rf_job *job, int32_t fleet)
+{
+    return job->max < fleet ? job->max : fleet;
+}
+
+/* Of the time that it went without, what the job had a use for: no more than its limit on as
+ * many devices as it can use. */
+static inline int64_t rf_use_of(const struct rf_job *job, int64_t unmet_us)
+{
+    return job->limit_us > 0 && job->limit_us < unmet_us / job->max ? job->limit_us * job->max
+                                                                    : unmet_us;
+}
 
 /* Windows from the first up to the one that the pledge begins in, at t_us. */
 enum rf_status rf_pledge_begin(struct rf_pledge_account *p, int64_t start_us, int64_t t_us,
                                struct rf_error *err);
 /* How far a pledge's windows can go without being too many. */
 int64_t rf_pledge_last_us(int64_t start_us, int64_t window_us);
-/* Integrate up to t_us with the sums as they stand: one pledge, or all. */
+/* Integrate up to t_us with the sums as they stand: one pledge, or all. A window that ends on
+ * the way looks at the jobs of the state, which must be as they were up to then. */
 enum rf_status rf_tally_bring_up(const struct rf_tally *tally, struct rf_pledge_account *p,
-                                 int64_t t_us, struct rf_error *err);
-enum rf_status rf_tally_bring_up_all(struct rf_tally *tally, int64_t t_us,
-                                     struct rf_error *err);
+                                 const struct rf_state *state, int64_t t_us,
+                                 struct rf_error *err);
+enum rf_status rf_tally_bring_up_all(struct rf_tally *tally, const struct rf_state *state,
+                                     int64_t t_us, struct rf_error *err);
 /* Devices held from from_us to to_us: to each window its part, as read or as not read yet. */
 void rf_pledge_add_reading(struct rf_pledge_account *p, int64_t from_us, int64_t to_us,
                            int32_t devices, int unread);

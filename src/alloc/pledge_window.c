@@ -11,33 +11,28 @@ const char *rf_verdict_name(enum rf_verdict verdict)
     return VERDICTS[verdict];
 }
 
-/* sum += a x b, 0 <= a, b. */
-static void add_product(struct rf_wide *sum, int64_t a, int64_t b)
+/* What the account's jobs that are there at t_us could have used more in this window. */
+static int64_t backlog_of(const struct rf_tally *tally, const struct rf_pledge_account *p,
+                          const struct rf_state *state, int64_t t_us)
 {
-    uint64_t low = (uint64_t)a * (uint64_t)b;
+    int64_t sum_us = 0;
 
-    if (a > INT32_MAX || b > INT32_MAX) {
-        uint64_t a0 = (uint64_t)a & 0xffffffffu, a1 = (uint64_t)a >> 32;
-        uint64_t b0 = (uint64_t)b & 0xffffffffu, b1 = (uint64_t)b >> 32;
-        uint64_t mid = a1 * b0 + (a0 * b0 >> 32);
-        uint64_t mid2 = a0 * b1 + (mid & 0xffffffffu);
+    for (int list = 0; list < 2; list++)
+        for (int32_t i = list == 0 ? state->running_first : state->queue_first; i >= 0;
+             i = state->jobs[i].next) {
+            const struct rf_job *job = &state->jobs[i];
+            const struct rf_unmet *u = &p->jobs[i];
+            int64_t missing = rf_usable_of(job, tally->fleet) - job->ndevices;
+            int64_t unmet_us;
 
-        sum->high += a1 * b1 + (mid >> 32) + (mid2 >> 32);
-    }
-    sum->low += low;
-    sum->high += sum->low < low;
-}
-
-void rf_wide_subtract(struct rf_wide *sum, int64_t a)
-{
-    sum->high -= sum->low < (uint64_t)a;
-    sum->low -= (uint64_t)a;
-}
-
-/* The sum, or the largest number when it is larger. */
-static int64_t narrow(const struct rf_wide *sum)
-{
-    return sum->high > 0 || sum->low > INT64_MAX ? INT64_MAX : (int64_t)sum->low;
+            if (tally->group_of[job->account] != p->group || !rf_takes_part(state, job))
+                continue;
+            unmet_us = u->since_us < p->floor_us ? 0 : u->unmet_us;
+            if (!tally->closed)
+                unmet_us += missing * (t_us - rf_later(u->since_us, p->floor_us));
+            sum_us = rf_plus(sum_us, rf_use_of(job, unmet_us));
+        }
+    return sum_us;
 }
 
 /* The window that begins at turn_us. */
@@ -57,19 +52,26 @@ static enum rf_status add_window(struct rf_pledge_account *p, struct rf_error *e
     return RF_OK;
 }
 
-/* The window is over: what its jobs could have used more in it is settled. */
+/* The window is over. */
 static void turn(struct rf_pledge_account *p)
 {
-    p->windows[p->nwindows - 1].backlog_us = narrow(&p->unmet);
-    p->unmet = (struct rf_wide){0, 0};
     p->read_us = 0;
     p->turn_us = p->floor_us = p->next_us;
     p->next_us = rf_plus(p->turn_us, p->pledge.window_us);
 }
 
+/* ... and what its jobs could have used more in it is settled. */
+static void turn_with_jobs(const struct rf_tally *tally, struct rf_pledge_account *p,
+                           const struct rf_state *state)
+{
+    p->windows[p->nwindows - 1].backlog_us = backlog_of(tally, p, state, p->next_us);
+    turn(p);
+}
+
 /* Integrates up to t_us with the sums as they stand. */
 enum rf_status rf_tally_bring_up(const struct rf_tally *tally, struct rf_pledge_account *p,
-                                 int64_t t_us, struct rf_error *err)
+                                 const struct rf_state *state, int64_t t_us,
+                                 struct rf_error *err)
 {
     const struct rf_tally_group *g = &tally->groups[p->group];
     int secured = p->pledge.basis[0] == 's';
@@ -91,11 +93,10 @@ enum rf_status rf_tally_bring_up(const struct rf_tally *tally, struct rf_pledge_
             w->down_us += dt * tally->down;
             w->wanted_us += dt * wanted;
             w->held_us += dt * g->held;
-            add_product(&p->unmet, dt, g->usable - g->held);
         }
         w->end_us = p->done_us = end_us;
         if (end_us == p->next_us)
-            turn(p);
+            turn_with_jobs(tally, p, state);
     }
     return RF_OK;
 }
@@ -106,13 +107,14 @@ static int64_t border_of(const struct rf_pledge_account *p)
     return p->done_us == p->turn_us ? p->turn_us : p->next_us;
 }
 
-enum rf_status rf_tally_bring_up_all(struct rf_tally *tally, int64_t t_us, struct rf_error *err)
+enum rf_status rf_tally_bring_up_all(struct rf_tally *tally, const struct rf_state *state,
+                                     int64_t t_us, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
 
     tally->border_us = INT64_MAX;
     for (int i = 0; st == RF_OK && i < tally->npledges; i++) {
-        st = rf_tally_bring_up(tally, &tally->pledges[i], t_us, err);
+        st = rf_tally_bring_up(tally, &tally->pledges[i], state, t_us, err);
         tally->border_us = rf_earlier(tally->border_us, border_of(&tally->pledges[i]));
     }
     return st;
@@ -220,7 +222,7 @@ static void judge_pledge(struct rf_pledge_account *p)
 void rf_tally_judge(struct rf_tally *tally, const struct rf_state *state)
 {
     enum rf_status st =
-        tally->npledges > 0 ? rf_tally_bring_up_all(tally, tally->now_us, NULL) : RF_OK;
+        tally->npledges > 0 ? rf_tally_bring_up_all(tally, state, tally->now_us, NULL) : RF_OK;
 
     assert(st == RF_OK); /* every window up to now has been made */
     (void)st;
@@ -230,7 +232,7 @@ void rf_tally_judge(struct rf_tally *tally, const struct rf_state *state)
         for (int k = 0; k < p->nwindows; k++)
             p->windows[k].unread_us = 0;
         if (p->done_us > p->turn_us)
-            p->windows[p->nwindows - 1].backlog_us = narrow(&p->unmet);
+            p->windows[p->nwindows - 1].backlog_us = backlog_of(tally, p, state, tally->now_us);
     }
     for (int32_t i = tally->npledges > 0 ? state->running_first : -1; i >= 0;
          i = state->jobs[i].next) {
