@@ -173,6 +173,13 @@ static int64_t widest_of(const struct rf_definitions *d, const struct rf_job *jo
     return least(job->max, d->largest_fleet);
 }
 
+/* Of the time that it went without, what the job had a use for: pledge.h. */
+static int64_t use_of(const struct rf_job *job, int64_t unmet_us)
+{
+    return job->limit_us > 0 && job->limit_us <= (unmet_us - 1) / job->max ? job->limit_us * job->max
+                                                                    : unmet_us;
+}
+
 /* What of the job's unmet time lies after begin_us, if it waited in one piece, last. */
 static int64_t unmet_of(const struct rf_definitions *d, const struct rf_job *job, int32_t id,
                         int64_t begin_us)
@@ -181,7 +188,7 @@ static int64_t unmet_of(const struct rf_definitions *d, const struct rf_job *job
 
     if (wish->last_us <= begin_us)
         return 0;
-    return least(wish->unmet_us, widest_of(d, job) * (wish->last_us - begin_us));
+    return use_of(job, least(wish->unmet_us, widest_of(d, job) * (wish->last_us - begin_us)));
 }
 
 int64_t rf_unmet_since(const struct rf_definitions *d, const struct rf_pledged *a,
@@ -203,7 +210,8 @@ int64_t rf_unmet_since(const struct rf_definitions *d, const struct rf_pledged *
 }
 
 /* The job leaves undone: its unmet time, to the cells in which it waited. */
-static void spread_refused(struct rf_cells *cells, const struct rf_wish *wish, int64_t devices)
+static void spread_refused(struct rf_cells *cells, const struct rf_wish *wish,
+                           const struct rf_job *job, int64_t devices)
 {
     int64_t left_us = wish->unmet_us, end_us = wish->last_us;
 
@@ -213,7 +221,7 @@ static void spread_refused(struct rf_cells *cells, const struct rf_wish *wish, i
         if (begin_us >= end_us)
             continue;
         part = k > 0 ? least(left_us, devices * (end_us - begin_us)) : left_us;
-        cells->refused_us[k] = rf_sum(cells->refused_us[k], part);
+        cells->refused_us[k] = rf_sum(cells->refused_us[k], use_of(job, part));
         left_us -= part;
         end_us = begin_us;
     }
@@ -224,9 +232,9 @@ static void add_refused(struct rf_definitions *d, struct rf_pledged *a,
 {
     int64_t devices = widest_of(d, job);
 
-    spread_refused(&a->steps, &d->wishes[id], devices);
-    spread_refused(&a->windows, &d->wishes[id], devices);
-    a->refused_us = rf_sum(a->refused_us, d->wishes[id].unmet_us);
+    spread_refused(&a->steps, &d->wishes[id], job, devices);
+    spread_refused(&a->windows, &d->wishes[id], job, devices);
+    a->refused_us = rf_sum(a->refused_us, use_of(job, d->wishes[id].unmet_us));
 }
 
 /* ---- time ---------------------------------------------------------------- */

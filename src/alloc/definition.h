@@ -38,8 +38,8 @@
  * A stretch in which the account received less than P is NOT_ASKED, never broken, when it
  * received what it demanded: A >= min(P, D), with D = min(W, A + what its jobs that were there
  * at the end, or were refused in it, could have used more). That is pledge.h's D, except that a
- * job which waited several times is assumed to have waited in one piece, last: D is never
- * underestimated by that. UNPROVABLE is a stretch that is short by no more than what a
+ * job which waited several times is assumed to have waited in one piece, last, and that the bound
+ * by its limit holds for each cell of a sliding window: D is never underestimated by that. UNPROVABLE is a stretch that is short by no more than what a
  * crash left without readings; NONE says that there was nothing to judge. The tolerance is
  * pledge.h's: tolerance_us x (P / length, rounded up). A definition's verdict is its worst
  * window's: broken, unprovable, not asked, kept.

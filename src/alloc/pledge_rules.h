@@ -45,7 +45,7 @@ static inline int64_t rf_usable_of(const struct rf_job *job, int32_t fleet)
  * many devices as it can use. */
 static inline int64_t rf_use_of(const struct rf_job *job, int64_t unmet_us)
 {
-    return job->limit_us > 0 && job->limit_us < unmet_us / job->max ? job->limit_us * job->max
+    return job->limit_us > 0 && job->limit_us <= (unmet_us - 1) / job->max ? job->limit_us * job->max
                                                                     : unmet_us;
 }
 

@@ -103,6 +103,8 @@ static inline void random_request(struct random_cluster *c)
     snprintf(e.account, sizeof e.account, "%s", RANDOM_ACCOUNTS[random_below(c, 6)]);
     e.min = 1 + (int32_t)random_below(c, 4);
     e.max = e.min + (int32_t)(random_below(c, 3) == 0 && !c->simple ? random_below(c, 12) : 0);
+    if (!c->simple && random_below(c, 2) == 0)
+        e.limit_us = 1 + random_below(c, 40);
     if (c->state->njobs > 0 && random_below(c, 4) == 0)
         e.after[e.nafter++] = (int32_t)random_below(c, c->state->njobs);
     random_emit(c, &e);

@@ -157,6 +157,8 @@ static enum rf_status model_after(void *self, const struct rf_state *s,
     for (int32_t i = 0; e->type == RF_EVENT_PLEDGE && i < s->npledges; i++)
         if (strcmp(s->pledges[i].account_name, e->account) == 0)
             model_pledge(m, s, &s->pledges[i]);
+    for (int i = 0; e->type == RF_EVENT_CAPACITY && i < m->nheads; i++) /* for a moment even */
+        m->heads[i].peak = (int32_t)most(m->heads[i].peak, s->nfleet + s->ndown);
     if (e->type == RF_EVENT_REQUEST)
         m->left_us[e->job] = -1;
     if (e->job >= 0 && s->jobs[e->job].end_us >= 0) {
@@ -184,9 +186,12 @@ static struct told tell(const struct model *m, const struct rf_state *s, const s
                    (m->left_us[j] < end_us || (m->left_us[j] == end_us && end_us == m->now_us));
         int there = rf_state_within(s, s->jobs[j].account, h->account) &&
                     (!gone || (m->undone[j] && m->left_us[j] > begin_us));
+        int64_t unmet = 0;
 
         for (int64_t k = b; there && k < e; k++)
-            t.unmet += m->missing[j][k];
+            unmet += m->missing[j][k];
+        t.unmet += s->jobs[j].limit_us > 0 ? least(unmet, s->jobs[j].limit_us * s->jobs[j].max)
+                                           : unmet;
     }
     return t;
 }

@@ -30,6 +30,12 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* A job has no use for more than its limit on as many devices as it can use. */
+static int64_t use_of(const struct rf_job *job, int64_t unmet)
+{
+    return job->limit_us > 0 ? least(unmet, job->limit_us * job->max) : unmet;
+}
+
 /* One microsecond passes for one pledge. */
 static void model_tick(struct model *m, const struct rf_state *s, int i)
 {
@@ -51,7 +57,7 @@ static void model_tick(struct model *m, const struct rf_state *s, int i)
     w->wanted += least(wanted, s->nfleet);
     w->backlog = 0;
     for (int32_t j = 0; j < s->njobs; j++)
-        w->backlog += s->jobs[j].end_us < 0 ? m->unmet[i][j] : 0;
+        w->backlog += s->jobs[j].end_us < 0 ? use_of(&s->jobs[j], m->unmet[i][j]) : 0;
     if ((m->now_us + 1 - m->start_us) % p->window_us == 0)
         memset(m->unmet[i], 0, sizeof m->unmet[i]);
 }
@@ -122,10 +128,10 @@ static enum rf_status model_after(void *self, const struct rf_state *s,
         if (e->job < 0 || s->jobs[e->job].end_us < 0 || unmet == 0)
             continue;
         if (s->jobs[e->job].state != RF_JOB_DONE)
-            m->windows[i][k].refused += unmet;
+            m->windows[i][k].refused += use_of(&s->jobs[e->job], unmet);
         m->unmet[i][e->job] = 0;
         if ((e->t_us - m->start_us) % m->pledges[i].window_us != 0)
-            m->windows[i][k].backlog -= unmet;
+            m->windows[i][k].backlog -= use_of(&s->jobs[e->job], unmet);
     }
     return RF_OK;
 }
