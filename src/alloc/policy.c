@@ -365,13 +365,18 @@ static enum rf_status observe_change(struct rf_policy *policy, const struct rf_e
     }
 }
 
+/* Events that change nothing for a policy. */
+static const uint32_t NO_MATTER = UINT32_C(1) << RF_EVENT_CHARGE |
+                                  UINT32_C(1) << RF_EVENT_CHECKPOINT |
+                                  UINT32_C(1) << RF_EVENT_HEARTBEAT |
+                                  UINT32_C(1) << RF_EVENT_CLOSE;
+
 enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event *event,
                                  struct rf_error *err)
 {
     enum rf_status st = policy->failed;
 
-    if (st == RF_OK && (event->type == RF_EVENT_CHARGE || event->type == RF_EVENT_CHECKPOINT ||
-                        event->type == RF_EVENT_HEARTBEAT || event->type == RF_EVENT_CLOSE))
+    if (st == RF_OK && ((UINT32_C(1) << event->type) & NO_MATTER) != 0)
         return RF_OK;
     if (st == RF_OK && policy->npending > policy->pending_at && as_proposed(policy, event)) {
         st = observe_proposed(policy, event);
@@ -575,7 +580,7 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     plan->free = s->nfree;
     plan->out = out;
     plan->max = max;
-    plan->coming = plan->reserved = plan->nclaims = plan->nout = 0;
+    plan->coming = plan->reserved = plan->nclaims = plan->nout = plan->unfinished = 0;
     look(plan);
     if (policy->fence->settle != NULL)
         policy->fence->settle(plan);
@@ -584,7 +589,7 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     else
         answer(plan);
     rf_plan_explain(plan);
-    policy->dirty = rf_plan_full(plan) ? RF_DIRTY_ALL : 0;
+    policy->dirty = rf_plan_full(plan) || plan->unfinished ? RF_DIRTY_ALL : 0;
     policy->asked_us = now_us;
     policy->pending_us = plan->now_us;
     look_ahead(plan);

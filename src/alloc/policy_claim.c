@@ -8,13 +8,12 @@
 #include <string.h>
 
 #include "alloc/policy_plan.h"
+#include "alloc/victim.h"
 
 static int32_t at_most(int32_t a, int32_t b)
 {
     return a < b ? a : b;
 }
-
-/* ---- victims ---- */
 
 /* Was this job proposed for something already? */
 static int proposed(const struct rf_plan *plan, int32_t job)
@@ -23,108 +22,6 @@ static int proposed(const struct rf_plan *plan, int32_t job)
         if (plan->out[i].job == job)
             return 1;
     return 0;
-}
-
-/* Devices that a wall holds without having a right to them, less those coming free. */
-static int32_t surplus(const struct rf_wall *w)
-{
-    int32_t n = w->used - w->stopping - w->right;
-
-    return n > 0 ? n : 0;
-}
-
-static int victim(struct rf_plan *plan, int32_t id, const struct rf_wall *claimant)
-{
-    const struct rf_job *job = &plan->state->jobs[id];
-    const struct rf_wall *w;
-
-    if (job->state != RF_JOB_RUNNING)
-        return 0;
-    w = rf_policy_wall_of(plan->policy, id);
-    return w != claimant && surplus(w) > 0 && !proposed(plan, id);
-}
-
-/* Devices that stopping every possible victim would free, as far as `need` goes. Changes
- * nothing. */
-static int32_t reclaimable(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need)
-{
-    const struct rf_state *s = plan->state;
-    int32_t stopping[RF_PLEDGES_MAX + 1], sum = 0;
-
-    for (int i = 0; i < plan->nwalls; i++)
-        sum += &plan->walls[i] != claimant ? surplus(&plan->walls[i]) : 0;
-    if (sum >= need || sum == 0)
-        return sum;
-    for (int i = 0; i < plan->nwalls; i++)
-        stopping[i] = plan->walls[i].stopping;
-    sum = 0;
-    for (int32_t i = s->running_last; i >= 0; i = s->jobs[i].prev)
-        if (victim(plan, i, claimant)) {
-            rf_policy_wall_of(plan->policy, i)->stopping += s->jobs[i].ndevices;
-            sum += s->jobs[i].ndevices;
-        }
-    for (int i = 0; i < plan->nwalls; i++)
-        plan->walls[i].stopping = stopping[i];
-    return sum;
-}
-
-/* A job that can do with less gives devices back at once. */
-static int32_t shrink(struct rf_plan *plan, int32_t id, int32_t need, int32_t by)
-{
-    const struct rf_job *job = &plan->state->jobs[id];
-    int32_t n = at_most(need, job->ndevices - job->min);
-
-    n = at_most(n, surplus(rf_policy_wall_of(plan->policy, id)));
-    rf_plan_propose(plan, RF_PROPOSE_SHRINK, id, "reclaim", by);
-    plan->out[plan->nout - 1].count = n;
-    plan->free += n;
-    rf_policy_wall_of(plan->policy, id)->used -= n;
-    if (rf_policy_resize(plan->policy, id, -n, plan->now_us) != RF_OK)
-        plan->policy->failed = RF_ERR_MEMORY;
-    return n;
-}
-
-/* With resizing: victims shrink before anybody has to stop. Returns the devices got. */
-static int32_t shrink_some(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
-                           int32_t by)
-{
-    const struct rf_state *s = plan->state;
-    int32_t got = 0;
-
-    if (!plan->policy->options.resize || plan->policy->nresizable == 0)
-        return 0;
-    for (int32_t i = s->running_last; i >= 0 && got < need && !rf_plan_full(plan);
-         i = s->jobs[i].prev)
-        if (s->jobs[i].ndevices > s->jobs[i].min && victim(plan, i, claimant))
-            got += shrink(plan, i, need - got, by);
-    return got;
-}
-
-/* Stops jobs until `need` devices come free: the most recently granted one that
- * is enough alone, else the most recently granted first; they have the least to lose. */
-static void reclaim(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
-                    int32_t by)
-{
-    const struct rf_state *s = plan->state;
-
-    while (need > 0 && !rf_plan_full(plan)) {
-        int32_t pick = -1;
-
-        for (int32_t i = s->running_last; i >= 0; i = s->jobs[i].prev) {
-            if (!victim(plan, i, claimant))
-                continue;
-            if (pick < 0)
-                pick = i;
-            if (s->jobs[i].ndevices >= need) {
-                pick = i;
-                break;
-            }
-        }
-        if (pick < 0)
-            return;
-        need -= s->jobs[pick].ndevices;
-        rf_plan_stop(plan, pick, "reclaim", by);
-    }
 }
 
 /* ---- claims ---- */
@@ -148,6 +45,26 @@ static int wanted_by_others(struct rf_plan *plan, int32_t id, int32_t n)
     return 0;
 }
 
+/* A job that is wider than what its wall may still claim claims all the same, because jobs are
+ * not divided; but never devices that other pledges hold or have a right to: two walls
+ * would take them from one another for ever. */
+static int too_wide(const struct rf_plan *plan, const struct rf_wall *w, int32_t used,
+                    int32_t min)
+{
+    int64_t rest = plan->state->nfleet;
+
+    if (used + min <= w->reach)
+        return 0;
+    for (int i = 0; i < plan->nwalls - 1; i++) {
+        const struct rf_wall *other = &plan->walls[i];
+        int32_t theirs = other->used + plan->claimed[i];
+
+        if (other != w)
+            rest -= theirs > other->whole ? theirs : other->whole;
+    }
+    return used + min > rest;
+}
+
 /* The job's place in its lane moves on. */
 static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_roll_entry *e)
 {
@@ -159,17 +76,18 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
 
     want = at_most(job->max, w->reach - used);
     want = want < job->min ? job->min : want;
-    if (limit < job->min) {
+    if (limit < job->min || too_wide(plan, w, used, job->min)) {
         lane->at = rf_roll_next(&lane->jobs, lane->at);
         return;
     }
-    can = free >= want ? free : spare + (spare < want ? reclaimable(plan, w, want - spare) : 0);
+    can = free >= want ? free : spare + (spare < want ? rf_victims_free(plan, w, want - spare) : 0);
     want = can < want && can >= job->min ? can : want;
     if (free < want && can >= want && spare < want) {
-        int32_t got = shrink_some(plan, w, want - spare, e->job);
+        int32_t got = rf_victims_shrink(plan, w, want - spare, e->job);
 
         free += got;
         spare += got;
+        plan->unfinished |= got > 0 && free < want; /* who has shrunk cannot stop in one answer */
     }
     if (rf_plan_full(plan)) {
         lane->at = rf_roll_next(&lane->jobs, lane->at);
@@ -184,7 +102,7 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
         lane->at = rf_roll_next(&lane->jobs, lane->at);
         if (plan->nclaims < RF_CLAIMS_MAX) {
             if (can >= want)
-                reclaim(plan, w, want - spare, e->job);
+                rf_victims_stop(plan, w, want - spare, e->job);
             plan->claims[plan->nclaims++] = e->job;
             plan->reserved += at_most(want, free);
             plan->coming -= at_most(want - at_most(want, free), plan->coming);
@@ -298,9 +216,9 @@ void rf_plan_grow_pledged(struct rf_plan *plan)
             continue;
         }
         can = free + plan->coming;
-        can += can < short_of ? reclaimable(plan, w, short_of - can) : 0;
+        can += can < short_of ? rf_victims_free(plan, w, short_of - can) : 0;
         if (plan->policy->options.resize)
-            can = free < short_of ? free + shrink_some(plan, w, short_of - free, -1) : free;
+            can = free < short_of ? free + rf_victims_shrink(plan, w, short_of - free, -1) : free;
         for (int32_t k = s->running_first; can > 0 && k >= 0 && !rf_plan_full(plan);
              k = s->jobs[k].next)
             if (rf_policy_wall_of(plan->policy, k) == w && may_grow(plan, k)) {

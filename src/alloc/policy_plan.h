@@ -123,6 +123,7 @@ struct rf_plan {
     int32_t claims[RF_CLAIMS_MAX]; /* jobs whose claim waits */
     int nclaims;
     int32_t claimed[RF_PLEDGES_MAX + 1]; /* devices that claims of each wall wait for */
+    int unfinished; /* a claim needs more than this answer could do for it: ask again */
     struct rf_proposal *out;
     int nout, max;
 };
