@@ -15,7 +15,16 @@
 
 /* ---- saving ------------------------------------------------------------------------------- */
 
+/* Values that come from elsewhere than memory: fills room with rows of a tensor, as they are
+ * stored (base/tensor.h). Local; the tensors then need no data, and slices of whole granules. */
+struct rf_ckpt_source {
+    enum rf_status (*fill)(void *arg, int tensor, int64_t row, int64_t nrows, void *room,
+                           struct rf_error *err);
+    void *arg;
+};
+
 struct rf_ckpt_options {
+    const struct rf_ckpt_source *source; /* borrowed; NULL: the tensors' data */
     struct rf_store_keep keep; /* what stays after a save; zeroed: everything */
     int background;            /* the save goes on while the caller trains; costs a copy */
     const char *config_text;   /* the run's configuration, to be kept in the file, or NULL */

@@ -217,10 +217,28 @@ static struct rf_stretch stretch_of(const struct rf_ckpt_saver *saver, const str
         .digests = &saver->granules[run->granule]};
 }
 
-/* Collective: every round is gone through by all, also by a rank whose disk has failed. Local
- * runs come in between, so that the disk does not wait for the network. */
-static void send_values(struct rf_ckpt_saver *saver)
+/* Local: a run at home, from memory or from where the caller has it. After a failure nothing more is
+ * fetched. */
+static void send_at_home(struct rf_ckpt_saver *saver, const struct rf_run *run,
+                         enum rf_status *st, struct rf_error *err)
 {
+    const struct rf_ckpt_source *source = saver->options.source;
+    struct rf_stretch stretch = stretch_of(saver, run);
+    void *room = rf_pump_room(saver->pump, &stretch);
+
+    if (source == NULL)
+        rf_parcels_copy_out(saver->parcels, run, room);
+    else if (*st == RF_OK)
+        *st = source->fill(source->arg, run->tensor, run->row, run->nrows, room, err);
+    rf_pump_send(saver->pump);
+}
+
+/* Collective: every round is gone through by all, also by a rank whose disk has failed. Local
+ * runs come in between, so that the disk does not wait for the network. The status is not
+ * agreed. */
+static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
     int64_t nruns, rounds = rf_parcels_rounds(saver->parcels), at = 0;
     const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
 
@@ -238,15 +256,11 @@ static void send_values(struct rf_ckpt_saver *saver)
         if (run != NULL)
             rf_pump_send(saver->pump);
         for (int64_t some = (nruns + rounds) / (rounds + 1); at < nruns && some > 0;
-             at++, some--) {
-            if (runs[at].owner != saver->group->rank || runs[at].travels)
-                continue;
-            stretch = stretch_of(saver, &runs[at]);
-            rf_parcels_copy_out(saver->parcels, &runs[at],
-                                rf_pump_room(saver->pump, &stretch));
-            rf_pump_send(saver->pump);
-        }
+             at++, some--)
+            if (runs[at].owner == saver->group->rank && !runs[at].travels)
+                send_at_home(saver, &runs[at], &st, err);
     }
+    return st;
 }
 
 /* Local: a run that lies in plain, hashed and written by HDF5. */
@@ -340,7 +354,7 @@ enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_
     if (st == RF_OK && saver->options.by_hdf5)
         st = send_by_hdf5(saver, err);
     else if (st == RF_OK)
-        send_values(saver);
+        st = rf_agree(saver->group, send_values(saver, err), err);
     rf_pump_end(saver->pump);
     saver->phase = WRITING;
     if (st != RF_OK) {

@@ -14,7 +14,7 @@
 
 /* Chosen when the program starts; not with sanitizers, whose runtime is not up by then. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) &&                    \
-    !defined(__SANITIZE_ADDRESS__)
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CLONES

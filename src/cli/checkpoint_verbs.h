@@ -19,7 +19,7 @@ struct rf_checkpoint_call {
     int npaths;
     int64_t start_us;
     int json;
-    int all, own_names, dry_run;
+    int all, own_names, dry_run, weights_only;
     const char *dtype;             /* NULL: not given */
     int64_t heads;                 /* 0: not given */
     int64_t keep_last, keep_every; /* -1: not given */
@@ -35,6 +35,9 @@ enum rf_status rf_checkpoint_export(const struct rf_checkpoint_call *call,
                                     struct rf_error *err);
 enum rf_status rf_checkpoint_import(const struct rf_checkpoint_call *call,
                                     struct rf_error *err);
+
+enum rf_status rf_checkpoint_reshard(const struct rf_checkpoint_call *call,
+                                     struct rf_error *err);
 
 /* One document on stdout, with what every document has; takes doc over. */
 enum rf_status rf_checkpoint_print(const struct rf_checkpoint_call *call, json_t *doc,

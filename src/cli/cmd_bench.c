@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/bench_checkpoint.h"
+#include "cli/bench_simulate.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "mpi/measure.h"
@@ -103,65 +104,109 @@ static void print_table(const struct result *results, int n)
                results[i].implementation);
 }
 
+/* The products and steps of `bench gemm` and `bench train`. */
+static enum rf_status bench_training(const struct rf_group *world, const char *what, int small,
+                                     int json, struct rf_error *err)
+{
+    int n = 0, training = strcmp(what, "train") == 0;
+    struct result results[RESULTS];
+    double since = MPI_Wtime();
+    enum rf_status st = RF_OK;
+
+    for (int bf16 = 0; bf16 < 2 && st == RF_OK; bf16++)
+        st = measure(results, &n, world, small ? &quick : &usual, bf16, training, err);
+    if (st == RF_OK && world->rank == 0 && json)
+        st = print_json(what, results, n, MPI_Wtime() - since, err);
+    else if (st == RF_OK && world->rank == 0)
+        print_table(results, n);
+    return rf_agree(world, st, err);
+}
+
+static enum rf_status bench_simulate(const struct rf_group *world,
+                                     const struct rf_bench_simulate *what, struct rf_error *err)
+{
+    enum rf_status st = world->rank == 0 ? rf_cli_bench_simulate(what, err) : RF_OK;
+
+    return rf_agree(world, st, err);
+}
+
 static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
                             struct rf_error *err)
 {
-    int json = 0, small = 0, n = 0, training;
+    int json = 0, small = 0, full = 0;
     int64_t rounds = 5, steps = 5;
     const char *dir = ".";
+    struct rf_text_list traces = {0};
     struct rf_arguments args;
-    struct result results[RESULTS];
     const struct rf_option table[] = {
         {.name = "json", .flag = &json, .help = "print one JSON document"},
-        {.name = "quick", .flag = &small, .help = "a small model, a few seconds in all"},
+        {.name = "quick",
+         .flag = &small,
+         .help = "a small model, or a tenth of the jobs: a few seconds in all"},
         {.name = "dir",
          .value = "DIR",
          .text = &dir,
-         .help = "checkpoint: where the files go that are written and removed, default here"},
+         .help = "checkpoint, simulate: where the files go that are written and removed, "
+                 "default here"},
         {.name = "rounds",
          .value = "N",
          .integer = &rounds,
          .min = 1,
          .max = 25,
-         .help = "checkpoint: pairs of measurements, default 5"},
+         .help = "checkpoint, simulate: pairs of measurements, default 5"},
         {.name = "steps",
          .value = "N",
          .integer = &steps,
          .max = 25,
          .help = "checkpoint: training steps before each save beside training, default 5; 0: no "
                  "training"},
+        {.name = "trace",
+         .value = "FILE[:DEVICES]",
+         .list = &traces,
+         .help = "simulate: a trace to measure with as well, repeated to a million jobs; any "
+                 "number of times"},
+        {.name = "full",
+         .flag = &full,
+         .help = "simulate: ten million jobs on 100,000 devices as well"},
         {0}};
     const struct rf_command_line line = {
-        .usage = "bench gemm|train\nbench checkpoint",
+        .usage = "bench gemm|train\nbench checkpoint\nbench simulate",
         .about =
             "Measures matrix products (gemm), or these and whole training steps (train), in "
             "fp32 and bf16, tensor parallel over all ranks of the run. The limit of training "
             "is what the products' rate would allow; the ratio is the model FLOPs "
             "utilisation. 'checkpoint' saves, loads and verifies the state of a GPT-2 of 124 "
             "million parameters (1.7 GB, and as much again beside it), paired with plain writes "
-            "and reads of as many bytes, and saves beside training.",
+            "and reads of as many bytes, and saves beside training. 'simulate' runs millions of "
+            "jobs through the simulator on one core; the limit is the same schedule carried "
+            "out as bare events, without a scheduler or accounts.",
         .options = table,
         .min = 1,
         .max = 1};
-    double since = MPI_Wtime();
     enum rf_status st = rf_options_parse(&line, argc, argv, &args, err);
 
-    if (st != RF_OK || args.help)
-        return st;
-    if (strcmp(args.text[0], "checkpoint") == 0)
-        return rf_cli_bench_checkpoint(world, dir, (int)rounds, (int)steps, small, json,
-                                       err);
-    training = strcmp(args.text[0], "train") == 0;
-    if (!training && strcmp(args.text[0], "gemm") != 0)
-        return rf_fail(err, RF_ERR_ARG, "cannot measure '%s': expected gemm, train or checkpoint",
-                       args.text[0]);
-    for (int bf16 = 0; bf16 < 2 && st == RF_OK; bf16++)
-        st = measure(results, &n, world, small ? &quick : &usual, bf16, training, err);
-    if (st == RF_OK && world->rank == 0 && json)
-        st = print_json(args.text[0], results, n, MPI_Wtime() - since, err);
-    else if (st == RF_OK && world->rank == 0)
-        print_table(results, n);
-    return rf_agree(world, st, err);
+    if (st == RF_OK && !args.help) {
+        const char *what = args.text[0];
+        const struct rf_bench_simulate simulate = {.dir = dir,
+                                                   .rounds = (int)rounds,
+                                                   .quick = small,
+                                                   .full = full,
+                                                   .json = json,
+                                                   .traces = &traces};
+
+        if (strcmp(what, "simulate") == 0)
+            st = bench_simulate(world, &simulate, err);
+        else if (strcmp(what, "checkpoint") == 0)
+            st = rf_cli_bench_checkpoint(world, dir, (int)rounds, (int)steps, small, json, err);
+        else if (strcmp(what, "train") == 0 || strcmp(what, "gemm") == 0)
+            st = bench_training(world, what, small, json, err);
+        else
+            st = rf_fail(err, RF_ERR_ARG,
+                         "cannot measure '%s': expected gemm, train, checkpoint or simulate",
+                         what);
+    }
+    rf_text_list_clear(&traces);
+    return st;
 }
 
 const struct rf_command rf_command_bench = {

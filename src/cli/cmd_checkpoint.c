@@ -26,6 +26,8 @@ static const struct verb {
      " --all --own-names --dtype "},
     {"import", rf_checkpoint_import, 0, 2, 2, "a safetensors file and a directory",
      " --heads "},
+    {"reshard", rf_checkpoint_reshard, 0, 2, 2, "a checkpoint and a directory",
+     " --dtype --weights-only "},
 };
 enum { NVERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -77,7 +79,8 @@ static enum rf_status check_options(const struct verb *verb,
                    {" --heads ", call->heads != 0},
                    {" --keep-last ", call->keep_last >= 0},
                    {" --keep-every ", call->keep_every >= 0},
-                   {" --dry-run ", call->dry_run}};
+                   {" --dry-run ", call->dry_run},
+                   {" --weights-only ", call->weights_only}};
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         if (options[i].given && strstr(verb->options, options[i].name) == NULL)
@@ -125,7 +128,8 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
         {.name = "dtype",
          .value = "TYPE",
          .text = &call.dtype,
-         .help = "export: f32 (as it is), or bf16 (rounded to nearest)"},
+         .help = "export: f32 (as it is), or bf16 (rounded to nearest); reshard: how the "
+                 "optimiser's moments are kept from here on"},
         {.name = "heads",
          .value = "N",
          .integer = &call.heads,
@@ -144,12 +148,16 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
          .min = 1,
          .max = 1e15,
          .help = "prune: so do those whose step is a multiple of N"},
+        {.name = "weights-only",
+         .flag = &call.weights_only,
+         .help = "reshard: without the optimiser's moments"},
         {.name = "dry-run", .flag = &call.dry_run, .help = "prune: only say what would go"},
         {0}};
     const struct rf_command_line line = {
         .usage = "checkpoint ls DIR...\ncheckpoint show FILE\ncheckpoint verify FILE...\n"
                  "checkpoint diff A B\ncheckpoint export FILE OUT.safetensors\n"
-                 "checkpoint import IN.safetensors DIR\ncheckpoint prune DIR...",
+                 "checkpoint import IN.safetensors DIR\ncheckpoint prune DIR...\n"
+                 "checkpoint reshard FILE DIR",
         .about =
             "Looks into checkpoints, and carries them to and from other programs. 'ls' lists "
             "those of a directory and of the directories in it (a run has one for each job), "
@@ -162,7 +170,9 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
             "from one, GPT-2's or Llama's. 'prune' removes checkpoints of a directory and of "
             "the "
             "directories in it by --keep-last and --keep-every, never the newest complete one. "
-            "Under mpirun, verify, diff, export and import share "
+            "'reshard' writes a checkpoint anew into a directory, every value checked on the way, "
+            "with other types or without moments; any number of ranks reads any file without it. "
+            "Under mpirun, verify, diff, export, import and reshard share "
             "the work over the ranks; the result is the same.",
         .options = table,
         .min = 2,
@@ -178,6 +188,6 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
 
 const struct rf_command rf_command_checkpoint = {
     .name = "checkpoint",
-    .summary = "list, show, verify, compare, prune, export and import checkpoints",
+    .summary = "list, show, verify, compare, prune, export, import and rewrite checkpoints",
     .serial = 0,
     .run = checkpoint};

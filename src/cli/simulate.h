@@ -3,16 +3,22 @@
 #define RF_CLI_SIMULATE_H
 
 #include "cli/options.h"
+#include "mpi/group.h"
 #include "sim/cell.h"
+#include "sim/grid.h"
+
+enum { RF_SIMULATE_CONFIGS = 16 };
 
 /* What the command line says. */
 struct rf_simulate_args {
     const char *config;   /* NULL: the scenario comes from the options below */
+    char *const *configs; /* all of them: config is the first; belongs to argv */
+    int nconfigs;
     const char *out;      /* run directory; NULL: the configuration's, or none */
     const char *schedule; /* NULL: not wanted; "-": stdout, as the next */
     const char *csv;
     const char *key; /* NULL: the default one */
-    int force, json, quiet, check, ledger;
+    int force, json, quiet, check, ledger, resume;
     struct rf_text_list set;
     /* without a configuration */
     const char *trace, *order, *fence, *format, *unit, *tie, *account;
@@ -44,5 +50,13 @@ void rf_simulate_tell_intake(const struct rf_scenario *scenario,
  * given, and a pledge is not kept. */
 enum rf_status rf_simulate_one(const struct rf_simulate_args *args,
                                const struct rf_scenario *scenario, struct rf_error *err);
+
+/* Collective on world, arguments equal everywhere: the cells of n scenarios over the ranks, and
+ * everything that is left of them. RF_ERR_PEER: some cells failed, the others' results are there.
+ * RF_NO: --check was given, and the first pledge of a cell is not kept. */
+enum rf_status rf_simulate_grid(const struct rf_group *world,
+                                const struct rf_simulate_args *args,
+                                const struct rf_scenario *scenarios, int n,
+                                const struct rf_grid *grid, struct rf_error *err);
 
 #endif

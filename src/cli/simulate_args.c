@@ -15,8 +15,13 @@ static const char MORE[] =
     "results.json, series.csv, metrics.h5, report.html, config.cfg, with up to 20,000 jobs\n"
     "trace.json, and with --ledger ledger.jsonl:\n"
     "  ringfence simulate configs/pledge-2023.cfg --set policy.fence=stock\n\n"
+    "A grid in the configuration, or several configurations, make an ensemble: a table over\n"
+    "orders, fences, shares and seeds, shared out over ranks, with the same bytes on any\n"
+    "number of them:\n"
+    "  mpirun -n 4 ringfence simulate configs/share-sweep.cfg\n\n"
     "Exit codes: 0 done, whatever the verdicts; with --check 1 when a pledge was broken or\n"
-    "cannot be proved kept; 2 wrong arguments, configuration or trace; 3 files or memory.\n";
+    "cannot be proved kept; 2 wrong arguments, configuration or trace; 3 files or memory,\n"
+    "or some cells of an ensemble failed.\n";
 
 static const char ABOUT[] =
     "Simulates a machine: jobs of a trace or made up, an order and a fence, a fleet that "
@@ -44,6 +49,9 @@ static enum rf_status parse(struct rf_simulate_args *a, struct rf_arguments *res
          .name = "force",
          .flag = &a->force,
          .help = "remove an earlier run of the same name first"},
+        {.name = "resume",
+         .flag = &a->resume,
+         .help = "go on with an ensemble: cells that are in the run directory are not run again"},
         {.name = "json",
          .flag = &a->json,
          .help = "print results.json on stdout in place of the summary"},
@@ -136,12 +144,12 @@ static enum rf_status parse(struct rf_simulate_args *a, struct rf_arguments *res
          .max = 9e15,
          .help = "with --trace: for what is left to chance; default 1"},
         {0}};
-    const struct rf_command_line line = {.usage = "simulate CONFIG\nsimulate --trace FILE",
+    const struct rf_command_line line = {.usage = "simulate CONFIG...\nsimulate --trace FILE",
                                          .about = ABOUT,
                                          .more = MORE,
                                          .options = table,
                                          .min = 0,
-                                         .max = 1};
+                                         .max = RF_SIMULATE_CONFIGS};
 
     return rf_options_parse(&line, argc, argv, rest, err);
 }
@@ -216,6 +224,8 @@ enum rf_status rf_simulate_args_read(struct rf_simulate_args *args, int *help, i
     if (st != RF_OK || *help)
         return st;
     args->config = rest.n > 0 ? rest.text[0] : NULL;
+    args->configs = rest.text;
+    args->nconfigs = rest.n;
     return check(args, err);
 }
 

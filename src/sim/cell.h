@@ -27,7 +27,8 @@ struct rf_cell_options {
     void *progress_ctx;
 };
 
-/* Valid until rf_cell_clear(), as long as the scenario, a borrowed workload and the key are. */
+/* Valid until rf_cell_clear(), as long as the scenario, a borrowed workload and the key are. It
+ * points into itself, so it cannot be copied. */
 struct rf_cell {
     const struct rf_workload *workload;
     struct rf_trace_report intake; /* what the trace held; all zero for one that was borrowed */

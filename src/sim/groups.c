@@ -46,18 +46,50 @@ static int rank(struct candidate *candidates, int n)
     return kept;
 }
 
+/* So many bytes have the first `depth` parts of a name; 0: all of it. */
+static size_t prefix_of(const char *name, int depth)
+{
+    size_t length = strcspn(name, ".");
+
+    if (depth == 0)
+        return strlen(name);
+    for (; depth > 1 && name[length] == '.'; depth--)
+        length += 1 + strcspn(name + length + 1, ".");
+    return length;
+}
+
+/* The first level at which the names differ; they do, because no two are the same. */
+static int depth_of(const struct rf_workload *w)
+{
+    int depth = w->naccounts > RF_GROUPS_MAX;
+
+    for (int32_t a = 1; depth > 0 && a < w->naccounts;) {
+        size_t length = prefix_of(w->accounts[0], depth);
+
+        if (prefix_of(w->accounts[a], depth) != length ||
+            memcmp(w->accounts[a], w->accounts[0], length) != 0)
+            break;
+        if (++a == w->naccounts) {
+            depth++;
+            a = 1;
+        }
+    }
+    return depth;
+}
+
 enum rf_status rf_groups_choose(struct rf_groups *groups, const struct rf_workload *w,
                                 struct rf_error *err)
 {
     size_t n = (size_t)w->naccounts;
     struct candidate *candidates = calloc(n + 1, sizeof *candidates);
-    int kept, roots = w->naccounts > RF_GROUPS_MAX;
+    int kept;
 
     if (candidates == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for %zu accounts", n);
+    groups->depth = depth_of(w);
     for (size_t a = 0; a < n; a++) {
         candidates[a].name = w->accounts[a];
-        candidates[a].length = roots ? strcspn(w->accounts[a], ".") : strlen(w->accounts[a]);
+        candidates[a].length = prefix_of(w->accounts[a], groups->depth);
     }
     for (int64_t j = 0; j < w->n; j++)
         rf_sum_add_product(&candidates[w->account[j]].demand, w->run_us[j], w->min[j]);
@@ -75,13 +107,11 @@ enum rf_status rf_groups_choose(struct rf_groups *groups, const struct rf_worklo
 
 int rf_groups_find(const struct rf_groups *groups, const char *account)
 {
-    size_t root = strcspn(account, ".");
+    size_t length = prefix_of(account, groups->depth);
 
     for (int g = 0; g < groups->n; g++)
-        if (strcmp(groups->names[g], account) == 0)
-            return g;
-    for (int g = 0; g < groups->n; g++)
-        if (strlen(groups->names[g]) == root && memcmp(groups->names[g], account, root) == 0)
+        if (strlen(groups->names[g]) == length &&
+            memcmp(groups->names[g], account, length) == 0)
             return g;
     return groups->n > 0 && strcmp(groups->names[groups->n - 1], "other") == 0 ? groups->n - 1
                                                                                : -1;

@@ -1,8 +1,9 @@
 /* groups.h - the few accounts that a picture can show.
  *
  * A group is an account of the workload; where there are more than RF_GROUPS_MAX of them, it
- * is a root of the tree of accounts, and where there are too many of those, the ones with the
- * least work to do are together "other". */
+ * is all below a node of their tree, at the first level at which they part ("alignment" and
+ * "capability", or "vc.a", "vc.b"...); and where that gives too many, the ones with the least
+ * work to do are together "other". */
 #ifndef RF_SIM_GROUPS_H
 #define RF_SIM_GROUPS_H
 
@@ -13,6 +14,7 @@ enum { RF_GROUPS_MAX = 8 };
 struct rf_groups {
     char names[RF_GROUPS_MAX][RF_NAME_BYTES]; /* most device-time to do first */
     int n;
+    int depth; /* parts of a name that a group goes by; 0: all of them */
 };
 
 enum rf_status rf_groups_choose(struct rf_groups *groups, const struct rf_workload *workload,

@@ -228,11 +228,21 @@ static void make_part(struct work *w, struct rf_sim_part *part, int which)
     part->slowdown = rf_spread_of(w->scratch, n);
 }
 
+/* Does the world change how many devices there are? */
+static int fleet_changes(const struct rf_world *world)
+{
+    for (int64_t i = 0; world != NULL && i < world->nchanges; i++)
+        if (world->changes[i].kind >= RF_CHANGE_FAILED &&
+            world->changes[i].kind <= RF_CHANGE_REPAIRED)
+            return 1;
+    return 0;
+}
+
 static void make_span(struct rf_sim_summary *s, const struct rf_sim_options *options,
                       const struct rf_sim_result *result, const struct rf_series_table *table)
 {
     const struct rf_state *state = result->state;
-    int changes = options->world != NULL && options->world->nchanges > 0;
+    int changes = fleet_changes(options->world);
     int left = state->nqueue > 0 || state->nrunning > 0;
 
     s->first_submit_us = state->njobs > 0 ? state->jobs[0].submit_us : -1;

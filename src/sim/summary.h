@@ -54,7 +54,7 @@ struct rf_sim_summary {
 };
 
 /* table may be NULL: utilisation then counts the devices of the fleet at time 0 and is NAN
- * when the world changes. On failure *summary is empty. The caller ends it with
+ * when the fleet changes. On failure *summary is empty. The caller ends it with
  * rf_sim_summary_clear(). */
 enum rf_status rf_sim_summary_make(struct rf_sim_summary *summary,
                                    const struct rf_workload *workload,

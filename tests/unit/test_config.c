@@ -417,8 +417,10 @@ static char *section_of(const char *manual, const char *name)
 
     snprintf(heading, sizeof heading, "\n## %s\n", name);
     at = strstr(manual, heading);
-    if (at == NULL)
+    if (at == NULL) {
         fail_msg("configs/README.md has no section '%s'", name);
+        return NULL;
+    }
     end = strstr(at + 1, "\n## ");
     return strndup(at, end != NULL ? (size_t)(end - at) : strlen(at));
 }

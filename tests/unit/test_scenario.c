@@ -188,14 +188,13 @@ static void fill(struct rf_scenario *s, struct rf_pledge_plan *pledge,
     s->fleet.repair_us = 6 * HOUR_US;
 }
 
-static struct rf_cell run(const struct rf_scenario *s, const struct rf_cell_options *o)
+static void run(struct rf_cell *cell, const struct rf_scenario *s,
+                const struct rf_cell_options *o)
 {
-    struct rf_cell cell;
     struct rf_error err = {RF_OK, ""};
 
-    if (rf_cell_run(&cell, s, o, &err) != RF_OK)
+    if (rf_cell_run(cell, s, o, &err) != RF_OK)
         fail_msg("%s", err.text);
-    return cell;
 }
 
 static void looking_closely_changes_nothing(void **state)
@@ -207,8 +206,8 @@ static void looking_closely_changes_nothing(void **state)
 
     (void)state;
     fill(&s, &pledge, &rule);
-    brief = run(&s, &(struct rf_cell_options){0});
-    close = run(&s, &(struct rf_cell_options){.detail = 1});
+    run(&brief, &s, &(struct rf_cell_options){0});
+    run(&close, &s, &(struct rf_cell_options){.detail = 1});
     assert_true(brief.summary.all.jobs > 1000 && brief.summary.preemptions > 0);
     assert_memory_equal(&brief.summary.schedule, &close.summary.schedule,
                         sizeof brief.summary.schedule);
@@ -233,14 +232,14 @@ static void cells_can_share_their_jobs(void **state)
 
     (void)state;
     fill(&s, &pledge, &rule);
-    own = run(&s, &options);
+    run(&own, &s, &options);
     assert_int_equal(rf_cell_workload(&w, &options.devices, &s, NULL, &err), RF_OK);
     options.workload = &w;
-    shared = run(&s, &options);
+    run(&shared, &s, &options);
     assert_memory_equal(&own.summary.schedule, &shared.summary.schedule,
                         sizeof own.summary.schedule);
     snprintf(s.fence, sizeof s.fence, "partition");
-    other = run(&s, &options);
+    run(&other, &s, &options);
     assert_memory_not_equal(&own.summary.schedule, &other.summary.schedule,
                             sizeof own.summary.schedule);
     assert_int_equal(own.world.nchanges, other.world.nchanges); /* the same failures */

@@ -204,8 +204,10 @@ static void steps_hold_what_a_model_sees_in_each_tick(void **unused)
 
 /* ---- groups ---- */
 
-static void few_accounts_are_groups_and_many_are_taken_by_their_roots(void **unused)
+static void few_accounts_are_groups_and_many_go_by_where_they_part(void **unused)
 {
+    static const char *const below[] = {"vc.a", "vc.b", "vc",   "vc.c", "vc.d.x", "vc.d.y",
+                                        "vc.e", "vc.f", "vc.g", "vc.h", "vc.i"};
     static const char *const many[] = {"a.1", "a.2", "b", "c.x", "c.y", "d", "e",
                                        "f",   "g",   "h", "i",   "j",   "ab"};
     struct rf_workload w = workload_of(RANDOM_ACCOUNTS, NACCOUNTS);
@@ -227,6 +229,16 @@ static void few_accounts_are_groups_and_many_are_taken_by_their_roots(void **unu
     assert_string_equal(groups.names[rf_groups_find(&groups, "c.y")], "c"); /* 4 + 5 s */
     assert_string_equal(groups.names[rf_groups_find(&groups, "a.2")], "other");
     assert_string_equal(groups.names[rf_groups_find(&groups, "ab")], "ab");
+    rf_workload_clear(&w);
+
+    w = workload_of(below, 11); /* all below one root, which is no picture */
+    assert_int_equal(rf_groups_choose(&groups, &w, NULL), RF_OK);
+    assert_int_equal(groups.n, RF_GROUPS_MAX);
+    assert_string_equal(groups.names[0], "vc.d"); /* 5 + 6 s; vc.i has 11 too */
+    assert_string_equal(groups.names[1], "vc.i");
+    assert_string_equal(groups.names[rf_groups_find(&groups, "vc.d.y")], "vc.d");
+    assert_string_equal(groups.names[rf_groups_find(&groups, "vc.a")], "other");
+    assert_string_equal(groups.names[rf_groups_find(&groups, "vc")], "other");
     rf_workload_clear(&w);
 }
 
@@ -260,7 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_hold_what_a_model_sees_in_each_tick),
-        cmocka_unit_test(few_accounts_are_groups_and_many_are_taken_by_their_roots),
+        cmocka_unit_test(few_accounts_are_groups_and_many_go_by_where_they_part),
         cmocka_unit_test(the_step_follows_from_the_length_of_the_run),
     };
 
