@@ -87,7 +87,6 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
 
         free += got;
         spare += got;
-        plan->unfinished |= got > 0 && free < want; /* who has shrunk cannot stop in one answer */
     }
     if (rf_plan_full(plan)) {
         lane->at = rf_roll_next(&lane->jobs, lane->at);
@@ -102,7 +101,7 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
         lane->at = rf_roll_next(&lane->jobs, lane->at);
         if (plan->nclaims < RF_CLAIMS_MAX) {
             if (can >= want)
-                rf_victims_stop(plan, w, want - spare, e->job);
+                plan->unfinished |= rf_victims_stop(plan, w, want - spare, e->job) > 0;
             plan->claims[plan->nclaims++] = e->job;
             plan->reserved += at_most(want, free);
             plan->coming -= at_most(want - at_most(want, free), plan->coming);

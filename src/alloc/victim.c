@@ -308,8 +308,8 @@ static int32_t stop_some(struct rf_plan *plan, const struct rf_wall *wall,
     return freed;
 }
 
-void rf_victims_stop(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
-                     int32_t by)
+int32_t rf_victims_stop(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
+                        int32_t by)
 {
     for (int i = plan->nwalls - 1; i >= 0 && need > 0; i--) {
         const struct rf_wall *w = &plan->walls[i];
@@ -322,4 +322,5 @@ void rf_victims_stop(struct rf_plan *plan, const struct rf_wall *claimant, int32
             need -= freed;
         }
     }
+    return need > 0 ? need : 0;
 }

@@ -26,9 +26,10 @@ struct rf_victim {
 
 /* Devices that stopping every possible victim would free, as far as `need` goes. */
 int32_t rf_victims_free(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need);
-/* Proposes to stop jobs until `need` devices come free, or nobody is left. */
-void rf_victims_stop(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
-                     int32_t by);
+/* Proposes to stop jobs until `need` devices come free, or nobody is left. Returns how many are
+ * missing still: a job that this answer resizes already cannot be stopped in it. */
+int32_t rf_victims_stop(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
+                        int32_t by);
 /* Proposes to shrink malleable jobs by up to `need` devices in all; returns how many. */
 int32_t rf_victims_shrink(struct rf_plan *plan, const struct rf_wall *claimant, int32_t need,
                           int32_t by);
