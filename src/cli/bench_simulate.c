@@ -25,13 +25,13 @@ static enum rf_status print_json(const struct rf_sim_bench *bench, double wall_s
         const struct rf_sim_bench_figure *f = &bench->figures[i];
 
         failed |= json_array_append_new(
-            list, json_pack("{s:s, s:f, s:s, s:o, s:o, s:s}", "name", f->name, "value", f->value,
-                            "unit", f->unit, "limit", limited(f, f->limit), "ratio",
+            list, json_pack("{s:s, s:f, s:s, s:o, s:o, s:s}", "name", f->name, "value",
+                            f->value, "unit", f->unit, "limit", limited(f, f->limit), "ratio",
                             limited(f, f->ratio), "said", f->said));
     }
-    root = json_pack("{s:s, s:s, s:i, s:f, s:s, s:o}", "command", "bench", "version",
-                     RF_VERSION, "seed", 1, "wall_s", wall_s, "bench", "simulate", "results",
-                     list);
+    root =
+        json_pack("{s:s, s:s, s:i, s:f, s:s, s:o}", "command", "bench", "version", RF_VERSION,
+                  "seed", 1, "wall_s", wall_s, "bench", "simulate", "results", list);
     failed |= root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
     putchar('\n');
     json_decref(root);

@@ -158,8 +158,9 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
          .value = "N",
          .integer = &steps,
          .max = 25,
-         .help = "checkpoint: training steps before each save beside training, default 5; 0: no "
-                 "training"},
+         .help =
+             "checkpoint: training steps before each save beside training, default 5; 0: no "
+             "training"},
         {.name = "trace",
          .value = "FILE[:DEVICES]",
          .list = &traces,
@@ -176,8 +177,10 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
             "fp32 and bf16, tensor parallel over all ranks of the run. The limit of training "
             "is what the products' rate would allow; the ratio is the model FLOPs "
             "utilisation. 'checkpoint' saves, loads and verifies the state of a GPT-2 of 124 "
-            "million parameters (1.7 GB, and as much again beside it), paired with plain writes "
-            "and reads of as many bytes, and saves beside training. 'simulate' runs millions of "
+            "million parameters (1.7 GB, and as much again beside it), paired with plain "
+            "writes "
+            "and reads of as many bytes, and saves beside training. 'simulate' runs millions "
+            "of "
             "jobs through the simulator on one core; the limit is the same schedule carried "
             "out as bare events, without a scheduler or accounts.",
         .options = table,

@@ -180,7 +180,7 @@ static void compare(struct rf_sim_comparisons *out, const struct work *w, int a,
     for (int m = 0; m < NMEASURES; m++) {
         struct rf_sim_comparison *c = &out->items[out->n];
 
-        if (MEASURES[m].pledge && w->rows[a].share.den == 0)
+        if (MEASURES[m].pledge && w->rows[a].share.num == 0 && w->rows[a].verdict[0] == '\0')
             continue;
         *c = (struct rf_sim_comparison){
             .what = MEASURES[m].what, .unit = MEASURES[m].unit, .a = a, .b = b};

@@ -67,7 +67,7 @@ enum rf_status rf_sim_ensemble_json(const struct rf_sim_ensemble *e, char **text
 /* ---- for people */
 
 struct means {
-    int cells, failed, kept, waited, slowed;
+    int cells, failed, judged, kept;
     double in_use, delivered, pledged_wait_s, others_wait_s, slowdown;
 };
 
@@ -91,6 +91,7 @@ static struct means means_of(const struct rf_sim_ensemble *e,
             m.failed++;
             continue;
         }
+        m.judged += o->verdict[0] != '\0';
         m.kept += strcmp(o->verdict, "kept") == 0;
         m.in_use += 100 * o->utilization;
         m.delivered += 100 * ratio((double)o->pledged.held_us, (double)o->capacity_us);
@@ -130,8 +131,8 @@ static void add_variant(struct rf_table *table, const struct rf_sim_ensemble *e,
     rf_table_add(table, "%s", name);
     rf_table_add(table, "%d", m.cells);
     rf_table_add(table, "%d", m.failed);
-    if (first->verdict[0] != '\0')
-        rf_table_add(table, "%d of %d", m.kept, good);
+    if (m.judged > 0)
+        rf_table_add(table, "%d of %d", m.kept, m.judged);
     else
         rf_table_add(table, "-");
     add_number(table, m.in_use, good, 1, " %");

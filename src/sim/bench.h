@@ -23,10 +23,10 @@
 enum { RF_SIM_BENCH_TRACES = 16, RF_SIM_BENCH_FIGURES = 100 };
 
 struct rf_sim_bench_options {
-    int rounds;       /* 1 to 25 */
-    int quick;        /* a tenth of the jobs, nothing that grows */
-    int full;         /* the large fleet as well */
-    const char *dir;  /* where a trace and a schedule may be; they are removed */
+    int rounds;      /* 1 to 25 */
+    int quick;       /* a tenth of the jobs, nothing that grows */
+    int full;        /* the large fleet as well */
+    const char *dir; /* where a trace and a schedule may be; they are removed */
     struct {
         const char *path; /* borrowed */
         int32_t devices;  /* 0: as the header says */

@@ -56,12 +56,12 @@ static enum rf_status write_trace(const struct rf_workload *w, const char *path,
                        (long long)w->n);
     size = (size_t)snprintf(text, LINE_BYTES, "; MaxProcs: %d\n", DEVICES);
     for (int64_t i = 0; i < w->n; i++)
-        size += (size_t)snprintf(text + size, LINE_BYTES,
-                                 "%" PRId64 " %" PRId64 " -1 %" PRId64 " %d -1 -1 %d %" PRId64
-                                 " -1 1 %d 1 -1 1 -1 -1 -1\n",
-                                 i + 1, w->submit_us[i] / 1000000, w->run_us[i] / 1000000,
-                                 w->min[i], w->min[i], w->limit_us[i] / 1000000,
-                                 w->account[i] + 1);
+        size +=
+            (size_t)snprintf(text + size, LINE_BYTES,
+                             "%" PRId64 " %" PRId64 " -1 %" PRId64 " %d -1 -1 %d %" PRId64
+                             " -1 1 %d 1 -1 1 -1 -1 -1\n",
+                             i + 1, w->submit_us[i] / 1000000, w->run_us[i] / 1000000,
+                             w->min[i], w->min[i], w->limit_us[i] / 1000000, w->account[i] + 1);
     st = rf_file_write(path, text, size, err);
     free(text);
     return st;

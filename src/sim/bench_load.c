@@ -89,15 +89,16 @@ enum rf_status rf_bench_load_read(struct rf_bench_load *load, const char *path, 
     name_after(name, sizeof name, path);
     st = rf_bench_load_make(load, name, &s, err);
     if (st == RF_OK && load->jobs.n < jobs)
-        st = rf_workload_repeat(&load->jobs,
-                                (int)((jobs + load->jobs.n - 1) / load->jobs.n), err);
+        st = rf_workload_repeat(&load->jobs, (int)((jobs + load->jobs.n - 1) / load->jobs.n),
+                                err);
     return st;
 }
 
 void rf_bench_load_deepen(struct rf_bench_load *load, int64_t depth)
 {
     struct rf_workload *w = &load->jobs;
-    int64_t begin_us = depth < 1 || w->n == 0 ? 0 : w->submit_us[depth < w->n ? depth - 1 : w->n - 1];
+    int64_t begin_us =
+        depth < 1 || w->n == 0 ? 0 : w->submit_us[depth < w->n ? depth - 1 : w->n - 1];
 
     for (int64_t i = 0; i < w->n; i++)
         w->submit_us[i] = w->submit_us[i] > begin_us ? w->submit_us[i] - begin_us : 0;

@@ -9,8 +9,8 @@
 #include "sim/bench_load.h"
 
 struct rf_bench_run {
-    double run_s;  /* the whole of rf_sim_run() */
-    double bare_s; /* the same schedule without a scheduler; 0 where not wanted */
+    double run_s;    /* the whole of rf_sim_run() */
+    double bare_s;   /* the same schedule without a scheduler; 0 where not wanted */
     int64_t deepest; /* the longest the queue was; -1 where bare_s was not wanted */
     int64_t events, preemptions;
 };
