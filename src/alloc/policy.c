@@ -116,6 +116,10 @@ static enum rf_status take_over(struct rf_policy *policy, struct rf_error *err)
         rf_policy_forget(policy); /* usage by account was not kept, or is no longer */
     policy->order = find_order(order);
     policy->fence = find_fence(fence);
+    policy->plain = policy->fence == &rf_fence_none && !policy->order->by_account &&
+                    policy->order->backfill != RF_BACKFILL_PLAN &&
+                    (policy->order->backfill == RF_BACKFILL_NONE ||
+                     policy->options.reserve_depth == 0 || policy->options.reserve_depth == 1);
     return rf_policy_rebuild(policy, err);
 }
 
@@ -229,12 +233,48 @@ static int as_proposed(const struct rf_policy *policy, const struct rf_event *ev
 
 /* ---- events ---- */
 
+/* Is it plain to see that nobody can start? In one line, without promises, when fewer
+ * devices are free than the head needs, and than anybody needs who could overtake it. */
+static int held_up(const struct rf_policy *policy)
+{
+    const struct rf_line *line = &policy->lines[0];
+
+    return line->blocked && line->head.need > policy->state->nfree && policy->plain &&
+           policy->nresizable == 0 && policy->state->nholds == 0 && !policy->recheck &&
+           (!policy->options.explain || policy->fresh.n == 0);
+}
+
+static int nothing_fits(const struct rf_policy *policy)
+{
+    if (!held_up(policy) || (policy->order->by_limit && policy->fresh.n > 0))
+        return 0;
+    for (int32_t i = 0; i < policy->nlanes && policy->order->backfill != RF_BACKFILL_NONE; i++)
+        if (policy->lanes[i].jobs.count > 0 &&
+            policy->lanes[i].jobs.least_need <= policy->state->nfree)
+            return 0;
+    return 1;
+}
+
+/* The same for one job that has just come in: then there is nothing to ask. */
+static int cannot_start(const struct rf_policy *policy, int32_t job)
+{
+    const struct rf_job *j = &policy->state->jobs[job];
+
+    return policy->dirty == 0 && !policy->order->by_limit && !policy->options.explain &&
+           job > policy->lines[0].head.job && j->min <= policy->least_most &&
+           (policy->order->backfill == RF_BACKFILL_NONE || j->min > policy->state->nfree) &&
+           held_up(policy);
+}
+
 static enum rf_status observe_request(struct rf_policy *policy, int32_t job)
 {
     const struct rf_state *s = policy->state;
-    enum rf_status st = rf_joblist_add(&policy->fresh, job);
+    enum rf_status st = RF_OK;
 
-    policy->dirty |= RF_DIRTY_ARRIVAL;
+    if (!cannot_start(policy, job)) {
+        st = rf_joblist_add(&policy->fresh, job);
+        policy->dirty |= RF_DIRTY_ARRIVAL;
+    }
     if (st == RF_OK && s->naccounts > policy->naccounts)
         st = rf_policy_learn_accounts(policy);
     if (st == RF_OK && policy->fence->receive != NULL)
@@ -526,25 +566,6 @@ static int only_arrivals(const struct rf_policy *policy)
     return policy->dirty == RF_DIRTY_ARRIVAL && !policy->recheck && !policy->fence->promises;
 }
 
-/* Is it plain to see that nobody can start? In one line, without promises, when fewer
- * devices are free than the head needs, and than anybody needs who could overtake it. */
-static int nothing_fits(const struct rf_policy *policy)
-{
-    const struct rf_line *line = &policy->lines[0];
-    int32_t free = policy->state->nfree;
-
-    if (policy->fence->promises || policy->nlines > 1 || policy->recheck || !line->blocked ||
-        line->head.need <= free || policy->state->nholds > 0 || policy->nresizable > 0 ||
-        policy->order->by_account || (policy->order->by_limit && policy->fresh.n > 0) ||
-        (policy->options.explain && policy->fresh.n > 0) ||
-        policy->order->backfill == RF_BACKFILL_PLAN)
-        return 0;
-    for (int32_t i = 0;
-         i < policy->nlanes && policy->order->backfill != RF_BACKFILL_NONE; i++)
-        if (policy->lanes[i].jobs.count > 0 && policy->lanes[i].jobs.least_need <= free)
-            return 0;
-    return 1;
-}
 
 int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                       int max)
@@ -596,6 +617,12 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     if (policy->failed == RF_OK)
         policy->failed = remember_proposals(policy, out, plan->nout);
     return policy->failed == RF_OK ? plan->nout : 0;
+}
+
+int rf_policy_settled(const struct rf_policy *policy)
+{
+    return policy->dirty == 0 && policy->npending == policy->pending_at && policy->plain &&
+           policy->nresizable == 0 && policy->state->nholds == 0 && policy->nholds == 0;
 }
 
 int64_t rf_policy_wake_us(const struct rf_policy *policy, int64_t now_us)

@@ -92,6 +92,10 @@ enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event
 int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                       int max);
 
+/* Is it known that a question now, or at any later time, would have no answer until
+ * another event comes? 0 says nothing. */
+int rf_policy_settled(const struct rf_policy *policy);
+
 /* The next moment after now_us at which the answer may differ though no event came
  * (a planned start, a window that ends, credit that expires, an answer of the board);
  * INT64_MAX: none. */

@@ -159,6 +159,7 @@ struct rf_policy {
     int32_t least_most; /* a job that needs no more is not too large for any wall */
     int recheck;        /* held_back and too large jobs are to be looked at again */
     int32_t nholds; /* when last asked */
+    int plain; /* no promises, one line, and nothing is planned ahead but for one job */
     int dirty;
     int64_t asked_us, wake_us; /* the last question; when the answer may be another */
     /* What was proposed and has not been carried out yet: [pending_at, npending). */

@@ -26,8 +26,8 @@ void rf_roll_clear(struct rf_roll *roll)
 
 /* ---- keys ---- */
 
-static int before(const struct rf_roll *roll, int64_t time_us, int32_t job, int64_t time2_us,
-                  int32_t job2)
+static inline int before(const struct rf_roll *roll, int64_t time_us, int32_t job,
+                         int64_t time2_us, int32_t job2)
 {
     if (roll->by_time && time_us != time2_us)
         return time_us < time2_us;
@@ -51,22 +51,27 @@ static int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
     return low;
 }
 
-/* Where the key is in the part's chunk, or would be. */
+/* Where the key is in the part's chunk, or would be. The first half of the search has no
+ * branch to guess: a list of ends is searched in places that follow no pattern. */
 static int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
                        int64_t time_us, int32_t job)
 {
     const struct rf_roll_chunk *c = p->chunk;
-    int32_t low = p->low, high = p->high;
+    int32_t at = p->low, n = p->high - p->low;
 
-    while (low < high) {
-        int32_t mid = low + (high - low) / 2;
+    if (roll->by_time) {
+        const int64_t *t = c->time_us;
 
-        if (before(roll, c->time_us[mid], c->job[mid], time_us, job))
-            low = mid + 1;
-        else
-            high = mid;
+        for (; n > 1; n -= n / 2)
+            at = t[at + n / 2 - 1] < time_us ? at + n / 2 : at;
+        at += n == 1 && t[at] < time_us;
+        while (at < p->high && t[at] == time_us && c->job[at] < job)
+            at++;
+        return at;
     }
-    return low;
+    for (; n > 1; n -= n / 2)
+        at = c->job[at + n / 2 - 1] < job ? at + n / 2 : at;
+    return at + (n == 1 && c->job[at] < job);
 }
 
 /* ---- parts ---- */

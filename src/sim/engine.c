@@ -107,6 +107,8 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
         g->observers[g->nobservers++] = o->observers[i];
     if (o->books != NULL)
         g->observers[g->nobservers++] = rf_books_observer(o->books);
+    g->unwatched = o->nobservers == 0 && o->ledger_path == NULL;
+    g->wakes = o->world != NULL || g->w->max != NULL || strcmp(o->policy.fence, "none") != 0;
     if (o->ledger_path != NULL)
         st = rf_ledger_create(&g->ledger, o->ledger_path, NULL, o->key, err);
     if (st == RF_OK)
@@ -266,10 +268,9 @@ static void show_progress(struct rf_engine *g)
 {
     double n = (double)(g->w->n > 0 ? g->w->n : 1);
 
-    if (g->o->progress == NULL || g->r->events < g->next_progress)
-        return;
     g->next_progress = g->r->events + PROGRESS_EVERY;
-    g->o->progress(g->o->progress_ctx, (double)(g->r->finished + g->r->denied) / n);
+    if (g->o->progress != NULL)
+        g->o->progress(g->o->progress_ctx, (double)(g->r->finished + g->r->denied) / n);
 }
 
 static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
@@ -278,19 +279,22 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
     int idle = 0;
 
     while (st == RF_OK && !over(g) && idle < IDLE_WAKES_MAX) {
-        int64_t next_us = next_happening(g), wake_us = rf_policy_wake_us(g->policy, g->now_us);
+        int64_t next_us = next_happening(g);
+        int64_t wake_us = g->wakes ? rf_policy_wake_us(g->policy, g->now_us) : INT64_MAX;
         int64_t t_us = sooner(next_us, wake_us), before = g->r->events;
 
         if (t_us > g->o->until_us || t_us == INT64_MAX)
             break;
         g->now_us = t_us > g->now_us ? t_us : g->now_us;
-        if (wake_us < next_us) /* moves the state's clock */
+        if (wake_us < next_us) { /* moves the state's clock */
             st = rf_engine_emit(g, &g->events[RF_EVENT_HEARTBEAT], err);
-        before += wake_us < next_us;
+            before++;
+        }
         if (st == RF_OK)
             st = moment(g, err);
         idle = next_us == INT64_MAX && g->r->events == before ? idle + 1 : 0;
-        show_progress(g);
+        if (g->r->events >= g->next_progress)
+            show_progress(g);
     }
     if (st == RF_OK && g->o->until_us != INT64_MAX)
         g->now_us = g->o->until_us;

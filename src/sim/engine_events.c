@@ -44,9 +44,11 @@ enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
     e->max = w->max == NULL ? w->min[k] : w->max[k];
     e->limit_us = w->limit_us[k];
     e->account_id = g->account_ids[account];
-    if (account != g->last_account)
+    if (g->unwatched && e->account_id >= 0)
+        e->account[0] = '\0'; /* the number will do */
+    else if (account != g->last_account)
         memcpy(e->account, w->accounts[account], sizeof e->account);
-    g->last_account = account;
+    g->last_account = g->unwatched ? -1 : account;
     st = rf_engine_emit(g, e, err);
     if (st == RF_OK)
         g->account_ids[account] = g->state->jobs[k].account;
@@ -127,8 +129,8 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
 static enum rf_status pay(struct rf_engine *g, int32_t id, int64_t restart_us, int64_t lost_us,
                           int32_t lent, struct rf_error *err)
 {
-    g->r->lost_us += lost_us;
-    g->r->overhead_us += restart_us;
+    rf_wide_add(&g->r->lost_us, lost_us);
+    rf_wide_add(&g->r->overhead_us, restart_us);
     if (g->o->books == NULL || restart_us + lost_us == 0)
         return RF_OK;
     return rf_books_overhead(g->o->books, g->state, id, restart_us + lost_us, lent, err);
@@ -208,10 +210,10 @@ static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const c
     e->lease = was.lease;
     e->held_us = rf_state_owed_us(&was, g->now_us);
     snprintf(e->reason, sizeof e->reason, "%s", reason);
-    g->r->busy_us += e->held_us;
+    rf_wide_add(&g->r->busy_us, e->held_us);
     g->r->end_us[id] = -1;
     g->progress[id].since_us = INT64_MAX;
-    g->r->overhead_us += (g->now_us - until_us) * was.ndevices; /* writing its checkpoint */
+    rf_wide_add_product(&g->r->overhead_us, g->now_us - until_us, was.ndevices); /* checkpoint */
     st = rf_engine_emit(g, e, err);
     return st == RF_OK ? pay(g, id, restart_us, lost_us, was.lent, err) : st;
 }
@@ -240,7 +242,7 @@ enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
     e->job = end->job;
     e->lease = end->lease;
     e->held_us = rf_state_owed_us(job, g->now_us);
-    g->r->busy_us += e->held_us;
+    rf_wide_add(&g->r->busy_us, e->held_us);
     g->r->finished++;
     g->last_end_us = g->now_us;
     st = rf_engine_emit(g, e, err);
@@ -307,7 +309,7 @@ static enum rf_status resize(struct rf_engine *g, const struct rf_proposal *p,
     e->held_us = rf_state_owed_us(job, g->now_us);
     e->lent = grows ? p->lent : 0;
     e->by = p->by;
-    g->r->busy_us += e->held_us;
+    rf_wide_add(&g->r->busy_us, e->held_us);
     settle(g, p->job, g->now_us, 1);
     st = rf_engine_emit(g, e, err);
     return st == RF_OK ? expect_end(g, p->job, err) : st;
@@ -348,7 +350,7 @@ enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err)
     struct rf_proposal out[PROPOSALS];
     enum rf_status st = RF_OK;
 
-    for (int rounds = 0; st == RF_OK; rounds++) {
+    for (int rounds = 0; st == RF_OK && !rf_policy_settled(g->policy); rounds++) {
         int n = rf_policy_propose(g->policy, g->now_us, out, PROPOSALS);
 
         g->r->passes++;

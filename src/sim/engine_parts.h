@@ -21,6 +21,8 @@ struct rf_engine {
     struct rf_ledger *ledger; /* may be NULL */
     struct rf_observer *observers; /* owned: tally, the options', the books */
     int nobservers;
+    int unwatched; /* nobody but the tally and the books sees the events */
+    int wakes;     /* the policy may want to be asked though nothing happens */
     struct rf_event events[RF_EVENT_NTYPES]; /* one of each type, used again and again */
     int32_t *account_ids;                    /* owned, by workload account; -1: not seen yet */
     int32_t last_account;                    /* whose name the request event carries */
