@@ -48,12 +48,14 @@ static void add_running(const struct rf_state *state, char *line, int size)
 static double share_so_far(const struct rf_state *state, const struct rf_tally *tally,
                            int32_t account)
 {
-    int64_t held_us = state->accounts[account].held_us;
+    struct rf_wide held_us = state->accounts[account].held_us;
 
     for (int32_t id = state->running_first; id >= 0; id = state->jobs[id].next)
         if (rf_state_within(state, state->jobs[id].account, account))
-            held_us += rf_state_owed_us(&state->jobs[id], state->now_us);
-    return tally->capacity_us > 0 ? (double)held_us / (double)tally->capacity_us : 0.0;
+            rf_wide_add(&held_us, rf_state_owed_us(&state->jobs[id], state->now_us));
+    return rf_wide_sign(tally->capacity_us) > 0
+               ? rf_wide_double(held_us) / rf_wide_double(tally->capacity_us)
+               : 0.0;
 }
 
 void rf_progress_format(const struct rf_progress *progress, const struct rf_state *state,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHORT_US = INT32_MAX }; /* so long a stretch of any fleet fits in 63 bits */
+
 /* A pledged account, or everybody else (page 0). */
 struct page {
     int32_t account;
@@ -22,13 +24,14 @@ struct page {
 struct rf_books {
     struct page *pages; /* owned */
     int npages;
-    int32_t *page_of;     /* owned, by account */
-    int64_t *overhead_us; /* owned, by account */
+    int32_t *page_of;            /* owned, by account */
+    struct rf_wide *overhead_us; /* owned, by account */
     int32_t naccounts, room;
     struct rf_books_totals sum;
     int64_t now_us;
     int open;
     int32_t installed, fleet, nheld; /* since the last event */
+    int32_t peak;                    /* the most that was ever installed */
     int32_t failed, maintenance;     /* devices that are down */
     struct rf_idset in_maintenance;  /* of these, when they are known by id; owned */
     struct {                         /* the event's job, before the event */
@@ -93,12 +96,12 @@ static void add_use(struct rf_books *books, struct page *page, int64_t dt, int64
     *pool -= pooled;
     lent -= of_lent;
     own -= stopping - of_lent;
-    page->sum.own_us += own;
-    page->sum.lent_us += lent;
-    page->sum.overhead_us += stopping;
-    books->sum.own_us += own;
-    books->sum.lent_us += lent;
-    books->sum.overhead_us += stopping;
+    rf_wide_add(&page->sum.own_us, own);
+    rf_wide_add(&page->sum.lent_us, lent);
+    rf_wide_add(&page->sum.overhead_us, stopping);
+    rf_wide_add(&books->sum.own_us, own);
+    rf_wide_add(&books->sum.lent_us, lent);
+    rf_wide_add(&books->sum.overhead_us, stopping);
 }
 
 /* Nothing is promised: what is held is own, what is not is free. */
@@ -107,7 +110,7 @@ static void pass_unpromised(struct rf_books *books, int64_t dt)
     int64_t pool = books->fleet * dt;
 
     add_use(books, &books->pages[0], dt, 0, &pool);
-    books->sum.idle_free_us += pool;
+    rf_wide_add(&books->sum.idle_free_us, pool);
 }
 
 static void pass_promised(struct rf_books *books, int64_t dt)
@@ -121,10 +124,11 @@ static void pass_promised(struct rf_books *books, int64_t dt)
         struct page *page = &books->pages[i];
 
         reserved[i] = promised(books, page, dt);
-        page->sum.reserved_us += reserved[i];
+        rf_wide_add(&page->sum.reserved_us, reserved[i]);
         if (books->installed > books->fleet)
-            page->sum.down_us += rf_share_take(
-                &page->share, (books->installed - books->fleet) * dt, &page->carry_down);
+            rf_wide_add(&page->sum.down_us,
+                        rf_share_take(&page->share, (books->installed - books->fleet) * dt,
+                                      &page->carry_down));
         vacant += reserved[i] - least(reserved[i], page->held * dt);
         pool -= reserved[i];
     }
@@ -132,33 +136,44 @@ static void pass_promised(struct rf_books *books, int64_t dt)
     for (int i = 0; i < books->npages; i++)
         add_use(books, &books->pages[i], dt, reserved[i], &pool);
     lent_out = vacant - least(vacant, idle);
-    books->sum.idle_reserved_us += least(vacant, idle);
-    books->sum.idle_free_us += idle - least(vacant, idle);
+    rf_wide_add(&books->sum.idle_reserved_us, least(vacant, idle));
+    rf_wide_add(&books->sum.idle_free_us, idle - least(vacant, idle));
     for (int i = 1; i < books->npages; i++) {
         int64_t own = reserved[i] - least(reserved[i], books->pages[i].held * dt);
         int64_t gone = least(own, lent_out);
 
         lent_out -= gone;
-        books->pages[i].sum.idle_us += own - gone;
+        rf_wide_add(&books->pages[i].sum.idle_us, own - gone);
     }
 }
 
-/* Time passes with everything as it was after the last event. */
+static void pass_stretch(struct rf_books *books, int64_t dt)
+{
+    int64_t failed_us = books->failed * dt, maintenance_us = books->maintenance * dt;
+
+    rf_wide_add(&books->sum.installed_us, books->installed * dt);
+    rf_wide_add(&books->sum.failed_us, failed_us);
+    rf_wide_add(&books->sum.maintenance_us, maintenance_us);
+    rf_wide_add(&books->sum.down_us, failed_us + maintenance_us);
+    if (books->npages == 1)
+        pass_unpromised(books, dt);
+    else
+        pass_promised(books, dt);
+}
+
+/* Time passes with everything as it was after the last event. What a stretch amounts to has to
+ * fit in 63 bits: cutting one that is too long changes nothing, as fractions are carried on. */
 static void pass(struct rf_books *books, int64_t t_us)
 {
     int64_t dt = t_us - books->now_us;
 
     books->now_us = t_us;
-    if (!books->open || dt <= 0)
+    if (!books->open)
         return;
-    books->sum.installed_us += books->installed * dt;
-    books->sum.failed_us += books->failed * dt;
-    books->sum.maintenance_us += books->maintenance * dt;
-    books->sum.down_us += (books->failed + books->maintenance) * dt;
-    if (books->npages == 1)
-        pass_unpromised(books, dt);
-    else
-        pass_promised(books, dt);
+    for (int64_t part; dt > 0; dt -= part) {
+        part = least(dt, dt <= SHORT_US ? dt : INT64_MAX / ((int64_t)books->peak + 1));
+        pass_stretch(books, part);
+    }
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -168,7 +183,7 @@ static void add_overhead(struct rf_books *books, const struct rf_state *state, i
                          int64_t device_us)
 {
     for (; account >= 0; account = state->accounts[account].parent)
-        books->overhead_us[account] += device_us;
+        rf_wide_add(&books->overhead_us[account], device_us);
 }
 
 /* All leases end without a reading. */
@@ -183,7 +198,7 @@ static enum rf_status before_recover(struct rf_books *books, const struct rf_sta
     for (int32_t i = state->running_first; i >= 0; i = state->jobs[i].next) {
         const struct rf_job *job = &state->jobs[i];
 
-        books->sum.unread_us += rf_state_owed_us(job, event->t_us);
+        rf_wide_add(&books->sum.unread_us, rf_state_owed_us(job, event->t_us));
         if (job->state == RF_JOB_STOPPING)
             add_overhead(books, state, job->account,
                          job->ndevices * (event->t_us - job->preempt_us));
@@ -215,7 +230,7 @@ static enum rf_status know_accounts(struct rf_books *books, const struct rf_stat
     if (state->naccounts > books->room) {
         int32_t room = state->naccounts + state->naccounts / 2 + 16;
         int32_t *pages = realloc(books->page_of, (size_t)room * sizeof *pages);
-        int64_t *overhead;
+        struct rf_wide *overhead;
 
         books->page_of = pages != NULL ? pages : books->page_of;
         overhead = realloc(books->overhead_us, (size_t)room * sizeof *overhead);
@@ -223,7 +238,7 @@ static enum rf_status know_accounts(struct rf_books *books, const struct rf_stat
         if (pages == NULL || overhead == NULL)
             return rf_fail(err, RF_ERR_MEMORY, "out of memory: the books of %d accounts", room);
         for (int32_t a = books->room; a < room; a++)
-            books->overhead_us[a] = 0;
+            books->overhead_us[a] = rf_wide_of(0);
         books->room = room;
     }
     for (; books->naccounts < state->naccounts; books->naccounts++) {
@@ -393,6 +408,7 @@ static enum rf_status after(void *self, const struct rf_state *state,
     }
     books->fleet = state->nfleet;
     books->nheld = state->nfleet - state->nfree;
+    books->peak = state->peak;
     books->open = state->opened && !state->closed;
     return st;
 }
@@ -408,22 +424,25 @@ enum rf_status rf_books_overhead(struct rf_books *books, const struct rf_state *
     int32_t account = state->jobs[job].account;
     struct page *page = &books->pages[books->page_of[account]];
     struct rf_book *sum = &page->sum;
-    int64_t of_lent;
+    struct rf_wide used;
+    int64_t of_lent, own;
+    char text[RF_WIDE_BYTES];
 
     pass(books, state->now_us);
-    of_lent = least(device_us, lent ? sum->lent_us : 0);
-    if (device_us < 0 || sum->own_us + sum->lent_us < device_us)
-        return rf_fail(err, RF_ERR_ARG,
-                       "overhead of %lld device-microseconds, but '%s' has used only %lld",
-                       (long long)device_us, state->accounts[account].name,
-                       (long long)(sum->own_us + sum->lent_us));
-    of_lent += device_us - of_lent > sum->own_us ? device_us - of_lent - sum->own_us : 0;
-    sum->lent_us -= of_lent;
-    sum->own_us -= device_us - of_lent;
-    sum->overhead_us += device_us;
-    books->sum.lent_us -= of_lent;
-    books->sum.own_us -= device_us - of_lent;
-    books->sum.overhead_us += device_us;
+    used = rf_wide_plus(sum->own_us, sum->lent_us);
+    if (device_us < 0 || rf_wide_compare(used, rf_wide_of(device_us)) < 0)
+        return rf_fail(
+            err, RF_ERR_ARG, "overhead of %lld device-microseconds, but '%s' has used only %s",
+            (long long)device_us, state->accounts[account].name, rf_wide_text(used, text));
+    of_lent = least(device_us, lent ? rf_wide_narrow(sum->lent_us) : 0);
+    own = rf_wide_narrow(sum->own_us);
+    of_lent += device_us - of_lent > own ? device_us - of_lent - own : 0;
+    rf_wide_add(&sum->lent_us, -of_lent);
+    rf_wide_add(&sum->own_us, of_lent - device_us);
+    rf_wide_add(&sum->overhead_us, device_us);
+    rf_wide_add(&books->sum.lent_us, -of_lent);
+    rf_wide_add(&books->sum.own_us, of_lent - device_us);
+    rf_wide_add(&books->sum.overhead_us, device_us);
     add_overhead(books, state, account, device_us);
     return RF_OK;
 }
@@ -465,31 +484,62 @@ void rf_books_page(const struct rf_books *books, int page, int64_t t_us, struct 
     *out = g.pages[page].sum;
 }
 
-int64_t rf_books_account_overhead_us(const struct rf_books *books, int32_t account)
+struct rf_wide rf_books_account_overhead_us(const struct rf_books *books, int32_t account)
 {
-    return account < books->naccounts ? books->overhead_us[account] : 0;
+    return account < books->naccounts ? books->overhead_us[account] : rf_wide_of(0);
+}
+
+static int same(struct rf_wide a, struct rf_wide b)
+{
+    return rf_wide_compare(a, b) == 0;
+}
+
+static enum rf_status differ(struct rf_error *err, const char *what, struct rf_wide a,
+                             struct rf_wide b)
+{
+    char first[RF_WIDE_BYTES], second[RF_WIDE_BYTES];
+
+    return rf_fail(err, RF_ERR_INTERNAL,
+                   "the books do not add up: %s, in device-microseconds: %s and %s", what,
+                   rf_wide_text(a, first), rf_wide_text(b, second));
 }
 
 static enum rf_status check_pages(const struct rf_books *books, struct rf_error *err)
 {
-    int64_t own = 0, lent = 0, overhead = 0, idle = 0;
+    struct rf_book all = {.account = -1};
 
     for (int i = 0; i < books->npages; i++) {
-        own += books->pages[i].sum.own_us;
-        lent += books->pages[i].sum.lent_us;
-        overhead += books->pages[i].sum.overhead_us;
-        idle += books->pages[i].sum.idle_us;
+        const struct rf_book *page = &books->pages[i].sum;
+
+        all.own_us = rf_wide_plus(all.own_us, page->own_us);
+        all.lent_us = rf_wide_plus(all.lent_us, page->lent_us);
+        all.overhead_us = rf_wide_plus(all.overhead_us, page->overhead_us);
+        all.idle_us = rf_wide_plus(all.idle_us, page->idle_us);
     }
-    if (own == books->sum.own_us && lent == books->sum.lent_us &&
-        overhead == books->sum.overhead_us && idle == books->sum.idle_reserved_us)
-        return RF_OK;
-    return rf_fail(err, RF_ERR_INTERNAL,
-                   "the pages of the books do not add up: own %lld of %lld, lent %lld of %lld, "
-                   "overhead %lld of %lld, idle %lld of %lld",
-                   (long long)own, (long long)books->sum.own_us, (long long)lent,
-                   (long long)books->sum.lent_us, (long long)overhead,
-                   (long long)books->sum.overhead_us, (long long)idle,
-                   (long long)books->sum.idle_reserved_us);
+    if (!same(all.own_us, books->sum.own_us))
+        return differ(err, "own by pages and in all", all.own_us, books->sum.own_us);
+    if (!same(all.lent_us, books->sum.lent_us))
+        return differ(err, "lent by pages and in all", all.lent_us, books->sum.lent_us);
+    if (!same(all.overhead_us, books->sum.overhead_us))
+        return differ(err, "overhead by pages and in all", all.overhead_us,
+                      books->sum.overhead_us);
+    if (!same(all.idle_us, books->sum.idle_reserved_us))
+        return differ(err, "idle reserved by pages and in all", all.idle_us,
+                      books->sum.idle_reserved_us);
+    return RF_OK;
+}
+
+/* What was held: by the readings, by those that are still to come, and without any. */
+static struct rf_wide held_of(const struct rf_books *books, const struct rf_state *state)
+{
+    struct rf_wide held_us = books->sum.unread_us;
+
+    for (int32_t a = 0; a < state->naccounts; a++)
+        if (state->accounts[a].parent < 0)
+            held_us = rf_wide_plus(held_us, state->accounts[a].held_us);
+    for (int32_t i = state->running_first; i >= 0; i = state->jobs[i].next)
+        rf_wide_add(&held_us, rf_state_owed_us(&state->jobs[i], state->now_us));
+    return held_us;
 }
 
 enum rf_status rf_books_check(const struct rf_books *books, const struct rf_state *state,
@@ -497,28 +547,19 @@ enum rf_status rf_books_check(const struct rf_books *books, const struct rf_stat
 {
     struct glance g;
     const struct rf_books_totals *s = &g.books.sum;
-    int64_t used, all, read = books->sum.unread_us;
+    struct rf_wide used, all, held_us = held_of(books, state), down;
 
     look(&g, books, state->now_us);
-    used = s->own_us + s->lent_us + s->overhead_us;
-    all = used + s->idle_reserved_us + s->idle_free_us + s->down_us;
-    for (int32_t a = 0; a < state->naccounts; a++)
-        read += state->accounts[a].parent < 0 ? state->accounts[a].held_us : 0;
-    for (int32_t i = state->running_first; i >= 0; i = state->jobs[i].next)
-        read += rf_state_owed_us(&state->jobs[i], state->now_us);
-    if (all != s->installed_us || s->down_us != s->failed_us + s->maintenance_us)
-        return rf_fail(
-            err, RF_ERR_INTERNAL,
-            "the books do not add up: %lld device-microseconds installed, but own %lld "
-            "+ lent %lld + overhead %lld + idle reserved %lld + idle free %lld + down "
-            "%lld",
-            (long long)s->installed_us, (long long)s->own_us, (long long)s->lent_us,
-            (long long)s->overhead_us, (long long)s->idle_reserved_us,
-            (long long)s->idle_free_us, (long long)s->down_us);
-    if (used != read)
-        return rf_fail(err, RF_ERR_INTERNAL,
-                       "the books hold %lld device-microseconds in use, the readings %lld",
-                       (long long)used, (long long)read);
+    used = rf_wide_plus(rf_wide_plus(s->own_us, s->lent_us), s->overhead_us);
+    all = rf_wide_plus(rf_wide_plus(used, s->idle_reserved_us),
+                       rf_wide_plus(s->idle_free_us, s->down_us));
+    down = rf_wide_plus(s->failed_us, s->maintenance_us);
+    if (!same(all, s->installed_us))
+        return differ(err, "the categories and what is installed", all, s->installed_us);
+    if (!same(s->down_us, down))
+        return differ(err, "down, and failed or in maintenance", s->down_us, down);
+    if (!same(used, held_us))
+        return differ(err, "what the books hold in use, and the readings", used, held_us);
     if (books->installed != state->nfleet + state->ndown)
         return rf_fail(err, RF_ERR_INTERNAL, "the books have %d devices, the state %d",
                        books->installed, state->nfleet + state->ndown);

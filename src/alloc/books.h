@@ -40,20 +40,20 @@
 #include "alloc/observer.h"
 
 struct rf_book {
-    char name[RF_NAME_BYTES]; /* the account; "" for everybody else */
-    int32_t account;          /* -1: everybody else */
-    int64_t reserved_us;      /* promised */
-    int64_t own_us, lent_us, overhead_us;
-    int64_t idle_us; /* promised, idle, and not lent to others */
-    int64_t down_us; /* its share of what was down: lost to failures and maintenance */
+    char name[RF_NAME_BYTES];   /* the account; "" for everybody else */
+    int32_t account;            /* -1: everybody else */
+    struct rf_wide reserved_us; /* promised */
+    struct rf_wide own_us, lent_us, overhead_us;
+    struct rf_wide idle_us; /* promised, idle, and not lent to others */
+    struct rf_wide down_us; /* its share of what was down: lost to failures and maintenance */
 };
 
 struct rf_books_totals {
-    int64_t installed_us;
-    int64_t own_us, lent_us, overhead_us, idle_reserved_us, idle_free_us;
-    int64_t down_us, failed_us, maintenance_us; /* down = failed + maintenance */
-    int64_t
-        unread_us; /* held when a recorder died: in own, lent or overhead, without a reading */
+    struct rf_wide installed_us;
+    struct rf_wide own_us, lent_us, overhead_us, idle_reserved_us, idle_free_us;
+    struct rf_wide down_us, failed_us, maintenance_us; /* down = failed + maintenance */
+    /* Held when a recorder died: in own, lent or overhead, without a reading. */
+    struct rf_wide unread_us;
 };
 
 struct rf_books;
@@ -78,7 +78,7 @@ void rf_books_totals(const struct rf_books *books, int64_t t_us, struct rf_books
 int rf_books_npages(const struct rf_books *books);
 void rf_books_page(const struct rf_books *books, int page, int64_t t_us, struct rf_book *out);
 /* Overhead of an account and those below it. */
-int64_t rf_books_account_overhead_us(const struct rf_books *books, int32_t account);
+struct rf_wide rf_books_account_overhead_us(const struct rf_books *books, int32_t account);
 
 /* Do the categories add up to installed x time, the pages to the totals, and what was held to the
  * meter readings? RF_ERR_INTERNAL with the figures when not. */

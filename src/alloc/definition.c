@@ -136,11 +136,13 @@ static void settle(struct rf_definitions *d, const struct rf_job *job, int32_t i
 {
     struct rf_wish *wish = &d->wishes[id];
     int64_t missing = part ? least(job->max, d->fleet) - devices : 0;
+    int64_t dt = t_us - wish->since_us;
 
-    if (t_us <= wish->since_us)
+    if (dt <= 0)
         return;
     if (missing > 0) {
-        wish->unmet_us += missing * (t_us - wish->since_us);
+        wish->unmet_us =
+            dt > INT64_MAX / missing ? INT64_MAX : rf_sum(wish->unmet_us, missing * dt);
         wish->last_us = t_us;
     }
     wish->since_us = t_us;
@@ -188,24 +190,26 @@ static int64_t unmet_of(const struct rf_definitions *d, const struct rf_job *job
 
     if (wish->last_us <= begin_us)
         return 0;
-    return use_of(job, least(wish->unmet_us, widest_of(d, job) * (wish->last_us - begin_us)));
+    return use_of(
+        job, least(wish->unmet_us, rf_wide_narrow(rf_wide_product(widest_of(d, job),
+                                                                  wish->last_us - begin_us))));
 }
 
-int64_t rf_unmet_since(const struct rf_definitions *d, const struct rf_pledged *a,
-                       const struct rf_cells *cells, const struct rf_state *state,
-                       int64_t begin_us)
+struct rf_wide rf_unmet_since(const struct rf_definitions *d, const struct rf_pledged *a,
+                              const struct rf_cells *cells, const struct rf_state *state,
+                              int64_t begin_us)
 {
-    int64_t sum = 0;
+    struct rf_wide sum = {0, 0};
 
     for (int list = 0; list < 2; list++)
         for (int32_t i = list == 0 ? state->running_first : state->queue_first; i >= 0;
              i = state->jobs[i].next)
             if (pledged_of(d, state->jobs[i].account) == a)
-                sum = rf_sum(sum, unmet_of(d, &state->jobs[i], i, begin_us));
+                rf_wide_add(&sum, unmet_of(d, &state->jobs[i], i, begin_us));
     if (cells == NULL)
-        return rf_sum(sum, a->refused_us);
+        return rf_wide_plus(sum, a->refused_us);
     for (int32_t k = cells->nsamples - 1; k >= 0 && cells->samples[0][k].t_us >= begin_us; k--)
-        sum = rf_sum(sum, cells->refused_us[k]);
+        sum = rf_wide_plus(sum, cells->refused_us[k]);
     return sum;
 }
 
@@ -220,8 +224,10 @@ static void spread_refused(struct rf_cells *cells, const struct rf_wish *wish,
 
         if (begin_us >= end_us)
             continue;
-        part = k > 0 ? least(left_us, devices * (end_us - begin_us)) : left_us;
-        cells->refused_us[k] = rf_sum(cells->refused_us[k], use_of(job, part));
+        part = k > 0
+                   ? least(left_us, rf_wide_narrow(rf_wide_product(devices, end_us - begin_us)))
+                   : left_us;
+        rf_wide_add(&cells->refused_us[k], use_of(job, part));
         left_us -= part;
         end_us = begin_us;
     }
@@ -234,7 +240,7 @@ static void add_refused(struct rf_definitions *d, struct rf_pledged *a,
 
     spread_refused(&a->steps, &d->wishes[id], job, devices);
     spread_refused(&a->windows, &d->wishes[id], job, devices);
-    a->refused_us = rf_sum(a->refused_us, use_of(job, d->wishes[id].unmet_us));
+    rf_wide_add(&a->refused_us, use_of(job, d->wishes[id].unmet_us));
 }
 
 /* ---- time ---------------------------------------------------------------- */
@@ -260,28 +266,28 @@ void rf_gathering_settle(struct rf_gathering *g)
 {
     const struct rf_share *share = &g->promise.pledge.share;
 
-    g->promised_us += rf_share_take(share, g->capacity_us, &g->carry);
-    g->paced_us += rf_share_take(share, g->stock_us, &g->stock_carry);
-    g->paced_plus_us += rf_share_take(share, g->plus_us, &g->plus_carry);
+    rf_wide_add(&g->promised_us, rf_share_take(share, g->capacity_us, &g->carry));
+    rf_wide_add(&g->paced_us, rf_share_take(share, g->stock_us, &g->stock_carry));
+    rf_wide_add(&g->paced_plus_us, rf_share_take(share, g->plus_us, &g->plus_carry));
     g->capacity_us = g->stock_us = g->plus_us = 0;
 }
 
 void rf_inst_close(struct rf_pledged *a, struct rf_gathering *g, int64_t t_us)
 {
     struct rf_finding *f = &g->promise.findings[RF_DEFINITION_INST];
-    struct rf_stretch s = {g->short_us, t_us, 0, 0, 0};
+    struct rf_stretch s = {.begin_us = g->short_us, .end_us = t_us};
 
     if (g->short_us < 0)
         return;
     rf_gathering_settle(g);
-    s.promised_us = g->promised_us - g->at_short.promised_us;
-    s.asked_us = a->given.wanted_us - g->at_short.asked_us;
-    s.delivered_us = a->given.delivered_us - g->at_short.delivered_us;
+    s.promised_us = rf_wide_minus(g->promised_us, g->at_short.promised_us);
+    s.asked_us = rf_wide_minus(a->given.wanted_us, g->at_short.asked_us);
+    s.delivered_us = rf_wide_minus(a->given.delivered_us, g->at_short.delivered_us);
     g->short_us = -1;
     f->judged++;
-    f->promised_us += s.promised_us;
-    f->asked_us += s.asked_us;
-    f->delivered_us += s.delivered_us;
+    f->promised_us = rf_wide_plus(f->promised_us, s.promised_us);
+    f->asked_us = rf_wide_plus(f->asked_us, s.asked_us);
+    f->delivered_us = rf_wide_plus(f->delivered_us, s.delivered_us);
     if (t_us - s.begin_us <= g->promise.pledge.tolerance_us) {
         f->kept++;
         return;
@@ -289,9 +295,7 @@ void rf_inst_close(struct rf_pledged *a, struct rf_gathering *g, int64_t t_us)
     f->broken++;
     if (f->first.begin_us < 0)
         f->first = s;
-    if (f->worst.begin_us < 0 ||
-        least(s.promised_us, s.asked_us) - s.delivered_us >
-            least(f->worst.promised_us, f->worst.asked_us) - f->worst.delivered_us)
+    if (f->worst.begin_us < 0 || rf_wide_compare(rf_shortfall(&s), rf_shortfall(&f->worst)) > 0)
         f->worst = s;
 }
 
@@ -314,6 +318,27 @@ static void look_at_inst(const struct rf_definitions *d, struct rf_pledged *a,
     }
 }
 
+/* A stretch of a promise. What is not promised yet has to fit in 63 bits. */
+static void pass_promise(struct rf_gathering *g, int64_t dt, int64_t base)
+{
+    int64_t most_devices = most(base, most(g->stock_devices, g->peak)) + 1;
+
+    for (int64_t part; dt > 0; dt -= part) {
+        int64_t room_us = INT64_MAX - most(g->capacity_us, most(g->stock_us, g->plus_us));
+
+        part = dt;
+        if (dt > INT32_MAX || room_us < INT64_MAX / 2) { /* else it fits, whatever the fleet */
+            rf_gathering_settle(g);
+            part = least(dt, INT64_MAX / most_devices);
+        }
+        g->capacity_us += part * base;
+        if (!g->past_horizon) {
+            g->stock_us += part * g->stock_devices;
+            g->plus_us += part * g->peak;
+        }
+    }
+}
+
 /* A stretch in which nothing changes. */
 static void pass(struct rf_definitions *d, struct rf_pledged *a, int64_t t_us)
 {
@@ -325,15 +350,11 @@ static void pass(struct rf_definitions *d, struct rf_pledged *a, int64_t t_us)
             struct rf_gathering *g = &a->promises[i];
 
             look_at_inst(d, a, g, a->done_us);
-            g->capacity_us += dt * base_of(d, &g->promise.pledge);
-            if (!g->past_horizon) {
-                g->stock_us += dt * g->stock_devices;
-                g->plus_us += dt * g->peak;
-            }
+            pass_promise(g, dt, base_of(d, &g->promise.pledge));
         }
-        a->given.delivered_us += dt * a->held;
-        a->given.wanted_us += dt * least(a->wanted, d->fleet);
-        a->given.offered_us += dt * (a->held + most(available, 0));
+        rf_wide_add_product(&a->given.delivered_us, dt, a->held);
+        rf_wide_add_product(&a->given.wanted_us, dt, least(a->wanted, d->fleet));
+        rf_wide_add_product(&a->given.offered_us, dt, a->held + most(available, 0));
     }
     a->done_us = t_us;
 }
@@ -354,7 +375,8 @@ static struct rf_definition_sample sample_of(struct rf_pledged *a, int promise)
 }
 
 static enum rf_status add_sample(struct rf_pledged *a, struct rf_cells *cells,
-                                 const int64_t unmet_us[RF_SLIDING_N], struct rf_error *err)
+                                 const struct rf_wide unmet_us[RF_SLIDING_N],
+                                 struct rf_error *err)
 {
     enum rf_status st = RF_OK;
     int32_t room = cells->room;
@@ -388,7 +410,7 @@ enum rf_status rf_cells_end(struct rf_definitions *d, struct rf_pledged *a,
                             struct rf_cells *cells, const struct rf_state *state,
                             struct rf_error *err)
 {
-    int64_t unmet_us[RF_SLIDING_N] = {0};
+    struct rf_wide unmet_us[RF_SLIDING_N] = {{0, 0}};
 
     for (int k = 0; k < RF_SLIDING_N; k++) {
         int64_t begin_us = a->done_us - cells->spans_us[k];
@@ -488,17 +510,17 @@ void rf_mark_dark(struct rf_pledged *a, const struct rf_job *job, int64_t t_us)
 
     if (job->lease < 0 || from_us >= t_us)
         return;
-    a->given.dark_us += job->ndevices * (t_us - from_us);
+    rf_wide_add_product(&a->given.dark_us, t_us - from_us, job->ndevices);
     for (int i = 0; i < a->npromises; i++) {
         struct rf_definition_sample *end = &a->promises[i].at_horizon;
 
         for (int c = 0; c < 2; c++)
             for (int32_t k = cells[c]->nsamples - 1;
                  k >= 0 && cells[c]->samples[i][k].t_us > from_us; k--)
-                cells[c]->samples[i][k].dark_us +=
-                    job->ndevices * (cells[c]->samples[i][k].t_us - from_us);
+                rf_wide_add_product(&cells[c]->samples[i][k].dark_us,
+                                    cells[c]->samples[i][k].t_us - from_us, job->ndevices);
         if (a->promises[i].past_horizon && end->t_us > from_us)
-            end->dark_us += job->ndevices * (end->t_us - from_us);
+            rf_wide_add_product(&end->dark_us, end->t_us - from_us, job->ndevices);
     }
 }
 
@@ -633,7 +655,7 @@ static enum rf_status add_account(struct rf_definitions *d, const struct rf_stat
                                   const struct rf_pledge *pledge, struct rf_error *err)
 {
     struct rf_pledged *more = realloc(d->accounts, ((size_t)d->naccounts + 1) * sizeof *more);
-    static const int64_t NONE[RF_SLIDING_N] = {0};
+    static const struct rf_wide NONE[RF_SLIDING_N];
     struct rf_gathering *g;
     struct rf_pledged *a;
     enum rf_status st = know_wishes(d, state->njobs, err);

@@ -94,7 +94,7 @@ struct rf_definition_options {
  * to its answer; promised and asked are min x limit, delivered is 0. */
 struct rf_stretch {
     int64_t begin_us, end_us;
-    int64_t promised_us, asked_us, delivered_us;
+    struct rf_wide promised_us, asked_us, delivered_us;
 };
 
 struct rf_finding {
@@ -104,24 +104,27 @@ struct rf_finding {
     int64_t not_asked, unprovable, broken;
     /* Sums over the windows judged, which overlap for FLOW(day...). For OFFER delivered is
      * what was offered. */
-    int64_t promised_us, asked_us, delivered_us;
+    struct rf_wide promised_us, asked_us, delivered_us;
     struct rf_stretch worst, first; /* the largest breach, the first; begin_us < 0: none */
     /* STOCK, STOCK+ */
-    int64_t arrears_us, arrears_max_us,
-        arrears_max_at_us;   /* at the end; most, at a step's end */
+    struct rf_wide arrears_us, arrears_max_us; /* at the end; most, at a step's end */
+    int64_t arrears_max_at_us;
     int64_t behind_since_us; /* -1: not in arrears at the end */
     /* SERVICE; the percentile is at most 1/64 too high */
-    int64_t requests, denied, wait_p95_us, denied_us;
+    int64_t requests, denied, wait_p95_us;
+    struct rf_wide denied_us;
 };
 
 /* The sums since the pledge was made, at the end of a step. */
 struct rf_definition_sample {
     int64_t t_us;
-    int64_t promised_us;   /* p x integral of C: the pledge line */
-    int64_t stock_us;      /* the pace lines of STOCK, with a horizon as in the terms */
-    int64_t stock_plus_us; /* ... and STOCK+ */
-    int64_t delivered_us, wanted_us, offered_us, dark_us; /* dark: held without a reading */
-    int64_t unmet_us[RF_SLIDING_N]; /* D - A of the sliding window that ends here, before min */
+    struct rf_wide promised_us;   /* p x integral of C: the pledge line */
+    struct rf_wide stock_us;      /* the pace lines of STOCK, with a horizon as in the terms */
+    struct rf_wide stock_plus_us; /* ... and STOCK+ */
+    struct rf_wide delivered_us, wanted_us, offered_us,
+        dark_us; /* dark: held without a reading */
+    /* D - A of the sliding window that ends here, before min */
+    struct rf_wide unmet_us[RF_SLIDING_N];
 };
 
 struct rf_promise {

@@ -39,11 +39,6 @@ const char *rf_definition_label(enum rf_definition definition,
     return buf;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- SERVICE ------------------------------------------------------------- */
 
 /* 64 buckets for each doubling: below 128 exact, then within 1/64. */
@@ -84,11 +79,11 @@ static void answer(const struct rf_definition_options *options, struct rf_gather
     int64_t wait_us = request->end_us - request->begin_us;
 
     f->requests++;
-    f->promised_us = rf_sum(f->promised_us, request->promised_us);
-    f->asked_us = rf_sum(f->asked_us, request->asked_us);
+    f->promised_us = rf_wide_plus(f->promised_us, request->promised_us);
+    f->asked_us = rf_wide_plus(f->asked_us, request->asked_us);
     if (denied) {
         f->denied++;
-        f->denied_us = rf_sum(f->denied_us, request->asked_us);
+        f->denied_us = rf_wide_plus(f->denied_us, request->asked_us);
         if (g->denied.begin_us < 0)
             g->denied = *request;
         return;
@@ -108,9 +103,8 @@ void rf_service_answer(struct rf_definitions *d, struct rf_pledged *a,
     enum { ANSWERED = 4 };
     const struct rf_job *job = &state->jobs[id];
     struct rf_wish *wish = &d->wishes[id];
-    int64_t size_us =
-        job->limit_us > INT64_MAX / job->min ? INT64_MAX : job->limit_us * job->min;
-    struct rf_stretch request = {ready_us(state, id), t_us, size_us, size_us, 0};
+    struct rf_wide size_us = rf_wide_product(job->limit_us, job->min);
+    struct rf_stretch request = {ready_us(state, id), t_us, size_us, size_us, {0, 0}};
 
     if ((wish->in_share & ANSWERED) != 0)
         return;
@@ -142,7 +136,8 @@ static void judge_service(const struct rf_definition_options *options, struct rf
     f->judged = f->requests;
     f->broken = f->judged - f->kept;
     late = f->wait_p95_us > options->service_wait_us && g->late.begin_us >= 0;
-    refused = f->denied > allowed || f->denied_us > options->service_denied_us;
+    refused = f->denied > allowed ||
+              rf_wide_compare(f->denied_us, rf_wide_of(options->service_denied_us)) > 0;
     if (f->requests == 0) {
         f->verdict = RF_FINDING_NOT_ASKED;
     } else if (!late && !refused) {
@@ -160,21 +155,38 @@ static void judge_service(const struct rf_definition_options *options, struct rf
 /* What happened in a stretch. */
 struct span {
     int64_t begin_us, end_us;
-    int64_t promised_us, delivered_us, dark_us, wanted_us, unmet_us;
+    struct rf_wide promised_us, delivered_us, dark_us, wanted_us, unmet_us;
 };
 
-static int64_t tolerance_of(const struct rf_pledge *pledge, const struct span *s)
+/* The tolerance for each device of the share, rounded up. */
+static struct rf_wide tolerance_of(const struct rf_pledge *pledge, const struct span *s)
 {
-    int64_t length = s->end_us - s->begin_us;
-    int64_t devices = length > 0 ? s->promised_us / length + (s->promised_us % length > 0) : 0;
+    int64_t length = s->end_us - s->begin_us, rest = 0, devices;
 
-    return devices > 0 && pledge->tolerance_us > INT64_MAX / devices
-               ? INT64_MAX
-               : devices * pledge->tolerance_us;
+    if (length <= 0)
+        return rf_wide_of(0);
+    devices = rf_wide_narrow(rf_wide_divide(s->promised_us, length, &rest));
+    return rf_wide_product(devices + (rest > 0), pledge->tolerance_us);
 }
 
+/* At least b, with the tolerance? */
+static int reaches(struct rf_wide a, struct rf_wide b, struct rf_wide tolerance)
+{
+    return rf_wide_compare(rf_wide_plus(a, tolerance), b) >= 0;
+}
+
+/* With the readings that there are. */
+static struct rf_stretch proven(const struct span *s, struct rf_wide delivered_us)
+{
+    return (struct rf_stretch){
+        s->begin_us, s->end_us, s->promised_us,
+        rf_wide_least(s->wanted_us, rf_wide_plus(s->delivered_us, s->unmet_us)),
+        rf_wide_minus(delivered_us, s->dark_us)};
+}
+
+/* breach_us: how large it is, against worst_us of the worst so far. */
 static void count(struct rf_finding *f, enum rf_finding_verdict verdict,
-                  const struct rf_stretch *s, int64_t breach_us, int64_t worst_us)
+                  const struct rf_stretch *s, struct rf_wide breach_us, struct rf_wide worst_us)
 {
     f->judged++;
     f->kept += verdict == RF_FINDING_KEPT;
@@ -182,88 +194,76 @@ static void count(struct rf_finding *f, enum rf_finding_verdict verdict,
     f->unprovable += verdict == RF_FINDING_UNPROVABLE;
     f->broken += verdict == RF_FINDING_BROKEN;
     f->verdict = verdict > f->verdict ? verdict : f->verdict;
-    f->promised_us += s->promised_us;
-    f->asked_us += s->asked_us;
-    f->delivered_us += s->delivered_us;
+    f->promised_us = rf_wide_plus(f->promised_us, s->promised_us);
+    f->asked_us = rf_wide_plus(f->asked_us, s->asked_us);
+    f->delivered_us = rf_wide_plus(f->delivered_us, s->delivered_us);
     if (verdict != RF_FINDING_BROKEN)
         return;
     if (f->first.begin_us < 0)
         f->first = *s;
-    if (f->worst.begin_us < 0 || breach_us > worst_us)
+    if (f->worst.begin_us < 0 || rf_wide_compare(breach_us, worst_us) > 0)
         f->worst = *s;
-}
-
-static int64_t shortfall(const struct rf_stretch *s)
-{
-    return least(s->promised_us, s->asked_us) - s->delivered_us;
 }
 
 /* A floor: at least what was promised, or all that was asked for. */
 static void judge_floor(struct rf_finding *f, const struct rf_pledge *pledge,
                         const struct span *s)
 {
-    int64_t proven_us = s->delivered_us - s->dark_us, tolerance = tolerance_of(pledge, s);
-    struct rf_stretch stretch = {s->begin_us, s->end_us, s->promised_us,
-                                 least(s->wanted_us, rf_sum(s->delivered_us, s->unmet_us)),
-                                 proven_us};
-    int64_t due_us = least(s->promised_us, stretch.asked_us);
+    struct rf_stretch stretch = proven(s, s->delivered_us);
+    struct rf_wide tolerance = tolerance_of(pledge, s);
+    struct rf_wide due_us = rf_wide_least(s->promised_us, stretch.asked_us);
     enum rf_finding_verdict verdict = RF_FINDING_BROKEN;
 
-    if (proven_us >= s->promised_us - tolerance)
+    if (reaches(stretch.delivered_us, s->promised_us, tolerance))
         verdict = RF_FINDING_KEPT;
-    else if (proven_us >= due_us - tolerance)
+    else if (reaches(stretch.delivered_us, due_us, tolerance))
         verdict = RF_FINDING_NOT_ASKED;
-    else if (s->delivered_us >= due_us - tolerance)
+    else if (reaches(s->delivered_us, due_us, tolerance))
         verdict = RF_FINDING_UNPROVABLE;
-    count(f, verdict, &stretch, shortfall(&stretch), shortfall(&f->worst));
+    count(f, verdict, &stretch, rf_shortfall(&stretch), rf_shortfall(&f->worst));
 }
 
 /* A ceiling: at most what was promised. */
 static void judge_cap(struct rf_finding *f, const struct rf_pledge *pledge,
                       const struct span *s)
 {
-    int64_t proven_us = s->delivered_us - s->dark_us, tolerance = tolerance_of(pledge, s);
-    int64_t most_us = rf_sum(s->promised_us, tolerance);
-    struct rf_stretch stretch = {s->begin_us, s->end_us, s->promised_us,
-                                 least(s->wanted_us, rf_sum(s->delivered_us, s->unmet_us)),
-                                 proven_us};
+    struct rf_stretch stretch = proven(s, s->delivered_us);
+    struct rf_wide tolerance = tolerance_of(pledge, s);
     enum rf_finding_verdict verdict = RF_FINDING_BROKEN;
 
-    if (s->delivered_us <= most_us)
+    if (reaches(s->promised_us, s->delivered_us, tolerance))
         verdict = RF_FINDING_KEPT;
-    else if (proven_us <= most_us)
+    else if (reaches(s->promised_us, stretch.delivered_us, tolerance))
         verdict = RF_FINDING_UNPROVABLE;
-    count(f, verdict, &stretch, proven_us - s->promised_us,
-          f->worst.delivered_us - f->worst.promised_us);
+    count(f, verdict, &stretch, rf_wide_minus(stretch.delivered_us, s->promised_us),
+          rf_wide_minus(f->worst.delivered_us, f->worst.promised_us));
 }
 
 /* An offer: taken, or there for the taking. */
 static void judge_offer(struct rf_finding *f, const struct rf_pledge *pledge,
-                        const struct span *s, int64_t offered_us)
+                        const struct span *s, struct rf_wide offered_us)
 {
-    int64_t proven_us = offered_us - s->dark_us, tolerance = tolerance_of(pledge, s);
-    struct rf_stretch stretch = {s->begin_us, s->end_us, s->promised_us,
-                                 least(s->wanted_us, rf_sum(s->delivered_us, s->unmet_us)),
-                                 proven_us};
+    struct rf_stretch stretch = proven(s, offered_us);
+    struct rf_wide tolerance = tolerance_of(pledge, s);
     enum rf_finding_verdict verdict = RF_FINDING_BROKEN;
 
-    if (proven_us >= s->promised_us - tolerance)
+    if (reaches(stretch.delivered_us, s->promised_us, tolerance))
         verdict = RF_FINDING_KEPT;
-    else if (offered_us >= s->promised_us - tolerance)
+    else if (reaches(offered_us, s->promised_us, tolerance))
         verdict = RF_FINDING_UNPROVABLE;
-    count(f, verdict, &stretch, s->promised_us - proven_us,
-          f->worst.promised_us - f->worst.delivered_us);
+    count(f, verdict, &stretch, rf_wide_minus(s->promised_us, stretch.delivered_us),
+          rf_wide_minus(f->worst.promised_us, f->worst.delivered_us));
 }
 
 static struct span between(const struct rf_definition_sample *from,
-                           const struct rf_definition_sample *to, int64_t unmet_us)
+                           const struct rf_definition_sample *to, struct rf_wide unmet_us)
 {
     return (struct span){.begin_us = from->t_us,
                          .end_us = to->t_us,
-                         .promised_us = to->promised_us - from->promised_us,
-                         .delivered_us = to->delivered_us - from->delivered_us,
-                         .dark_us = to->dark_us - from->dark_us,
-                         .wanted_us = to->wanted_us - from->wanted_us,
+                         .promised_us = rf_wide_minus(to->promised_us, from->promised_us),
+                         .delivered_us = rf_wide_minus(to->delivered_us, from->delivered_us),
+                         .dark_us = rf_wide_minus(to->dark_us, from->dark_us),
+                         .wanted_us = rf_wide_minus(to->wanted_us, from->wanted_us),
                          .unmet_us = unmet_us};
 }
 
@@ -278,7 +278,7 @@ static void judge_windows(struct rf_gathering *g, const struct rf_cells *cells, 
         judge_floor(&f[RF_DEFINITION_FLOW_PLEDGE], &g->promise.pledge, &s);
         judge_cap(&f[RF_DEFINITION_CAP], &g->promise.pledge, &s);
         judge_offer(&f[RF_DEFINITION_OFFER], &g->promise.pledge, &s,
-                    samples[k].offered_us - samples[k - 1].offered_us);
+                    rf_wide_minus(samples[k].offered_us, samples[k - 1].offered_us));
     }
     f[RF_DEFINITION_FLOW_PLEDGE].length_us = cells->length_us;
     f[RF_DEFINITION_CAP].length_us = f[RF_DEFINITION_OFFER].length_us = cells->length_us;
@@ -303,7 +303,7 @@ static void judge_sliding(struct rf_gathering *g, const struct rf_cells *cells, 
 
 /* ---- the whole ----------------------------------------------------------- */
 
-static int64_t pace_of(const struct rf_definition_sample *s, int plus)
+static struct rf_wide pace_of(const struct rf_definition_sample *s, int plus)
 {
     return plus ? s->stock_plus_us : s->stock_us;
 }
@@ -312,19 +312,20 @@ static int64_t pace_of(const struct rf_definition_sample *s, int plus)
 static void judge_arrears(struct rf_finding *f, const struct rf_definition_sample *samples,
                           int32_t n, const struct rf_definition_sample *end, int plus)
 {
-    f->arrears_us = f->arrears_max_us = 0;
+    f->arrears_us = f->arrears_max_us = rf_wide_of(0);
     f->arrears_max_at_us = f->behind_since_us = -1;
     for (int32_t k = 0; k <= n; k++) {
         const struct rf_definition_sample *s =
             k < n && samples[k].t_us < end->t_us ? &samples[k] : end;
-        int64_t arrears_us = pace_of(s, plus) - (s->delivered_us - s->dark_us);
+        struct rf_wide proven_us = rf_wide_minus(s->delivered_us, s->dark_us);
+        struct rf_wide arrears_us = rf_wide_minus(pace_of(s, plus), proven_us);
 
-        f->arrears_us = arrears_us > 0 ? arrears_us : 0;
-        if (arrears_us > f->arrears_max_us) {
+        f->arrears_us = rf_wide_most(arrears_us, rf_wide_of(0));
+        if (rf_wide_compare(arrears_us, f->arrears_max_us) > 0) {
             f->arrears_max_us = arrears_us;
             f->arrears_max_at_us = s->t_us;
         }
-        if (arrears_us <= 0)
+        if (rf_wide_sign(arrears_us) <= 0)
             f->behind_since_us = -1;
         else if (f->behind_since_us < 0)
             f->behind_since_us = s->t_us;
@@ -334,7 +335,7 @@ static void judge_arrears(struct rf_finding *f, const struct rf_definition_sampl
 }
 
 static void judge_whole(struct rf_gathering *g, const struct rf_cells *steps, int promise,
-                        int64_t unmet_us)
+                        struct rf_wide unmet_us)
 {
     const struct rf_definition_sample *samples = steps->samples[promise];
     const struct rf_definition_sample *last = &samples[steps->nsamples - 1];
@@ -364,13 +365,14 @@ static void judge_inst(struct rf_pledged *a, struct rf_gathering *g)
     else if (f->unprovable > 0)
         f->verdict = RF_FINDING_UNPROVABLE;
     else if (a->done_us > a->since_us)
-        f->verdict = a->given.wanted_us > 0 ? RF_FINDING_KEPT : RF_FINDING_NOT_ASKED;
+        f->verdict =
+            rf_wide_sign(a->given.wanted_us) > 0 ? RF_FINDING_KEPT : RF_FINDING_NOT_ASKED;
 }
 
 static enum rf_status judge_account(struct rf_definitions *d, struct rf_pledged *a,
                                     const struct rf_state *state, struct rf_error *err)
 {
-    int64_t unmet_us = rf_unmet_since(d, a, NULL, state, a->since_us);
+    struct rf_wide unmet_us = rf_unmet_since(d, a, NULL, state, a->since_us);
     enum rf_status st = RF_OK;
 
     if (a->steps.samples[0][a->steps.nsamples - 1].t_us < a->done_us)

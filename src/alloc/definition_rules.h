@@ -17,14 +17,14 @@ struct rf_wish {
 
 /* Sums since an account was pledged; the same for both its promises. */
 struct rf_given {
-    int64_t delivered_us, wanted_us, offered_us, dark_us;
+    struct rf_wide delivered_us, wanted_us, offered_us, dark_us;
 };
 
 /* Cells of one length, aligned with the start of the run. */
 struct rf_cells {
     int64_t length_us, next_us;              /* next_us: the end of the cell now */
     struct rf_definition_sample *samples[2]; /* owned, at the ends of cells; per promise */
-    int64_t *refused_us;                     /* owned: unmet time of refused jobs, by cell */
+    struct rf_wide *refused_us;              /* owned: unmet time of refused jobs, by cell */
     int64_t spans_us[RF_SLIDING_N];          /* windows that end with a cell; 0: none */
     int32_t nsamples, room; /* samples[0] is the pledge's date; cell k begins with sample k */
 };
@@ -34,8 +34,8 @@ struct rf_gathering {
     struct rf_promise promise;
     int64_t capacity_us, carry; /* not promised yet; and the fraction that is left */
     int64_t stock_us, stock_carry, plus_us, plus_carry;
-    int64_t promised_us, paced_us, paced_plus_us; /* sums */
-    int64_t horizon_us;                           /* the stock's end; INT64_MAX: none */
+    struct rf_wide promised_us, paced_us, paced_plus_us; /* sums */
+    int64_t horizon_us;                                  /* the stock's end; INT64_MAX: none */
     int32_t stock_devices;
     int32_t peak; /* most that fleet + down has been */
     int past_horizon;
@@ -50,7 +50,7 @@ struct rf_pledged {
     int32_t account, group; /* group: in the tally */
     int64_t since_us, done_us;
     struct rf_given given;
-    int64_t refused_us;
+    struct rf_wide refused_us;
     struct rf_gathering promises[2]; /* as first made; as changed */
     int npromises;
     struct rf_cells steps, windows;
@@ -83,11 +83,17 @@ static inline int64_t rf_sum(int64_t a, int64_t b) /* or the largest number */
     return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
+/* What of min(promised, asked) was not delivered; negative when more was. */
+static inline struct rf_wide rf_shortfall(const struct rf_stretch *s)
+{
+    return rf_wide_minus(rf_wide_least(s->promised_us, s->asked_us), s->delivered_us);
+}
+
 /* What the account's jobs that are there, or were refused since begin_us, could have used more
  * since then; begin_us is the begin of a cell, or the pledge's date. */
-int64_t rf_unmet_since(const struct rf_definitions *d, const struct rf_pledged *a,
-                       const struct rf_cells *cells, const struct rf_state *state,
-                       int64_t begin_us);
+struct rf_wide rf_unmet_since(const struct rf_definitions *d, const struct rf_pledged *a,
+                              const struct rf_cells *cells, const struct rf_state *state,
+                              int64_t begin_us);
 /* A cell ends now, or, at the end of the run, is cut short. */
 enum rf_status rf_cells_end(struct rf_definitions *d, struct rf_pledged *a,
                             struct rf_cells *cells, const struct rf_state *state,

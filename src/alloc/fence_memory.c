@@ -7,12 +7,12 @@
 /* Device-time that an account has received so far, charged or not. */
 static int64_t received_us(const struct rf_state *s, int32_t account)
 {
-    int64_t sum_us = s->accounts[account].held_us;
+    struct rf_wide sum_us = s->accounts[account].held_us;
 
     for (int32_t i = s->running_first; i >= 0; i = s->jobs[i].next)
         if (rf_state_within(s, s->jobs[i].account, account))
-            sum_us += rf_state_owed_us(&s->jobs[i], s->now_us);
-    return sum_us;
+            rf_wide_add(&sum_us, rf_state_owed_us(&s->jobs[i], s->now_us));
+    return rf_wide_narrow(sum_us);
 }
 
 static void refresh(struct rf_fence_record *r, const struct rf_plan *plan,

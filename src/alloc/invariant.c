@@ -106,7 +106,7 @@ static int accounts(const struct rf_state *s)
         for (int32_t a = s->jobs[id].account; a >= 0; a = s->accounts[a].parent)
             used[a] += s->jobs[id].ndevices;
     for (int32_t a = 0; equal && a < s->naccounts; a++)
-        equal = used[a] == s->accounts[a].used && s->accounts[a].held_us >= 0;
+        equal = used[a] == s->accounts[a].used && rf_wide_sign(s->accounts[a].held_us) >= 0;
     free(used);
     return equal;
 }
@@ -191,7 +191,7 @@ static int accounts_ok(const struct rf_state *s, int32_t account)
 {
     for (int32_t a = account; a >= 0; a = s->accounts[a].parent)
         if (s->accounts[a].used < 0 || s->accounts[a].used > s->nfleet - s->nfree ||
-            s->accounts[a].held_us < 0)
+            rf_wide_sign(s->accounts[a].held_us) < 0)
             return 0;
     return 1;
 }

@@ -14,7 +14,7 @@ enum rf_status rf_tally_create(struct rf_tally **tally, struct rf_error *err)
     *tally = calloc(1, sizeof **tally);
     if (*tally == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a tally");
-    (*tally)->last_us = (*tally)->border_us = INT64_MAX;
+    (*tally)->last_us = (*tally)->border_us = (*tally)->fits_us = INT64_MAX;
     return RF_OK;
 }
 
@@ -151,10 +151,26 @@ static enum rf_status before_recover(struct rf_tally *tally, const struct rf_sta
     return RF_OK;
 }
 
+/* Windows that are so long that the fleet's device-time in them may not fit in 63 bits. */
+static enum rf_status check_long(const struct rf_tally *tally, int64_t t_us,
+                                 struct rf_error *err)
+{
+    for (int i = 0; i < tally->npledges; i++) {
+        const struct rf_pledge_account *p = &tally->pledges[i];
+
+        if (p->pledge.window_us > tally->fits_us && t_us - p->turn_us > tally->fits_us)
+            return rf_fail(err, RF_ERR_INPUT,
+                           "the device-time of a window of '%s' no longer fits in 63 bits",
+                           p->pledge.account_name);
+    }
+    return RF_OK;
+}
+
 enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *state,
                                const struct rf_event *event, struct rf_error *err)
 {
     int64_t last_us = tally->last_us;
+    enum rf_status st;
 
     if (event->type == RF_EVENT_PLEDGE && event->window_us > 0)
         last_us = rf_earlier(last_us, rf_pledge_last_us(state->start_us, event->window_us));
@@ -162,11 +178,12 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
         return rf_fail(err, RF_ERR_INPUT, "more than %d windows of a pledge", RF_WINDOWS_MAX);
     if (tally->npledges == 0)
         return RF_OK;
+    if (tally->has_long && (st = check_long(tally, event->t_us, err)) != RF_OK)
+        return st;
     if (event->type == RF_EVENT_RECOVER)
         return before_recover(tally, state, event, err);
     if (event->t_us >= tally->border_us) { /* windows end with the jobs as they were */
-        enum rf_status st = rf_state_check(state, event, err);
-
+        st = rf_state_check(state, event, err);
         if (st == RF_OK)
             st = rf_tally_bring_up_all(tally, state, event->t_us, err);
         if (st != RF_OK)
@@ -470,6 +487,14 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
     }
 }
 
+static void look_for_long(struct rf_tally *tally, const struct rf_state *state)
+{
+    tally->fits_us = state->peak > 0 ? INT64_MAX / state->peak : INT64_MAX;
+    tally->has_long = 0;
+    for (int i = 0; i < tally->npledges; i++)
+        tally->has_long |= tally->pledges[i].pledge.window_us > tally->fits_us;
+}
+
 enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *state,
                               const struct rf_event *event, struct rf_error *err)
 {
@@ -477,12 +502,14 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
         event->type == RF_EVENT_OPEN || tally->closed ? 0 : event->t_us - tally->now_us;
     enum rf_status st = RF_OK;
 
-    tally->capacity_us += dt * tally->fleet;
-    tally->used_us += dt * tally->held;
+    rf_wide_add_product(&tally->capacity_us, dt, tally->fleet);
+    rf_wide_add_product(&tally->used_us, dt, tally->held);
     if (tally->npledges > 0)
         st = take_in(tally, state, event, err);
     if (st == RF_OK && event->type == RF_EVENT_PLEDGE)
         st = add_pledge(tally, state, event, err);
+    if (event->type == RF_EVENT_PLEDGE || event->type == RF_EVENT_CAPACITY)
+        look_for_long(tally, state);
     tally->now_us = event->t_us;
     tally->fleet = state->nfleet;
     tally->down = state->ndown;

@@ -23,6 +23,7 @@
  * crash and its recover event E and D go on as before, because nobody can show that the
  * fleet stood still; between a close and its recover event nothing is counted.
  * The last, shorter window counts too. "The devices of its share rounded up" are E / length.
+ * A window has to fit in 63 bits with the fleet at its largest; sums over the run need not.
  *
  * A pledge that is changed, or withdrawn (share 0), goes on being judged beside the new one.
  *
@@ -63,7 +64,7 @@ struct rf_pledge_account {
     struct rf_window *windows; /* owned by the tally */
     int nwindows, room;
     /* over the whole run: sums of the windows; shortfall sums max(0, min(E,D) - A) */
-    int64_t entitled_us, demanded_us, delivered_us, shortfall_us;
+    struct rf_wide entitled_us, demanded_us, delivered_us, shortfall_us;
     enum rf_verdict verdict; /* the worst window */
 
     /* For the tally alone. Time is integrated when something changes for the pledge, and when
@@ -89,7 +90,7 @@ struct rf_tally_group {
 struct rf_tally {
     struct rf_pledge_account *pledges; /* owned; original pledges and, after a change, both */
     int npledges;
-    int64_t capacity_us, used_us; /* device-microseconds of the whole fleet so far */
+    struct rf_wide capacity_us, used_us; /* device-microseconds of the whole fleet so far */
     int64_t now_us;
 
     /* For the tally alone. */
@@ -100,6 +101,8 @@ struct rf_tally {
     int32_t *waiting; /* owned: queued jobs that come after others, not ready yet */
     int32_t nwaiting, waiting_room;
     int64_t last_us;           /* beyond this moment a pledge would have too many windows */
+    int64_t fits_us;           /* so much of a window fits in 63 bits for certain; */
+    int has_long;              /* ... some window is longer */
     int64_t border_us;         /* the first end of a window to come */
     int32_t fleet, down, held; /* devices since the last event */
     int closed;

@@ -203,7 +203,7 @@ static enum rf_verdict worse(enum rf_verdict a, enum rf_verdict b)
 
 static void judge_pledge(struct rf_pledge_account *p)
 {
-    p->entitled_us = p->demanded_us = p->delivered_us = p->shortfall_us = 0;
+    p->entitled_us = p->demanded_us = p->delivered_us = p->shortfall_us = rf_wide_of(0);
     p->verdict = RF_KEPT;
     for (int k = 0; k < p->nwindows; k++) {
         struct rf_window *w = &p->windows[k];
@@ -211,10 +211,10 @@ static void judge_pledge(struct rf_pledge_account *p)
 
         judge_window(w, &p->pledge);
         due = w->entitled_us < w->demanded_us ? w->entitled_us : w->demanded_us;
-        p->entitled_us += w->entitled_us;
-        p->demanded_us += w->demanded_us;
-        p->delivered_us += w->delivered_us;
-        p->shortfall_us += due > w->delivered_us ? due - w->delivered_us : 0;
+        rf_wide_add(&p->entitled_us, w->entitled_us);
+        rf_wide_add(&p->demanded_us, w->demanded_us);
+        rf_wide_add(&p->delivered_us, w->delivered_us);
+        rf_wide_add(&p->shortfall_us, due > w->delivered_us ? due - w->delivered_us : 0);
         p->verdict = worse(p->verdict, w->verdict);
     }
 }

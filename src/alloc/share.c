@@ -4,47 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Products of two 63-bit numbers need 126 bits, and C11 has no such type: a
- * number here is four limbs of 32 bits, lowest first. */
-struct wide {
-    uint32_t limb[4];
-};
-
-static struct wide multiply(int64_t a, int64_t b)
-{
-    uint64_t a0 = (uint64_t)a & 0xffffffffu, a1 = (uint64_t)a >> 32;
-    uint64_t b0 = (uint64_t)b & 0xffffffffu, b1 = (uint64_t)b >> 32;
-    uint64_t low = a0 * b0;
-    uint64_t mid = a1 * b0 + (low >> 32); /* at most 2^63: both factors are below 2^63 */
-    uint64_t mid2 = a0 * b1 + (mid & 0xffffffffu);
-    uint64_t high = a1 * b1 + (mid >> 32) + (mid2 >> 32);
-
-    return (struct wide){
-        {(uint32_t)low, (uint32_t)mid2, (uint32_t)high, (uint32_t)(high >> 32)}};
-}
-
-/* Schoolbook division by one limb; the quotient must fit in 63 bits. */
-static int64_t divide(const struct wide *n, uint32_t by)
-{
-    uint64_t rest = 0, quotient = 0;
-
-    for (int i = 3; i >= 0; i--) {
-        uint64_t part = (rest << 32) | n->limb[i];
-
-        quotient = (quotient << 32) | (part / by);
-        rest = part % by;
-    }
-    return (int64_t)quotient;
-}
-
-static int less(const struct wide *a, const struct wide *b)
-{
-    for (int i = 3; i >= 0; i--)
-        if (a->limb[i] != b->limb[i])
-            return a->limb[i] < b->limb[i];
-    return 0;
-}
-
 enum { SHARE_DEN_MAX = 1000000000 };
 
 static int64_t gcd(int64_t a, int64_t b)
@@ -107,21 +66,21 @@ void rf_share_format(const struct rf_share *share, char *buf, int size)
 
 int rf_share_below(const struct rf_share *share, int64_t used, int64_t total)
 {
-    struct wide have, due;
-
     assert(used >= 0 && total >= 0);
-    have = multiply(used, share->den);
-    due = multiply(share->num, total);
-    return less(&have, &due);
+    return rf_wide_compare(rf_wide_product(used, share->den),
+                           rf_wide_product(share->num, total)) < 0;
 }
 
+/* total = q den + r: share x total = q num + r num / den, both below 2^63 */
 int64_t rf_share_of(const struct rf_share *share, int64_t total)
 {
-    struct wide product;
-
     assert(total >= 0);
-    product = multiply(share->num, total);
-    return divide(&product, (uint32_t)share->den);
+    return total / share->den * share->num + total % share->den * share->num / share->den;
+}
+
+struct rf_wide rf_share_of_wide(const struct rf_share *share, struct rf_wide total)
+{
+    return rf_wide_part(total, share->num, share->den);
 }
 
 int64_t rf_share_take(const struct rf_share *share, int64_t amount, int64_t *carry)
@@ -136,7 +95,7 @@ int64_t rf_share_take(const struct rf_share *share, int64_t amount, int64_t *car
         *carry = part % share->den;
         return part / share->den;
     }
-    /* amount = q den + r: share x amount = q num + r num / den, both below 2^63 */
+    /* as in rf_share_of() */
     part = amount % share->den * share->num + *carry;
     *carry = part % share->den;
     return amount / share->den * share->num + part / share->den;

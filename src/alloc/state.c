@@ -146,12 +146,8 @@ static enum rf_status do_capacity(struct rf_state *s, const struct rf_event *e,
     s->nfleet += count;
     s->nfree += count;
     s->ndown -= for_good ? 0 : count;
-    if (s->nfleet + s->ndown > s->peak) {
+    if (s->nfleet + s->ndown > s->peak)
         s->peak = s->nfleet + s->ndown;
-        s->room->latest_us = INT64_MAX / s->peak;
-        if (s->room->latest_us < INT64_MAX - s->start_us)
-            s->room->latest_us += s->start_us;
-    }
     return RF_OK;
 }
 
@@ -218,6 +214,22 @@ static void drop_holds(struct rf_state *s, int64_t t_us)
     s->nholds = kept;
 }
 
+/* Field by field: zeroing the whole first takes longer than all the rest of a request. */
+static void fill_job(struct rf_job *job, const struct rf_event *e, int32_t account)
+{
+    job->submit_us = job->queued_us = e->t_us;
+    job->first_grant_us = job->end_us = job->preempt_us = -1;
+    job->limit_us = e->limit_us;
+    job->grant_us = job->charged_us = job->held_us = 0;
+    job->account = account;
+    job->min = e->min;
+    job->max = e->max;
+    job->lease = job->place = job->extra = job->prev = job->next = -1;
+    job->ndevices = job->lent = job->preemptions = job->grants = 0;
+    job->state = RF_JOB_QUEUED;
+    job->reason = 0;
+}
+
 static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
                                  struct rf_error *err)
 {
@@ -233,19 +245,7 @@ static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
     if (st != RF_OK)
         return st;
     job = &s->jobs[s->njobs++];
-    *job = (struct rf_job){.account = account,
-                           .min = e->min,
-                           .max = e->max,
-                           .limit_us = e->limit_us,
-                           .state = RF_JOB_QUEUED,
-                           .submit_us = e->t_us,
-                           .queued_us = e->t_us,
-                           .first_grant_us = -1,
-                           .end_us = -1,
-                           .lease = -1,
-                           .place = -1,
-                           .extra = -1,
-                           .preempt_us = -1};
+    fill_job(job, e, account);
     if (has_extra) {
         struct rf_job_extra *extra = rf_extra_make(s, job);
 
@@ -269,6 +269,15 @@ static void do_deny(struct rf_state *s, const struct rf_event *e)
     job->reason = rf_reason_make(s, e->reason);
     for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
         s->accounts[a].denied++;
+}
+
+/* It holds devices from now on, as many as it does now. */
+static void bound_time(struct rf_state *s, const struct rf_job *job)
+{
+    int64_t fits_us = rf_state_fits_us(job);
+
+    if (fits_us < s->room->fits_us)
+        s->room->fits_us = fits_us;
 }
 
 static void add_used(struct rf_state *s, int32_t account, int32_t count)
@@ -323,6 +332,7 @@ static enum rf_status do_grant(struct rf_state *s, const struct rf_event *e,
     s->nrunning++;
     s->nfree -= job->ndevices;
     add_used(s, job->account, job->ndevices);
+    bound_time(s, job);
     return RF_OK;
 }
 
@@ -332,7 +342,7 @@ static void settle(struct rf_state *s, struct rf_job *job, const struct rf_event
     job->charged_us = e->t_us;
     job->held_us += e->held_us;
     for (int32_t a = job->account; e->held_us != 0 && a >= 0; a = s->accounts[a].parent)
-        s->accounts[a].held_us += e->held_us;
+        rf_wide_add(&s->accounts[a].held_us, e->held_us);
 }
 
 static enum rf_status do_charge(struct rf_state *s, const struct rf_event *e,
@@ -405,6 +415,7 @@ static enum rf_status do_resize(struct rf_state *s, const struct rf_event *e,
     job->ndevices += count;
     s->nfree -= count;
     add_used(s, job->account, count);
+    bound_time(s, job);
     return RF_OK;
 }
 

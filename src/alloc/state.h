@@ -8,6 +8,7 @@
 #define RF_ALLOC_STATE_H
 
 #include "alloc/event.h"
+#include "base/wide.h"
 
 enum rf_job_state {
     RF_JOB_QUEUED,
@@ -53,8 +54,9 @@ struct rf_account {
     int32_t parent;                  /* index, -1 for a root */
     int32_t used;                    /* devices held now, by this account and those below it */
     int32_t jobs, denied, preempted; /* counts, this account and those below it */
-    int64_t held_us, busy_us, tokens,
-        flops; /* charged so far, this account and those below it */
+    /* Charged so far, this account and those below it. */
+    struct rf_wide held_us;
+    int64_t busy_us, tokens, flops;
 };
 
 struct rf_pledge {
@@ -119,7 +121,8 @@ enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf
  * not queue, whose `after` jobs are not done, or outside min..max, a held_us
  * that is not exactly devices x elapsed (charge, shrink, grow, release, end), a close
  * while devices are held, pledges of more than the whole or of accounts that
- * contain one another, more than RF_REASONS_MAX different codes as reasons. (An end's reason
+ * contain one another, a time at which a job would have held more device-microseconds than 63
+ * bits, more than RF_REASONS_MAX different codes as reasons. (An end's reason
  * is free text; beyond that many the state says "see-the-ledger" instead.)
  *
  * A job that shrinks gives borrowed devices back first.

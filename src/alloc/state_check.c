@@ -167,9 +167,8 @@ static enum rf_status check_capacity(const struct rf_state *s, const struct rf_e
                       "devices go for \"left\", \"failed\" or \"maintenance\" as the reason");
     if (e->up && strcmp(e->reason, "joined") != 0 && strcmp(e->reason, "repaired") != 0)
         return refuse(err, e, "devices come for \"joined\" or \"repaired\" as the reason");
-    if (e->up && strcmp(e->reason, "joined") == 0 &&
-        (whole > INT32_MAX || e->t_us - s->start_us > INT64_MAX / whole))
-        return refuse(err, e, "device-time no longer fits in 63 bits");
+    if (e->up && strcmp(e->reason, "joined") == 0 && whole > INT32_MAX)
+        return refuse(err, e, "a fleet has fewer than 2^31 devices");
     return check_devices(s, e, err);
 }
 
@@ -472,6 +471,28 @@ static enum rf_status check_type(const struct rf_state *s, const struct rf_event
     return rf_fail(err, RF_ERR_INPUT, "unknown event type");
 }
 
+int64_t rf_state_fits_us(const struct rf_job *job)
+{
+    int64_t left_us =
+        job->ndevices > 0 ? (INT64_MAX - job->held_us) / job->ndevices : INT64_MAX;
+
+    return left_us > INT64_MAX - job->charged_us ? INT64_MAX : job->charged_us + left_us;
+}
+
+/* Looks at all holders again: those that bound the time before may have been read, or be gone. */
+static int all_fit(const struct rf_state *s, int64_t t_us)
+{
+    int64_t fits_us = INT64_MAX;
+
+    for (int32_t i = s->running_first; i >= 0; i = s->jobs[i].next) {
+        int64_t job_us = rf_state_fits_us(&s->jobs[i]);
+
+        fits_us = job_us < fits_us ? job_us : fits_us;
+    }
+    s->room->fits_us = fits_us;
+    return t_us <= fits_us;
+}
+
 enum rf_status rf_state_check(const struct rf_state *s, const struct rf_event *e,
                               struct rf_error *err)
 {
@@ -485,7 +506,7 @@ enum rf_status rf_state_check(const struct rf_state *s, const struct rf_event *e
     if (e->t_us < 0 || (s->opened && e->t_us < s->now_us))
         return rf_fail(err, RF_ERR_INPUT, "%s refused: time goes back, from %lld to %lld",
                        rf_event_type_name(e->type), (long long)s->now_us, (long long)e->t_us);
-    if (e->t_us > s->room->latest_us)
-        return refuse(err, e, "device-time no longer fits in 63 bits");
+    if (e->t_us > s->room->fits_us && !all_fit(s, e->t_us))
+        return refuse(err, e, "the device-time of a job no longer fits in 63 bits");
     return check_type(s, e, err);
 }

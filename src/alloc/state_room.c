@@ -16,7 +16,7 @@ enum rf_status rf_room_create(struct rf_state *s, struct rf_error *err)
     memset(s->reasons, 0, RF_REASONS_MAX * sizeof *s->reasons);
     memcpy(s->reasons[RF_REASON_MORE], "see-the-ledger", sizeof "see-the-ledger");
     s->nreasons = RF_REASON_MORE + 1;
-    s->room->latest_us = INT64_MAX;
+    s->room->fits_us = INT64_MAX;
     s->room->hold_end_us = INT64_MAX;
     return RF_OK;
 }

@@ -8,7 +8,7 @@
 #include "alloc/state.h"
 
 struct rf_state_room {
-    int64_t latest_us;   /* beyond it, peak x time no longer fits in 63 bits */
+    int64_t fits_us;     /* until then, what each job has held fits in 63 bits for certain */
     int64_t hold_end_us; /* when the next hold is over */
     int32_t jobs, extras, accounts, pledges, holds, held; /* room in these arrays */
     int32_t *places; /* unused places in held: a stack; as long as held */
@@ -19,6 +19,8 @@ struct rf_state_room {
 
 enum { RF_REASON_MORE = 1 }; /* the index of "see-the-ledger" */
 
+/* Until when what the job has held, and holds, fits in 63 bits. */
+int64_t rf_state_fits_us(const struct rf_job *job);
 int rf_account_name_ok(const char *name);
 /* Is `name` the account `of`, or one below it? By their names alone. */
 int rf_account_contains(const char *of, const char *name);

@@ -29,9 +29,9 @@ static enum rf_status read_key(const char *path, char vkey[KEY_BYTES], struct rf
 
 /* ---- for people */
 
-static double percent(int64_t part, int64_t whole)
+static double percent(struct rf_wide part, struct rf_wide whole)
 {
-    return whole > 0 ? 100 * (double)part / (double)whole : 0;
+    return rf_wide_sign(whole) > 0 ? 100 * rf_wide_double(part) / rf_wide_double(whole) : 0;
 }
 
 static void add_window(struct rf_table *table, const struct rf_audit *audit,
@@ -50,9 +50,9 @@ static void add_sum(struct rf_table *table, const struct rf_pledge_account *p)
 {
     rf_table_add(table, "%s", p->pledge.account_name);
     rf_table_add(table, "all");
-    rf_table_add(table, "%.3f", (double)p->entitled_us / 1e6);
-    rf_table_add(table, "%.3f", (double)p->demanded_us / 1e6);
-    rf_table_add(table, "%.3f", (double)p->delivered_us / 1e6);
+    rf_table_add(table, "%.3f", rf_wide_double(p->entitled_us) / 1e6);
+    rf_table_add(table, "%.3f", rf_wide_double(p->demanded_us) / 1e6);
+    rf_table_add(table, "%.3f", rf_wide_double(p->delivered_us) / 1e6);
     rf_table_add(table, "%s", rf_verdict_name(p->verdict));
 }
 
@@ -97,7 +97,7 @@ static enum rf_status print_accounts(const struct rf_audit *audit, struct rf_err
         const struct rf_account *a = &audit->state->accounts[i];
 
         rf_table_add(table, "%s", a->name);
-        rf_table_add(table, "%.3f", (double)a->held_us / 1e6);
+        rf_table_add(table, "%.3f", rf_wide_double(a->held_us) / 1e6);
         rf_table_add(table, "%.1f %%", percent(a->held_us, audit->tally->capacity_us));
         rf_table_add(table, "%d", a->jobs);
         rf_table_add(table, "%d", a->preempted);

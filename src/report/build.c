@@ -45,6 +45,12 @@ void rf_build_seconds(struct rf_build *build, json_t *object, const char *key, i
     rf_build_set(build, object, key, json_real((double)us / 1e6));
 }
 
+void rf_build_wide_seconds(struct rf_build *build, json_t *object, const char *key,
+                           struct rf_wide us)
+{
+    rf_build_set(build, object, key, json_real(rf_wide_double(us) / 1e6));
+}
+
 enum rf_status rf_build_dump(const struct rf_build *build, const json_t *root, char **text,
                              struct rf_error *err)
 {

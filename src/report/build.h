@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/wide.h"
 
 /* Starts as all zeros. Jansson's *_new() functions accept NULL and then fail, so memory errors
  * travel in one flag. */
@@ -22,6 +23,8 @@ void rf_build_text(struct rf_build *build, json_t *object, const char *key, cons
 void rf_build_number(struct rf_build *build, json_t *object, const char *key, double x);
 void rf_build_integer(struct rf_build *build, json_t *object, const char *key, int64_t x);
 void rf_build_seconds(struct rf_build *build, json_t *object, const char *key, int64_t us);
+void rf_build_wide_seconds(struct rf_build *build, json_t *object, const char *key,
+                           struct rf_wide us);
 json_t *rf_build_real(double x);
 
 /* The document as text, indented, fifteen digits (every decimal figure of that length comes out

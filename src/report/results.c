@@ -56,9 +56,15 @@ static void set_seconds(struct document *doc, json_t *object, const char *key, i
     set(doc, object, key, json_real((double)us / 1e6));
 }
 
-static double share_of(int64_t part, int64_t whole)
+static void set_wide_seconds(struct document *doc, json_t *object, const char *key,
+                             struct rf_wide us)
 {
-    return whole > 0 ? (double)part / (double)whole : NAN;
+    set(doc, object, key, json_real(rf_wide_double(us) / 1e6));
+}
+
+static double share_of(struct rf_wide part, struct rf_wide whole)
+{
+    return rf_wide_sign(whole) > 0 ? rf_wide_double(part) / rf_wide_double(whole) : NAN;
 }
 
 static json_t *account_object(struct document *doc, const struct rf_account *account,
@@ -70,7 +76,7 @@ static json_t *account_object(struct document *doc, const struct rf_account *acc
     set_integer(doc, item, "jobs", account->jobs);
     set_integer(doc, item, "denied", account->denied);
     set_integer(doc, item, "preempted", account->preempted);
-    set_seconds(doc, item, "device_s", account->held_us);
+    set_wide_seconds(doc, item, "device_s", account->held_us);
     set_seconds(doc, item, "busy_device_s", account->busy_us);
     set_integer(doc, item, "tokens", account->tokens);
     set_integer(doc, item, "flops", account->flops);
@@ -151,10 +157,10 @@ static json_t *pledges(struct document *doc, const struct rf_state *state,
         set_text(doc, item, "verdict", rf_verdict_name(pledge->verdict));
         set_number(doc, item, "delivered_share",
                    share_of(pledge->delivered_us, tally->capacity_us));
-        set_seconds(doc, item, "entitled_device_s", pledge->entitled_us);
-        set_seconds(doc, item, "demanded_device_s", pledge->demanded_us);
-        set_seconds(doc, item, "delivered_device_s", pledge->delivered_us);
-        set_seconds(doc, item, "shortfall_device_s", pledge->shortfall_us);
+        set_wide_seconds(doc, item, "entitled_device_s", pledge->entitled_us);
+        set_wide_seconds(doc, item, "demanded_device_s", pledge->demanded_us);
+        set_wide_seconds(doc, item, "delivered_device_s", pledge->delivered_us);
+        set_wide_seconds(doc, item, "shortfall_device_s", pledge->shortfall_us);
         set(doc, item, "windows", windows(doc, pledge, state->start_us));
         append(doc, array, item);
     }
@@ -338,8 +344,8 @@ static json_t *run_object(struct document *doc, const struct rf_results *results
     set_text(doc, root, "policy", results->policy);
     set(doc, root, "interrupted", json_boolean(results->interrupted));
     set_integer(doc, root, "devices", results->devices);
-    set_seconds(doc, root, "capacity_device_s", tally->capacity_us);
-    set_seconds(doc, root, "used_device_s", tally->used_us);
+    set_wide_seconds(doc, root, "capacity_device_s", tally->capacity_us);
+    set_wide_seconds(doc, root, "used_device_s", tally->used_us);
     set_number(doc, root, "utilization", share_of(tally->used_us, tally->capacity_us));
     set(doc, root, "accounts", accounts(doc, results->state, tally));
     set(doc, root, "pledges", pledges(doc, results->state, tally));

@@ -36,12 +36,13 @@ static double in_use(const struct rf_sim_outcome *o)
 }
 static double delivered(const struct rf_sim_outcome *o)
 {
-    return o->capacity_us > 0 ? 100 * (double)o->pledged.held_us / (double)o->capacity_us
-                              : (double)NAN;
+    return rf_wide_sign(o->capacity_us) > 0
+               ? 100 * rf_wide_double(o->pledged.held_us) / rf_wide_double(o->capacity_us)
+               : (double)NAN;
 }
 static double shortfall(const struct rf_sim_outcome *o)
 {
-    return (double)o->shortfall_us / 3.6e9;
+    return rf_wide_double(o->shortfall_us) / 3.6e9;
 }
 
 static const struct measure {

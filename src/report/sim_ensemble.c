@@ -94,7 +94,8 @@ static struct means means_of(const struct rf_sim_ensemble *e,
         m.judged += o->verdict[0] != '\0';
         m.kept += strcmp(o->verdict, "kept") == 0;
         m.in_use += 100 * o->utilization;
-        m.delivered += 100 * ratio((double)o->pledged.held_us, (double)o->capacity_us);
+        m.delivered +=
+            100 * ratio(rf_wide_double(o->pledged.held_us), rf_wide_double(o->capacity_us));
         m.pledged_wait_s += o->pledged.wait_mean_us / 1e6;
         m.others_wait_s += o->others.wait_mean_us / 1e6;
         m.slowdown += o->others.slowdown_mean;

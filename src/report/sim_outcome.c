@@ -1,5 +1,6 @@
 /* One table of fields serves both directions. Device-time is in microseconds here, unlike in
- * what people read, because a row has to come back as it was. */
+ * what people read, because a row has to come back as it was. Only a sum beyond the integers of
+ * JSON loses its last digits, and is the same from then on. */
 #include "report/sim_outcome.h"
 
 #include <math.h>
@@ -7,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { TEXT, INTEGER, REAL };
+static const double MOST_WIDE = 1e37;
+
+enum kind { TEXT, INTEGER, WIDE, REAL };
 
 struct field {
     const char *key;
@@ -21,21 +24,21 @@ struct field {
     }
 
 static const struct field fields[] = {
-    FIELD(rf_sim_outcome, scenario, TEXT),        FIELD(rf_sim_outcome, order, TEXT),
-    FIELD(rf_sim_outcome, fence, TEXT),           FIELD(rf_sim_outcome, seed, INTEGER),
-    FIELD(rf_sim_outcome, failed, TEXT),          FIELD(rf_sim_outcome, preemptions, INTEGER),
-    FIELD(rf_sim_outcome, events, INTEGER),       FIELD(rf_sim_outcome, makespan_us, INTEGER),
-    FIELD(rf_sim_outcome, capacity_us, INTEGER),  FIELD(rf_sim_outcome, used_us, INTEGER),
-    FIELD(rf_sim_outcome, utilization, REAL),     FIELD(rf_sim_outcome, verdict, TEXT),
-    FIELD(rf_sim_outcome, entitled_us, INTEGER),  FIELD(rf_sim_outcome, demanded_us, INTEGER),
-    FIELD(rf_sim_outcome, delivered_us, INTEGER), FIELD(rf_sim_outcome, shortfall_us, INTEGER),
+    FIELD(rf_sim_outcome, scenario, TEXT),     FIELD(rf_sim_outcome, order, TEXT),
+    FIELD(rf_sim_outcome, fence, TEXT),        FIELD(rf_sim_outcome, seed, INTEGER),
+    FIELD(rf_sim_outcome, failed, TEXT),       FIELD(rf_sim_outcome, preemptions, INTEGER),
+    FIELD(rf_sim_outcome, events, INTEGER),    FIELD(rf_sim_outcome, makespan_us, INTEGER),
+    FIELD(rf_sim_outcome, capacity_us, WIDE),  FIELD(rf_sim_outcome, used_us, WIDE),
+    FIELD(rf_sim_outcome, utilization, REAL),  FIELD(rf_sim_outcome, verdict, TEXT),
+    FIELD(rf_sim_outcome, entitled_us, WIDE),  FIELD(rf_sim_outcome, demanded_us, WIDE),
+    FIELD(rf_sim_outcome, delivered_us, WIDE), FIELD(rf_sim_outcome, shortfall_us, WIDE),
     FIELD(rf_sim_outcome, schedule, TEXT),
 };
 
 static const struct field part_fields[] = {
     FIELD(rf_outcome_part, jobs, INTEGER),        FIELD(rf_outcome_part, finished, INTEGER),
-    FIELD(rf_outcome_part, denied, INTEGER),      FIELD(rf_outcome_part, held_us, INTEGER),
-    FIELD(rf_outcome_part, useful_us, INTEGER),   FIELD(rf_outcome_part, wait_mean_us, REAL),
+    FIELD(rf_outcome_part, denied, INTEGER),      FIELD(rf_outcome_part, held_us, WIDE),
+    FIELD(rf_outcome_part, useful_us, WIDE),      FIELD(rf_outcome_part, wait_mean_us, REAL),
     FIELD(rf_outcome_part, slowdown_mean, REAL),  FIELD(rf_outcome_part, wait_p50_us, INTEGER),
     FIELD(rf_outcome_part, wait_p95_us, INTEGER), FIELD(rf_outcome_part, slowdown_p95, INTEGER),
 };
@@ -52,6 +55,17 @@ static const struct {
              {"pledged", offsetof(struct rf_sim_outcome, pledged)},
              {"others", offsetof(struct rf_sim_outcome, others)}};
 
+static void put_wide(struct rf_build *build, json_t *object, const char *key, const void *at)
+{
+    struct rf_wide wide;
+
+    memcpy(&wide, at, sizeof wide);
+    if (rf_wide_compare(wide, rf_wide_of(rf_wide_narrow(wide))) == 0)
+        rf_build_integer(build, object, key, rf_wide_narrow(wide));
+    else
+        rf_build_number(build, object, key, rf_wide_double(wide));
+}
+
 static void put_field(struct rf_build *build, json_t *object, const struct field *field,
                       const void *from)
 {
@@ -64,6 +78,8 @@ static void put_field(struct rf_build *build, json_t *object, const struct field
     } else if (field->kind == INTEGER) {
         memcpy(&integer, at, sizeof integer);
         rf_build_integer(build, object, field->key, integer);
+    } else if (field->kind == WIDE) {
+        put_wide(build, object, field->key, at);
     } else {
         memcpy(&real, at, sizeof real);
         rf_build_number(build, object, field->key, real);
@@ -94,6 +110,14 @@ static enum rf_status bad_key(const char *key, struct rf_error *err)
     return rf_fail(err, RF_ERR_INPUT, "the row of a cell has no good '%s'", key);
 }
 
+static void take_wide(const json_t *value, void *to)
+{
+    struct rf_wide wide = json_is_integer(value) ? rf_wide_of(json_integer_value(value))
+                                                 : rf_wide_of_double(json_real_value(value));
+
+    memcpy(to, &wide, sizeof wide);
+}
+
 static enum rf_status take_field(const json_t *object, const struct field *field, void *to,
                                  struct rf_error *err)
 {
@@ -112,6 +136,10 @@ static enum rf_status take_field(const json_t *object, const struct field *field
         if (!json_is_integer(value))
             return bad_key(field->key, err);
         memcpy(at, &integer, sizeof integer);
+    } else if (field->kind == WIDE) {
+        if (!json_is_number(value) || !(fabs(json_number_value(value)) < MOST_WIDE))
+            return bad_key(field->key, err);
+        take_wide(value, at);
     } else {
         if (!json_is_number(value) && !json_is_null(value))
             return bad_key(field->key, err);

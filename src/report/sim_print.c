@@ -70,12 +70,13 @@ static void add_account(struct rf_table *table, const struct rf_sim_results *r,
 
     rf_table_add(table, "%s%s", account->name, row->pledged ? " *" : "");
     rf_table_add(table, "%d", (int)account->jobs);
-    rf_table_add(table, "%.4g", (double)account->held_us / 3600e6);
-    rf_table_add(table, "%.1f %%",
-                 percent((double)account->held_us, (double)r->summary->capacity_us));
+    rf_table_add(table, "%.4g", rf_wide_double(account->held_us) / 3600e6);
     rf_table_add(
         table, "%.1f %%",
-        percent((double)row->lost_us + (double)row->unfinished_us, (double)account->held_us));
+        percent(rf_wide_double(account->held_us), rf_wide_double(r->summary->capacity_us)));
+    rf_table_add(table, "%.1f %%",
+                 percent(rf_wide_double(rf_wide_plus(row->lost_us, row->unfinished_us)),
+                         rf_wide_double(account->held_us)));
     rf_table_add(table, "%s", rf_duration_text(text, row->wait_mean_us / 1e6));
     rf_table_add(table, "%d", (int)account->preempted);
     rf_table_add(table, "%d", (int)account->denied);
@@ -108,7 +109,8 @@ static enum rf_status print_accounts(const struct rf_sim_results *r, FILE *out,
 
 /* ---- pledges ---- */
 
-static void print_pledge(const struct rf_pledge_account *pledge, int64_t capacity_us, FILE *out)
+static void print_pledge(const struct rf_pledge_account *pledge, struct rf_wide capacity_us,
+                         FILE *out)
 {
     int kept = 0;
     char share[48];
@@ -121,9 +123,10 @@ static void print_pledge(const struct rf_pledge_account *pledge, int64_t capacit
             strcmp(pledge->pledge.basis, "secured") == 0 ? "what was secured" : "the fleet",
             rf_verdict_name(pledge->verdict), kept, pledge->nwindows);
     fprintf(out, "    promised %.4g, usable %.4g, received %.4g device-h (%.1f %% of all)\n",
-            (double)pledge->entitled_us / 3600e6, (double)pledge->demanded_us / 3600e6,
-            (double)pledge->delivered_us / 3600e6,
-            percent((double)pledge->delivered_us, (double)capacity_us));
+            rf_wide_double(pledge->entitled_us) / 3600e6,
+            rf_wide_double(pledge->demanded_us) / 3600e6,
+            rf_wide_double(pledge->delivered_us) / 3600e6,
+            percent(rf_wide_double(pledge->delivered_us), rf_wide_double(capacity_us)));
 }
 
 static void add_finding(struct rf_table *table, const struct rf_sim_results *r,
@@ -179,14 +182,15 @@ static void print_books(const struct rf_sim_results *r, FILE *out)
     if (r->books == NULL)
         return;
     rf_books_totals(r->books, r->result->state->now_us, &t);
-    all = (double)t.installed_us;
+    all = rf_wide_double(t.installed_us);
     fputs("\nWhere the device-time went\n", out);
     fprintf(out, "  own use %.1f %%, lent %.1f %%, overhead %.1f %%,\n",
-            percent((double)t.own_us, all), percent((double)t.lent_us, all),
-            percent((double)t.overhead_us, all));
+            percent(rf_wide_double(t.own_us), all), percent(rf_wide_double(t.lent_us), all),
+            percent(rf_wide_double(t.overhead_us), all));
     fprintf(out, "  idle reserved %.1f %%, idle free %.1f %%, down %.1f %%\n",
-            percent((double)t.idle_reserved_us, all), percent((double)t.idle_free_us, all),
-            percent((double)t.down_us, all));
+            percent(rf_wide_double(t.idle_reserved_us), all),
+            percent(rf_wide_double(t.idle_free_us), all),
+            percent(rf_wide_double(t.down_us), all));
 }
 
 static void print_denials(const struct rf_sim_results *r, FILE *out)

@@ -9,9 +9,9 @@
 
 enum { MOST_SAMPLES = 400 }; /* of a pace line: more than a picture can show is of no use */
 
-static double share_of(int64_t part, int64_t whole)
+static double share_of(struct rf_wide part, struct rf_wide whole)
 {
-    return whole > 0 ? (double)part / (double)whole : (double)NAN;
+    return rf_wide_sign(whole) > 0 ? rf_wide_double(part) / rf_wide_double(whole) : (double)NAN;
 }
 
 /* ---- waits and accounts ---- */
@@ -46,8 +46,8 @@ static json_t *part_object(struct rf_build *b, const struct rf_sim_part *part)
     rf_build_integer(b, item, "jobs", part->jobs);
     rf_build_integer(b, item, "finished", part->finished);
     rf_build_integer(b, item, "denied", part->denied);
-    rf_build_seconds(b, item, "device_s", part->held_us);
-    rf_build_seconds(b, item, "useful_device_s", part->useful_us);
+    rf_build_wide_seconds(b, item, "device_s", part->held_us);
+    rf_build_wide_seconds(b, item, "useful_device_s", part->useful_us);
     rf_build_set(b, item, "wait_s", wait_object(b, &part->wait));
     rf_build_set(b, item, "bounded_slowdown", slowdown_object(b, &part->slowdown));
     return item;
@@ -68,12 +68,12 @@ static json_t *accounts(struct rf_build *b, const struct rf_sim_results *r)
         rf_build_integer(b, item, "finished", row->finished);
         rf_build_integer(b, item, "denied", account->denied);
         rf_build_integer(b, item, "preempted", account->preempted);
-        rf_build_seconds(b, item, "device_s", account->held_us);
+        rf_build_wide_seconds(b, item, "device_s", account->held_us);
         rf_build_number(b, item, "share", share_of(account->held_us, s->capacity_us));
         rf_build_number(b, item, "share_of_used", share_of(account->held_us, s->used_us));
-        rf_build_seconds(b, item, "useful_device_s", row->useful_us);
-        rf_build_seconds(b, item, "lost_device_s", row->lost_us);
-        rf_build_seconds(b, item, "unfinished_device_s", row->unfinished_us);
+        rf_build_wide_seconds(b, item, "useful_device_s", row->useful_us);
+        rf_build_wide_seconds(b, item, "lost_device_s", row->lost_us);
+        rf_build_wide_seconds(b, item, "unfinished_device_s", row->unfinished_us);
         rf_build_number(b, item, "wait_mean_s", row->wait_mean_us / 1e6);
         rf_build_append(b, array, item);
     }
@@ -145,18 +145,18 @@ static json_t *stretch_object(struct rf_build *b, const struct rf_stretch *stret
     item = json_object();
     rf_build_seconds(b, item, "begin_s", stretch->begin_us - start_us);
     rf_build_seconds(b, item, "end_s", stretch->end_us - start_us);
-    rf_build_seconds(b, item, "promised_device_s", stretch->promised_us);
-    rf_build_seconds(b, item, "asked_device_s", stretch->asked_us);
-    rf_build_seconds(b, item, "delivered_device_s", stretch->delivered_us);
+    rf_build_wide_seconds(b, item, "promised_device_s", stretch->promised_us);
+    rf_build_wide_seconds(b, item, "asked_device_s", stretch->asked_us);
+    rf_build_wide_seconds(b, item, "delivered_device_s", stretch->delivered_us);
     return item;
 }
 
 static void set_stock(struct rf_build *b, json_t *item, const struct rf_finding *f,
                       int64_t start_us)
 {
-    rf_build_seconds(b, item, "arrears_device_s", f->arrears_us);
-    rf_build_seconds(b, item, "arrears_max_device_s", f->arrears_max_us);
-    if (f->arrears_max_us > 0)
+    rf_build_wide_seconds(b, item, "arrears_device_s", f->arrears_us);
+    rf_build_wide_seconds(b, item, "arrears_max_device_s", f->arrears_max_us);
+    if (rf_wide_sign(f->arrears_max_us) > 0)
         rf_build_seconds(b, item, "arrears_max_at_s", f->arrears_max_at_us - start_us);
     if (f->behind_since_us >= 0)
         rf_build_seconds(b, item, "behind_since_s", f->behind_since_us - start_us);
@@ -167,7 +167,7 @@ static void set_service(struct rf_build *b, json_t *item, const struct rf_findin
     rf_build_integer(b, item, "requests", f->requests);
     rf_build_integer(b, item, "denied", f->denied);
     rf_build_seconds(b, item, "wait_p95_s", f->wait_p95_us);
-    rf_build_seconds(b, item, "denied_device_s", f->denied_us);
+    rf_build_wide_seconds(b, item, "denied_device_s", f->denied_us);
 }
 
 static json_t *definition_object(struct rf_build *b, const struct rf_sim_results *r,
@@ -187,9 +187,9 @@ static json_t *definition_object(struct rf_build *b, const struct rf_sim_results
     rf_build_integer(b, item, "not_asked", f->not_asked);
     rf_build_integer(b, item, "unprovable", f->unprovable);
     rf_build_integer(b, item, "broken", f->broken);
-    rf_build_seconds(b, item, "promised_device_s", f->promised_us);
-    rf_build_seconds(b, item, "asked_device_s", f->asked_us);
-    rf_build_seconds(b, item, "delivered_device_s", f->delivered_us);
+    rf_build_wide_seconds(b, item, "promised_device_s", f->promised_us);
+    rf_build_wide_seconds(b, item, "asked_device_s", f->asked_us);
+    rf_build_wide_seconds(b, item, "delivered_device_s", f->delivered_us);
     if (k == RF_DEFINITION_STOCK || k == RF_DEFINITION_STOCK_PLUS)
         set_stock(b, item, f, start_us);
     if (k == RF_DEFINITION_SERVICE)
@@ -218,10 +218,10 @@ static void append_sample(struct rf_build *b, json_t *array,
     json_t *row = json_array();
 
     rf_build_append(b, row, json_real((double)(sample->t_us - start_us) / 1e6));
-    rf_build_append(b, row, json_real((double)sample->promised_us / 1e6));
-    rf_build_append(b, row, json_real((double)sample->stock_us / 1e6));
-    rf_build_append(b, row, json_real((double)sample->stock_plus_us / 1e6));
-    rf_build_append(b, row, json_real((double)sample->delivered_us / 1e6));
+    rf_build_append(b, row, json_real(rf_wide_double(sample->promised_us) / 1e6));
+    rf_build_append(b, row, json_real(rf_wide_double(sample->stock_us) / 1e6));
+    rf_build_append(b, row, json_real(rf_wide_double(sample->stock_plus_us) / 1e6));
+    rf_build_append(b, row, json_real(rf_wide_double(sample->delivered_us) / 1e6));
     rf_build_append(b, array, row);
 }
 
@@ -257,12 +257,12 @@ static json_t *page_object(struct rf_build *b, const struct rf_book *page)
     json_t *item = json_object();
 
     rf_build_text(b, item, "account", page->name);
-    rf_build_seconds(b, item, "reserved_device_s", page->reserved_us);
-    rf_build_seconds(b, item, "own_device_s", page->own_us);
-    rf_build_seconds(b, item, "lent_device_s", page->lent_us);
-    rf_build_seconds(b, item, "overhead_device_s", page->overhead_us);
-    rf_build_seconds(b, item, "idle_device_s", page->idle_us);
-    rf_build_seconds(b, item, "down_device_s", page->down_us);
+    rf_build_wide_seconds(b, item, "reserved_device_s", page->reserved_us);
+    rf_build_wide_seconds(b, item, "own_device_s", page->own_us);
+    rf_build_wide_seconds(b, item, "lent_device_s", page->lent_us);
+    rf_build_wide_seconds(b, item, "overhead_device_s", page->overhead_us);
+    rf_build_wide_seconds(b, item, "idle_device_s", page->idle_us);
+    rf_build_wide_seconds(b, item, "down_device_s", page->down_us);
     return item;
 }
 
@@ -272,15 +272,15 @@ static json_t *books(struct rf_build *b, const struct rf_sim_results *r)
     json_t *object = json_object(), *pages = json_array();
 
     rf_books_totals(r->books, r->result->state->now_us, &t);
-    rf_build_seconds(b, object, "installed_device_s", t.installed_us);
-    rf_build_seconds(b, object, "own_device_s", t.own_us);
-    rf_build_seconds(b, object, "lent_device_s", t.lent_us);
-    rf_build_seconds(b, object, "overhead_device_s", t.overhead_us);
-    rf_build_seconds(b, object, "idle_reserved_device_s", t.idle_reserved_us);
-    rf_build_seconds(b, object, "idle_free_device_s", t.idle_free_us);
-    rf_build_seconds(b, object, "down_device_s", t.down_us);
-    rf_build_seconds(b, object, "failed_device_s", t.failed_us);
-    rf_build_seconds(b, object, "maintenance_device_s", t.maintenance_us);
+    rf_build_wide_seconds(b, object, "installed_device_s", t.installed_us);
+    rf_build_wide_seconds(b, object, "own_device_s", t.own_us);
+    rf_build_wide_seconds(b, object, "lent_device_s", t.lent_us);
+    rf_build_wide_seconds(b, object, "overhead_device_s", t.overhead_us);
+    rf_build_wide_seconds(b, object, "idle_reserved_device_s", t.idle_reserved_us);
+    rf_build_wide_seconds(b, object, "idle_free_device_s", t.idle_free_us);
+    rf_build_wide_seconds(b, object, "down_device_s", t.down_us);
+    rf_build_wide_seconds(b, object, "failed_device_s", t.failed_us);
+    rf_build_wide_seconds(b, object, "maintenance_device_s", t.maintenance_us);
     for (int i = 0; i < rf_books_npages(r->books); i++) {
         struct rf_book page;
 
@@ -376,10 +376,10 @@ static void set_figures(struct rf_build *b, json_t *root, const struct rf_sim_re
     rf_build_integer(b, root, "events", r->result->events);
     rf_build_seconds(b, root, "makespan_s", s->makespan_us);
     rf_build_number(b, root, "utilization", s->utilization);
-    rf_build_seconds(b, root, "capacity_device_s", s->capacity_us);
-    rf_build_seconds(b, root, "used_device_s", s->used_us);
-    rf_build_seconds(b, root, "lost_device_s", r->result->lost_us);
-    rf_build_seconds(b, root, "overhead_device_s", r->result->overhead_us);
+    rf_build_wide_seconds(b, root, "capacity_device_s", s->capacity_us);
+    rf_build_wide_seconds(b, root, "used_device_s", s->used_us);
+    rf_build_wide_seconds(b, root, "lost_device_s", r->result->lost_us);
+    rf_build_wide_seconds(b, root, "overhead_device_s", r->result->overhead_us);
     rf_build_number(b, root, "jobs_per_s",
                     r->result->wall_s > 0 ? (double)s->all.jobs / r->result->wall_s
                                           : (double)NAN);

@@ -13,6 +13,11 @@ static double percent(int64_t part, int64_t whole)
     return whole > 0 ? 100 * (double)part / (double)whole : 0;
 }
 
+static double percent_wide(struct rf_wide part, struct rf_wide whole)
+{
+    return rf_wide_sign(whole) > 0 ? 100 * rf_wide_double(part) / rf_wide_double(whole) : 0;
+}
+
 static const struct rf_pledge_account *pledge_of(const struct rf_results *results,
                                                  int32_t account)
 {
@@ -28,8 +33,8 @@ static void add_account(struct rf_table *table, const struct rf_results *results
     const struct rf_pledge_account *pledge = pledge_of(results, id);
 
     rf_table_add(table, "%s", account->name);
-    rf_table_add(table, "%.1f", (double)account->held_us / 1e6);
-    rf_table_add(table, "%.1f %%", percent(account->held_us, results->tally->capacity_us));
+    rf_table_add(table, "%.1f", rf_wide_double(account->held_us) / 1e6);
+    rf_table_add(table, "%.1f %%", percent_wide(account->held_us, results->tally->capacity_us));
     if (pledge != NULL)
         rf_table_add(table, "%.4g %%",
                      percent(pledge->pledge.share.num, pledge->pledge.share.den));
@@ -110,8 +115,9 @@ static void print_pledge(const struct rf_results *results,
     fprintf(out, "  %.40s: %s (%d of %d windows kept)\n", pledge->pledge.account_name,
             rf_verdict_name(pledge->verdict), count_windows(pledge, RF_KEPT), pledge->nwindows);
     fprintf(out, "    promised %.1f, usable %.1f, received %.1f device-s\n",
-            (double)pledge->entitled_us / 1e6, (double)pledge->demanded_us / 1e6,
-            (double)pledge->delivered_us / 1e6);
+            rf_wide_double(pledge->entitled_us) / 1e6,
+            rf_wide_double(pledge->demanded_us) / 1e6,
+            rf_wide_double(pledge->delivered_us) / 1e6);
     if (worst == NULL)
         return;
     fprintf(out, "    worst window %.1f-%.1f s: promised %.1f, usable %.1f, received %.1f\n",
@@ -189,7 +195,7 @@ static void print_heading(const struct rf_results *results, FILE *out)
 
     fprintf(out, "\nRun %.30s: %.1f s on %d device%s, %.1f %% of them in use; %s\n",
             results->run, results->wall_s, results->devices, results->devices == 1 ? "" : "s",
-            percent(tally->used_us, tally->capacity_us), results->policy);
+            percent_wide(tally->used_us, tally->capacity_us), results->policy);
     if (results->interrupted)
         fputs("Stopped by a signal before the end; `ringfence run --resume` continues.\n", out);
 }

@@ -61,8 +61,8 @@ struct rf_sim_result {
     int64_t events;         /* applied */
     int64_t passes;         /* questions to the policy */
     int64_t makespan_us;    /* from the first submission to the last end */
-    int64_t busy_us;        /* device-time that jobs held */
-    int64_t lost_us, overhead_us; /* of which: work done twice; checkpoints and restarts */
+    struct rf_wide busy_us; /* device-time that jobs held */
+    struct rf_wide lost_us, overhead_us; /* of which: work done twice; checkpoints, restarts */
     int64_t *start_us, *end_us;   /* owned, n each: last start; end, -1: not over (or denied) */
     int64_t finished, denied, preemptions;
     double wall_s; /* of the loop alone */

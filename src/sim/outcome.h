@@ -10,7 +10,7 @@
 
 struct rf_outcome_part {
     int64_t jobs, finished, denied;
-    int64_t held_us, useful_us;                     /* device-time */
+    struct rf_wide held_us, useful_us;              /* device-time */
     double wait_mean_us, slowdown_mean;             /* NAN: no job */
     int64_t wait_p50_us, wait_p95_us, slowdown_p95; /* the last in millionths */
 };
@@ -21,12 +21,12 @@ struct rf_sim_outcome {
     int64_t seed;
     char failed[RF_TEXT_BYTES]; /* why there is no result; then nothing below counts */
     int64_t preemptions, events, makespan_us;
-    int64_t capacity_us, used_us;
+    struct rf_wide capacity_us, used_us;
     double utilization; /* NAN: none */
     struct rf_outcome_part all, pledged, others;
     /* the first pledge, as first made */
     char verdict[16]; /* "" without */
-    int64_t entitled_us, demanded_us, delivered_us, shortfall_us;
+    struct rf_wide entitled_us, demanded_us, delivered_us, shortfall_us;
     char schedule[RF_DIGEST_HEX];
 };
 

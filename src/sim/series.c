@@ -157,11 +157,17 @@ static void start(struct rf_series *s, int64_t t_us)
     s->table.t_us[0] = t_us;
 }
 
-static void pass_time(struct rf_series *s, const struct rf_state *state, int64_t t_us)
+static void close_steps(struct rf_series *s, int64_t t_us)
 {
     while (t_us >= s->end_us)
         rf_series_close_step(s, s->end_us);
-    s->capacity_us += state->nfleet * (t_us - s->seen_us);
+}
+
+/* With the fleet as it was after the last event. */
+static void pass_time(struct rf_series *s, int64_t t_us)
+{
+    close_steps(s, t_us);
+    rf_wide_add_product(&s->capacity_us, t_us - s->seen_us, s->levels[RF_SERIES_UP].now);
     s->seen_us = t_us;
 }
 
@@ -172,6 +178,8 @@ static enum rf_status before(void *self, const struct rf_state *state,
     int known = event->job >= 0 && event->job < state->njobs;
     enum rf_status st = RF_OK;
 
+    if (!s->started && rf_state_check(state, event, NULL) != RF_OK)
+        return RF_OK; /* it will be refused */
     if (!s->started) {
         start(s, event->t_us > state->now_us ? event->t_us : state->now_us);
         if (state->opened) {
@@ -181,7 +189,8 @@ static enum rf_status before(void *self, const struct rf_state *state,
         if (st == RF_OK && state->opened)
             st = look_at_pledges(s, state, NULL, err);
     }
-    pass_time(s, state, event->t_us);
+    if (event->t_us >= s->end_us && rf_state_check(state, event, NULL) == RF_OK)
+        close_steps(s, event->t_us);
     s->was.devices = known ? state->jobs[event->job].ndevices : 0;
     s->was.waiting = known && state->jobs[event->job].state == RF_JOB_QUEUED;
     return st;
@@ -243,6 +252,7 @@ static enum rf_status after(void *self, const struct rf_state *state,
     struct rf_series *s = self;
     enum rf_status st = RF_OK;
 
+    pass_time(s, event->t_us);
     if (event->type == RF_EVENT_PLEDGE)
         st = look_at_pledges(s, state, event->account, err);
     look_at_fleet(s, state);
@@ -380,13 +390,14 @@ void rf_series_finish(struct rf_series *series, const struct rf_state *state)
 
     if (!series->started)
         return;
-    pass_time(series, state, state->now_us);
+    pass_time(series, state->now_us);
     if (state->nqueue > 0 || state->nrunning > 0) {
         table->last_end_us = state->now_us;
         series->capacity_last_us = series->capacity_us;
     }
     if (table->last_end_us >= 0)
-        table->span_capacity_us = series->capacity_last_us - series->capacity_first_us;
+        table->span_capacity_us =
+            rf_wide_minus(series->capacity_last_us, series->capacity_first_us);
     if (state->now_us == series->begin_us) {
         rf_series_add_last_moment(series, state->now_us);
         return;

@@ -50,7 +50,7 @@ struct rf_series_table {
     int64_t first_submit_us, last_end_us; /* -1: none */
     /* Devices that worked, integrated from the first submission to the last end of a job, or
      * to the end of the run where jobs were left. */
-    int64_t span_capacity_us;
+    struct rf_wide span_capacity_us;
 };
 
 struct rf_series_options {

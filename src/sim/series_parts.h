@@ -27,7 +27,7 @@ struct rf_series_line { /* a pledge, from its event on */
     struct rf_share share;
     int32_t secured; /* -1: of the fleet */
     struct rf_series_level base;
-    int64_t past_us; /* base, integrated over the steps that are over */
+    int64_t carry; /* what of a device-microsecond the steps that are over leave */
 };
 
 struct rf_series_owner {
@@ -49,9 +49,10 @@ struct rf_series {
     int denied_columns[RF_SERIES_REASONS], ndenied;
     const struct rf_books *books; /* borrowed; NULL: none */
     int books_column;
-    int64_t booked[RF_SERIES_BOOKS];
-    int64_t seen_us, capacity_us; /* devices that work, integrated up to seen_us */
-    int64_t capacity_first_us, capacity_last_us;
+    struct rf_wide booked[RF_SERIES_BOOKS];
+    int64_t seen_us;
+    struct rf_wide capacity_us; /* devices that work, integrated up to seen_us */
+    struct rf_wide capacity_first_us, capacity_last_us;
     struct { /* the event's job, before the event */
         int32_t devices;
         int waiting;

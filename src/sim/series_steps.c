@@ -76,11 +76,9 @@ static void close_lines(struct rf_series *s, int k)
 {
     for (int i = 0; i < s->nlines; i++) {
         struct rf_series_line *line = &s->lines[i];
-        int64_t before = rf_share_of(&line->share, line->past_us);
 
-        line->past_us += line->base.sum;
         s->table.columns[line->column].values[k] =
-            rf_share_of(&line->share, line->past_us) - before;
+            rf_share_take(&line->share, line->base.sum, &line->carry);
     }
 }
 
@@ -91,12 +89,13 @@ static void close_books(struct rf_series *s, int64_t t_us, int k)
     if (s->books == NULL)
         return;
     rf_books_totals(s->books, t_us, &totals);
-    const int64_t now[RF_SERIES_BOOKS] = {totals.own_us, totals.lent_us,
-                                          totals.idle_reserved_us, totals.idle_free_us,
-                                          totals.overhead_us};
+    const struct rf_wide now[RF_SERIES_BOOKS] = {totals.own_us, totals.lent_us,
+                                                 totals.idle_reserved_us, totals.idle_free_us,
+                                                 totals.overhead_us};
 
     for (int b = 0; b < RF_SERIES_BOOKS; b++) {
-        s->table.columns[s->books_column + b].values[k] += now[b] - s->booked[b];
+        s->table.columns[s->books_column + b].values[k] +=
+            rf_wide_narrow(rf_wide_minus(now[b], s->booked[b]));
         s->booked[b] = now[b];
     }
 }

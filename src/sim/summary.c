@@ -10,7 +10,7 @@
 
 struct by_account { /* of this account alone */
     int64_t jobs, started, finished, denied;
-    int64_t held_us, useful_us, unfinished_us;
+    struct rf_wide held_us, useful_us, unfinished_us;
     struct rf_sum wait_us;
 };
 
@@ -99,7 +99,7 @@ static void count_job(struct work *w, int32_t id)
     struct by_account *own = &w->own[job->account];
 
     own->jobs++;
-    own->held_us += job->held_us;
+    rf_wide_add(&own->held_us, job->held_us);
     if (job->first_grant_us >= 0) {
         int64_t wait_us = job->first_grant_us - job->submit_us;
 
@@ -110,9 +110,9 @@ static void count_job(struct work *w, int32_t id)
     }
     if (job->state == RF_JOB_DONE) {
         own->finished++;
-        own->useful_us += w->workload->run_us[id] * w->workload->min[id];
+        rf_wide_add_product(&own->useful_us, w->workload->run_us[id], w->workload->min[id]);
     } else {
-        own->unfinished_us += job->held_us;
+        rf_wide_add(&own->unfinished_us, job->held_us);
     }
     if (job->state == RF_JOB_DENIED) {
         own->denied++;
@@ -126,9 +126,9 @@ static void add(struct by_account *to, const struct by_account *from)
     to->started += from->started;
     to->finished += from->finished;
     to->denied += from->denied;
-    to->held_us += from->held_us;
-    to->useful_us += from->useful_us;
-    to->unfinished_us += from->unfinished_us;
+    to->held_us = rf_wide_plus(to->held_us, from->held_us);
+    to->useful_us = rf_wide_plus(to->useful_us, from->useful_us);
+    to->unfinished_us = rf_wide_plus(to->unfinished_us, from->unfinished_us);
     rf_sum_merge(&to->wait_us, &from->wait_us);
 }
 
@@ -156,7 +156,8 @@ static int32_t add_accounts(struct work *w, int32_t parent, int32_t n)
             .finished = tree->finished,
             .wait_mean_us = rf_sum_mean(&tree->wait_us, tree->started),
             .useful_us = tree->useful_us,
-            .lost_us = tree->held_us - tree->unfinished_us - tree->useful_us,
+            .lost_us = rf_wide_minus(rf_wide_minus(tree->held_us, tree->unfinished_us),
+                                     tree->useful_us),
             .unfinished_us = tree->unfinished_us,
             .pledged = w->pledged[a]};
         n = add_accounts(w, a, n);
@@ -207,8 +208,8 @@ static void make_part(struct work *w, struct rf_sim_part *part, int which)
         part->started += own->started;
         part->finished += own->finished;
         part->denied += own->denied;
-        part->held_us += own->held_us;
-        part->useful_us += own->useful_us;
+        part->held_us = rf_wide_plus(part->held_us, own->held_us);
+        part->useful_us = rf_wide_plus(part->useful_us, own->useful_us);
     }
     for (int32_t id = 0; id < w->state->njobs; id++) {
         const struct rf_job *job = &w->state->jobs[id];
@@ -256,9 +257,10 @@ static void make_span(struct rf_sim_summary *s, const struct rf_sim_options *opt
     if (table != NULL)
         s->capacity_us = table->span_capacity_us;
     else if (!changes)
-        s->capacity_us = options->devices * s->makespan_us;
-    s->utilization =
-        s->capacity_us > 0 ? (double)s->used_us / (double)s->capacity_us : (double)NAN;
+        s->capacity_us = rf_wide_product(options->devices, s->makespan_us);
+    s->utilization = rf_wide_sign(s->capacity_us) > 0
+                         ? rf_wide_double(s->used_us) / rf_wide_double(s->capacity_us)
+                         : (double)NAN;
 }
 
 /* Jobs that were done, as the csv of the schedule has them. */

@@ -18,16 +18,16 @@
 
 struct rf_sim_part {
     int64_t jobs, started, finished, denied;
-    struct rf_spread wait;      /* microseconds */
-    struct rf_spread slowdown;  /* millionths */
-    int64_t held_us, useful_us; /* device-time */
+    struct rf_spread wait;             /* microseconds */
+    struct rf_spread slowdown;         /* millionths */
+    struct rf_wide held_us, useful_us; /* device-time */
 };
 
 struct rf_sim_account { /* with all below it */
     int32_t id;         /* in the state */
     int64_t started, finished;
     double wait_mean_us; /* NAN: none started */
-    int64_t useful_us, lost_us, unfinished_us;
+    struct rf_wide useful_us, lost_us, unfinished_us;
     int pledged; /* it, or one above it, has a pledge */
 };
 
@@ -42,7 +42,7 @@ struct rf_sim_summary {
     struct rf_sim_part all, pledged, others;
     int64_t preemptions;
     int64_t first_submit_us, last_end_us, makespan_us; /* -1, -1, 0: no jobs */
-    int64_t used_us, capacity_us;                      /* device-time between the two */
+    struct rf_wide used_us, capacity_us;               /* device-time between the two */
     double utilization;                                /* NAN without */
     struct rf_sim_account *accounts; /* owned; a parent before those below it */
     int32_t naccounts;

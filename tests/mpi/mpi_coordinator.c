@@ -295,7 +295,8 @@ static void check_ledger(const struct scenario *s, const struct rf_run_outcome *
     CHECK(strcmp(sums.close_reason, close_reason) == 0);
     rf_state_destroy(sums.state);
 
-    CHECK(outcome->tally->used_us <= outcome->tally->capacity_us);
+    CHECK(rf_wide_narrow(outcome->tally->used_us) <=
+          rf_wide_narrow(outcome->tally->capacity_us));
     CHECK(outcome->state->nfree == outcome->state->nfleet);
     CHECK(outcome->state->nfleet == s->world->size - 1);
     dependencies_were_respected(outcome->state);

@@ -67,16 +67,19 @@ static void the_books_add_up_whatever_happens(void **unused)
                 fail_msg("seed %d, step %d: %s", (int)seed, step, err.text);
         }
         rf_books_totals(books, c.state->now_us, &t);
-        assert_int_equal(t.installed_us, m.installed_us);
-        assert_int_equal(t.own_us + t.lent_us + t.overhead_us, m.held_us);
-        assert_int_equal(t.overhead_us, m.stopping_us);
-        assert_int_equal(t.idle_reserved_us + t.idle_free_us, m.idle_us);
-        assert_int_equal(t.down_us, m.down_us);
-        lent += t.lent_us;
-        reserved += t.idle_reserved_us;
-        unread += t.unread_us;
-        failed += t.failed_us;
-        maintenance += t.maintenance_us;
+        assert_int_equal(rf_wide_narrow(t.installed_us), m.installed_us);
+        assert_int_equal(rf_wide_narrow(t.own_us) + rf_wide_narrow(t.lent_us) +
+                             rf_wide_narrow(t.overhead_us),
+                         m.held_us);
+        assert_int_equal(rf_wide_narrow(t.overhead_us), m.stopping_us);
+        assert_int_equal(rf_wide_narrow(t.idle_reserved_us) + rf_wide_narrow(t.idle_free_us),
+                         m.idle_us);
+        assert_int_equal(rf_wide_narrow(t.down_us), m.down_us);
+        lent += rf_wide_narrow(t.lent_us);
+        reserved += rf_wide_narrow(t.idle_reserved_us);
+        unread += rf_wide_narrow(t.unread_us);
+        failed += rf_wide_narrow(t.failed_us);
+        maintenance += rf_wide_narrow(t.maintenance_us);
         rf_books_destroy(books);
         random_end(&c);
     }
@@ -160,18 +163,21 @@ static void what_is_lent_is_what_lies_beyond_the_share(void **unused)
     h.c.t_us = 260;
     tell(&h, RF_EVENT_RELEASE, other, "");
     rf_books_totals(h.books, 300, &t);
-    assert_int_equal(t.installed_us, 3000);
-    assert_int_equal(t.own_us, 8 * 250 + 1 * 200);
-    assert_int_equal(t.lent_us, 250);
-    assert_int_equal(t.overhead_us, 90); /* nine devices that took ten microseconds to stop */
-    assert_int_equal(t.idle_reserved_us, 1 * 100 + 1 * 40);
-    assert_int_equal(t.idle_free_us, 8 * 40);
+    assert_int_equal(rf_wide_narrow(t.installed_us), 3000);
+    assert_int_equal(rf_wide_narrow(t.own_us), 8 * 250 + 1 * 200);
+    assert_int_equal(rf_wide_narrow(t.lent_us), 250);
+    assert_int_equal(rf_wide_narrow(t.overhead_us),
+                     90); /* nine devices that took ten microseconds to stop */
+    assert_int_equal(rf_wide_narrow(t.idle_reserved_us), 1 * 100 + 1 * 40);
+    assert_int_equal(rf_wide_narrow(t.idle_free_us), 8 * 40);
     rf_books_page(h.books, 1, 300, &page);
     assert_string_equal(page.name, "a");
-    assert_int_equal(page.reserved_us, 600);
-    assert_int_equal(page.own_us, 200);
-    assert_int_equal(page.lent_us, 0);
-    assert_int_equal(rf_books_account_overhead_us(h.books, h.c.state->jobs[other].account), 90);
+    assert_int_equal(rf_wide_narrow(page.reserved_us), 600);
+    assert_int_equal(rf_wide_narrow(page.own_us), 200);
+    assert_int_equal(rf_wide_narrow(page.lent_us), 0);
+    assert_int_equal(
+        rf_wide_narrow(rf_books_account_overhead_us(h.books, h.c.state->jobs[other].account)),
+        90);
     end(&h);
 }
 
@@ -193,10 +199,10 @@ static void small_shares_are_not_rounded_away(void **unused)
         assert_true(random_emit(&h.c, &e));
     }
     rf_books_page(h.books, 1, 1000, &page);
-    assert_int_equal(page.reserved_us, 240);
-    assert_int_equal(page.idle_us, 240);
+    assert_int_equal(rf_wide_narrow(page.reserved_us), 240);
+    assert_int_equal(rf_wide_narrow(page.idle_us), 240);
     rf_books_totals(h.books, 1000, &t);
-    assert_int_equal(t.idle_reserved_us, 240);
+    assert_int_equal(rf_wide_narrow(t.idle_reserved_us), 240);
     end(&h);
 }
 
@@ -216,11 +222,12 @@ static void reported_overhead_moves_from_use(void **unused)
     assert_int_equal(rf_books_overhead(h.books, h.c.state, job, 701, 1, &err), RF_ERR_ARG);
     assert_int_equal(rf_books_overhead(h.books, h.c.state, job, 250, 1, &err), RF_OK);
     rf_books_totals(h.books, 100, &t);
-    assert_int_equal(t.overhead_us, 250);
-    assert_int_equal(t.lent_us, 0);
-    assert_int_equal(t.own_us, 450);
-    assert_int_equal(
-        rf_books_account_overhead_us(h.books, rf_state_find_account(h.c.state, "b")), 250);
+    assert_int_equal(rf_wide_narrow(t.overhead_us), 250);
+    assert_int_equal(rf_wide_narrow(t.lent_us), 0);
+    assert_int_equal(rf_wide_narrow(t.own_us), 450);
+    assert_int_equal(rf_wide_narrow(rf_books_account_overhead_us(
+                         h.books, rf_state_find_account(h.c.state, "b"))),
+                     250);
     assert_int_equal(rf_books_check(h.books, h.c.state, &err), RF_OK);
     end(&h);
 }
@@ -236,10 +243,10 @@ static void looking_ahead_changes_nothing(void **unused)
     start(&h, "b", 3);
     rf_books_totals(h.books, 1000, &a);
     rf_books_totals(h.books, 70, &b);
-    assert_int_equal(a.own_us + a.lent_us, 3000);
-    assert_int_equal(b.own_us + b.lent_us, 210);
+    assert_int_equal(rf_wide_narrow(a.own_us) + rf_wide_narrow(a.lent_us), 3000);
+    assert_int_equal(rf_wide_narrow(b.own_us) + rf_wide_narrow(b.lent_us), 210);
     rf_books_totals(h.books, 0, &b);
-    assert_int_equal(b.installed_us, 0);
+    assert_int_equal(rf_wide_narrow(b.installed_us), 0);
     end(&h);
 }
 

@@ -18,7 +18,7 @@ static struct rf_sim_outcome row(const char *order, const char *fence, int64_t s
 {
     struct rf_sim_outcome o = {.seed = seed,
                                .share = {share_den > 0, share_den > 0 ? share_den : 1},
-                               .capacity_us = 1000,
+                               .capacity_us = {1000, 0},
                                .utilization = 0.5};
 
     snprintf(o.scenario, sizeof o.scenario, "s");

@@ -111,21 +111,22 @@ static void a_stock_does_not_grow_with_the_fleet(void **unused)
     joins(&h, 90);
     f = judge(&h, 1000);
     assert_int_equal(f[RF_DEFINITION_STOCK].verdict, RF_FINDING_KEPT);
-    assert_int_equal(f[RF_DEFINITION_STOCK].promised_us, 2 * 1000);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK].promised_us), 2 * 1000);
     assert_int_equal(f[RF_DEFINITION_STOCK_PLUS].verdict, RF_FINDING_BROKEN);
-    assert_int_equal(f[RF_DEFINITION_STOCK_PLUS].promised_us, 2 * 500 + 20 * 500);
-    assert_int_equal(f[RF_DEFINITION_STOCK_PLUS].arrears_us, 18 * 500);
-    assert_int_equal(f[RF_DEFINITION_STOCK_PLUS].arrears_max_us, 18 * 500);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK_PLUS].promised_us),
+                     2 * 500 + 20 * 500);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK_PLUS].arrears_us), 18 * 500);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK_PLUS].arrears_max_us), 18 * 500);
     assert_int_equal(f[RF_DEFINITION_STOCK_PLUS].arrears_max_at_us, 1000);
     assert_int_equal(f[RF_DEFINITION_STOCK_PLUS].behind_since_us, 600);
     assert_int_equal(f[RF_DEFINITION_PERIOD].verdict, RF_FINDING_BROKEN);
-    assert_int_equal(f[RF_DEFINITION_PERIOD].delivered_us, 2000);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_PERIOD].delivered_us), 2000);
     assert_int_equal(f[RF_DEFINITION_CAP].verdict, RF_FINDING_KEPT);
     assert_int_equal(f[RF_DEFINITION_INST].verdict, RF_FINDING_BROKEN);
     assert_int_equal(f[RF_DEFINITION_INST].first.begin_us, 500);
     assert_int_equal(f[RF_DEFINITION_INST].first.end_us, 1000);
-    assert_int_equal(f[RF_DEFINITION_INST].first.promised_us, 20 * 500);
-    assert_int_equal(f[RF_DEFINITION_INST].first.delivered_us, 2 * 500);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_INST].first.promised_us), 20 * 500);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_INST].first.delivered_us), 2 * 500);
     assert_int_equal(f[RF_DEFINITION_FLOW_PLEDGE].judged, 5);
     assert_int_equal(f[RF_DEFINITION_FLOW_PLEDGE].kept, 2);
     assert_int_equal(f[RF_DEFINITION_FLOW_PLEDGE].first.begin_us, 400);
@@ -148,11 +149,11 @@ static void nothing_counts_after_the_horizon(void **unused)
     h.c.t_us = 100;
     grant(&h, request(&h, "a", 8), 0);
     f = judge(&h, 1000);
-    assert_int_equal(f[RF_DEFINITION_STOCK].promised_us, 6 * 400);
-    assert_int_equal(f[RF_DEFINITION_STOCK].delivered_us, 8 * 300);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK].promised_us), 6 * 400);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK].delivered_us), 8 * 300);
     assert_int_equal(f[RF_DEFINITION_STOCK].verdict, RF_FINDING_KEPT);
-    assert_int_equal(f[RF_DEFINITION_STOCK].arrears_us, 0);
-    assert_int_equal(f[RF_DEFINITION_STOCK].arrears_max_us, 600);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK].arrears_us), 0);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_STOCK].arrears_max_us), 600);
     assert_int_equal(f[RF_DEFINITION_STOCK].arrears_max_at_us, 100);
     assert_int_equal(f[RF_DEFINITION_STOCK].behind_since_us, -1);
     assert_int_equal(f[RF_DEFINITION_CAP].verdict, RF_FINDING_BROKEN);
@@ -177,8 +178,8 @@ static void who_does_not_ask_is_not_refused(void **unused)
         else
             assert_int_equal(f[k].verdict, RF_FINDING_NOT_ASKED);
     assert_int_equal(f[RF_DEFINITION_PERIOD].not_asked, 1);
-    assert_int_equal(f[RF_DEFINITION_PERIOD].asked_us, 800);
-    assert_int_equal(f[RF_DEFINITION_OFFER].delivered_us, 10 * 400);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_PERIOD].asked_us), 800);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_OFFER].delivered_us), 10 * 400);
     end(&h);
 }
 
@@ -196,7 +197,7 @@ static void what_can_be_reclaimed_is_on_offer(void **unused)
         f = judge(&h, 400);
         assert_int_equal(f[RF_DEFINITION_OFFER].verdict,
                          lent == 5 ? RF_FINDING_KEPT : RF_FINDING_BROKEN);
-        assert_int_equal(f[RF_DEFINITION_OFFER].delivered_us, lent * 400);
+        assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_OFFER].delivered_us), lent * 400);
         assert_int_equal(f[RF_DEFINITION_PERIOD].verdict, RF_FINDING_NOT_ASKED);
         end(&h);
     }
@@ -233,7 +234,7 @@ static void service_is_judged_by_requests_within_the_share(void **unused)
     f = judge(&h, 400);
     assert_int_equal(f[RF_DEFINITION_SERVICE].requests, 4);
     assert_int_equal(f[RF_DEFINITION_SERVICE].denied, 1);
-    assert_int_equal(f[RF_DEFINITION_SERVICE].denied_us, 2000);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_SERVICE].denied_us), 2000);
     assert_int_equal(f[RF_DEFINITION_SERVICE].kept, 2);
     assert_int_equal(f[RF_DEFINITION_SERVICE].wait_p95_us, 51);
     assert_int_equal(f[RF_DEFINITION_SERVICE].verdict, RF_FINDING_BROKEN);
@@ -278,7 +279,7 @@ static void time_without_a_reading_is_unprovable(void **unused)
     assert_int_equal(f[RF_DEFINITION_FLOW_PLEDGE].unprovable, 2);
     assert_int_equal(f[RF_DEFINITION_FLOW_PLEDGE].kept, 1);
     assert_int_equal(f[RF_DEFINITION_PERIOD].verdict, RF_FINDING_UNPROVABLE);
-    assert_int_equal(f[RF_DEFINITION_PERIOD].delivered_us, 5 * 500);
+    assert_int_equal(rf_wide_narrow(f[RF_DEFINITION_PERIOD].delivered_us), 5 * 500);
     assert_int_equal(f[RF_DEFINITION_INST].verdict, RF_FINDING_UNPROVABLE);
     end(&h);
 }
@@ -302,13 +303,13 @@ static void a_changed_promise_is_judged_beside_the_original(void **unused)
     p = rf_definitions_promise(h.d, 0);
     assert_int_equal(p->changed, 0);
     assert_int_equal(p->findings[RF_DEFINITION_PERIOD].verdict, RF_FINDING_BROKEN);
-    assert_int_equal(p->findings[RF_DEFINITION_PERIOD].promised_us, 5 * 600);
-    assert_int_equal(p->samples[p->nsamples - 1].promised_us, 5 * 600);
+    assert_int_equal(rf_wide_narrow(p->findings[RF_DEFINITION_PERIOD].promised_us), 5 * 600);
+    assert_int_equal(rf_wide_narrow(p->samples[p->nsamples - 1].promised_us), 5 * 600);
     p = rf_definitions_promise(h.d, 1);
     assert_int_equal(p->changed, 1);
     assert_int_equal(p->findings[RF_DEFINITION_PERIOD].verdict, RF_FINDING_KEPT);
-    assert_int_equal(p->findings[RF_DEFINITION_PERIOD].promised_us, 5 * 300);
-    assert_int_equal(p->samples[p->nsamples - 1].promised_us, 5 * 300);
+    assert_int_equal(rf_wide_narrow(p->findings[RF_DEFINITION_PERIOD].promised_us), 5 * 300);
+    assert_int_equal(rf_wide_narrow(p->samples[p->nsamples - 1].promised_us), 5 * 300);
     end(&h);
 }
 

@@ -228,15 +228,15 @@ static void compare_floor(const struct rf_finding *f, const struct counts *c, in
 {
     assert_int_equal(f->judged, c->judged);
     assert_int_equal(f->kept, c->kept);
-    assert_int_equal(f->promised_us, c->promised);
-    assert_int_equal(f->delivered_us, c->delivered);
+    assert_int_equal(rf_wide_narrow(f->promised_us), c->promised);
+    assert_int_equal(rf_wide_narrow(f->delivered_us), c->delivered);
     assert_int_equal(f->unprovable, 0);
     if (simple) {
-        assert_int_equal(f->asked_us, c->asked);
+        assert_int_equal(rf_wide_narrow(f->asked_us), c->asked);
         assert_int_equal(f->not_asked, c->not_asked);
         assert_int_equal(f->broken, c->broken);
     } else {
-        assert_true(f->asked_us >= c->asked);
+        assert_true(rf_wide_narrow(f->asked_us) >= c->asked);
         assert_true(f->broken >= c->broken);
     }
     assert_true((f->broken > 0) == (f->verdict == RF_FINDING_BROKEN));
@@ -269,7 +269,8 @@ static void check_windows(const struct model *m, const struct rf_state *s, const
     assert_int_equal(p->findings[RF_DEFINITION_CAP].kept, cap.kept);
     assert_int_equal(p->findings[RF_DEFINITION_CAP].first.begin_us, first_us);
     assert_int_equal(p->findings[RF_DEFINITION_OFFER].kept, offer.kept);
-    assert_int_equal(p->findings[RF_DEFINITION_OFFER].delivered_us, offer.delivered);
+    assert_int_equal(rf_wide_narrow(p->findings[RF_DEFINITION_OFFER].delivered_us),
+                     offer.delivered);
     assert_int_equal(p->findings[RF_DEFINITION_OFFER].judged, flow.judged);
 }
 
@@ -307,7 +308,7 @@ static void check_whole(const struct model *m, const struct rf_state *s, const s
     count_floor(&stock, h, i, &t, m->now_us - h->since_us);
     compare_floor(&p->findings[RF_DEFINITION_STOCK], &stock, simple);
     arrears = most(0, t.promised - (h->held[n] - h->held[begin]));
-    assert_int_equal(p->findings[RF_DEFINITION_STOCK].arrears_us, arrears);
+    assert_int_equal(rf_wide_narrow(p->findings[RF_DEFINITION_STOCK].arrears_us), arrears);
     t.promised = h->plus[i][n];
     count_floor(&plus, h, i, &t, m->now_us - h->since_us);
     compare_floor(&p->findings[RF_DEFINITION_STOCK_PLUS], &plus, simple);

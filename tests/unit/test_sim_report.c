@@ -399,7 +399,7 @@ static void slices_of_the_time_line_are_what_jobs_held(void **state)
         slices++;
     }
     assert_true(slices == 59 + (int)demo->result.preemptions && counters > 0);
-    assert_true(held == (double)demo->summary.used_us);
+    assert_true(held == (double)rf_wide_narrow(demo->summary.used_us));
     json_decref(root);
 }
 
@@ -424,7 +424,7 @@ static void a_row_comes_back_as_it_was(void **state)
     assert_true(again.pledged.wait_mean_us == outcome.pledged.wait_mean_us);
     assert_true(again.others.slowdown_p95 == outcome.others.slowdown_p95);
     assert_memory_equal(&again.all, &outcome.all, sizeof again.all);
-    assert_true(again.shortfall_us == outcome.shortfall_us);
+    assert_true(rf_wide_narrow(again.shortfall_us) == rf_wide_narrow(outcome.shortfall_us));
 
     json_object_set_new(json_object_get(row, "pledged"), "denied", json_string("3"));
     assert_int_equal(rf_sim_outcome_read(&again, row, &err), RF_ERR_INPUT);

@@ -98,9 +98,12 @@ static void readings_are_exact(void **unused)
     refused(&c, &e, "not negative");
     cluster_charge(&c, 0);
     assert_int_equal(c.state->jobs[0].held_us, 20);
-    assert_int_equal(c.state->accounts[rf_state_find_account(c.state, "a")].held_us, 20);
-    assert_int_equal(c.state->accounts[rf_state_find_account(c.state, "a.x")].held_us, 20);
-    assert_int_equal(c.state->accounts[rf_state_find_account(c.state, "b")].held_us, 0);
+    assert_int_equal(
+        rf_wide_narrow(c.state->accounts[rf_state_find_account(c.state, "a")].held_us), 20);
+    assert_int_equal(
+        rf_wide_narrow(c.state->accounts[rf_state_find_account(c.state, "a.x")].held_us), 20);
+    assert_int_equal(
+        rf_wide_narrow(c.state->accounts[rf_state_find_account(c.state, "b")].held_us), 0);
     cluster_end(&c);
 }
 
@@ -258,14 +261,22 @@ static void requests_outside_the_rules_are_refused(void **unused)
     cluster_end(&c);
 }
 
-static void device_time_that_does_not_fit_is_refused(void **unused)
+/* Two devices of four up to the last microsecond that fits, though the whole fleet's time does not. */
+static void the_device_time_of_a_job_that_does_not_fit_is_refused(void **unused)
 {
+    const int64_t last_us = INT64_MAX / 2;
     struct cluster c;
-    struct rf_event e = rf_event_make(RF_EVENT_HEARTBEAT, INT64_MAX / 2);
+    struct rf_event e;
 
     (void)unused;
-    cluster_start(&c, "none", 4, NULL);
-    refused(&c, &e, "no longer fits in 63 bits");
+    submitted(&c);
+    e = grant(&c, 0, 0, 2);
+    cluster_emit(&c, &e);
+    e = rf_event_make(RF_EVENT_HEARTBEAT, c.state->jobs[0].grant_us + last_us + 1);
+    refused(&c, &e, "the device-time of a job no longer fits in 63 bits");
+    e = rf_event_make(RF_EVENT_HEARTBEAT, c.state->jobs[0].grant_us + last_us);
+    e.seq = c.state->next_seq;
+    assert_int_equal(rf_state_check(c.state, &e, NULL), RF_OK);
     cluster_end(&c);
 }
 
@@ -426,7 +437,7 @@ int main(void)
         cmocka_unit_test(only_free_devices_leave_the_fleet),
         cmocka_unit_test(pledges_fit_into_the_whole),
         cmocka_unit_test(requests_outside_the_rules_are_refused),
-        cmocka_unit_test(device_time_that_does_not_fit_is_refused),
+        cmocka_unit_test(the_device_time_of_a_job_that_does_not_fit_is_refused),
         cmocka_unit_test(policies_change_and_reservations_pass),
         cmocka_unit_test(devices_that_are_down_still_count_as_secured),
         cmocka_unit_test(reasons_are_kept_up_to_a_number),

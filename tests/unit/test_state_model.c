@@ -351,7 +351,7 @@ static void same_accounts(const struct model *m, const struct rf_state *s)
         if (id < 0)
             continue;
         assert_int_equal(s->accounts[id].used, used);
-        assert_int_equal(s->accounts[id].held_us, held_us);
+        assert_int_equal(rf_wide_narrow(s->accounts[id].held_us), held_us);
         assert_int_equal(s->accounts[id].jobs, jobs);
         assert_int_equal(s->accounts[id].denied, denied);
         assert_int_equal(s->accounts[id].preempted, preempted);

@@ -117,7 +117,8 @@ static void waits_slowdowns_and_use_are_those_of_a_schedule_by_hand(void **unuse
         assert_true(s->all.slowdown.p95 == 9500000);
         assert_true(s->first_submit_us == 10 * S && s->last_end_us == 310 * S);
         assert_true(s->makespan_us == 300 * S);
-        assert_true(s->used_us == 425 * S && s->capacity_us == 600 * S);
+        assert_true(rf_wide_narrow(s->used_us) == 425 * S &&
+                    rf_wide_narrow(s->capacity_us) == 600 * S);
         assert_true(fabs(s->utilization - 425.0 / 600) < 1e-15);
         assert_int_equal(s->pledged.jobs, 0);
         assert_int_equal(s->others.jobs, 4);
@@ -133,12 +134,12 @@ static void accounts_include_those_below_them(void **unused)
     make_run(&run, FOUR, 4, 2);
     carry_out(&run, 1);
     assert_int_equal(run.summary.naccounts, 3);
-    assert_true(account_of(&run, "a")->useful_us == 400 * S);
-    assert_true(account_of(&run, "a.x")->useful_us == 400 * S);
+    assert_true(rf_wide_narrow(account_of(&run, "a")->useful_us) == 400 * S);
+    assert_true(rf_wide_narrow(account_of(&run, "a.x")->useful_us) == 400 * S);
     assert_true(account_of(&run, "a")->wait_mean_us == 40.0 * (double)S);
     assert_true(account_of(&run, "b")->wait_mean_us == 90.0 * (double)S);
     assert_int_equal(account_of(&run, "b")->finished, 2);
-    assert_true(account_of(&run, "a")->lost_us == 0);
+    assert_true(rf_wide_narrow(account_of(&run, "a")->lost_us) == 0);
     /* a parent stands before its children */
     assert_string_equal(run.result.state->accounts[run.summary.accounts[0].id].name, "a");
     assert_string_equal(run.result.state->accounts[run.summary.accounts[1].id].name, "a.x");
@@ -176,8 +177,8 @@ static void jobs_that_do_not_end_are_unfinished(void **unused)
     assert_int_equal(run.summary.all.started, 4);
     assert_int_equal(run.summary.all.finished, 3);
     assert_int_equal(run.summary.all.slowdown.n, 3);
-    assert_true(account_of(&run, "a")->useful_us == 200 * S);
-    assert_true(account_of(&run, "a")->unfinished_us == 100 * S);
+    assert_true(rf_wide_narrow(account_of(&run, "a")->useful_us) == 200 * S);
+    assert_true(rf_wide_narrow(account_of(&run, "a")->unfinished_us) == 100 * S);
     assert_true(run.summary.makespan_us == 200 * S);
     end_run(&run);
 }
@@ -208,19 +209,20 @@ static void parts_tell_the_pledged_from_the_others(void **unused)
     assert_int_equal(run.summary.pledged.jobs, 2);
     assert_int_equal(run.summary.others.jobs, 1);
     assert_int_equal(run.summary.preemptions, 1);
-    assert_true(run.summary.pledged.useful_us == 100 * S);
-    assert_true(account_of(&run, "capability")->useful_us == 4000 * S);
-    assert_true(account_of(&run, "capability")->lost_us >= 0);
-    assert_true(run.summary.others.held_us ==
-                4000 * S + account_of(&run, "capability")->lost_us);
+    assert_true(rf_wide_narrow(run.summary.pledged.useful_us) == 100 * S);
+    assert_true(rf_wide_narrow(account_of(&run, "capability")->useful_us) == 4000 * S);
+    assert_true(rf_wide_narrow(account_of(&run, "capability")->lost_us) >= 0);
+    assert_true(rf_wide_narrow(run.summary.others.held_us) ==
+                4000 * S + rf_wide_narrow(account_of(&run, "capability")->lost_us));
     assert_true(account_of(&run, "alignment.eval")->pledged);
     assert_false(account_of(&run, "capability")->pledged);
 
     rf_sim_outcome_make(&outcome, &run.options, &run.result, &run.summary);
     assert_string_equal(outcome.fence, "floor");
     assert_true(outcome.share.num == 1 && outcome.share.den == 2);
-    assert_true(outcome.pledged.jobs == 2 && outcome.others.useful_us == 4000 * S);
-    assert_true(outcome.delivered_us == 100 * S);
+    assert_true(outcome.pledged.jobs == 2 &&
+                rf_wide_narrow(outcome.others.useful_us) == 4000 * S);
+    assert_true(rf_wide_narrow(outcome.delivered_us) == 100 * S);
     assert_string_equal(outcome.verdict, rf_verdict_name(run.result.tally->pledges[0].verdict));
     end_run(&run);
 }
