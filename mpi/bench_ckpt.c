@@ -98,7 +98,8 @@ static void fill_values(float *values, size_t n, uint32_t salt)
 /* Local. */
 static enum rf_status make_state(struct bench *b, struct rf_error *err)
 {
-    enum rf_status st = rf_plan_make(&b->plan, &b->what->shape, b->group->rank, b->group->size, err);
+    enum rf_status st =
+        rf_plan_make(&b->plan, &b->what->shape, b->group->rank, b->group->size, err);
     size_t n;
     void *piece = NULL;
 
@@ -123,8 +124,7 @@ static enum rf_status make_state(struct bench *b, struct rf_error *err)
     }
     for (int i = 0; i < 3 * b->plan.nparams; i++)
         fill_values(b->tensors[i].data,
-                    (size_t)(b->tensors[i].extent[0] * b->tensors[i].extent[1]),
-                    (uint32_t)i);
+                    (size_t)(b->tensors[i].extent[0] * b->tensors[i].extent[1]), (uint32_t)i);
     for (int i = 0; i < b->ntensors; i++)
         b->bytes += b->tensors[i].shape[0] * b->tensors[i].shape[1] *
                     (int64_t)rf_stored_bytes(b->tensors[i].stored);
@@ -160,8 +160,8 @@ static enum rf_status transfer(const struct bench *b, const char *path, int writ
         return failed(path, err);
     for (int64_t end = at + share; st == RF_OK && at < end;) {
         size_t n = end - at < PIECE_BYTES ? (size_t)(end - at) : PIECE_BYTES;
-        ssize_t got = writing ? pwrite(fd, b->piece, n, (off_t)at)
-                              : pread(fd, b->piece, n, (off_t)at);
+        ssize_t got =
+            writing ? pwrite(fd, b->piece, n, (off_t)at) : pread(fd, b->piece, n, (off_t)at);
 
         if (got <= 0)
             st = failed(path, err);
@@ -481,15 +481,17 @@ static void stall_figures(const struct bench *b, const struct beside *t,
     const double slower = median(t->slower, SAVES);
     struct rf_bench_figure *f = &figures[(*n)++];
 
-    *f = (struct rf_bench_figure){.name = "checkpoint.stall", .unit = "of time", .value = stall / hundred};
+    *f = (struct rf_bench_figure){
+        .name = "checkpoint.stall", .unit = "of time", .value = stall / hundred};
     snprintf(f->said, sizeof f->said,
-             "%.3f s per checkpoint, one per 100 steps of %.2f s on %d ranks; %.1f s until committed",
+             "%.3f s per checkpoint, one per 100 steps of %.2f s on %d ranks; %.1f s until "
+             "committed",
              stall, t->step, b->group->size, median(t->writing, SAVES));
     f = &figures[(*n)++];
     *f = (struct rf_bench_figure){
         .name = "checkpoint.cost", .unit = "of time", .value = (stall + slower) / hundred};
-    snprintf(f->said, sizeof f->said, "the stall and %.3f s by which steps beside a save were slower",
-             slower);
+    snprintf(f->said, sizeof f->said,
+             "the stall and %.3f s by which steps beside a save were slower", slower);
 }
 
 static enum rf_status beside_training(const struct bench *b, struct rf_bench_figure *figures,

@@ -159,11 +159,11 @@ static struct rf_stretch stretch_of(const struct load *load, const struct rf_run
     const struct rf_tensor *tensor = &load->tensors[run->tensor];
     uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
 
-    return (struct rf_stretch){
-        .offset = load->sources[run->tensor].offset + (uint64_t)run->row * row_bytes,
-        .size_bytes = rf_parcels_bytes(load->parcels, run),
-        .granule_bytes = rf_parcels_granule_bytes(load->parcels, run),
-        .digests = &load->found[run->granule]};
+    return (struct rf_stretch){.offset = load->sources[run->tensor].offset +
+                                         (uint64_t)run->row * row_bytes,
+                               .size_bytes = rf_parcels_bytes(load->parcels, run),
+                               .granule_bytes = rf_parcels_granule_bytes(load->parcels, run),
+                               .digests = &load->found[run->granule]};
 }
 
 /* Local: are the digests of a run that was read those of the file? */
@@ -195,9 +195,9 @@ static const void *next_run(struct load *load, enum rf_status *st, struct rf_err
     const struct rf_run *run = load->order[load->taken];
     const void *room;
 
-    while (load->asked < load->norder &&
-           rf_pump_fits(load->pump,
-                        rf_parcels_bytes(load->parcels, load->order[load->asked]))) {
+    while (
+        load->asked < load->norder &&
+        rf_pump_fits(load->pump, rf_parcels_bytes(load->parcels, load->order[load->asked]))) {
         struct rf_stretch stretch = stretch_of(load, load->order[load->asked++]);
 
         rf_pump_ask(load->pump, &stretch);

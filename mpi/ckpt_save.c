@@ -210,11 +210,11 @@ static struct rf_stretch stretch_of(const struct rf_ckpt_saver *saver, const str
     const struct rf_tensor *tensor = &saver->tensors[run->tensor];
     uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
 
-    return (struct rf_stretch){
-        .offset = saver->extents[run->tensor].offset + (uint64_t)run->row * row_bytes,
-        .size_bytes = rf_parcels_bytes(saver->parcels, run),
-        .granule_bytes = rf_parcels_granule_bytes(saver->parcels, run),
-        .digests = &saver->granules[run->granule]};
+    return (struct rf_stretch){.offset = saver->extents[run->tensor].offset +
+                                         (uint64_t)run->row * row_bytes,
+                               .size_bytes = rf_parcels_bytes(saver->parcels, run),
+                               .granule_bytes = rf_parcels_granule_bytes(saver->parcels, run),
+                               .digests = &saver->granules[run->granule]};
 }
 
 /* Local: a run at home, from memory or from where the caller has it. After a failure nothing more is
@@ -243,7 +243,8 @@ static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *
     const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
 
     for (int64_t round = 0; round < rounds || at < nruns; round++) {
-        const struct rf_run *run = round < rounds ? rf_parcels_mine(saver->parcels, round) : NULL;
+        const struct rf_run *run =
+            round < rounds ? rf_parcels_mine(saver->parcels, round) : NULL;
         struct rf_stretch stretch;
         void *room = NULL;
 
@@ -276,7 +277,8 @@ static enum rf_status write_by_hdf5(struct rf_ckpt_saver *saver, struct rf_h5 *f
     for (int g = 0; g < run->ngranules; g++) {
         size_t at = (size_t)g * piece, left = bytes - at;
 
-        saver->granules[run->granule + g] = rf_digest_of(plain + at, left < piece ? left : piece);
+        saver->granules[run->granule + g] =
+            rf_digest_of(plain + at, left < piece ? left : piece);
     }
     rf_ckpt_object(object, tensor->name);
     return rf_h5_write(file, object, rf_ckpt_kind(tensor->stored), run->row, run->nrows, plain,
@@ -408,18 +410,18 @@ static enum rf_status put_digests(struct rf_ckpt_saver *saver, struct rf_error *
 
     if (fd < 0)
         return rf_fail(err, RF_ERR_IO, "cannot open '%s': %s", saver->temp, strerror(errno));
-    failed = put_at(fd, saver->granules,
-                    (size_t)rf_parcels_count(saver->parcels) * RF_DIGEST_BYTES,
-                    saver->places.granules) != 0 ||
-             put_at(fd, &saver->content, RF_DIGEST_BYTES, saver->places.content) != 0;
+    failed =
+        put_at(fd, saver->granules, (size_t)rf_parcels_count(saver->parcels) * RF_DIGEST_BYTES,
+               saver->places.granules) != 0 ||
+        put_at(fd, &saver->content, RF_DIGEST_BYTES, saver->places.content) != 0;
     for (int i = 0; !failed && i < saver->ntensors; i++)
         failed = put_at(fd, &saver->entries[i].digest, RF_DIGEST_BYTES,
                         saver->places.tensors + (uint64_t)i * RF_DIGEST_BYTES) != 0;
     failed = failed ? errno : 0;
     close(fd); /* the seal syncs */
-    return failed ? rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp,
-                            strerror(failed))
-                  : RF_OK;
+    return failed
+               ? rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp, strerror(failed))
+               : RF_OK;
 }
 
 /* On a thread of rank 0: digests, seal, name, and tidying up. What cannot be tidied does not undo

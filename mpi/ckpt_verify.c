@@ -16,15 +16,14 @@ struct share {
     const struct rf_ckpt_reader *reader;
     const char *path;
     struct rf_pump *pump;
-    struct rf_digest *found; /* [end - begin] */
+    struct rf_digest *found;          /* [end - begin] */
     int64_t begin, end, asked, taken; /* by granule */
 };
 
 static struct rf_band next_band(const struct share *share, int64_t at)
 {
-    return rf_ckpt_reader_band(share->reader, at,
-                               share->end < at + BAND_GRANULES ? share->end
-                                                               : at + BAND_GRANULES);
+    return rf_ckpt_reader_band(
+        share->reader, at, share->end < at + BAND_GRANULES ? share->end : at + BAND_GRANULES);
 }
 
 static struct rf_stretch stretch_of(const struct share *share, const struct rf_band *band)

@@ -205,8 +205,8 @@ static void make_runs(struct rf_parcels *parcels, int tensor, int64_t *load)
     while (g < n) {
         int64_t row = g * rows, end, most;
         int holders, others;
-        int home = home_of(parcels, tensor, row, x->shape[0] - row < rows ? x->shape[0] - row : rows,
-                           &holders);
+        int home = home_of(parcels, tensor, row,
+                           x->shape[0] - row < rows ? x->shape[0] - row : rows, &holders);
         struct rf_run *run = &parcels->runs[parcels->nruns++];
 
         *run = (struct rf_run){.tensor = tensor,
@@ -487,8 +487,7 @@ static void copy_parts(struct rf_parcels *parcels, int64_t round)
 }
 
 /* Between this rank's run and the parts of all ranks in its mail. */
-static void copy_mail(struct rf_parcels *parcels, const struct rf_run *run,
-                      unsigned char *room)
+static void copy_mail(struct rf_parcels *parcels, const struct rf_run *run, unsigned char *room)
 {
     size_t value = value_bytes(parcels, run->tensor), row = row_bytes(parcels, run->tensor);
 

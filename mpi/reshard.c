@@ -60,8 +60,8 @@ static enum rf_status prepare(struct work *work, const struct rf_reshard *how,
         if (how->weights_only && is_moment(m->tensors[i].name))
             continue;
         work->tensors[work->ntensors] = slice_of(&m->tensors[i], how, group);
-        work->total += work->tensors[work->ntensors].extent[0] *
-                       work->tensors[work->ntensors].extent[1];
+        work->total +=
+            work->tensors[work->ntensors].extent[0] * work->tensors[work->ntensors].extent[1];
         work->sources[work->ntensors++] = i;
     }
     if (work->ntensors == 0)

@@ -11,9 +11,9 @@
 #include "mpi/ckpt.h"
 
 struct rf_reshard {
-    int weights_only;         /* the optimiser's moments are left out */
-    int retype;               /* moments are stored as... */
-    enum rf_stored moments;   /* ...this; parameters become fp32 */
+    int weights_only;       /* the optimiser's moments are left out */
+    int retype;             /* moments are stored as... */
+    enum rf_stored moments; /* ...this; parameters become fp32 */
 };
 
 /* Collective; arguments are the same everywhere, the status is agreed. Writes the checkpoint in

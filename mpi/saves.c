@@ -100,7 +100,8 @@ static enum rf_status prepare(struct rf_job_work *w, struct rf_error *err)
     memcpy(w->saved_as, tensors, (size_t)ntensors * sizeof *tensors);
     for (int i = nparams; i < ntensors && w->job->train->checkpoint_bf16; i++)
         w->saved_as[i].stored = RF_STORED_BF16;
-    if (w->group->rank == 0 && rf_file_join(path, w->ctx->run_dir, "config.cfg", NULL) == RF_OK &&
+    if (w->group->rank == 0 &&
+        rf_file_join(path, w->ctx->run_dir, "config.cfg", NULL) == RF_OK &&
         rf_file_read(path, CONFIG_BYTES, &w->config_text, &size, NULL) != RF_OK)
         w->config_text = NULL; /* tests have none; its digest is in the file in any case */
     return RF_OK;

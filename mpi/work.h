@@ -22,20 +22,20 @@ struct rf_job_work {
     struct rf_trainer *trainer;
     struct rf_predictions labels; /* of the supervisor; n = 0 without */
     struct rf_batch_memory memory;
-    struct rf_curve curve;   /* the same on every rank; written by the first */
-    int32_t *index;          /* [batch] examples of a step */
-    int32_t *scratch;        /* [batch] */
-    float *p1, *weak;        /* [batch], [batch][2]: confidence loss */
-    struct rf_probe *probe;  /* of RF_ROLE_PROBE, else NULL */
-    struct rf_probe_fit fit; /* what it chose */
-    float *features;         /* [RF_PREDICT_BATCH][width] for the probe */
-    int64_t tokens, flops;   /* of this job since its first step, kept in checkpoints */
-    int64_t busy_us;         /* device-time of this lease inside steps */
-    struct rf_ckpt_saver *saver;    /* made with the first checkpoint */
-    struct rf_tensor *saved_as;     /* owned: the trainer's tensors, as files keep them */
-    char *config_text;              /* owned, on the first rank: what checkpoints carry */
-    int64_t saved_step;             /* of the last checkpoint that readers see, or -1 */
-    int64_t begun_step;             /* of the last that was begun, or -1 */
+    struct rf_curve curve;       /* the same on every rank; written by the first */
+    int32_t *index;              /* [batch] examples of a step */
+    int32_t *scratch;            /* [batch] */
+    float *p1, *weak;            /* [batch], [batch][2]: confidence loss */
+    struct rf_probe *probe;      /* of RF_ROLE_PROBE, else NULL */
+    struct rf_probe_fit fit;     /* what it chose */
+    float *features;             /* [RF_PREDICT_BATCH][width] for the probe */
+    int64_t tokens, flops;       /* of this job since its first step, kept in checkpoints */
+    int64_t busy_us;             /* device-time of this lease inside steps */
+    struct rf_ckpt_saver *saver; /* made with the first checkpoint */
+    struct rf_tensor *saved_as;  /* owned: the trainer's tensors, as files keep them */
+    char *config_text;           /* owned, on the first rank: what checkpoints carry */
+    int64_t saved_step;          /* of the last checkpoint that readers see, or -1 */
+    int64_t begun_step;          /* of the last that was begun, or -1 */
     enum rf_stop stop;
 };
 

@@ -46,10 +46,11 @@ struct rf_pump {
     int nthreads, quit;
     int (*fault)(const char *step);
 
-    unsigned char *memory; /* owned [room] */
+    unsigned char *memory;   /* owned [room] */
     size_t room, head, tail; /* bytes given and freed, counted without end */
     struct slot *slots;      /* owned [nslots] */
-    int64_t nslots, first, next, waiting; /* counted without end: oldest, next free, next to do */
+    int64_t nslots, first, next,
+        waiting; /* counted without end: oldest, next free, next to do */
 
     char path[RF_PATH_BYTES];
     int fd, direct_fd, direct, writing;
@@ -176,8 +177,7 @@ static void hash_slots(struct slot *const *slots, int n)
             texts[filled] = (struct rf_bytes){
                 slots[i]->data + at, left < s->granule_bytes ? left : s->granule_bytes};
             where[filled++] = &s->digests[g];
-            if (filled < AT_ONCE &&
-                (i + 1 < n || at + s->granule_bytes < s->size_bytes))
+            if (filled < AT_ONCE && (i + 1 < n || at + s->granule_bytes < s->size_bytes))
                 continue;
             rf_digest_many(texts, filled, digests);
             for (int k = 0; k < filled; k++)
@@ -384,8 +384,8 @@ void rf_pump_destroy(struct rf_pump *pump)
     if (pump == NULL)
         return;
     pthread_mutex_lock(&pump->lock);
-    while (pump->nthreads > 0 && (pump->waiting < pump->next || pump->call != CALL_NONE ||
-                                  pump->running > 0))
+    while (pump->nthreads > 0 &&
+           (pump->waiting < pump->next || pump->call != CALL_NONE || pump->running > 0))
         pthread_cond_wait(&pump->news, &pump->lock);
     pump->quit = 1;
     pthread_cond_broadcast(&pump->work);

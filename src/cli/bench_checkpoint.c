@@ -36,14 +36,14 @@ static enum rf_status print_json(const struct rf_bench_figure *figures, int n, d
         int limited = f->limit > 0;
 
         failed |= json_array_append_new(
-            list, json_pack("{s:s, s:f, s:s, s:o, s:o, s:s}", "name", f->name, "value", f->value,
-                            "unit", f->unit, "limit",
-                            limited ? json_real(f->limit) : json_null(), "ratio",
-                            limited ? json_real(f->ratio) : json_null(), "said", f->said));
+            list,
+            json_pack("{s:s, s:f, s:s, s:o, s:o, s:s}", "name", f->name, "value", f->value,
+                      "unit", f->unit, "limit", limited ? json_real(f->limit) : json_null(),
+                      "ratio", limited ? json_real(f->ratio) : json_null(), "said", f->said));
     }
-    root = json_pack("{s:s, s:s, s:i, s:f, s:s, s:o}", "command", "bench", "version",
-                     RF_VERSION, "seed", 1, "wall_s", wall_s, "bench", "checkpoint", "results",
-                     list);
+    root =
+        json_pack("{s:s, s:s, s:i, s:f, s:s, s:o}", "command", "bench", "version", RF_VERSION,
+                  "seed", 1, "wall_s", wall_s, "bench", "checkpoint", "results", list);
     failed |= root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
     putchar('\n');
     json_decref(root);
@@ -65,8 +65,9 @@ static void print_table(const struct rf_bench_figure *figures, int n)
     }
 }
 
-enum rf_status rf_cli_bench_checkpoint(const struct rf_group *world, const char *dir, int rounds,
-                                       int steps, int small, int json, struct rf_error *err)
+enum rf_status rf_cli_bench_checkpoint(const struct rf_group *world, const char *dir,
+                                       int rounds, int steps, int small, int json,
+                                       struct rf_error *err)
 {
     struct rf_bench_ckpt what = small ? quick : usual;
     struct rf_bench_figure figures[RF_BENCH_CKPT_FIGURES];

@@ -5,7 +5,8 @@
 #include "mpi/group.h"
 
 /* Collective on world, arguments equal everywhere: measures in a folder below dir, prints on rank 0. */
-enum rf_status rf_cli_bench_checkpoint(const struct rf_group *world, const char *dir, int rounds,
-                                       int steps, int quick, int json, struct rf_error *err);
+enum rf_status rf_cli_bench_checkpoint(const struct rf_group *world, const char *dir,
+                                       int rounds, int steps, int quick, int json,
+                                       struct rf_error *err);
 
 #endif

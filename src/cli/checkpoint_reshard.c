@@ -9,8 +9,8 @@
 static enum rf_status how_of(const struct rf_checkpoint_call *call, struct rf_reshard *how,
                              struct rf_error *err)
 {
-    *how = (struct rf_reshard){.weights_only = call->weights_only,
-                               .retype = call->dtype != NULL};
+    *how =
+        (struct rf_reshard){.weights_only = call->weights_only, .retype = call->dtype != NULL};
     if (call->dtype != NULL && strcmp(call->dtype, "bf16") == 0)
         how->moments = RF_STORED_BF16;
     else if (call->dtype != NULL && strcmp(call->dtype, "f32") != 0)
@@ -41,9 +41,8 @@ enum rf_status rf_checkpoint_reshard(const struct rf_checkpoint_call *call,
     if (call->json)
         return rf_checkpoint_print(call,
                                    json_pack("{s:s, s:s, s:I, s:i, s:s}", "in", call->paths[0],
-                                             "path", saved.path, "step",
-                                             (json_int_t)saved.step, "ranks",
-                                             call->world->size, "content", hex),
+                                             "path", saved.path, "step", (json_int_t)saved.step,
+                                             "ranks", call->world->size, "content", hex),
                                    "reshard", err);
     printf("%s: content %s\n", saved.path, hex);
     return RF_OK;

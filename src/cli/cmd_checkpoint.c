@@ -170,8 +170,10 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
             "from one, GPT-2's or Llama's. 'prune' removes checkpoints of a directory and of "
             "the "
             "directories in it by --keep-last and --keep-every, never the newest complete one. "
-            "'reshard' writes a checkpoint anew into a directory, every value checked on the way, "
-            "with other types or without moments; any number of ranks reads any file without it. "
+            "'reshard' writes a checkpoint anew into a directory, every value checked on the "
+            "way, "
+            "with other types or without moments; any number of ranks reads any file without "
+            "it. "
             "Under mpirun, verify, diff, export, import and reshard share "
             "the work over the ranks; the result is the same.",
         .options = table,

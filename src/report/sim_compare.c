@@ -40,6 +40,15 @@ static double delivered(const struct rf_sim_outcome *o)
                ? 100 * rf_wide_double(o->pledged.held_us) / rf_wide_double(o->capacity_us)
                : (double)NAN;
 }
+static double left_to_others(const struct rf_sim_outcome *o)
+{
+    return o->capacity_us > 0 ? 100 * (double)o->others.held_us / (double)o->capacity_us
+                              : (double)NAN;
+}
+static double finished_by_others(const struct rf_sim_outcome *o)
+{
+    return (double)o->others.finished;
+}
 static double shortfall(const struct rf_sim_outcome *o)
 {
     return rf_wide_double(o->shortfall_us) / 3.6e9;
@@ -56,6 +65,8 @@ static const struct measure {
                 {"mean wait of the others", "s", 1, wait_others},
                 {"mean slowdown of the others", "", 1, slowdown_others},
                 {"delivered to the pledged", "%", 1, delivered},
+                {"received by the others", "%", 1, left_to_others},
+                {"jobs that the others finished", "", 1, finished_by_others},
                 {"shortfall of the pledge", "device-h", 1, shortfall}};
 enum { NMEASURES = sizeof MEASURES / sizeof MEASURES[0] };
 

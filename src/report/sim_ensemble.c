@@ -68,7 +68,7 @@ enum rf_status rf_sim_ensemble_json(const struct rf_sim_ensemble *e, char **text
 
 struct means {
     int cells, failed, judged, kept;
-    double in_use, delivered, pledged_wait_s, others_wait_s, slowdown;
+    double in_use, delivered, others, finished, pledged_wait_s, others_wait_s, slowdown;
 };
 
 static double ratio(double part, double whole)
@@ -96,6 +96,8 @@ static struct means means_of(const struct rf_sim_ensemble *e,
         m.in_use += 100 * o->utilization;
         m.delivered +=
             100 * ratio(rf_wide_double(o->pledged.held_us), rf_wide_double(o->capacity_us));
+        m.others += 100 * ratio(rf_wide_double(o->others.held_us), rf_wide_double(o->capacity_us));
+        m.finished += 100 * ratio((double)o->others.finished, (double)o->others.jobs);
         m.pledged_wait_s += o->pledged.wait_mean_us / 1e6;
         m.others_wait_s += o->others.wait_mean_us / 1e6;
         m.slowdown += o->others.slowdown_mean;
@@ -138,6 +140,8 @@ static void add_variant(struct rf_table *table, const struct rf_sim_ensemble *e,
         rf_table_add(table, "-");
     add_number(table, m.in_use, good, 1, " %");
     add_number(table, m.delivered, good, 2, " %");
+    add_number(table, m.others, good, 2, " %");
+    add_number(table, m.finished, good, 1, " %");
     add_wait(table, m.pledged_wait_s, good);
     add_wait(table, m.others_wait_s, good);
     add_number(table, m.slowdown, good, 2, "");
@@ -147,11 +151,12 @@ enum rf_status rf_sim_ensemble_print(const struct rf_sim_ensemble *e, FILE *out,
                                      struct rf_error *err)
 {
     static const char *const headings[] = {
-        "policy and share", "cells",        "failed",      "kept",          "in use",
-        "delivered",        "pledged wait", "others wait", "their slowdown"};
+        "policy and share", "cells",       "failed",        "kept",
+        "in use",           "delivered",   "to others",     "their done",
+        "pledged wait",     "others wait", "their slowdown"};
     int scenarios = several_scenarios(e);
     struct rf_table *table;
-    enum rf_status st = rf_table_create(&table, "lrrrrrrrr", headings, err);
+    enum rf_status st = rf_table_create(&table, "lrrrrrrrrrr", headings, err);
 
     for (int i = 0; i < e->n && st == RF_OK; i++) {
         int known = 0;

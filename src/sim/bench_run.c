@@ -146,7 +146,7 @@ enum rf_status rf_bench_run(struct rf_bench_run *run, const struct rf_bench_load
 
     *run = (struct rf_bench_run){.run_s = rf_bench_seconds() - since,
                                  .deepest = -1,
-                                 .events = result.events,
+                                 .makespan_us = result.makespan_us,
                                  .preemptions = result.preemptions};
     if (st == RF_OK && with_bare)
         st = time_bare(run, &load->jobs, &result, err);

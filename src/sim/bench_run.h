@@ -12,7 +12,7 @@ struct rf_bench_run {
     double run_s;    /* the whole of rf_sim_run() */
     double bare_s;   /* the same schedule without a scheduler; 0 where not wanted */
     int64_t deepest; /* the longest the queue was; -1 where bare_s was not wanted */
-    int64_t events, preemptions;
+    int64_t makespan_us, preemptions;
 };
 
 double rf_bench_seconds(void);

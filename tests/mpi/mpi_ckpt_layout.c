@@ -24,9 +24,9 @@ static const struct {
     char cut;
     int moment;
 } model[] = {
-    {"wte.weight", 2, 5003, 77, 'r', 0},        {"h.0.attn.o.weight", 2, 640, 641, 'c', 0},
-    {"h.0.ln_1.weight", 1, 641, 1, '-', 0},     {"h.0.mlp.fc.bias", 1, 3, 1, 'r', 0},
-    {"m/wte.weight", 2, 5003, 77, 'r', 1},      {"m/h.0.attn.o.weight", 2, 640, 641, 'c', 1},
+    {"wte.weight", 2, 5003, 77, 'r', 0},          {"h.0.attn.o.weight", 2, 640, 641, 'c', 0},
+    {"h.0.ln_1.weight", 1, 641, 1, '-', 0},       {"h.0.mlp.fc.bias", 1, 3, 1, 'r', 0},
+    {"m/wte.weight", 2, 5003, 77, 'r', 1},        {"m/h.0.attn.o.weight", 2, 640, 641, 'c', 1},
     {"v/h.0.attn.o.weight", 2, 640, 641, 'c', 1}, {"m/h.0.ln_1.weight", 1, 641, 1, '-', 1},
     {"v/h.0.mlp.fc.bias", 1, 3, 1, 'r', 1},
 };
@@ -49,7 +49,8 @@ static void nap(void)
 
 static float value_at(uint64_t seed, int tensor, int64_t row, int64_t column)
 {
-    uint32_t bits = (uint32_t)rf_rng_bits(seed, (uint64_t)tensor, (uint64_t)(row * 1000 + column));
+    uint32_t bits =
+        (uint32_t)rf_rng_bits(seed, (uint64_t)tensor, (uint64_t)(row * 1000 + column));
     float value;
 
     memcpy(&value, &bits, sizeof value); /* any bit pattern */
@@ -208,10 +209,8 @@ static enum rf_status save_as(const struct rf_group *world, const char *dir,
 
 static void every_way_of_writing_gives_the_same_bytes(const struct rf_group *world)
 {
-    const struct rf_ckpt_options ways[] = {{.cached = 0},
-                                           {.cached = 1},
-                                           {.by_hdf5 = 1},
-                                           {.background = 1}};
+    const struct rf_ckpt_options ways[] = {
+        {.cached = 0}, {.cached = 1}, {.by_hdf5 = 1}, {.background = 1}};
     enum { WAYS = sizeof ways / sizeof ways[0] };
     struct rf_tensor tensors[NTENSORS];
     char *data[WAYS] = {NULL}, dir[RF_PATH_BYTES], name[16];

@@ -62,8 +62,8 @@ static void check_digests(const struct rf_stretch *stretch, const unsigned char 
 {
     for (size_t at = 0, g = 0; at < stretch->size_bytes; at += stretch->granule_bytes, g++) {
         size_t left = stretch->size_bytes - at;
-        struct rf_digest wanted =
-            rf_digest_of(data + at, left < stretch->granule_bytes ? left : stretch->granule_bytes);
+        struct rf_digest wanted = rf_digest_of(
+            data + at, left < stretch->granule_bytes ? left : stretch->granule_bytes);
 
         assert_true(rf_digest_equal(&wanted, &stretch->digests[g]));
     }
@@ -99,7 +99,8 @@ static void what_is_sent_is_in_the_file_and_comes_back(void **unused)
         assert_int_equal(truncate(path, (off_t)size), 0);
         assert_int_equal(rf_pump_reserve(path, NULL), RF_OK);
         /* room for three of the longest: the ring goes round many times */
-        assert_int_equal(rf_pump_create(&pump, 3 * rf_pump_need(LONGEST), 5, NULL, NULL), RF_OK);
+        assert_int_equal(rf_pump_create(&pump, 3 * rf_pump_need(LONGEST), 5, NULL, NULL),
+                         RF_OK);
         write_all(pump, list, direct);
         assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
         assert_false(rf_pump_busy(pump));
@@ -140,7 +141,8 @@ static void a_failure_is_told_at_the_end_and_the_pump_can_begin_anew(void **unus
 
     (void)unused;
     assert_int_equal(truncate(path, (off_t)size), 0);
-    assert_int_equal(rf_pump_create(&pump, 2 * rf_pump_need(LONGEST), 9, fail_some, &err), RF_OK);
+    assert_int_equal(rf_pump_create(&pump, 2 * rf_pump_need(LONGEST), 9, fail_some, &err),
+                     RF_OK);
     failing_writes = 0;
     write_all(pump, list, 1);
     assert_int_equal(rf_pump_wait(pump, &err), RF_ERR_IO);

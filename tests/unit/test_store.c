@@ -72,7 +72,9 @@ static void a_directory_that_is_not_there_has_no_checkpoints(void **state)
     assert_int_equal(rf_store_newest("/tmp/rf-no-such-place", path, &step, &found, NULL),
                      RF_OK);
     assert_int_equal(found, 0);
-    assert_int_equal(rf_store_prune("/tmp/rf-no-such-place", &(struct rf_store_keep){.last = 1}, -1, NULL), RF_OK);
+    assert_int_equal(
+        rf_store_prune("/tmp/rf-no-such-place", &(struct rf_store_keep){.last = 1}, -1, NULL),
+        RF_OK);
 }
 
 static void steps_are_listed_in_order_and_other_names_ignored(void **state)
@@ -294,8 +296,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             pruning_spares_the_newest_complete_ones_and_the_one_just_written, make_dir,
             remove_dir),
-        cmocka_unit_test_setup_teardown(
-            every_nth_step_stays_and_the_newest_complete_one_always, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(every_nth_step_stays_and_the_newest_complete_one_always,
+                                        make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(latest_leads_to_one_file_or_the_other, make_dir,
                                         remove_dir),
         cmocka_unit_test_setup_teardown(older_ones_are_found_below_a_step, make_dir,
