@@ -74,6 +74,8 @@ static enum rf_status read_trace(struct rf_sim_bench_options *o, char *path, con
                            text);
         *colon = '\0';
     }
+    if (!rf_file_exists(path)) /* now, and not after minutes of measuring */
+        return rf_fail(err, RF_ERR_INPUT, "cannot open '%.900s'", path);
     o->traces[o->ntraces].path = path;
     o->traces[o->ntraces++].devices = (int32_t)devices;
     return RF_OK;
