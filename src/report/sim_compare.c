@@ -42,8 +42,9 @@ static double delivered(const struct rf_sim_outcome *o)
 }
 static double left_to_others(const struct rf_sim_outcome *o)
 {
-    return o->capacity_us > 0 ? 100 * (double)o->others.held_us / (double)o->capacity_us
-                              : (double)NAN;
+    return rf_wide_sign(o->capacity_us) > 0
+               ? 100 * rf_wide_double(o->others.held_us) / rf_wide_double(o->capacity_us)
+               : (double)NAN;
 }
 static double finished_by_others(const struct rf_sim_outcome *o)
 {
