@@ -77,11 +77,20 @@ void rf_definitions_destroy(struct rf_definitions *definitions)
         free(a->promises[0].waits);
         free(a->promises[1].waits);
     }
-    rf_tally_destroy(definitions->tally);
+    if (!definitions->lent_tally)
+        rf_tally_destroy(definitions->tally);
     free(definitions->accounts);
     free(definitions->wishes);
     free(definitions->newly);
     free(definitions);
+}
+
+void rf_definitions_lend(struct rf_definitions *definitions, struct rf_tally *tally)
+{
+    if (!definitions->lent_tally)
+        rf_tally_destroy(definitions->tally);
+    definitions->tally = tally;
+    definitions->lent_tally = 1;
 }
 
 /* Makes room for want items; new bytes are zero. */
@@ -569,7 +578,7 @@ static enum rf_status before(void *self, const struct rf_state *state,
                              const struct rf_event *event, struct rf_error *err)
 {
     struct rf_definitions *d = self;
-    enum rf_status st = rf_tally_before(d->tally, state, event, err);
+    enum rf_status st = d->lent_tally ? RF_OK : rf_tally_before(d->tally, state, event, err);
     int wide = event->t_us >= d->border_us || event->type == RF_EVENT_RECOVER;
 
     if (st != RF_OK || d->naccounts == 0)
@@ -867,7 +876,7 @@ static enum rf_status after(void *self, const struct rf_state *state,
             pass(d, &d->accounts[i], event->t_us);
     if (d->naccounts > 0)
         settle_for(d, state, event);
-    st = rf_tally_after(d->tally, state, event, err);
+    st = d->lent_tally ? RF_OK : rf_tally_after(d->tally, state, event, err);
     if (event->type == RF_EVENT_RECOVER)
         d->lent = 0;
     else if (job != NULL && event->type != RF_EVENT_REQUEST && d->naccounts > 0)

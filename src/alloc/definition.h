@@ -51,11 +51,12 @@
  * run, and, if a later event changed them, a second one with the terms as they were in force.
  *
  * Memory: 32 bytes per job, and what the tally keeps; one sample per step and promise. Cost: as
- * the tally's, twice. When a step or a window ends, all jobs that queue or run are looked at. */
+ * the tally's, which can be shared. When a step or a window ends, all jobs that queue or run are looked at. */
 #ifndef RF_ALLOC_DEFINITION_H
 #define RF_ALLOC_DEFINITION_H
 
 #include "alloc/observer.h"
+#include "alloc/pledge.h"
 
 enum rf_definition {
     RF_DEFINITION_INST,
@@ -147,6 +148,10 @@ enum rf_status rf_definitions_create(struct rf_definitions **definitions,
                                      const struct rf_definition_options *options,
                                      struct rf_error *err);
 void rf_definitions_destroy(struct rf_definitions *definitions);
+
+/* Use this tally instead of one of their own: it is borrowed, and somebody else tells it of each
+ * event before the definitions hear of it. To be called before the first event. */
+void rf_definitions_lend(struct rf_definitions *definitions, struct rf_tally *tally);
 
 /* The definitions are borrowed. A refused event leaves nothing behind. */
 struct rf_observer rf_definitions_observer(struct rf_definitions *definitions);

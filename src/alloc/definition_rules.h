@@ -4,7 +4,6 @@
 #define RF_ALLOC_DEFINITION_RULES_H
 
 #include "alloc/definition.h"
-#include "alloc/pledge.h"
 
 enum { RF_WAIT_BUCKETS = 64 * 60 };
 
@@ -61,7 +60,8 @@ struct rf_pledged {
 
 struct rf_definitions {
     struct rf_definition_options options;
-    struct rf_tally *tally;      /* owned: who asks for what */
+    struct rf_tally *tally; /* who asks for what; owned, unless it was lent */
+    int lent_tally;
     struct rf_pledged *accounts; /* owned */
     int naccounts;
     struct rf_wish *wishes; /* owned, by job id */

@@ -76,7 +76,8 @@ static void show(void *ctx, double done)
 
 static enum rf_status run(struct work *w, struct rf_error *err)
 {
-    struct rf_cell_options options = {.detail = w->dir[0] != '\0' || w->args->schedule == NULL,
+    struct rf_cell_options options = {.detail = w->dir[0] != '\0',
+                                      .judge = w->args->schedule == NULL,
                                       .spans_most = w->dir[0] != '\0' ? RF_SIM_TRACE_JOBS : 0,
                                       .ledger_path = w->ledger[0] != '\0' ? w->ledger : NULL,
                                       .key = w->key,
@@ -167,7 +168,7 @@ static enum rf_status print(const struct work *w, const struct rf_sim_results *r
 /* Were all pledges kept, the original ones and as changed? */
 static enum rf_status check_kept(const struct rf_tally *tally, struct rf_error *err)
 {
-    for (int i = 0; i < tally->npledges; i++)
+    for (int i = 0; tally != NULL && i < tally->npledges; i++)
         if (tally->pledges[i].verdict != RF_KEPT)
             return rf_fail(err, RF_NO, "the pledge of '%s' is %s",
                            tally->pledges[i].pledge.account_name,

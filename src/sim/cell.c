@@ -156,12 +156,21 @@ static void set_options(struct rf_cell *cell, const struct rf_scenario *s,
     options->progress_ctx = o->progress_ctx;
 }
 
-static enum rf_status watch(struct rf_cell *cell, const struct rf_scenario *s,
-                            int64_t spans_most, struct rf_error *err)
+/* Do devices come or go? Then the capacity of the run is known only by adding it up. */
+static int fleet_changes(const struct rf_world *world)
+{
+    for (int64_t i = 0; i < world->nchanges; i++)
+        if (world->changes[i].kind != RF_CHANGE_PLEDGE &&
+            world->changes[i].kind != RF_CHANGE_POLICY &&
+            world->changes[i].kind != RF_CHANGE_RESERVE)
+            return 1;
+    return 0;
+}
+
+static enum rf_status judge(struct rf_cell *cell, const struct rf_scenario *s,
+                            struct rf_error *err)
 {
     struct rf_definition_options *d = &cell->definition_options;
-    struct rf_series_options series = rf_series_options_make();
-    enum rf_status st;
 
     *d = rf_definition_options_make();
     d->step_us = s->step_us;
@@ -170,23 +179,38 @@ static enum rf_status watch(struct rf_cell *cell, const struct rf_scenario *s,
     d->service_denied = s->service_denied;
     if (s->service_denied_us > 0)
         d->service_denied_us = s->service_denied_us;
+    return rf_definitions_create(&cell->definitions, d, err);
+}
+
+/* Somebody watches only what somebody reads. */
+static enum rf_status watch(struct rf_cell *cell, const struct rf_scenario *s,
+                            const struct rf_cell_options *o, struct rf_error *err)
+{
+    struct rf_series_options series = rf_series_options_make();
+    struct rf_sim_options *options = &cell->options;
+    int pledged = cell->world.npledges > 0;
+    enum rf_status st = RF_OK;
+
+    options->tally =
+        pledged || cell->world.npolicies > 0 || strcmp(options->policy.fence, "none") != 0;
+    options->observers = cell->observers;
     series.horizon_us = s->until_us;
-    st = rf_definitions_create(&cell->definitions, d, err);
-    if (st == RF_OK)
+    if (pledged && (o->detail || o->judge))
+        st = judge(cell, s, err);
+    if (st == RF_OK && o->detail)
         st = rf_books_create(&cell->books, err);
-    if (st == RF_OK)
+    if (st == RF_OK && (o->detail || fleet_changes(&cell->world)))
         st = rf_series_create(&cell->series, cell->workload, &series, err);
-    if (st == RF_OK)
+    if (st == RF_OK && o->detail)
         st = rf_series_attach(cell->series, cell->books, err);
     if (st != RF_OK)
         return st;
-    cell->observers[0] = rf_definitions_observer(cell->definitions);
-    cell->observers[1] = rf_series_observer(cell->series);
-    cell->options.observers = cell->observers;
-    cell->options.nobservers = 2;
-    if (cell->workload->n <= spans_most)
-        cell->observers[cell->options.nobservers++] = rf_spans_observer(&cell->spans);
-    cell->options.books = cell->books;
+    if (cell->series != NULL)
+        cell->observers[options->nobservers++] = rf_series_observer(cell->series);
+    if (o->detail && cell->workload->n <= o->spans_most)
+        cell->observers[options->nobservers++] = rf_spans_observer(&cell->spans);
+    options->definitions = cell->definitions;
+    options->books = cell->books;
     return RF_OK;
 }
 
@@ -198,10 +222,11 @@ static enum rf_status conclude(struct rf_cell *cell, struct rf_error *err)
     if (cell->series != NULL) {
         rf_series_finish(cell->series, cell->result.state);
         cell->table = rf_series_table(cell->series);
-        st = rf_definitions_judge(cell->definitions, cell->result.state, err);
-        if (st == RF_OK)
-            st = rf_books_check(cell->books, cell->result.state, err);
     }
+    if (cell->definitions != NULL)
+        st = rf_definitions_judge(cell->definitions, cell->result.state, err);
+    if (st == RF_OK && cell->books != NULL)
+        st = rf_books_check(cell->books, cell->result.state, err);
     if (st == RF_OK)
         st = rf_sim_summary_make(&cell->summary, cell->workload, &cell->options, &cell->result,
                                  cell->table, err);
@@ -221,8 +246,7 @@ enum rf_status rf_cell_run(struct rf_cell *cell, const struct rf_scenario *scena
         st = rf_scenario_world(&s, end_of(&s), &cell->world, err);
     if (st == RF_OK) {
         set_options(cell, &s, options, s.fleet.devices);
-        if (options->detail)
-            st = watch(cell, &s, options->spans_most, err);
+        st = watch(cell, &s, options, err);
     }
     if (st == RF_OK)
         st = rf_sim_run(cell->workload, &cell->options, &cell->result, err);

@@ -18,7 +18,8 @@
 struct rf_cell_options {
     const struct rf_workload *workload; /* borrowed; NULL: what the scenario says */
     int32_t devices;                    /* ... with it: what rf_cell_workload() gave */
-    int detail;         /* keep series, books, definitions, and why jobs wait, for a report */
+    int detail;         /* keep series, books, definitions, and why jobs wait, for a report; */
+    int judge;          /* ... or the definitions alone. What nobody asks for costs nothing. */
     int64_t spans_most; /* ... and spans, when there are at most so many jobs */
     const char *ledger_path;                  /* NULL: none */
     const struct rf_key *key;                 /* seals the ledger; NULL: no seals */
@@ -36,16 +37,15 @@ struct rf_cell {
     struct rf_sim_options options;
     struct rf_sim_result result;
     struct rf_sim_summary summary;
-    /* NULL without detail */
-    const struct rf_series_table *table;
-    struct rf_definitions *definitions;
-    struct rf_books *books;
+    const struct rf_series_table *table; /* also where the fleet changes; else NULL */
+    struct rf_definitions *definitions;  /* NULL where nothing is pledged */
+    struct rf_books *books;              /* NULL without detail */
     struct rf_definition_options definition_options;
     struct rf_spans spans; /* what ran on which devices when; empty where not kept */
     /* its own */
     struct rf_workload made;
     struct rf_series *series;
-    struct rf_observer observers[3];
+    struct rf_observer observers[2];
 };
 
 /* The jobs of a scenario and the size of its fleet at time 0 (the scenario's, or what the

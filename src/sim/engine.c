@@ -96,13 +96,17 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
     snprintf(g->events[RF_EVENT_END].text, sizeof g->events[0].text, "done");
     snprintf(g->events[RF_EVENT_END].reason, sizeof g->events[0].reason, "finished");
     g->account_ids = malloc(((size_t)g->w->naccounts + 1) * sizeof *g->account_ids);
-    g->observers = malloc(((size_t)o->nobservers + 2) * sizeof *g->observers);
+    g->observers = malloc(((size_t)o->nobservers + 3) * sizeof *g->observers);
     if (g->account_ids == NULL || g->observers == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
     for (int32_t i = 0; i < g->w->naccounts; i++)
         g->account_ids[i] = -1;
     if (g->tally != NULL)
         g->observers[g->nobservers++] = rf_tally_observer(g->tally);
+    if (g->tally != NULL && o->definitions != NULL) {
+        rf_definitions_lend(o->definitions, g->tally);
+        g->observers[g->nobservers++] = rf_definitions_observer(o->definitions);
+    }
     for (int i = 0; i < o->nobservers; i++)
         g->observers[g->nobservers++] = o->observers[i];
     if (o->books != NULL)
@@ -348,9 +352,9 @@ enum rf_status rf_sim_run(const struct rf_workload *workload,
         st = rf_engine_open(g, err);
     if (st == RF_OK)
         st = loop(g, err);
+    result->wall_s = seconds() - begin_s;
     if (st == RF_OK)
         st = finish(g, err);
-    result->wall_s = seconds() - begin_s;
     end_engine(g);
     free(g);
     return st;

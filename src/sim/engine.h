@@ -17,6 +17,7 @@
 #define RF_SIM_ENGINE_H
 
 #include "alloc/books.h"
+#include "alloc/definition.h"
 #include "alloc/ledger.h"
 #include "alloc/observer.h"
 #include "alloc/policy.h"
@@ -49,7 +50,8 @@ struct rf_sim_options {
     const struct rf_observer *observers; /* borrowed, called in this order */
     int nobservers;
     struct rf_books *books; /* NULL: none; borrowed: told of lost work and restarts as well */
-    int tally; /* keep the tally of pledges; off only to measure what it costs */
+    int tally; /* keep the tally of pledges, without which there are no fences but "none" */
+    struct rf_definitions *definitions; /* NULL: none; borrowed: they use the result's tally */
     /* Called now and then with the share that is done; may be NULL. */
     void (*progress)(void *ctx, double done);
     void *progress_ctx;

@@ -213,9 +213,25 @@ static void looking_closely_changes_nothing(void **state)
                         sizeof brief.summary.schedule);
     assert_int_equal(rf_wide_narrow(brief.result.tally->pledges[0].delivered_us),
                      rf_wide_narrow(close.result.tally->pledges[0].delivered_us));
-    assert_null(brief.table);
+    assert_null(brief.books);
+    assert_null(brief.definitions);
+    assert_true(brief.summary.utilization ==
+                close.summary.utilization); /* of a fleet that grows */
     assert_true(close.table->nsteps > 100);
     assert_int_equal(rf_definitions_npromises(close.definitions), 1);
+    rf_cell_clear(&brief);
+    run(&brief, &s, &(struct rf_cell_options){.judge = 1});
+    assert_null(brief.books);
+    for (int k = 0; k < RF_DEFINITION_N; k++) {
+        const struct rf_finding *f = &rf_definitions_promise(brief.definitions, 0)->findings[k];
+        const struct rf_finding *g = &rf_definitions_promise(close.definitions, 0)->findings[k];
+
+        assert_int_equal(f->verdict, g->verdict);
+        assert_int_equal(f->judged, g->judged);
+        assert_int_equal(f->broken, g->broken);
+        assert_int_equal(rf_wide_compare(f->asked_us, g->asked_us), 0);
+        assert_int_equal(rf_wide_compare(f->delivered_us, g->delivered_us), 0);
+    }
     rf_cell_clear(&brief);
     rf_cell_clear(&close);
 }
