@@ -358,9 +358,11 @@ static void pass(struct rf_definitions *d, struct rf_pledged *a, int64_t t_us)
         for (int i = 0; i < a->npromises; i++) {
             struct rf_gathering *g = &a->promises[i];
 
-            look_at_inst(d, a, g, a->done_us);
+            if (a->moved)
+                look_at_inst(d, a, g, a->done_us);
             pass_promise(g, dt, base_of(d, &g->promise.pledge));
         }
+        a->moved = 0;
         rf_wide_add_product(&a->given.delivered_us, dt, a->held);
         rf_wide_add_product(&a->given.wanted_us, dt, least(a->wanted, d->fleet));
         rf_wide_add_product(&a->given.offered_us, dt, a->held + most(available, 0));
@@ -777,9 +779,9 @@ static enum rf_status after_request(struct rf_definitions *d, struct rf_pledged 
     return RF_OK;
 }
 
-/* Before the tally takes the event in: jobs are settled with what was. */
-static void settle_for(struct rf_definitions *d, const struct rf_state *state,
-                       const struct rf_event *event)
+/* Jobs are settled with what was. The job of the event belongs to `a`; NULL: to no pledge. */
+static void settle_for(struct rf_definitions *d, const struct rf_pledged *a,
+                       const struct rf_state *state, const struct rf_event *event)
 {
     int wide = 0;
 
@@ -791,28 +793,20 @@ static void settle_for(struct rf_definitions *d, const struct rf_state *state,
                 d->tally->groups[d->accounts[i].group].widest > least(d->fleet, state->nfleet);
         if (wide)
             settle_all(d, NULL, state, event->t_us, 0);
-    } else if (event->job >= 0 && event->type != RF_EVENT_REQUEST &&
-               pledged_of(d, state->jobs[event->job].account) != NULL) {
+    } else if (a != NULL && event->type != RF_EVENT_REQUEST) {
         settle(d, &state->jobs[event->job], event->job, d->was.devices, d->was.part,
                event->t_us);
     }
 }
 
-/* The rates from now on. */
-static void look_around(struct rf_definitions *d, const struct rf_state *state)
+/* Pledges, devices, and whether the run is open, change rarely. */
+static void look_further(struct rf_definitions *d, const struct rf_state *state)
 {
-    d->fleet = state->nfleet;
-    d->largest_fleet = (int32_t)most(d->largest_fleet, d->fleet);
-    d->nfree = state->nfree;
-    d->closed = state->closed;
     d->border_us = INT64_MAX;
     for (int i = 0; i < d->naccounts; i++) {
         struct rf_pledged *a = &d->accounts[i];
-        const struct rf_tally_group *g = &d->tally->groups[a->group];
 
-        a->held = g->held;
-        a->wanted = g->wanted;
-        a->usable = g->usable;
+        a->moved = 1;
         for (int k = 0; k < a->npromises; k++)
             a->promises[k].peak =
                 (int32_t)most(a->promises[k].peak, state->nfleet + state->ndown);
@@ -820,11 +814,32 @@ static void look_around(struct rf_definitions *d, const struct rf_state *state)
     }
 }
 
-static enum rf_status take_in(struct rf_definitions *d, const struct rf_state *state,
-                              const struct rf_event *event, struct rf_error *err)
+/* The rates from now on. */
+static void look_around(struct rf_definitions *d, const struct rf_state *state,
+                        const struct rf_event *event)
 {
-    struct rf_pledged *a =
-        event->job >= 0 ? pledged_of(d, state->jobs[event->job].account) : NULL;
+    d->nfree = state->nfree;
+    d->closed = state->closed;
+    if (event->job < 0) {
+        d->fleet = state->nfleet;
+        d->largest_fleet = (int32_t)most(d->largest_fleet, d->fleet);
+        look_further(d, state);
+    }
+    for (int i = 0; i < d->naccounts; i++) {
+        struct rf_pledged *a = &d->accounts[i];
+        const struct rf_tally_group *g = &d->tally->groups[a->group];
+
+        a->moved |= a->held != g->held || a->wanted != g->wanted;
+        a->held = g->held;
+        a->wanted = g->wanted;
+        a->usable = g->usable;
+    }
+}
+
+static enum rf_status take_in(struct rf_definitions *d, struct rf_pledged *a,
+                              const struct rf_state *state, const struct rf_event *event,
+                              struct rf_error *err)
+{
     enum rf_status st = RF_OK;
 
     switch (event->type) {
@@ -869,21 +884,26 @@ static enum rf_status after(void *self, const struct rf_state *state,
 {
     struct rf_definitions *d = self;
     const struct rf_job *job = event->job >= 0 ? &state->jobs[event->job] : NULL;
+    struct rf_pledged *a = NULL;
     enum rf_status st = RF_OK;
 
     for (int i = 0; i < d->naccounts; i++)
         if (d->accounts[i].done_us < event->t_us)
             pass(d, &d->accounts[i], event->t_us);
+    if (d->naccounts > 0 && job != NULL && event->type != RF_EVENT_REQUEST)
+        a = pledged_of(d, job->account);
     if (d->naccounts > 0)
-        settle_for(d, state, event);
+        settle_for(d, a, state, event);
     st = d->lent_tally ? RF_OK : rf_tally_after(d->tally, state, event, err);
     if (event->type == RF_EVENT_RECOVER)
         d->lent = 0;
     else if (job != NULL && event->type != RF_EVENT_REQUEST && d->naccounts > 0)
         d->lent += (job->lease >= 0 ? job->lent : 0) - d->was.lent;
+    if (st == RF_OK && d->naccounts > 0 && event->type == RF_EVENT_REQUEST)
+        a = pledged_of(d, job->account); /* perhaps an account that the tally has just met */
     if (st == RF_OK && (d->naccounts > 0 || event->type == RF_EVENT_PLEDGE))
-        st = take_in(d, state, event, err);
-    look_around(d, state);
+        st = take_in(d, a, state, event, err);
+    look_around(d, state, event);
     return st;
 }
 

@@ -55,6 +55,7 @@ struct rf_pledged {
     struct rf_cells steps, windows;
     int32_t held, lent;     /* devices; lent: borrowed, of these */
     int64_t wanted, usable; /* of the group since the last event */
+    int moved;              /* what INST compares is not as it was when it was looked at */
     int64_t asking;         /* sum of min of ready jobs in the queue */
 };
 
