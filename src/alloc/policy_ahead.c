@@ -89,7 +89,7 @@ static void come_free(struct rf_plan *plan, struct rf_profile *p, int64_t end_us
 static void build(struct rf_plan *plan, struct rf_line *line)
 {
     struct rf_profile *p = &line->profile;
-    int64_t free = (int64_t)plan->free - plan->reserved;
+    int64_t free = (int64_t)plan->free - plan->reserved, overdue = 0;
     struct rf_roll_entry e;
 
     if (plan->policy->fence->separate) {
@@ -110,7 +110,12 @@ static void build(struct rf_plan *plan, struct rf_line *line)
     for (struct rf_roll_place at = rf_roll_start(&line->running);
          rf_roll_at(&line->running, at, &e) && plan->policy->failed == RF_OK;
          at = rf_roll_next(&line->running, at))
-        come_free(plan, p, e.time_us, e.need);
+        if (e.time_us <= plan->now_us) /* the first ones in the list, if any */
+            overdue += e.need;
+        else if (e.time_us != INT64_MAX)
+            must(plan, rf_profile_extend(p, e.time_us, e.need, NULL));
+    if (plan->policy->failed == RF_OK)
+        must(plan, rf_profile_add(p, plan->now_us + OVERDUE_US, INT64_MAX, overdue, NULL));
     if (plan->policy->failed == RF_OK)
         holds(plan, p, -1, -1);
     rf_roll_empty(&line->planned);
@@ -194,10 +199,9 @@ static void enter(struct rf_policy *policy, const struct rf_line *line)
 /* For how long is at least one device free from now on? */
 static int64_t widest_window(const struct rf_plan *plan, const struct rf_profile *p)
 {
-    for (int32_t i = p->begin; i < p->end; i++)
-        if (p->free[i] < 1)
-            return later(0, p->time_us[i] - plan->now_us);
-    return INT64_MAX;
+    int64_t until_us = rf_profile_until(p, plan->now_us, 1);
+
+    return until_us == INT64_MAX ? INT64_MAX : until_us - plan->now_us;
 }
 
 /* The first job from the lanes' places on that could start now, by the plan so far. With

@@ -20,6 +20,7 @@ void rf_roll_clear(struct rf_roll *roll)
 {
     rf_roll_empty(roll);
     free(roll->parts);
+    free(roll->groups);
     free(roll->spare);
     *roll = (struct rf_roll){.by_time = roll->by_time};
 }
@@ -94,6 +95,29 @@ static void measure(struct rf_roll_part *p)
     p->first_job = c->job[p->low];
 }
 
+static void measure_group(struct rf_roll *roll, int32_t g)
+{
+    int32_t low = g * RF_ROLL_GROUP, high = low + RF_ROLL_GROUP;
+    struct rf_roll_group least = {INT64_MAX, INT32_MAX};
+
+    for (int32_t i = low > roll->begin ? low : roll->begin; i < high && i < roll->end; i++) {
+        const struct rf_roll_part *p = &roll->parts[i];
+
+        if (p->least_time_us < least.least_time_us)
+            least.least_time_us = p->least_time_us;
+        if (p->least_need < least.least_need)
+            least.least_need = p->least_need;
+    }
+    roll->groups[g] = least;
+}
+
+/* Parts from `part` on have moved. */
+static void regroup(struct rf_roll *roll, int32_t part)
+{
+    for (int32_t g = part / RF_ROLL_GROUP; g * RF_ROLL_GROUP < roll->end; g++)
+        measure_group(roll, g);
+}
+
 /* Moves n entries from one place to another; a few at a time is what happens most, and then
  * a loop beats three calls. */
 static void copy(struct rf_roll_chunk *to, int32_t at, const struct rf_roll_chunk *from,
@@ -115,7 +139,8 @@ static void copy(struct rf_roll_chunk *to, int32_t at, const struct rf_roll_chun
 /* Room for one more part, at the end of the array. */
 static enum rf_status make_room(struct rf_roll *roll, struct rf_error *err)
 {
-    int32_t used = roll->end - roll->begin;
+    int32_t used = roll->end - roll->begin, room = roll->room + roll->room / 2 + 16;
+    struct rf_roll_group *groups;
     struct rf_roll_part *parts;
 
     if (roll->end < roll->room)
@@ -124,13 +149,18 @@ static enum rf_status make_room(struct rf_roll *roll, struct rf_error *err)
         memmove(roll->parts, roll->parts + roll->begin, (size_t)used * sizeof *roll->parts);
         roll->begin = 0;
         roll->end = used;
+        regroup(roll, 0);
         return RF_OK;
     }
-    parts = realloc(roll->parts, (size_t)(roll->room + roll->room / 2 + 16) * sizeof *parts);
-    if (parts == NULL)
+    parts = realloc(roll->parts, (size_t)room * sizeof *parts);
+    if (parts != NULL)
+        roll->parts = parts;
+    groups = realloc(roll->groups, (size_t)(room / RF_ROLL_GROUP + 1) * sizeof *groups);
+    if (groups != NULL)
+        roll->groups = groups;
+    if (parts == NULL || groups == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a list of %d jobs", roll->count);
-    roll->parts = parts;
-    roll->room += roll->room / 2 + 16;
+    roll->room = room;
     return RF_OK;
 }
 
@@ -150,7 +180,12 @@ static enum rf_status insert_part(struct rf_roll *roll, int32_t behind, struct r
     memmove(roll->parts + at + 1, roll->parts + at,
             (size_t)(roll->end - at) * sizeof *roll->parts);
     roll->end++;
-    roll->parts[at] = (struct rf_roll_part){.chunk = chunk};
+    roll->parts[at] = (struct rf_roll_part){
+        .chunk = chunk, .least_time_us = INT64_MAX, .least_need = INT32_MAX};
+    if (at + 1 < roll->end)
+        regroup(roll, at);
+    else if (at % RF_ROLL_GROUP == 0 || at == roll->begin)
+        roll->groups[at / RF_ROLL_GROUP] = (struct rf_roll_group){INT64_MAX, INT32_MAX};
     return RF_OK;
 }
 
@@ -169,6 +204,8 @@ static void delete_part(struct rf_roll *roll, int32_t at)
     roll->end--;
     memmove(roll->parts + at, roll->parts + at + 1,
             (size_t)(roll->end - at) * sizeof *roll->parts);
+    if (at < roll->end)
+        regroup(roll, at);
 }
 
 /* ---- adding and removing ---- */
@@ -187,6 +224,8 @@ static enum rf_status split(struct rf_roll *roll, int32_t part, struct rf_error 
     p->high = half;
     measure(p);
     measure(p + 1);
+    measure_group(roll, (roll->begin + offset) / RF_ROLL_GROUP);
+    measure_group(roll, (roll->begin + offset + 1) / RF_ROLL_GROUP);
     return RF_OK;
 }
 
@@ -210,16 +249,20 @@ static void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
                 const struct rf_roll_entry *entry)
 {
     struct rf_roll_chunk *c = p->chunk;
-    int empty = p->low == p->high;
+    struct rf_roll_group *g = &roll->groups[(p - roll->parts) / RF_ROLL_GROUP];
 
     at = open_at(p, at);
     c->time_us[at] = entry->time_us;
     c->job[at] = entry->job;
     c->need[at] = entry->need;
-    if (empty || entry->time_us < p->least_time_us)
+    if (entry->time_us < p->least_time_us)
         p->least_time_us = entry->time_us;
-    if (empty || entry->need < p->least_need)
+    if (entry->need < p->least_need)
         p->least_need = entry->need;
+    if (entry->time_us < g->least_time_us)
+        g->least_time_us = entry->time_us;
+    if (entry->need < g->least_need)
+        g->least_need = entry->need;
     if (at == p->low) {
         p->first_time_us = entry->time_us;
         p->first_job = entry->job;
@@ -278,6 +321,7 @@ static void merge(struct rf_roll *roll, int32_t part)
     p->high = n + more;
     measure(p);
     delete_part(roll, part + 1);
+    measure_group(roll, part / RF_ROLL_GROUP);
 }
 
 /* Closes the gap: the shorter side moves. Returns where the next entry is. */
@@ -367,6 +411,14 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
         struct rf_roll_part *p = &roll->parts[part];
         const struct rf_roll_chunk *c = p->chunk;
 
+        if (part % RF_ROLL_GROUP == 0) {
+            const struct rf_roll_group *g = &roll->groups[part / RF_ROLL_GROUP];
+
+            if (g->least_need > room || (g->least_time_us > window_us && g->least_need > extra)) {
+                part += RF_ROLL_GROUP - 1;
+                continue;
+            }
+        }
         if (p->least_need > room || (p->least_time_us > window_us && p->least_need > extra))
             continue;
         for (int32_t at = from > p->low ? from : p->low; at < p->high; at++)
@@ -374,8 +426,11 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
                 *place = (struct rf_roll_place){part, at};
                 return 1;
             }
-        if (from <= p->low)
+        if (from <= p->low) {
             measure(p);
+            if (part % RF_ROLL_GROUP == RF_ROLL_GROUP - 1)
+                measure_group(roll, part / RF_ROLL_GROUP);
+        }
     }
     *place = (struct rf_roll_place){roll->end, 0};
     if (all && roll->least_need <= room)

@@ -35,10 +35,19 @@ struct rf_roll_part {
     int64_t first_time_us, sum;  /* sum: of all needs */
 };
 
+/* So many parts lie in one group, by their places in the array. */
+enum { RF_ROLL_GROUP = 16 };
+
+struct rf_roll_group {
+    int64_t least_time_us; /* at most the least of its parts, as is the next */
+    int32_t least_need;
+};
+
 /* A roll starts as all zeros, or with by_time = 1. */
 struct rf_roll {
     int by_time;                /* order: by (time, job); else by job alone */
     struct rf_roll_part *parts; /* owned: [begin, end) are in use, in order */
+    struct rf_roll_group *groups; /* owned */
     int32_t begin, end, room;
     int32_t count;               /* entries */
     int32_t least_need;          /* no entry needs less; without entries nothing is said */

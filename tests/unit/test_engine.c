@@ -654,6 +654,7 @@ static void the_account_that_used_least_goes_first(void **unused)
     assert_int_equal(r.start_us[1], 200 * SECOND);
     rf_sim_result_clear(&r);
 
+    clear_workload(&w);
     make_workload(&w, 5, 2); /* usage is forgotten: after 20 half-lives hardly any is left */
     o.policy.half_life_us = 60 * SECOND;
     set_job(&w, 0, 0, 1000, 1000, 1, 0);

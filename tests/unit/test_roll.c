@@ -179,10 +179,18 @@ static int64_t plain_earliest(const int64_t *free, int64_t from, int64_t length,
     return INT64_MAX;
 }
 
+static int64_t plain_until(const int64_t *free, int64_t from, int64_t need)
+{
+    for (int64_t t = from; t < WIDTH; t++)
+        if (free[t] < need)
+            return t;
+    return INT64_MAX;
+}
+
 static void a_profile_is_an_array_over_time(void **unused)
 {
     (void)unused;
-    for (uint64_t seed = 0; seed < 300; seed++) {
+    for (uint64_t seed = 0; seed < 200; seed++) {
         struct dice d = {seed, 0};
         struct rf_profile p = {0};
         int64_t free[WIDTH], now = dice(&d, 0, 5);
@@ -190,7 +198,15 @@ static void a_profile_is_an_array_over_time(void **unused)
         for (int64_t t = 0; t < WIDTH; t++)
             free[t] = 20;
         assert_int_equal(rf_profile_start(&p, now, 20, NULL), 0);
-        for (int step = 0; step < 120; step++) {
+        for (int64_t t = now, n = dice(&d, 0, 80); n > 0; n--) {
+            int64_t more = dice(&d, -2, 2);
+
+            t += dice(&d, 0, 2);
+            assert_int_equal(rf_profile_extend(&p, t, more, NULL), 0);
+            for (int64_t k = t; k < WIDTH; k++)
+                free[k] += more;
+        }
+        for (int step = 0; step < 400; step++) {
             int64_t begin = dice(&d, 0, HORIZON - 1), end = begin + dice(&d, 0, 40);
             int64_t n = dice(&d, -6, 4), length = dice(&d, 1, 60), need = dice(&d, 1, 22);
             int64_t slot;
@@ -207,6 +223,7 @@ static void a_profile_is_an_array_over_time(void **unused)
             slot = rf_profile_earliest(&p, now, length, need);
             assert_int_equal(slot, plain_earliest(free, now, length, need));
             assert_int_equal(rf_profile_fits(&p, now, length, need), slot == now);
+            assert_int_equal(rf_profile_until(&p, now, need), plain_until(free, now, need));
             if (slot == INT64_MAX || slot == now)
                 continue;
             /* whoever has it, and looks for something earlier, finds nothing */
