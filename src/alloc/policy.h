@@ -19,7 +19,7 @@
  *                       submission, and moved forward one by one, in order, when one ended early
  *                       (Feitelson & Weil 1998)
  *         sjf           the shortest limit first
- *         fairshare     the account with the least decayed usage for its weight first
+ *         fairshare     the account with the least decayed usage first, and as easy otherwise
  * Fences: none          measure only
  *         partition     hard wall, see policy_fence.c
  *         floor         guaranteed share; what its owner leaves idle is lent, and reclaimed by
@@ -45,8 +45,7 @@ enum rf_proposal_kind {
 struct rf_proposal {
     enum rf_proposal_kind kind;
     int32_t job, by, count, lent;
-    const char
-        *reason; /* static text: "devices-busy", "queue-order", "after-unfinished",
+    const char *reason; /* static text: "devices-busy", "queue-order", "after-unfinished",
                     "reserved-for-pledge", "reserved-for-earlier", "kept-clear", "share-used-up",
                     "board-pending", "too-large", "board-denied", "budget-used-up", "reclaim",
                     "dependency-failed", "grow"... */
@@ -54,7 +53,7 @@ struct rf_proposal {
 
 struct rf_policy_options {
     char order[16], fence[16];
-    int reserve_depth;    /* easy: 1; 0: no reservation; -1: all */
+    int reserve_depth;    /* easy, fairshare: 1; 0: no reservation; -1: all */
     int replan;           /* conservative: 1 replan, 0 compress */
     int64_t half_life_us; /* fairshare: usage counts half after this long; default 7 days */
     int explain;          /* propose delays, each with its reason (live, or with a ledger) */

@@ -37,16 +37,19 @@ static void holds(struct rf_plan *plan, struct rf_profile *p, int32_t job, int s
 
     for (int32_t i = 0; i < s->nholds; i++) {
         const struct rf_hold *h = &s->holds[i];
-        int32_t account = h->account_name[0] == '\0' ? -1 : rf_state_find_account(s, h->account_name);
+        int32_t account =
+            h->account_name[0] == '\0' ? -1 : rf_state_find_account(s, h->account_name);
         int64_t n = h->count;
 
-        if (h->end_us <= plan->now_us || (h->account_name[0] == '\0' && h->begin_us <= plan->now_us))
+        if (h->end_us <= plan->now_us ||
+            (h->account_name[0] == '\0' && h->begin_us <= plan->now_us))
             continue; /* over; or the devices have gone down by now */
         if (job >= 0 && (account < 0 || !rf_state_within(s, s->jobs[job].account, account)))
             continue;
         if (account >= 0 && h->begin_us <= plan->now_us)
             n = later(0, n - s->accounts[account].used);
-        must(plan, rf_profile_add(p, later(h->begin_us, plan->now_us), h->end_us, sign * n, NULL));
+        must(plan,
+             rf_profile_add(p, later(h->begin_us, plan->now_us), h->end_us, sign * n, NULL));
     }
 }
 
@@ -126,10 +129,10 @@ static void take(struct rf_plan *plan, struct rf_line *line, const struct rf_rol
                  int64_t slot_us, int sign)
 {
     if (slot_us != INT64_MAX)
-        must(plan, rf_profile_add(&line->profile, slot_us,
-                                  e->time_us > INT64_MAX - slot_us ? INT64_MAX
-                                                                   : slot_us + e->time_us,
-                                  -sign * (int64_t)e->need, NULL));
+        must(plan,
+             rf_profile_add(&line->profile, slot_us,
+                            e->time_us > INT64_MAX - slot_us ? INT64_MAX : slot_us + e->time_us,
+                            -sign * (int64_t)e->need, NULL));
 }
 
 /* ---- planned starts ---- */
@@ -335,7 +338,8 @@ static void move_up(struct rf_plan *plan, struct rf_line *line)
         int64_t own_us = policy->slot_us[e.job], slot_us = own_us;
 
         if (own_us > plan->now_us)
-            slot_us = rf_profile_earlier(&line->profile, plan->now_us, e.time_us, e.need, own_us);
+            slot_us =
+                rf_profile_earlier(&line->profile, plan->now_us, e.time_us, e.need, own_us);
         if (slot_us < own_us) {
             line->settled = 0;
             take(plan, line, &e, own_us, -1);
@@ -385,7 +389,8 @@ static void say_why(struct rf_plan *plan, struct rf_line *line)
     struct rf_lane *lane;
     const struct rf_wall *w;
 
-    line->last_planned = plan->policy->order->backfill == RF_BACKFILL_PLAN ? line->last_planned : -1;
+    line->last_planned =
+        plan->policy->order->backfill == RF_BACKFILL_PLAN ? line->last_planned : -1;
     for (int32_t i = 0; i < plan->policy->nlanes; i++) {
         struct rf_lane *l = &plan->policy->lanes[i];
 
@@ -399,8 +404,9 @@ static void say_why(struct rf_plan *plan, struct rf_line *line)
     w = &plan->walls[lane->wall];
     line->head_lane = (int32_t)(lane - plan->policy->lanes);
     rf_plan_delay(plan, line->head.job,
-                  line->head.need <= rf_plan_room(plan, w) ? "kept-clear"
-                                                           : rf_plan_why(plan, w, line->head.need));
+                  line->head.need <= rf_plan_room(plan, w)
+                      ? "kept-clear"
+                      : rf_plan_why(plan, w, line->head.need));
 }
 
 void rf_plan_ahead(struct rf_plan *plan, struct rf_line *line)
@@ -408,7 +414,8 @@ void rf_plan_ahead(struct rf_plan *plan, struct rf_line *line)
     const struct rf_policy *policy = plan->policy;
     int keeps = policy->order->backfill == RF_BACKFILL_PLAN && policy->state->nholds == 0 &&
                 plan->reserved == 0 && plan->nclaims == 0;
-    int depth = policy->order->backfill == RF_BACKFILL_PLAN ? -1 : policy->options.reserve_depth;
+    int depth =
+        policy->order->backfill == RF_BACKFILL_PLAN ? -1 : policy->options.reserve_depth;
 
     line->plan_stale |= !keeps;
     if (keeps && !policy->options.replan) {

@@ -166,8 +166,8 @@ enum rf_status rf_policy_enqueue(struct rf_policy *policy, int32_t job)
 
     if (st != RF_OK)
         return st;
-    lane->widest = entry.need > lane->widest || lane->jobs.count == 1 ? entry.need
-                                                                      : lane->widest;
+    lane->widest =
+        entry.need > lane->widest || lane->jobs.count == 1 ? entry.need : lane->widest;
     policy->recheck |= entry.need > policy->least_most;
     count_wide(policy, &policy->walls[lane->wall], job, 1);
     return RF_OK;
@@ -392,8 +392,8 @@ static enum rf_status take_jobs(struct rf_policy *policy)
     for (int32_t i = s->queue_first; i >= 0 && st == RF_OK; i = s->jobs[i].next) {
         st = rf_joblist_add(&policy->fresh, i);
         if (st == RF_OK && rf_policy_kept(policy, i, &why))
-            st = strcmp(why, "board-pending") == 0 ? RF_OK
-                                                   : rf_joblist_add(&policy->refused, i);
+            st =
+                strcmp(why, "board-pending") == 0 ? RF_OK : rf_joblist_add(&policy->refused, i);
         else if (st == RF_OK)
             st = rf_state_ready(s, &s->jobs[i]) ? rf_policy_enqueue(policy, i)
                                                 : rf_joblist_add(&policy->held_back, i);

@@ -80,7 +80,8 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
         lane->at = rf_roll_next(&lane->jobs, lane->at);
         return;
     }
-    can = free >= want ? free : spare + (spare < want ? rf_victims_free(plan, w, want - spare) : 0);
+    can = free >= want ? free
+                       : spare + (spare < want ? rf_victims_free(plan, w, want - spare) : 0);
     want = can < want && can >= job->min ? can : want;
     if (free < want && can >= want && spare < want) {
         int32_t got = rf_victims_shrink(plan, w, want - spare, e->job);
@@ -217,7 +218,8 @@ void rf_plan_grow_pledged(struct rf_plan *plan)
         can = free + plan->coming;
         can += can < short_of ? rf_victims_free(plan, w, short_of - can) : 0;
         if (plan->policy->options.resize)
-            can = free < short_of ? free + rf_victims_shrink(plan, w, short_of - free, -1) : free;
+            can =
+                free < short_of ? free + rf_victims_shrink(plan, w, short_of - free, -1) : free;
         for (int32_t k = s->running_first; can > 0 && k >= 0 && !rf_plan_full(plan);
              k = s->jobs[k].next)
             if (rf_policy_wall_of(plan->policy, k) == w && may_grow(plan, k)) {

@@ -23,7 +23,7 @@ struct rf_wall {
     const struct rf_pledge *pledge; /* NULL: everybody else */
     /* as of this question: devices held; of these, by jobs that were asked to stop */
     int32_t used, stopping;
-    int32_t whole;          /* devices of its share, rounded up */
+    int32_t whole; /* devices of its share, rounded up */
     /* filled in by the fence: */
     int32_t right; /* devices that nobody may reclaim from it */
     int32_t cap;   /* devices it may hold at most, now */
@@ -48,8 +48,9 @@ struct rf_lane {
 };
 
 struct rf_line {
-    struct rf_roll running; /* by expected end; need: devices held; only if the order needs it */
-    int blocked;            /* by the job at its head, when it was last served */
+    struct rf_roll
+        running; /* by expected end; need: devices held; only if the order needs it */
+    int blocked; /* by the job at its head, when it was last served */
     struct rf_roll_entry head;
     int32_t head_lane;
     int shadow_known;
@@ -57,9 +58,9 @@ struct rf_line {
     int32_t extra;     /* devices that are left over then */
     /* orders that plan ahead: */
     struct rf_profile profile;
-    int plan_stale;         /* something moved that the plan did not foresee */
-    struct rf_roll planned; /* by planned start */
-    int32_t last_planned;   /* jobs up to this id have been planned; -1: none */
+    int plan_stale;              /* something moved that the plan did not foresee */
+    struct rf_roll planned;      /* by planned start */
+    int32_t last_planned;        /* jobs up to this id have been planned; -1: none */
     struct rf_roll_entry *ended; /* owned: jobs that ended since, with their expected ends */
     int32_t nended, ended_room;
     int settled; /* nobody can move up */
@@ -115,11 +116,11 @@ struct rf_plan {
     const struct rf_state *state;
     const struct rf_tally *tally;
     int64_t now_us;
-    struct rf_wall *walls; /* the policy's */
-    int nwalls;            /* the last one is everybody else */
-    int32_t free;          /* free devices, less what has been proposed */
-    int32_t coming;        /* devices of jobs that are stopping */
-    int32_t reserved;      /* free devices kept for claims that wait */
+    struct rf_wall *walls;         /* the policy's */
+    int nwalls;                    /* the last one is everybody else */
+    int32_t free;                  /* free devices, less what has been proposed */
+    int32_t coming;                /* devices of jobs that are stopping */
+    int32_t reserved;              /* free devices kept for claims that wait */
     int32_t claims[RF_CLAIMS_MAX]; /* jobs whose claim waits */
     int nclaims;
     int32_t claimed[RF_PLEDGES_MAX + 1]; /* devices that claims of each wall wait for */
@@ -158,7 +159,7 @@ struct rf_policy {
     int32_t nresizable; /* running jobs that could use more or fewer devices */
     int32_t least_most; /* a job that needs no more is not too large for any wall */
     int recheck;        /* held_back and too large jobs are to be looked at again */
-    int32_t nholds; /* when last asked */
+    int32_t nholds;     /* when last asked */
     int plain; /* no promises, one line, and nothing is planned ahead but for one job */
     int dirty;
     int64_t asked_us, wake_us; /* the last question; when the answer may be another */
@@ -172,6 +173,18 @@ struct rf_policy {
 
 extern const struct rf_fence rf_fence_none, rf_fence_partition, rf_fence_floor, rf_fence_bank,
     rf_fence_stock, rf_fence_request;
+
+/* ---- policy.c: what the policy learns ---- */
+
+/* These proposals are taken for granted from now on. */
+enum rf_status rf_policy_expect(struct rf_policy *policy, const struct rf_proposal *out, int n);
+/* Not everything that was proposed was carried out: back to how things are. */
+void rf_policy_take_back(struct rf_policy *policy);
+/* Something moved that plans made ahead did not foresee. */
+void rf_policy_plans_stale(struct rf_policy *policy);
+/* Is it plain to see that nobody can start in turn? In one line, without promises, when fewer
+ * devices are free than the head needs. */
+int rf_policy_held_up(const struct rf_policy *policy);
 
 /* ---- policy_book.c: what the policy remembers ---- */
 

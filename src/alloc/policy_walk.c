@@ -93,8 +93,7 @@ void rf_plan_rank(struct rf_plan *plan)
         return;
     weight = rf_decay_at(&policy->decay, plan->now_us);
     for (int32_t i = 0; i < policy->nlanes; i++)
-        policy->lanes[i].rank =
-            policy->lanes[i].usage + policy->lanes[i].used * weight;
+        policy->lanes[i].rank = policy->lanes[i].usage + policy->lanes[i].used * weight;
 }
 
 int rf_plan_precedes(const struct rf_policy *policy, const struct rf_lane *a,
@@ -164,15 +163,16 @@ static void foresee(struct rf_plan *plan, struct rf_line *line)
     else
         line->shadow_us =
             rf_roll_reach(&line->running, rf_plan_room(plan, w), line->head.need, &sum);
-    line->extra = line->shadow_us == INT64_MAX ? INT32_MAX : at_most(sum - line->head.need, INT32_MAX);
+    line->extra =
+        line->shadow_us == INT64_MAX ? INT32_MAX : at_most(sum - line->head.need, INT32_MAX);
 }
 
 /* The job at place fits; on how many devices does it delay nobody? */
 static void backfill(struct rf_plan *plan, struct rf_line *line, struct rf_lane *lane,
                      struct rf_roll_place *place, const struct rf_roll_entry *e)
 {
-    int32_t most = at_most(plan->state->jobs[e->job].max,
-                           rf_plan_room(plan, &plan->walls[lane->wall]));
+    int32_t most =
+        at_most(plan->state->jobs[e->job].max, rf_plan_room(plan, &plan->walls[lane->wall]));
 
     if (e->time_us > window(plan, line)) {
         most = at_most(most, line->extra);
@@ -242,8 +242,7 @@ static void serve_line(struct rf_plan *plan, struct rf_line *line)
         if (rf_plan_claiming(plan, e.job)) {
             lane->at = rf_roll_next(&lane->jobs, lane->at);
         } else if (e.need <= room) {
-            rf_plan_grant(plan, lane, &lane->at,
-                          at_most(plan->state->jobs[e.job].max, room));
+            rf_plan_grant(plan, lane, &lane->at, at_most(plan->state->jobs[e.job].max, room));
         } else {
             line->blocked = 1;
             line->head = e;
@@ -254,9 +253,9 @@ static void serve_line(struct rf_plan *plan, struct rf_line *line)
     }
     if (!line->blocked || rf_plan_full(plan))
         return;
-    rf_plan_delay(plan, line->head.job,
-                  rf_plan_why(plan, &plan->walls[policy->lanes[line->head_lane].wall],
-                          line->head.need));
+    rf_plan_delay(
+        plan, line->head.job,
+        rf_plan_why(plan, &plan->walls[policy->lanes[line->head_lane].wall], line->head.need));
     if (policy->order->backfill == RF_BACKFILL_DEPTH)
         backfill_line(plan, line);
 }

@@ -414,7 +414,8 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
         if (part % RF_ROLL_GROUP == 0) {
             const struct rf_roll_group *g = &roll->groups[part / RF_ROLL_GROUP];
 
-            if (g->least_need > room || (g->least_time_us > window_us && g->least_need > extra)) {
+            if (g->least_need > room ||
+                (g->least_time_us > window_us && g->least_need > extra)) {
                 part += RF_ROLL_GROUP - 1;
                 continue;
             }

@@ -45,8 +45,8 @@ struct rf_roll_group {
 
 /* A roll starts as all zeros, or with by_time = 1. */
 struct rf_roll {
-    int by_time;                /* order: by (time, job); else by job alone */
-    struct rf_roll_part *parts; /* owned: [begin, end) are in use, in order */
+    int by_time;                  /* order: by (time, job); else by job alone */
+    struct rf_roll_part *parts;   /* owned: [begin, end) are in use, in order */
     struct rf_roll_group *groups; /* owned */
     int32_t begin, end, room;
     int32_t count;               /* entries */

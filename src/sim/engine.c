@@ -24,8 +24,9 @@ struct rf_sim_options rf_sim_options_make(void)
                                    .until_us = INT64_MAX,
                                    .name = "simulation",
                                    .version = "0",
-                                   .config = "0000000000000000000000000000000000000000000000000000"
-                                             "000000000000",
+                                   .config =
+                                       "0000000000000000000000000000000000000000000000000000"
+                                       "000000000000",
                                    .tally = 1};
 }
 
@@ -56,11 +57,12 @@ static enum rf_status check(const struct rf_workload *w, const struct rf_sim_opt
             w->run_us[k] < 1 || w->limit_us[k] < w->run_us[k] || w->min[k] < 1 ||
             (w->max != NULL && w->max[k] < w->min[k]) ||
             w->run_us[k] > INT64_MAX / 4 / w->min[k])
-            st = rf_fail(err, RF_ERR_INPUT,
-                         "job %lld of '%.200s' cannot be: submitted at %lld us, runs for %lld us "
-                         "of at most %lld us on %d devices",
-                         (long long)k, w->source, (long long)w->submit_us[k],
-                         (long long)w->run_us[k], (long long)w->limit_us[k], w->min[k]);
+            st = rf_fail(
+                err, RF_ERR_INPUT,
+                "job %lld of '%.200s' cannot be: submitted at %lld us, runs for %lld us "
+                "of at most %lld us on %d devices",
+                (long long)k, w->source, (long long)w->submit_us[k], (long long)w->run_us[k],
+                (long long)w->limit_us[k], w->min[k]);
     return st;
 }
 
@@ -314,7 +316,8 @@ static enum rf_status finish(struct rf_engine *g, struct rf_error *err)
     if (g->w->n > 0 && g->last_end_us > g->w->submit_us[0])
         g->r->makespan_us = g->last_end_us - g->w->submit_us[0];
     if (st == RF_OK && g->ledger != NULL)
-        st = g->o->key != NULL ? rf_ledger_seal(g->ledger, err) : rf_ledger_sync(g->ledger, err);
+        st =
+            g->o->key != NULL ? rf_ledger_seal(g->ledger, err) : rf_ledger_sync(g->ledger, err);
     return st;
 }
 

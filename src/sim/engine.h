@@ -28,25 +28,25 @@
  * scheduler works; the others reproduce published simulators, for cross-checks. */
 enum rf_tie {
     RF_TIE_BATCH, /* all ends, then all arrivals, then one question to the policy */
-    RF_TIE_SEQ,   /* arrivals first, a question after each; jobs at their limit count as ended */
-    RF_TIE_TF     /* ends first, a question after each event */
+    RF_TIE_SEQ, /* arrivals first, a question after each; jobs at their limit count as ended */
+    RF_TIE_TF   /* ends first, a question after each event */
 };
 
 struct rf_sim_options {
     struct rf_policy_options policy;
     enum rf_tie tie;
-    int32_t devices;   /* of the fleet at time 0 */
-    int64_t grace_us;  /* a job that is asked to stop is gone after this long at most */
-    int64_t until_us;  /* the simulation ends here; INT64_MAX: when all jobs are over */
-    int64_t start_us;  /* ... and starts here; the first event's time, usually 0 */
-    int by_id;         /* which devices a job holds matters: ledger, failures; else they are
+    int32_t devices;  /* of the fleet at time 0 */
+    int64_t grace_us; /* a job that is asked to stop is gone after this long at most */
+    int64_t until_us; /* the simulation ends here; INT64_MAX: when all jobs are over */
+    int64_t start_us; /* ... and starts here; the first event's time, usually 0 */
+    int by_id;        /* which devices a job holds matters: ledger, failures; else they are
                           only counted. The decisions are the same. */
     int64_t seed;
-    char name[RF_NAME_BYTES];    /* of the run, for the ledger, as the next two */
+    char name[RF_NAME_BYTES]; /* of the run, for the ledger, as the next two */
     char version[32], config[RF_DIGEST_HEX];
-    const char *ledger_path;     /* NULL: no ledger */
-    const struct rf_key *key;    /* seals it; NULL: no seals */
-    const struct rf_world *world; /* NULL: nothing changes */
+    const char *ledger_path;             /* NULL: no ledger */
+    const struct rf_key *key;            /* seals it; NULL: no seals */
+    const struct rf_world *world;        /* NULL: nothing changes */
     const struct rf_observer *observers; /* borrowed, called in this order */
     int nobservers;
     struct rf_books *books; /* NULL: none; borrowed: told of lost work and restarts as well */
@@ -65,7 +65,7 @@ struct rf_sim_result {
     int64_t makespan_us;    /* from the first submission to the last end */
     struct rf_wide busy_us; /* device-time that jobs held */
     struct rf_wide lost_us, overhead_us; /* of which: work done twice; checkpoints, restarts */
-    int64_t *start_us, *end_us;   /* owned, n each: last start; end, -1: not over (or denied) */
+    int64_t *start_us, *end_us; /* owned, n each: last start; end, -1: not over (or denied) */
     int64_t finished, denied, preemptions;
     double wall_s; /* of the loop alone */
 };

@@ -112,10 +112,9 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
     const struct rf_job *job = &g->state->jobs[id];
     int64_t work_us = g->progress == NULL ? all_work(g, id) : g->progress[id].left_us;
     int64_t from_us = g->progress == NULL ? works_since(g, job) : g->progress[id].since_us;
-    int64_t wait_us =
-        job->ndevices == g->w->min[id] && g->progress == NULL
-            ? g->w->run_us[id]
-            : work_us / job->ndevices + (work_us % job->ndevices != 0);
+    int64_t wait_us = job->ndevices == g->w->min[id] && g->progress == NULL
+                          ? g->w->run_us[id]
+                          : work_us / job->ndevices + (work_us % job->ndevices != 0);
 
     if (from_us < g->now_us)
         from_us = g->now_us;
@@ -213,7 +212,8 @@ static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const c
     rf_wide_add(&g->r->busy_us, e->held_us);
     g->r->end_us[id] = -1;
     g->progress[id].since_us = INT64_MAX;
-    rf_wide_add_product(&g->r->overhead_us, g->now_us - until_us, was.ndevices); /* checkpoint */
+    rf_wide_add_product(&g->r->overhead_us, g->now_us - until_us,
+                        was.ndevices); /* checkpoint */
     st = rf_engine_emit(g, e, err);
     return st == RF_OK ? pay(g, id, restart_us, lost_us, was.lent, err) : st;
 }

@@ -18,7 +18,7 @@ struct rf_engine {
     struct rf_state *state; /* the result's, as the tally */
     struct rf_tally *tally;
     struct rf_policy *policy;
-    struct rf_ledger *ledger; /* may be NULL */
+    struct rf_ledger *ledger;      /* may be NULL */
     struct rf_observer *observers; /* owned: tally, the options', the books */
     int nobservers;
     int unwatched; /* nobody but the tally and the books sees the events */

@@ -60,8 +60,8 @@ static int holds_any(const struct rf_state *s, int32_t job, int32_t begin, int32
     return 0;
 }
 
-static enum rf_status evict(struct rf_engine *g, int32_t begin, int32_t end,
-                            const char *reason, struct rf_error *err)
+static enum rf_status evict(struct rf_engine *g, int32_t begin, int32_t end, const char *reason,
+                            struct rf_error *err)
 {
     const struct rf_state *s = g->state;
     enum rf_status st = RF_OK;
@@ -88,8 +88,7 @@ static enum rf_status capacity(struct rf_engine *g, int32_t begin, int32_t end, 
     if (begin >= end)
         return RF_OK;
     if (!up)
-        st = evict(g, begin, end,
-                   strcmp(reason, "failed") == 0 ? "node-failure" : reason, err);
+        st = evict(g, begin, end, strcmp(reason, "failed") == 0 ? "node-failure" : reason, err);
     e->up = up;
     e->count = end - begin;
     e->devices.nranges = 0;

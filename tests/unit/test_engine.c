@@ -327,11 +327,9 @@ static void schedules_are_those_of_the_model(void **unused)
     static const struct {
         const char *order;
         int depth, compress;
-    } RULES[] = {{"fcfs", 0, 0},  {"sjf", 0, 0},
-                 {"easy", 1, 0},  {"easy", 0, 0},
-                 {"easy", 2, 0},  {"easy", 5, 0},
-                 {"easy", -1, 0}, {"conservative", -1, 0},
-                 {"conservative", -1, 1}};
+    } RULES[] = {{"fcfs", 0, 0},  {"sjf", 0, 0},           {"easy", 1, 0},
+                 {"easy", 0, 0},  {"easy", 2, 0},          {"easy", 5, 0},
+                 {"easy", -1, 0}, {"conservative", -1, 0}, {"conservative", -1, 1}};
 
     (void)unused;
     for (uint64_t seed = 0; seed < 400; seed++) {
@@ -620,10 +618,10 @@ static void devices_are_kept_clear_for_what_was_announced(void **unused)
         snprintf(x.holds[0].reason, sizeof x.holds[0].reason, "deadline");
         add_change(&x, 0, RF_CHANGE_RESERVE, 0, 0);
         make_workload(&w, 4, 2);
-        set_job(&w, 0, 0, 90, 100, 2, 0);   /* over by then */
-        set_job(&w, 1, 1, 50, 100, 1, 0);   /* the one device that is left may go on */
-        set_job(&w, 2, 2, 50, 99, 2, 0);    /* not over by then if it starts at 51 or 90 */
-        set_job(&w, 3, 120, 60, 60, 3, 1);  /* whose devices they are */
+        set_job(&w, 0, 0, 90, 100, 2, 0);  /* over by then */
+        set_job(&w, 1, 1, 50, 100, 1, 0);  /* the one device that is left may go on */
+        set_job(&w, 2, 2, 50, 99, 2, 0);   /* not over by then if it starts at 51 or 90 */
+        set_job(&w, 3, 120, 60, 60, 3, 1); /* whose devices they are */
         o.world = &x.world;
         simulate(&w, &o, &r);
         assert_int_equal(r.start_us[0], 0);
@@ -664,7 +662,8 @@ static void the_account_that_used_least_goes_first(void **unused)
     set_job(&w, 4, 3002, 10, 10, 1, 1);
     simulate(&w, &o, &r);
     assert_int_equal(r.start_us[2], 3000 * SECOND);
-    assert_int_equal(r.start_us[4], 3010 * SECOND); /* account 0 has just used 10 s, 1 nothing lately */
+    assert_int_equal(r.start_us[4],
+                     3010 * SECOND); /* account 0 has just used 10 s, 1 nothing lately */
     rf_sim_result_clear(&r);
     clear_workload(&w);
 }
