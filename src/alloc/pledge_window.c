@@ -253,6 +253,7 @@ int64_t rf_tally_received_us(const struct rf_tally *tally, const struct rf_state
     const struct rf_tally_group *g = rf_tally_group_of(tally, pledge->account);
     const struct rf_pledge_account *p;
     int32_t i = g->newest;
+    int64_t unread_us;
 
     while (tally->pledges[i].pledge.since_us != pledge->since_us &&
            tally->pledges[i].older >= 0)
@@ -260,8 +261,8 @@ int64_t rf_tally_received_us(const struct rf_tally *tally, const struct rf_state
     p = &tally->pledges[i];
     if (state->now_us >= p->next_us) /* nothing has changed in the window so far */
         return g->held * ((state->now_us - state->start_us) % pledge->window_us);
-    return (p->nwindows > 0 && p->windows[p->nwindows - 1].begin_us == p->turn_us
-                ? p->windows[p->nwindows - 1].delivered_us
-                : 0) +
-           g->held * (state->now_us - p->turn_us) - p->read_us;
+    unread_us = g->held * (state->now_us - p->turn_us) - p->read_us;
+    return p->nwindows > 0 && p->windows[p->nwindows - 1].begin_us == p->turn_us
+               ? p->windows[p->nwindows - 1].delivered_us + unread_us
+               : unread_us;
 }
