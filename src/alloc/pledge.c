@@ -33,25 +33,6 @@ void rf_tally_destroy(struct rf_tally *tally)
     free(tally);
 }
 
-/* Makes room for want items; the array may move. New bytes are zero. */
-static enum rf_status reserve(void **array, int32_t *room, int64_t want, size_t item,
-                              struct rf_error *err)
-{
-    int64_t next = want < 64 ? 64 : want + want / 2;
-    char *moved;
-
-    if (want <= *room)
-        return RF_OK;
-    moved = next > INT32_MAX ? NULL : realloc(*array, (size_t)next * item);
-    if (moved == NULL)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a tally of %lld items",
-                       (long long)next);
-    memset(moved + (size_t)*room * item, 0, (size_t)(next - *room) * item);
-    *array = moved;
-    *room = (int32_t)next;
-    return RF_OK;
-}
-
 /* ---- jobs -------------------------------------------------------------- */
 
 /* Time that the job waited, or ran on fewer devices than it could use, up to t_us. */
@@ -68,9 +49,9 @@ static struct rf_unmet *settle(struct rf_pledge_account *p, int32_t id, int64_t 
 }
 
 /* Does f for every job of a pledged account that is ready or running. */
-static void for_jobs(struct rf_tally *tally, const struct rf_state *state, int64_t t_us,
-                     void (*f)(struct rf_tally *, struct rf_tally_group *,
-                               const struct rf_job *, int32_t id, int64_t t_us))
+void rf_tally_for_jobs(struct rf_tally *tally, const struct rf_state *state, int64_t t_us,
+                       void (*f)(struct rf_tally *, struct rf_tally_group *,
+                                 const struct rf_job *, int32_t id, int64_t t_us))
 {
     for (int list = 0; list < 2; list++)
         for (int32_t i = list == 0 ? state->running_first : state->queue_first; i >= 0;
@@ -109,8 +90,8 @@ static void add_usable(struct rf_tally *tally, struct rf_tally_group *g,
 }
 
 /* A job asks for devices, from t_us on. */
-static void join(struct rf_tally *tally, struct rf_tally_group *g, const struct rf_job *job,
-                 int32_t id, int64_t t_us)
+void rf_tally_join(struct rf_tally *tally, struct rf_tally_group *g, const struct rf_job *job,
+                   int32_t id, int64_t t_us)
 {
     g->wanted += job->max;
     g->usable += rf_usable_of(job, tally->fleet);
@@ -143,7 +124,7 @@ static enum rf_status before_recover(struct rf_tally *tally, const struct rf_sta
     if (st != RF_OK)
         return st;
     if (!tally->closed)
-        for_jobs(tally, state, event->t_us, settle_job);
+        rf_tally_for_jobs(tally, state, event->t_us, settle_job);
     tally->was.charged_us = tally->now_us;
     for (int32_t i = state->running_first; i >= 0; i = state->jobs[i].next)
         if (state->jobs[i].charged_us < tally->was.charged_us)
@@ -201,133 +182,6 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
 
 /* ---- after ------------------------------------------------------------- */
 
-/* To which pledge each account belongs; again from the start when there is a new one. */
-static enum rf_status know_accounts(struct rf_tally *tally, const struct rf_state *state,
-                                    struct rf_error *err)
-{
-    void *array = tally->group_of;
-    enum rf_status st =
-        reserve(&array, &tally->accounts_room, state->naccounts, sizeof *tally->group_of, err);
-
-    tally->group_of = array;
-    if (st != RF_OK)
-        return st;
-    for (; tally->naccounts < state->naccounts; tally->naccounts++) {
-        tally->group_of[tally->naccounts] = -1;
-        for (int g = 0; g < tally->ngroups; g++)
-            if (rf_state_within(state, tally->naccounts, tally->groups[g].account))
-                tally->group_of[tally->naccounts] = g;
-    }
-    return RF_OK;
-}
-
-/* The account's jobs at the moment it is pledged for the first time... */
-static void take_over_job(struct rf_tally *tally, struct rf_tally_group *g,
-                          const struct rf_job *job, int32_t id, int64_t t_us)
-{
-    if (g == &tally->groups[tally->pledges[tally->npledges - 1].group])
-        join(tally, g, job, id, t_us);
-}
-
-/* ... and, with each pledge, up to when its holders were read. */
-static void take_over_reading(struct rf_tally *tally, struct rf_tally_group *g,
-                              const struct rf_job *job, int32_t id, int64_t t_us)
-{
-    struct rf_pledge_account *p = &tally->pledges[tally->npledges - 1];
-
-    (void)id;
-    (void)t_us;
-    if (g == &tally->groups[p->group] && job->lease >= 0)
-        p->read_us += job->ndevices * (rf_later(job->charged_us, p->turn_us) - p->turn_us);
-}
-
-static enum rf_status wait_for_others(struct rf_tally *tally, int32_t id, struct rf_error *err)
-{
-    void *array = tally->waiting;
-    enum rf_status st =
-        reserve(&array, &tally->waiting_room, tally->nwaiting + 1, sizeof *tally->waiting, err);
-
-    tally->waiting = array;
-    if (st == RF_OK)
-        tally->waiting[tally->nwaiting++] = id;
-    return st;
-}
-
-static enum rf_status add_group(struct rf_tally *tally, const struct rf_state *state,
-                                int32_t account, struct rf_error *err)
-{
-    struct rf_tally_group *more =
-        realloc(tally->groups, ((size_t)tally->ngroups + 1) * sizeof *more);
-    enum rf_status st;
-
-    if (more == NULL)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a pledge");
-    tally->groups = more;
-    tally->groups[tally->ngroups++] = (struct rf_tally_group){
-        .account = account, .newest = -1, .held = state->accounts[account].used};
-    tally->naccounts = 0; /* what was not pledged may be now */
-    st = know_accounts(tally, state, err);
-    for (int32_t i = state->queue_first; st == RF_OK && i >= 0; i = state->jobs[i].next)
-        if (tally->group_of[state->jobs[i].account] == tally->ngroups - 1 &&
-            !rf_takes_part(state, &state->jobs[i]))
-            st = wait_for_others(tally, i, err);
-    return st;
-}
-
-/* The pledge of the event, as the state has it now; p is ours to fill. */
-static enum rf_status begin_pledge(struct rf_tally *tally, struct rf_pledge_account *p,
-                                   const struct rf_state *state, const struct rf_event *event,
-                                   struct rf_error *err)
-{
-    void *jobs = NULL;
-    enum rf_status st;
-
-    *p = (struct rf_pledge_account){.older = -1};
-    for (int32_t i = 0; i < state->npledges; i++)
-        if (strcmp(state->pledges[i].account_name, event->account) == 0)
-            p->pledge = state->pledges[i];
-    st = rf_pledge_begin(p, state->start_us, event->t_us, err);
-    if (st == RF_OK)
-        st = reserve(&jobs, &p->jobs_room, state->njobs, sizeof *p->jobs, err);
-    p->jobs = jobs;
-    while (p->group < tally->ngroups && tally->groups[p->group].account != p->pledge.account)
-        p->group++;
-    if (st == RF_OK && p->group == tally->ngroups)
-        st = add_group(tally, state, p->pledge.account, err);
-    return st;
-}
-
-static enum rf_status add_pledge(struct rf_tally *tally, const struct rf_state *state,
-                                 const struct rf_event *event, struct rf_error *err)
-{
-    struct rf_pledge_account *p, *more;
-    enum rf_status st = rf_tally_bring_up_all(tally, state, event->t_us, err);
-
-    more = realloc(tally->pledges, ((size_t)tally->npledges + 1) * sizeof *more);
-    if (more == NULL)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a pledge");
-    tally->pledges = more;
-    p = &tally->pledges[tally->npledges];
-    if (st == RF_OK)
-        st = begin_pledge(tally, p, state, event, err);
-    else
-        *p = (struct rf_pledge_account){.older = -1};
-    if (st != RF_OK) {
-        free(p->windows);
-        free(p->jobs);
-        return st;
-    }
-    tally->npledges++;
-    p->older = tally->groups[p->group].newest;
-    tally->groups[p->group].newest = tally->npledges - 1;
-    if (p->older < 0)
-        for_jobs(tally, state, event->t_us, take_over_job);
-    for_jobs(tally, state, event->t_us, take_over_reading);
-    tally->last_us =
-        rf_earlier(tally->last_us, rf_pledge_last_us(state->start_us, p->pledge.window_us));
-    return rf_tally_bring_up_all(tally, state, event->t_us, err);
-}
-
 /* Jobs whose last `after` job is done ask for devices from now on; jobs that are over are
  * forgotten. */
 static enum rf_status look_at_waiting(struct rf_tally *tally, const struct rf_state *state,
@@ -343,7 +197,7 @@ static enum rf_status look_at_waiting(struct rf_tally *tally, const struct rf_st
 
         if (rf_state_ready(state, job)) {
             st = bring_up_group(tally, g, state, t_us, err);
-            join(tally, g, job, id, t_us);
+            rf_tally_join(tally, g, job, id, t_us);
         } else if (job->state == RF_JOB_QUEUED) {
             tally->waiting[n++] = id;
         }
@@ -363,13 +217,14 @@ static enum rf_status after_request(struct rf_tally *tally, struct rf_tally_grou
         struct rf_pledge_account *p = &tally->pledges[i];
         void *array = p->jobs;
 
-        st = reserve(&array, &p->jobs_room, (int64_t)event->job + 1, sizeof *p->jobs, err);
+        st = rf_tally_reserve(&array, &p->jobs_room, (int64_t)event->job + 1, sizeof *p->jobs,
+                              err);
         p->jobs = array;
     }
     if (st == RF_OK && rf_takes_part(state, job))
-        join(tally, g, job, event->job, event->t_us);
+        rf_tally_join(tally, g, job, event->job, event->t_us);
     else if (st == RF_OK)
-        st = wait_for_others(tally, event->job, err);
+        st = rf_tally_wait(tally, event->job, err);
     return st;
 }
 
@@ -411,12 +266,12 @@ static enum rf_status after_capacity(struct rf_tally *tally, const struct rf_sta
     for (int g = 0; g < tally->ngroups; g++)
         wider |= tally->groups[g].widest > least;
     if (wider)
-        for_jobs(tally, state, t_us, settle_job);
+        rf_tally_for_jobs(tally, state, t_us, settle_job);
     tally->fleet = state->nfleet;
     for (int g = 0; wider && g < tally->ngroups; g++)
         tally->groups[g].usable = 0;
     if (wider)
-        for_jobs(tally, state, t_us, add_usable);
+        rf_tally_for_jobs(tally, state, t_us, add_usable);
     return st;
 }
 
@@ -430,7 +285,7 @@ static void after_recover(struct rf_tally *tally, const struct rf_state *state, 
     for (int g = 0; g < tally->ngroups; g++)
         tally->groups[g].held = 0;
     if (tally->closed)
-        for_jobs(tally, state, t_us, skip_job);
+        rf_tally_for_jobs(tally, state, t_us, skip_job);
 }
 
 static enum rf_status after_any_job(struct rf_tally *tally, const struct rf_state *state,
@@ -438,7 +293,7 @@ static enum rf_status after_any_job(struct rf_tally *tally, const struct rf_stat
 {
     const struct rf_job *job = &state->jobs[event->job];
     enum rf_status st =
-        tally->naccounts < state->naccounts ? know_accounts(tally, state, err) : RF_OK;
+        tally->naccounts < state->naccounts ? rf_tally_know_accounts(tally, state, err) : RF_OK;
     struct rf_tally_group *g = st == RF_OK ? rf_tally_group_of(tally, job->account) : NULL;
 
     if (g != NULL && event->type == RF_EVENT_REQUEST)
@@ -480,7 +335,7 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
         return RF_OK;
     case RF_EVENT_CLOSE:
         st = rf_tally_bring_up_all(tally, state, event->t_us, err);
-        for_jobs(tally, state, event->t_us, settle_job);
+        rf_tally_for_jobs(tally, state, event->t_us, settle_job);
         return st;
     default:
         return RF_OK;
@@ -507,7 +362,7 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
     if (tally->npledges > 0)
         st = take_in(tally, state, event, err);
     if (st == RF_OK && event->type == RF_EVENT_PLEDGE)
-        st = add_pledge(tally, state, event, err);
+        st = rf_tally_add_pledge(tally, state, event, err);
     if (event->type == RF_EVENT_PLEDGE || event->type == RF_EVENT_CAPACITY)
         look_for_long(tally, state);
     tally->now_us = event->t_us;

@@ -1,4 +1,6 @@
-/* pledge_rules.h - what pledge.c and pledge_window.c share; nobody else includes it. */
+/* pledge_rules.h - what the files of the tally share; nobody else includes it.
+ *
+ * pledge.c hears of events, pledge_begin.c takes in new pledges, pledge_window.c sums up. */
 #ifndef RF_ALLOC_PLEDGE_RULES_H
 #define RF_ALLOC_PLEDGE_RULES_H
 
@@ -45,8 +47,9 @@ static inline int64_t rf_usable_of(const struct rf_job *job, int32_t fleet)
  * many devices as it can use. */
 static inline int64_t rf_use_of(const struct rf_job *job, int64_t unmet_us)
 {
-    return job->limit_us > 0 && job->limit_us <= (unmet_us - 1) / job->max ? job->limit_us * job->max
-                                                                    : unmet_us;
+    return job->limit_us > 0 && job->limit_us <= (unmet_us - 1) / job->max
+               ? job->limit_us * job->max
+               : unmet_us;
 }
 
 /* Windows from the first up to the one that the pledge begins in, at t_us. */
@@ -66,5 +69,29 @@ void rf_pledge_add_reading(struct rf_pledge_account *p, int64_t from_us, int64_t
                            int32_t devices, int unread);
 /* From the last reading of any holder on, a crash leaves no evidence. */
 void rf_pledge_mark_dark(struct rf_pledge_account *p, int64_t from_us, int64_t to_us);
+
+/* ---- pledge.c ---- */
+
+/* Does f for every job of a pledged account that is ready or running. */
+void rf_tally_for_jobs(struct rf_tally *tally, const struct rf_state *state, int64_t t_us,
+                       void (*f)(struct rf_tally *, struct rf_tally_group *,
+                                 const struct rf_job *, int32_t id, int64_t t_us));
+/* A job asks for devices, from t_us on. */
+void rf_tally_join(struct rf_tally *tally, struct rf_tally_group *g, const struct rf_job *job,
+                   int32_t id, int64_t t_us);
+
+/* ---- pledge_begin.c ---- */
+
+/* Makes room for want items; the array may move. New bytes are zero. */
+enum rf_status rf_tally_reserve(void **array, int32_t *room, int64_t want, size_t item,
+                                struct rf_error *err);
+/* To which pledge each account belongs. */
+enum rf_status rf_tally_know_accounts(struct rf_tally *tally, const struct rf_state *state,
+                                      struct rf_error *err);
+/* The job comes after others that are not done. */
+enum rf_status rf_tally_wait(struct rf_tally *tally, int32_t id, struct rf_error *err);
+/* The pledge of the event, which has been applied. */
+enum rf_status rf_tally_add_pledge(struct rf_tally *tally, const struct rf_state *state,
+                                   const struct rf_event *event, struct rf_error *err);
 
 #endif
