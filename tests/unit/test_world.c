@@ -245,11 +245,12 @@ static void random_scenario(struct rf_scenario *s, struct rf_outage_spec *outage
     s->fleet.node = (int32_t)(1 + DRAW(6));
     s->fleet.mtbf_us = (1 + DRAW(20)) * DAY_US;
     s->fleet.repair_us = (1 + DRAW(72)) * HOUR_US;
-    for (int i = 0; i < 3; i++)
-        outages[i] = (struct rf_outage_spec){.at_us = DRAW(40) * DAY_US,
-                                             .length_us = (1 + DRAW(100)) * HOUR_US,
-                                             .notice_us = DRAW(3) * DAY_US,
-                                             .devices = (int32_t)DRAW(2)};
+    for (int i = 0; i < 3; i++) { /* one after the other: a list has no order of its own */
+        outages[i] = (struct rf_outage_spec){.at_us = DRAW(40) * DAY_US};
+        outages[i].length_us = (1 + DRAW(100)) * HOUR_US;
+        outages[i].notice_us = DRAW(3) * DAY_US;
+        outages[i].devices = (int32_t)DRAW(2);
+    }
     outages[0].every_us = outages[0].length_us + DRAW(9) * DAY_US;
     s->fleet.outages = outages;
     s->fleet.noutages = 3;
@@ -462,13 +463,10 @@ static void slips_of_a_unit_are_refused(void **state)
                           much = {.at_us = HOUR_US, .length_us = 1, .devices = 13};
     struct rf_change_spec nobody = {.kind = "pledge", .account = "nobody"};
     struct rf_scenario s[6];
-    static const char *const say[] = {"more than a million times",
-                                      "13 devices is planned when "
-                                      "the fleet has 12",
-                                      "no pledge of 'nobody'",
-                                      "more than a million steps",
-                                      "beyond 10000000 devices",
-                                      "devices fail or are maintained more than"};
+    static const char *const say[] = {
+        "more than a million times", "13 devices is planned when the fleet has 12",
+        "no pledge of 'nobody'",     "more than a million steps",
+        "beyond 10000000 devices",   "devices fail or are maintained more than"};
     struct rf_world world;
 
     (void)state;
