@@ -55,8 +55,8 @@ struct rf_wide rf_wide_part(struct rf_wide a, int64_t num, int64_t den)
     int64_t rest;
     struct rf_wide whole = rf_wide_divide(a, den, &rest);
     struct rf_wide part = {whole.low * (uint64_t)num, whole.high * (uint64_t)num};
-    uint64_t upper = (whole.low >> 32) * (uint64_t)num +
-                     ((whole.low & 0xffffffffu) * (uint64_t)num >> 32);
+    uint64_t upper =
+        (whole.low >> 32) * (uint64_t)num + ((whole.low & 0xffffffffu) * (uint64_t)num >> 32);
 
     assert(num >= 0 && num <= den && den <= INT64_C(1) << 31);
     part.high += upper >> 32;

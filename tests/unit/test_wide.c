@@ -112,14 +112,21 @@ static void a_part_is_exact_beyond_63_bits(void **ctx)
     assert_text(rf_wide_part(total, 0, 7), "0");
     rf_wide_add(&total, 6); /* ...006 / 7 = 1803291428571428572, rest 2 */
     assert_text(rf_wide_part(total, 1, 7), "1803291428571428572");
-    assert_text(rf_wide_part(rf_wide_product(INT64_MAX, INT64_C(1) << 40), 999999999, 1000000000),
-                "10141204791684630409048278804357");
+    assert_text(
+        rf_wide_part(rf_wide_product(INT64_MAX, INT64_C(1) << 40), 999999999, 1000000000),
+        "10141204791684630409048278804357");
 }
 
 static void doubles_come_back_as_they_were(void **ctx)
 {
-    static const double EXACT[] = {0, 1, -1, 4503599627370497.0, 12623040000000000000.0,
-                                   18446744073709551616.0, -36893488147419103232.0, 1e37};
+    static const double EXACT[] = {0,
+                                   1,
+                                   -1,
+                                   4503599627370497.0,
+                                   12623040000000000000.0,
+                                   18446744073709551616.0,
+                                   -36893488147419103232.0,
+                                   1e37};
 
     (void)ctx;
     for (size_t i = 0; i < sizeof EXACT / sizeof *EXACT; i++)
