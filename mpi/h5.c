@@ -11,9 +11,11 @@
 
 #include "base/file.h"
 #include "base/tensor.h"
+#include "mpi/h5_driver.h"
 
 struct rf_h5 {
     hid_t file;
+    int code; /* of a new file: the errno of the first write that failed; see h5_driver.h */
     char path[RF_PATH_BYTES];
 };
 
@@ -168,8 +170,12 @@ enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_b
         access = access_list();
         H5Pset_userblock(how, user_block);
         H5Pset_obj_track_times(how, 0);
-        (*file)->file = H5Fcreate(path, H5F_ACC_TRUNC, how, access);
-        if ((*file)->file < 0)
+        if (rf_h5_driver_set(access, &(*file)->code) >= 0)
+            (*file)->file = H5Fcreate(path, H5F_ACC_TRUNC, how, access);
+        if ((*file)->file < 0 && (*file)->code != 0)
+            st = rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", path,
+                         strerror((*file)->code));
+        else if ((*file)->file < 0)
             st = h5_fail(err, RF_ERR_IO, "create", path, NULL);
         H5Pclose(access);
         H5Pclose(how);
@@ -246,6 +252,8 @@ enum rf_status rf_h5_close(struct rf_h5 *file, struct rf_error *err)
         return RF_OK;
     if (H5Fclose(file->file) < 0)
         st = h5_fail(err, RF_ERR_IO, "close", file->path, NULL);
+    if (file->code != 0)
+        st = rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", file->path, strerror(file->code));
     if (st == RF_OK)
         st = rf_h5_fault_at("close", file->path, err);
     free(file);
@@ -330,28 +338,6 @@ static enum rf_status no_attribute(struct rf_h5 *file, const char *object, const
     H5Eclear2(H5E_DEFAULT);
     return rf_fail(err, RF_ERR_INPUT, "'%s' has no usable attribute '%s' at '%s'", file->path,
                    name, object);
-}
-
-int rf_h5_has(struct rf_h5 *file, const char *object, const char *name)
-{
-    htri_t has = H5Aexists_by_name(file->file, object, name, H5P_DEFAULT);
-
-    H5Eclear2(H5E_DEFAULT);
-    return has > 0;
-}
-
-enum rf_status rf_h5_get_int(struct rf_h5 *file, const char *object, const char *name,
-                             int64_t *value, struct rf_error *err)
-{
-    hid_t attribute = scalar(file, object, name, H5T_INTEGER, sizeof *value);
-    enum rf_status st = RF_OK;
-
-    if (attribute < 0)
-        return no_attribute(file, object, name, err);
-    if (H5Aread(attribute, H5T_NATIVE_INT64, value) < 0)
-        st = no_attribute(file, object, name, err);
-    H5Aclose(attribute);
-    return st;
 }
 
 enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char *name,
