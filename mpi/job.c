@@ -107,17 +107,29 @@ static void compose_embeddings(struct rf_job_work *w)
     rf_trainer_loaded(w->trainer, 0);
 }
 
-static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
+struct rf_model_shape rf_job_shape(const struct rf_job_work *w)
 {
     const struct rf_model_spec *m = w->job->model;
-    const struct rf_train_spec *t = w->job->train;
-    int pretrain = w->job->role == RF_ROLE_PRETRAIN;
-    struct rf_model_shape shape = {.vocabulary = w->info->vocabulary,
+
+    return (struct rf_model_shape){.family =
+                                       (enum rf_model_family)rf_model_family_of(m->family),
+                                   .vocabulary = w->info->vocabulary,
                                    .context = w->info->context,
                                    .layers = m->layers,
                                    .heads = m->heads,
                                    .width = m->width,
-                                   .hidden = m->hidden};
+                                   .hidden = m->hidden,
+                                   .kv_heads = m->kv_heads,
+                                   .untied = m->untied,
+                                   .rope_theta = m->rope_theta,
+                                   .norm_eps = m->norm_eps};
+}
+
+static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
+{
+    const struct rf_train_spec *t = w->job->train;
+    int pretrain = w->job->role == RF_ROLE_PRETRAIN;
+    struct rf_model_shape shape = rf_job_shape(w);
     struct rf_train_options options = {.bf16 = t->bf16,
                                        .steps = t->steps,
                                        .lr = t->lr,

@@ -39,6 +39,9 @@ struct rf_job_work {
     enum rf_stop stop;
 };
 
+/* The job's model, with the vocabulary and the context of its task. */
+struct rf_model_shape rf_job_shape(const struct rf_job_work *w);
+
 /* Collective: loads the newest checkpoint in dir that is sound, if any; all tensors, or the
  * parameters alone. A damaged one is warned of, and the one before it tried. */
 enum rf_status rf_job_load_newest(struct rf_job_work *w, const char *dir, int params_only,
