@@ -164,7 +164,7 @@ static enum rf_status open_ledger(struct coordinator *c, struct rf_error *err)
     const struct rf_run_options *o = c->options;
     enum rf_status st;
 
-    if (!o->resume) {
+    if (!o->resume || !rf_file_exists(o->ledger_path)) { /* killed before the first line */
         st = rf_journal_create(&c->journal, o->ledger_path, o->run, o->key, err);
         rf_journal_at(&c->journal, now_us(c));
         return st;

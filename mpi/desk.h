@@ -51,6 +51,8 @@ struct rf_dispatch {
     int32_t nrequests, requests_room, next_request;
     struct rf_known *known; /* owned, by job id; room as for requests */
     int next_promise;
+    int64_t *owed_us; /* owned, scratch of one look: by account */
+    int32_t owed_room;
     struct rf_held *leases; /* owned: those that are out, room for one per device */
     int nleases, nworkers, byes;
     int spread; /* device id / spread is the rank that it is */

@@ -100,6 +100,7 @@ void rf_dispatch_destroy(struct rf_dispatch *dispatch)
     free(dispatch->requests);
     free(dispatch->job_of);
     free(dispatch->known);
+    free(dispatch->owed_us);
     free(dispatch->leases);
     free(dispatch->ranks);
     free(dispatch);
