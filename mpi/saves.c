@@ -176,6 +176,20 @@ enum rf_status rf_job_save(struct rf_job_work *w, int final, struct rf_error *er
     return st;
 }
 
+enum rf_status rf_job_save_copy(struct rf_job_work *w, const char *dir,
+                                struct rf_digest *content, struct rf_error *err)
+{
+    struct rf_ckpt_info info = describe(w);
+    char path[RF_PATH_BYTES];
+    int ntensors;
+    enum rf_status st = rf_agree(w->group, prepare(w, err), err);
+
+    rf_trainer_tensors(w->trainer, &ntensors);
+    return st == RF_OK ? rf_ckpt_save(w->group, dir, &info, w->saved_as, ntensors, 0, path,
+                                      content, err)
+                       : st;
+}
+
 void rf_job_save_clear(struct rf_job_work *w)
 {
     rf_ckpt_saver_destroy(w->saver);

@@ -52,6 +52,9 @@ enum rf_status rf_job_save(struct rf_job_work *w, int final, struct rf_error *er
 /* Collective, at a step boundary: hears of the end of a save, and tells the coordinator of a
  * checkpoint that readers see. */
 enum rf_status rf_job_save_poll(struct rf_job_work *w, int wait, struct rf_error *err);
+/* Collective: a checkpoint elsewhere, which nobody is told of, as the job would write it. */
+enum rf_status rf_job_save_copy(struct rf_job_work *w, const char *dir,
+                                struct rf_digest *content, struct rf_error *err);
 /* Local. */
 void rf_job_save_clear(struct rf_job_work *w);
 
