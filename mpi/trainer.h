@@ -66,6 +66,9 @@ const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int
 /* The first *nparams of those are the parameters. */
 int rf_trainer_nparams(const struct rf_trainer *trainer);
 
+/* The model itself, for a decoder (nn/decode.h). Borrowed. */
+struct rf_model *rf_trainer_model(struct rf_trainer *trainer);
+
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
 /* After loading tensors: sets the step counter and refreshes packed copies. Local. */
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done);
