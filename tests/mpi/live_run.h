@@ -17,6 +17,9 @@
 
 enum { JOBS = 8 };
 
+/* What a job says of itself in its fifth step, or does when it is asked to stop. */
+enum lie { LIE_BUSY, LIE_FLOPS, LIE_NEGATIVE, LIE_SILENT, LIE_STAYS };
+
 /* One run: what is asked for, and how its jobs behave. */
 struct scenario {
     const struct rf_group *world;
@@ -39,7 +42,7 @@ struct scenario {
     int npromises;
     rf_job_body *body; /* NULL: count_up */
     int lying;         /* this job does as `lie` says; -1: none */
-    enum { LIE_BUSY, LIE_FLOPS, LIE_NEGATIVE, LIE_SILENT, LIE_STAYS } lie;
+    enum lie lie;
     int unlucky, failures; /* this job fails so often before it goes well; -1: none */
 };
 

@@ -201,7 +201,7 @@ static void a_deadline_ends_who_runs_and_denies_who_waits(const struct rf_group 
 /* ---- leases ---- */
 
 /* One job claims what cannot be: on record, and the account has nothing of it. */
-static void a_lie_is_disputed_and_brings_nothing(const struct rf_group *world, int lie)
+static void a_lie_is_disputed_and_brings_nothing(const struct rf_group *world, enum lie lie)
 {
     struct scenario s = scenario_make(world);
     struct rf_run_outcome outcome;
