@@ -45,6 +45,7 @@ struct rf_dispatch {
     const struct rf_run_options *options;
     struct rf_journal *journal;
     struct rf_policy *policy;
+    struct rf_outbox *outbox; /* owned */
     struct rf_progress progress;
     struct rf_request *requests; /* owned: those of the options, and what came since */
     int32_t *job_of;             /* owned, by place in requests: the job's id; -1: not yet */
