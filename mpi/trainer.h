@@ -22,6 +22,8 @@ struct rf_train_options {
     double beta1, beta2, eps, weight_decay, clip;
     uint64_t seed;           /* of the initial values */
     int max_B, max_T, max_R; /* the largest batch that will come */
+    int micro_B;             /* so many sequences at a time: less memory, the same step but for
+                                rounding; 0: all at once */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
 };
 
