@@ -121,11 +121,14 @@ void rf_message_take_ranks(const struct rf_group *control, int from, int *ranks,
 
 void rf_message_nap(int *nap_us)
 {
+    enum { FIRST_US = 50, BRISK_US = 1000, LONGEST_US = 4000 };
     struct timespec pause = {0};
 
-    *nap_us = *nap_us == 0 ? 50 : *nap_us * 2;
-    if (*nap_us > 1000)
-        *nap_us = 1000;
+    *nap_us = *nap_us == 0         ? FIRST_US
+              : *nap_us < BRISK_US ? *nap_us * 2
+                                   : *nap_us + *nap_us / 64;
+    if (*nap_us > LONGEST_US)
+        *nap_us = LONGEST_US;
     pause.tv_nsec = *nap_us * 1000L;
     nanosleep(&pause, NULL);
 }

@@ -73,8 +73,9 @@ void rf_outbox_sweep(struct rf_outbox *outbox);
 /* The second part of a lease; it follows at once. ranks has room for nranks. */
 void rf_message_take_ranks(const struct rf_group *control, int from, int *ranks, int nranks);
 
-/* Local. Sleeps between two looks for messages: 50 us after something happened, then longer
- * and longer up to 1 ms. *nap_us is 0 after something happened. */
+/* Local. Sleeps between two looks for messages: 50 us after something happened, 1 ms soon after, and
+ * up to 4 ms where nothing has for some tenths of a second: each look costs a sleeping coordinator
+ * some 10 us of a core that it may share with a worker. *nap_us is 0 after something happened. */
 void rf_message_nap(int *nap_us);
 
 #endif

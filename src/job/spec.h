@@ -91,6 +91,7 @@ struct rf_run_spec {
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     int64_t seed;
+    int new_accounts;  /* submissions may name any account */
     int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */
     char order[16], fence[16];
     int reserve_depth, replan, resize;
