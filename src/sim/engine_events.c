@@ -101,6 +101,11 @@ static int64_t stop_us(const struct rf_engine *g, int32_t job, int32_t k)
                      : g->o->policy.checkpoint_us;
 }
 
+static int has_seen_stops(const struct rf_engine *g)
+{
+    return g->w->record != NULL && g->w->record->stops.first != NULL;
+}
+
 static int64_t every_us(const struct rf_engine *g, int32_t job)
 {
     return g->w->record != NULL ? g->w->record->every_us[job]
@@ -381,7 +386,7 @@ static enum rf_status stop(struct rf_engine *g, const struct rf_proposal *p,
     int64_t wait_us = stop_us(g, p->job, g->state->jobs[p->job].preemptions);
     enum rf_status st;
 
-    if (wait_us > g->o->grace_us)
+    if (wait_us > g->o->grace_us && !has_seen_stops(g)) /* what was seen may have taken longer */
         wait_us = g->o->grace_us;
     e->job = p->job;
     e->lease = g->state->jobs[p->job].lease;
