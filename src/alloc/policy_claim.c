@@ -173,6 +173,7 @@ static int may_grow(const struct rf_plan *plan, int32_t id)
     const struct rf_job *job = &plan->state->jobs[id];
 
     return job->state == RF_JOB_RUNNING && job->ndevices < job->max && !proposed(plan, id) &&
+           rf_state_spent(plan->state, job) == NULL &&
            (plan->policy->options.resize ||
             plan->now_us - job->grant_us >= rf_plan_grow_after_us(plan->state));
 }
