@@ -539,6 +539,7 @@ int main(int argc, char **argv)
         a_deadline_ends_who_runs_and_denies_who_waits(&world);
         a_lie_is_disputed_and_brings_nothing(&world, LIE_BUSY);
         a_lie_is_disputed_and_brings_nothing(&world, LIE_FLOPS);
+        a_lie_is_disputed_and_brings_nothing(&world, LIE_TOKENS);
         a_lie_is_disputed_and_brings_nothing(&world, LIE_NEGATIVE);
         silence_is_disputed_and_charged_by_the_clock(&world);
         a_job_that_does_not_leave_is_disputed(&world);
