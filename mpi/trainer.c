@@ -5,14 +5,14 @@
 #include <stdlib.h>
 
 #include "mpi/exchange.h"
-#include "mpi/grid.h"
+#include "mpi/mesh.h"
 #include "mpi/shard.h"
 #include "nn/adamw.h"
 #include "nn/model.h"
 
 struct rf_trainer {
     struct rf_train_options options;
-    struct rf_grid grid; /* owned */
+    struct rf_mesh mesh; /* owned */
     struct rf_plan plan;
     struct rf_exchange exchange; /* of this rank's copy of the model */
     struct rf_model *model;      /* owned */
@@ -46,7 +46,7 @@ static struct rf_tensor describe_moments(const struct rf_trainer *t, int i, cons
 
     tensor.offset[0] += part.begin;
     tensor.extent[0] = part.count;
-    tensor.replicated = tensor.replicated && t->grid.data.size == 1;
+    tensor.replicated = tensor.replicated && t->mesh.data.size == 1;
     return tensor;
 }
 
@@ -109,7 +109,7 @@ static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *s
     if (st == RF_OK)
         st = rf_model_create(&t->model, &t->plan, &t->exchange, &limits, o->bf16, o->seed, err);
     if (st == RF_OK)
-        st = rf_shard_create(&t->shard, &t->plan, &t->grid.data, err);
+        st = rf_shard_create(&t->shard, &t->plan, &t->mesh.data, err);
     if (st != RF_OK)
         return st;
     t->tensors = calloc(3 * (size_t)t->plan.nparams, sizeof *t->tensors);
@@ -132,8 +132,8 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
     st = rf_agree(group, st, err);
     if (st == RF_OK) {
         t->options = *options;
-        rf_grid_make(&t->grid, group, options->tensor);
-        t->exchange = rf_exchange_over(&t->grid.tensor);
+        rf_mesh_make(&t->mesh, group, options->tensor);
+        t->exchange = rf_exchange_over(&t->mesh.tensor);
         st = rf_agree(group, build(t, shape, err), err);
     }
     if (st != RF_OK) {
@@ -151,7 +151,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
     rf_model_destroy(trainer->model);
     rf_shard_destroy(trainer->shard);
     rf_plan_clear(&trainer->plan);
-    rf_grid_free(&trainer->grid);
+    rf_mesh_free(&trainer->mesh);
     free(trainer->tensors);
     free(trainer->rows);
     free(trainer);
@@ -164,7 +164,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
 static double gradient_norm(const struct rf_trainer *t)
 {
     const rf_real *g = rf_model_gradients(t->model);
-    struct rf_exchange all = rf_exchange_over(t->grid.all);
+    struct rf_exchange all = rf_exchange_over(t->mesh.all);
     double sum = 0;
 
     for (int i = 0; i < t->plan.nparams; i++) {
@@ -232,8 +232,8 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int las
  * batch and the same on every rank; the gradient is whole at the rows that a rank keeps. */
 static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t *flops)
 {
-    struct rf_exchange copies = rf_exchange_over(&t->grid.data);
-    struct rf_slice mine = rf_slice(batch->B, t->grid.data.rank, t->grid.data.size);
+    struct rf_exchange copies = rf_exchange_over(&t->mesh.data);
+    struct rf_slice mine = rf_slice(batch->B, t->mesh.data.rank, t->mesh.data.size);
     struct rf_batch part = *batch, none = *batch;
     double weight = rf_batch_weight(batch), sums[2] = {0, 0}; /* loss, FLOPs */
     struct rf_work work;

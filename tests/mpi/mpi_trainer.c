@@ -4,7 +4,7 @@
 
 #include "base/rng.h"
 #include "check.h"
-#include "mpi/grid.h"
+#include "mpi/mesh.h"
 #include "mpi/trainer.h"
 #include "nn/decode.h"
 
@@ -488,8 +488,8 @@ static void copies_without_a_sequence_learn_nothing(const struct rf_group *world
 
 static void widths_of_copies_divide_the_ranks(void)
 {
-    CHECK(rf_grid_width(6, 0) == 6 && rf_grid_width(6, 4) == 3 && rf_grid_width(6, 1) == 1);
-    CHECK(rf_grid_width(5, 4) == 1 && rf_grid_width(4, 9) == 4 && rf_grid_width(1, 1) == 1);
+    CHECK(rf_mesh_width(6, 0) == 6 && rf_mesh_width(6, 4) == 3 && rf_mesh_width(6, 1) == 1);
+    CHECK(rf_mesh_width(5, 4) == 1 && rf_mesh_width(4, 9) == 4 && rf_mesh_width(1, 1) == 1);
 }
 
 /* A batch of six in parts of four and two, and one by one: the same steps and answers, in less memory. */
