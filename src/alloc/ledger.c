@@ -27,6 +27,7 @@ struct rf_ledger {
     int64_t sealed;        /* lines under the last seal */
     int seals_begun;       /* the file of seals is not empty */
     int failed;            /* a write or a sync failed */
+    char last_seal[RF_SEAL_BYTES];
     char *buffer;
     size_t used, room;
 };
@@ -376,7 +377,7 @@ enum rf_status rf_ledger_sync(struct rf_ledger *ledger, struct rf_error *err)
 
 enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err)
 {
-    char note[RF_SEAL_BYTES + 1];
+    char note[RF_SEAL_BYTES + 1] = "";
     struct rf_seal seal = {.size = ledger->tree.size, .root = rf_tree_root(&ledger->tree)};
     enum rf_status st = rf_ledger_sync(ledger, err);
 
@@ -397,6 +398,7 @@ enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err)
     st = write_all(ledger, ledger->fd_seals, ledger->path_seals, note + !ledger->seals_begun,
                    strlen(note + 1) + (ledger->seals_begun ? 1 : 0), err);
     if (st == RF_OK) {
+        memcpy(ledger->last_seal, note + 1, sizeof ledger->last_seal);
         ledger->seals_begun = 1;
         ledger->sealed = seal.size;
     }
@@ -406,6 +408,11 @@ enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err)
         ledger->announced = 0;
     }
     return st;
+}
+
+const char *rf_ledger_last_seal(const struct rf_ledger *ledger)
+{
+    return ledger->last_seal;
 }
 
 enum rf_status rf_ledger_use_key(struct rf_ledger *ledger, const struct rf_key *key,
