@@ -91,6 +91,14 @@ enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event
 int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                       int max);
 
+/* The short way, for drivers that apply events by rf_state_request(), _grant() and _finish():
+ * the same as observing such an event, which is to be done where rf_policy_short() says 0. A
+ * grant is one that was proposed. */
+int rf_policy_short(const struct rf_policy *policy);
+enum rf_status rf_policy_requested(struct rf_policy *policy, int32_t job, struct rf_error *err);
+enum rf_status rf_policy_granted(struct rf_policy *policy, int32_t job, struct rf_error *err);
+enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct rf_error *err);
+
 /* Is it known that a question now, or at any later time, would have no answer until
  * another event comes? 0 says nothing. */
 int rf_policy_settled(const struct rf_policy *policy);

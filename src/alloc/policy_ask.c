@@ -179,6 +179,9 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     if (policy->dirty == 0 &&
         (now_us <= policy->asked_us || now_us < rf_policy_wake_us(policy, policy->asked_us)))
         return 0;
+    if (rf_policy_may_shorten(policy))
+        return rf_policy_propose_short(policy, now_us > s->now_us ? now_us : s->now_us, out,
+                                       max);
     plan->policy = policy;
     plan->state = s;
     plan->tally = policy->tally;

@@ -9,18 +9,23 @@
 
 struct rf_state_room {
     int64_t fits_us;     /* until then, what each job has held fits in 63 bits for certain */
+    int64_t whole_us;    /* a job that has been charged nothing yet fits for so long */
     int64_t hold_end_us; /* when the next hold is over */
     int32_t jobs, extras, accounts, pledges, holds, held; /* room in these arrays */
     int32_t *places; /* unused places in held: a stack; as long as held */
     int32_t nplaces;
     int32_t *account_index; /* open addressing by the hash of the name; -1: empty */
     int32_t account_slots;  /* a power of two; at most half of them are taken */
+    uint8_t finished;       /* the reason "finished"; 0: not made yet */
 };
 
 enum { RF_REASON_MORE = 1 }; /* the index of "see-the-ledger" */
 
 /* Until when what the job has held, and holds, fits in 63 bits. */
 int64_t rf_state_fits_us(const struct rf_job *job);
+/* The rules of the moment: may an event of this type happen now, at t_us? */
+enum rf_status rf_state_check_time(const struct rf_state *s, enum rf_event_type type,
+                                   int64_t t_us, struct rf_error *err);
 int rf_account_name_ok(const char *name);
 /* Is `name` the account `of`, or one below it? By their names alone. */
 int rf_account_contains(const char *of, const char *name);

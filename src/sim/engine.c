@@ -114,6 +114,8 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
     if (o->books != NULL)
         g->observers[g->nobservers++] = rf_books_observer(o->books);
     g->unwatched = o->nobservers == 0 && o->ledger_path == NULL;
+    g->direct = g->unwatched && g->state->by_count && o->books == NULL &&
+                o->definitions == NULL;
     g->wakes = o->world != NULL || g->w->max != NULL || strcmp(o->policy.fence, "none") != 0;
     if (o->ledger_path != NULL)
         st = rf_ledger_create(&g->ledger, o->ledger_path, NULL, o->key, err);
@@ -291,8 +293,9 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
 
         if (t_us > g->o->until_us || t_us == INT64_MAX)
             break;
-        g->now_us = t_us > g->now_us ? t_us : g->now_us;
-        if (wake_us < next_us) { /* moves the state's clock */
+        if (t_us > g->now_us)
+            st = rf_engine_pass(g, t_us, err);
+        if (st == RF_OK && wake_us < next_us) { /* moves the state's clock */
             st = rf_engine_emit(g, &g->events[RF_EVENT_HEARTBEAT], err);
             before++;
         }
@@ -303,7 +306,7 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
             show_progress(g);
     }
     if (st == RF_OK && g->o->until_us != INT64_MAX)
-        g->now_us = g->o->until_us;
+        st = rf_engine_pass(g, g->o->until_us, err);
     return st;
 }
 

@@ -26,6 +26,7 @@ enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struc
     if (st == RF_OK && g->ledger != NULL)
         st = rf_ledger_append(g->ledger, event, err);
     g->r->events++;
+    g->short_policy = g->direct && rf_policy_short(g->policy);
     return st;
 }
 
@@ -34,11 +35,14 @@ enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struc
 enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
 {
     const struct rf_workload *w = g->w;
-    int64_t k = g->next_arrival++;
+    int64_t k = g->next_arrival;
     int32_t account = w->account[k];
     struct rf_event *e = &g->events[RF_EVENT_REQUEST];
     enum rf_status st;
 
+    if (g->direct && g->account_ids[account] >= 0)
+        return rf_engine_arrive_short(g, err);
+    g->next_arrival++;
     e->job = (int32_t)k;
     e->min = w->min[k];
     e->max = w->max == NULL ? w->min[k] : w->max[k];
@@ -124,6 +128,14 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
     return rf_ends_add(&g->ends, (struct rf_end){from_us + wait_us, job->lease, id}, err);
 }
 
+enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_error *err)
+{
+    if (g->progress != NULL)
+        g->progress[job].since_us = works_since(g, &g->state->jobs[job]);
+    g->r->start_us[job] = g->now_us;
+    return expect_end(g, job, err);
+}
+
 /* Overhead of a lease that is over: the restart, as far as it got, and lost work. */
 static enum rf_status pay(struct rf_engine *g, int32_t id, int64_t restart_us, int64_t lost_us,
                           int32_t lent, struct rf_error *err)
@@ -177,8 +189,11 @@ static enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
                             struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_GRANT];
-    enum rf_status st = pick(g, e, p->count, err);
+    enum rf_status st;
 
+    if (g->direct)
+        return rf_engine_start_short(g, p, err);
+    st = pick(g, e, p->count, err);
     e->job = p->job;
     e->lease = g->state->next_lease;
     e->lent = p->lent;
@@ -186,10 +201,7 @@ static enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
         st = rf_engine_emit(g, e, err);
     if (st != RF_OK)
         return st;
-    if (g->progress != NULL)
-        g->progress[p->job].since_us = works_since(g, &g->state->jobs[p->job]);
-    g->r->start_us[p->job] = g->now_us;
-    return expect_end(g, p->job, err);
+    return rf_engine_started(g, p->job, err);
 }
 
 /* The job gives its devices back and queues again. */
@@ -238,6 +250,8 @@ enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
     if (job->state == RF_JOB_STOPPING)
         return release(g, end->job, g->now_us - job->preempt_us >= g->o->policy.checkpoint_us,
                        "preempted", err);
+    if (g->direct && job->grants == 1)
+        return rf_engine_end_short(g, end->job, err);
     restart_us = restart_of(g, job, g->now_us);
     e->job = end->job;
     e->lease = end->lease;

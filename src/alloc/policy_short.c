@@ -1,0 +1,185 @@
+/* The commonest case: first come, first served, or EASY, for one lane of jobs of fixed size, with
+ * nothing promised and nobody who wants to hear reasons. Walls, claims and reasons do not
+ * matter then, and what policy_walk.c does in general comes down to one list. Both use the same
+ * lists and the same rules of overtaking (policy_plan.h), so each question may take either way;
+ * the answers are the same. */
+#include <assert.h>
+#include <string.h>
+
+#include "alloc/policy_plan.h"
+
+int rf_policy_short(const struct rf_policy *policy)
+{
+    return policy->short_cut && policy->nlanes == 1;
+}
+
+/* ---- what happened ---- */
+
+static enum rf_status done(struct rf_policy *policy, enum rf_status st, struct rf_error *err)
+{
+    if (st == RF_ERR_MEMORY)
+        rf_fail(err, st, "out of memory: the policy's view");
+    policy->failed = st;
+    return st;
+}
+
+enum rf_status rf_policy_requested(struct rf_policy *policy, int32_t job, struct rf_error *err)
+{
+    if (policy->npending > policy->pending_at)
+        rf_policy_take_back(policy);
+    if (policy->failed != RF_OK)
+        return policy->failed;
+    return done(policy, rf_policy_observe_request(policy, job), err);
+}
+
+enum rf_status rf_policy_granted(struct rf_policy *policy, int32_t job, struct rf_error *err)
+{
+    (void)err;
+    assert(policy->npending > policy->pending_at &&
+           policy->pending[policy->pending_at].job == job);
+    (void)job;
+    policy->pending_at++;
+    return policy->failed;
+}
+
+enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct rf_error *err)
+{
+    const struct rf_job *j = &policy->state->jobs[job];
+
+    (void)err;
+    if (policy->npending > policy->pending_at)
+        rf_policy_take_back(policy);
+    rf_policy_stop(policy, job, j->grant_us, j->end_us);
+    policy->recheck |= policy->held_back.n > 0;
+    policy->dirty |= RF_DIRTY_ALL;
+    return policy->failed;
+}
+
+/* ---- a question ---- */
+
+int rf_policy_may_shorten(const struct rf_policy *policy)
+{
+    return policy->short_cut && policy->nlanes == 1 && policy->nresizable == 0 &&
+           policy->nholds == 0 && !policy->recheck;
+}
+
+struct question {
+    struct rf_policy *policy;
+    struct rf_roll *waiting;
+    struct rf_line *line;
+    int64_t now_us;
+    int32_t free;
+    struct rf_proposal *out;
+    int nout, max;
+};
+
+static int full(const struct question *q)
+{
+    return q->nout == q->max || q->policy->failed != RF_OK;
+}
+
+/* The job that waits at `place` starts on `most` devices, or on as many as it can use. */
+static void grant(struct question *q, struct rf_roll_place *place,
+                  const struct rf_roll_entry *e, int32_t most)
+{
+    q->out[q->nout++] = (struct rf_proposal){RF_PROPOSE_GRANT, e->job, -1, most, 0, ""};
+    rf_roll_remove(q->waiting, place);
+    q->free -= most;
+    if (rf_policy_start(q->policy, e->job, most, q->now_us) != RF_OK)
+        q->policy->failed = RF_ERR_MEMORY;
+}
+
+static int32_t most_of(const struct question *q, int32_t job)
+{
+    return rf_at_most(q->policy->state->jobs[job].max, q->free);
+}
+
+static void foresee(struct question *q)
+{
+    if (!q->line->shadow_known)
+        rf_line_foresee(q->line, q->free, q->policy->options.reserve_depth);
+}
+
+static void overtake(struct question *q)
+{
+    struct rf_roll_place at = rf_roll_next(q->waiting, rf_roll_start(q->waiting));
+    struct rf_roll_entry e = {0};
+
+    if (!rf_roll_find(q->waiting, &at, q->free, INT64_MAX, 0))
+        return;
+    foresee(q); /* somebody would fit, so it matters */
+    while (!full(q) &&
+           rf_roll_find(q->waiting, &at, q->free, rf_line_window(q->line, q->now_us),
+                        q->line->extra)) {
+        rf_roll_at(q->waiting, at, &e);
+        grant(q, &at, &e, rf_line_overtake(q->line, q->now_us, &e, most_of(q, e.job)));
+    }
+}
+
+static void serve(struct question *q)
+{
+    struct rf_line *line = q->line;
+    struct rf_roll_place at = rf_roll_start(q->waiting);
+    struct rf_roll_entry e;
+
+    line->blocked = line->shadow_known = 0;
+    while (!full(q) && rf_roll_at(q->waiting, at, &e)) {
+        if (e.need > q->free) {
+            line->blocked = 1;
+            line->head = e;
+            line->head_lane = 0;
+            break;
+        }
+        grant(q, &at, &e, most_of(q, e.job));
+    }
+    if (line->blocked && !full(q) && q->free > 0 &&
+        q->policy->order->backfill == RF_BACKFILL_DEPTH)
+        overtake(q);
+}
+
+/* The head is blocked, and jobs came in behind it. */
+static void serve_arrivals(struct question *q)
+{
+    struct rf_policy *policy = q->policy;
+    struct rf_roll_place at;
+
+    for (int32_t i = 0; i < policy->fresh.n && !full(q); i++) {
+        int32_t job = policy->fresh.jobs[i];
+        struct rf_roll_entry e = rf_policy_entry(policy, job);
+
+        if (job < q->line->head.job) { /* it is the head */
+            serve(q);
+            return;
+        }
+        if (e.need > q->free)
+            continue;
+        foresee(q);
+        if (rf_line_lets(q->line, q->now_us, &e) &&
+            rf_roll_seek(q->waiting, e.time_us, job, &at))
+            grant(q, &at, &e, rf_line_overtake(q->line, q->now_us, &e, most_of(q, job)));
+    }
+}
+
+int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                            int max)
+{
+    struct question q = {.policy = policy,
+                         .waiting = &policy->lanes->jobs,
+                         .line = &policy->lines[0],
+                         .now_us = now_us,
+                         .free = policy->state->nfree,
+                         .out = out,
+                         .max = max};
+
+    if (policy->dirty != RF_DIRTY_ARRIVAL || !q.line->blocked)
+        serve(&q);
+    else if (policy->order->backfill != RF_BACKFILL_NONE)
+        serve_arrivals(&q);
+    policy->fresh.n = 0;
+    policy->dirty = full(&q) ? RF_DIRTY_ALL : 0;
+    policy->asked_us = policy->pending_us = now_us;
+    policy->wake_us = INT64_MAX;
+    if (policy->failed == RF_OK)
+        policy->failed = rf_policy_expect(policy, out, q.nout);
+    return policy->failed == RF_OK ? q.nout : 0;
+}
