@@ -10,7 +10,7 @@
 
 int rf_policy_short(const struct rf_policy *policy)
 {
-    return policy->short_cut && policy->nlanes == 1;
+    return policy->short_cut && policy->nlanes == 1 && policy->state->retry_us == INT64_MAX;
 }
 
 /* ---- what happened ---- */

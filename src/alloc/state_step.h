@@ -30,7 +30,11 @@ static inline const char *rf_rule_grant(const struct rf_state *s, const struct r
     if (job == NULL || job->state != RF_JOB_QUEUED)
         return "the job is not in the queue";
     if (job->extra >= 0 && !rf_state_ready(s, job))
-        return "a job that it comes after is not done";
+        return s->extras[job->extra].retry_us > s->now_us
+                   ? "it is not yet time to try the job again"
+                   : "a job that it comes after is not done";
+    if ((job->extra >= 0 || s->limited) && rf_state_spent(s, job) != NULL)
+        return "the allowance is used up";
     if (lease != s->next_lease)
         return "lease ids are dense, in order of grant";
     if (count < job->min || count > job->max)

@@ -13,7 +13,8 @@ enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error
 /* Does the tally want to hear of this account's jobs? */
 static int counts(const struct rf_engine *g, int32_t account)
 {
-    return g->tally != NULL && rf_tally_concerned(g->tally, account);
+    return g->tally != NULL && (rf_tally_concerned(g->tally, account) ||
+                                g->state->retry_us != INT64_MAX);
 }
 
 /* What is about to happen, for those who have to hear of it as an event. */
