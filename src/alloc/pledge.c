@@ -489,10 +489,10 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
 enum rf_status rf_tally_pass(struct rf_tally *tally, const struct rf_state *state, int64_t t_us,
                              struct rf_error *err)
 {
-    int64_t dt = tally->closed ? 0 : t_us - tally->now_us;
+    int64_t dt = t_us - tally->now_us, held = state->nfleet - state->nfree;
     enum rf_status st = RF_OK;
 
-    if (t_us <= tally->now_us)
+    if (dt <= 0)
         return RF_OK;
     if (t_us > tally->last_us)
         return too_many_windows(err);
@@ -502,9 +502,16 @@ enum rf_status rf_tally_pass(struct rf_tally *tally, const struct rf_state *stat
         st = rf_tally_bring_up_all(tally, state, t_us, err);
     if (st != RF_OK)
         return st;
-    rf_wide_add_product(&tally->capacity_us, dt, tally->fleet);
-    rf_wide_add_product(&tally->used_us, dt, state->nfleet - state->nfree);
     tally->now_us = t_us;
+    if (tally->closed)
+        return RF_OK;
+    if (dt <= tally->fits_us) { /* as always: the products need no more than 63 bits */
+        rf_wide_add(&tally->capacity_us, dt * tally->fleet);
+        rf_wide_add(&tally->used_us, dt * held);
+        return RF_OK;
+    }
+    rf_wide_add_product(&tally->capacity_us, dt, tally->fleet);
+    rf_wide_add_product(&tally->used_us, dt, held);
     return RF_OK;
 }
 

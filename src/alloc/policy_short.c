@@ -15,44 +15,83 @@ int rf_policy_short(const struct rf_policy *policy)
 
 /* ---- what happened ---- */
 
-static enum rf_status done(struct rf_policy *policy, enum rf_status st, struct rf_error *err)
+static enum rf_status failed(struct rf_policy *policy, enum rf_status st, struct rf_error *err)
 {
-    if (st == RF_ERR_MEMORY)
-        rf_fail(err, st, "out of memory: the policy's view");
     policy->failed = st;
-    return st;
+    return rf_fail(err, st, "out of memory: the policy's view");
+}
+
+/* The long way, for what is out of the ordinary. */
+static enum rf_status observe(struct rf_policy *policy, enum rf_event_type type, int32_t job,
+                              struct rf_error *err)
+{
+    struct rf_event event = rf_event_make(type, policy->state->now_us);
+
+    event.job = job;
+    event.lease = type == RF_EVENT_REQUEST ? -1 : 0; /* it has, or had, one */
+    event.count = policy->state->jobs[job].ndevices;
+    return rf_policy_observe(policy, &event, err);
+}
+
+/* Can a job that has just come in neither start in turn nor overtake? Then there is nothing to
+ * ask. */
+static int cannot_start(const struct rf_policy *policy, int32_t job, int32_t need)
+{
+    const struct rf_line *line = &policy->lines[0];
+    int32_t free = policy->state->nfree;
+
+    return policy->dirty == 0 && line->blocked && job > line->head.job &&
+           line->head.need > free && need <= policy->least_most &&
+           (policy->order->backfill == RF_BACKFILL_NONE || need > free) &&
+           rf_policy_may_shorten(policy);
 }
 
 enum rf_status rf_policy_requested(struct rf_policy *policy, int32_t job, struct rf_error *err)
 {
-    if (policy->npending > policy->pending_at)
-        rf_policy_take_back(policy);
-    if (policy->failed != RF_OK)
-        return policy->failed;
-    return done(policy, rf_policy_observe_request(policy, job), err);
+    const struct rf_job *j = &policy->state->jobs[job];
+    struct rf_lane *lane = policy->lanes;
+    struct rf_roll_entry entry = {j->limit_us > 0 ? j->limit_us : INT64_MAX, job, j->min};
+    enum rf_status st = policy->failed;
+
+    if (st != RF_OK || policy->npending > policy->pending_at || j->extra >= 0 ||
+        policy->state->naccounts > policy->naccounts)
+        return observe(policy, RF_EVENT_REQUEST, job, err);
+    if (!cannot_start(policy, job, j->min)) {
+        policy->dirty |= RF_DIRTY_ARRIVAL;
+        if (policy->fresh.n < policy->fresh.room)
+            policy->fresh.jobs[policy->fresh.n++] = job;
+        else
+            st = rf_joblist_add(&policy->fresh, job);
+    }
+    if (st == RF_OK)
+        st = rf_roll_add(&lane->jobs, &entry, NULL);
+    if (j->min > lane->widest || lane->jobs.count == 1)
+        lane->widest = j->min;
+    policy->recheck |= j->min > policy->least_most;
+    return st == RF_OK ? RF_OK : failed(policy, st, err);
 }
 
 enum rf_status rf_policy_granted(struct rf_policy *policy, int32_t job, struct rf_error *err)
 {
-    (void)err;
-    assert(policy->npending > policy->pending_at &&
-           policy->pending[policy->pending_at].job == job);
-    (void)job;
+    if (policy->failed != RF_OK || policy->npending == policy->pending_at ||
+        policy->pending[policy->pending_at].job != job ||
+        policy->pending_us != policy->state->now_us)
+        return observe(policy, RF_EVENT_GRANT, job, err);
     policy->pending_at++;
-    return policy->failed;
+    return RF_OK;
 }
 
 enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct rf_error *err)
 {
     const struct rf_job *j = &policy->state->jobs[job];
 
-    (void)err;
-    if (policy->npending > policy->pending_at)
-        rf_policy_take_back(policy);
-    rf_policy_stop(policy, job, j->grant_us, j->end_us);
-    policy->recheck |= policy->held_back.n > 0;
+    if (policy->failed != RF_OK || policy->npending > policy->pending_at || j->max > j->min ||
+        policy->held_back.n + policy->stopping.n > 0)
+        return observe(policy, RF_EVENT_END, job, err);
+    if (policy->order->backfill != RF_BACKFILL_NONE)
+        rf_policy_stop(policy, job, j->grant_us, j->end_us);
     policy->dirty |= RF_DIRTY_ALL;
-    return policy->failed;
+    return RF_OK;
 }
 
 /* ---- a question ---- */
@@ -60,7 +99,7 @@ enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct 
 int rf_policy_may_shorten(const struct rf_policy *policy)
 {
     return policy->short_cut && policy->nlanes == 1 && policy->nresizable == 0 &&
-           policy->nholds == 0 && !policy->recheck;
+           policy->nholds == 0 && policy->state->nholds == 0 && !policy->recheck;
 }
 
 struct question {
@@ -73,28 +112,35 @@ struct question {
     int nout, max;
 };
 
-static int full(const struct question *q)
+static inline int full(const struct question *q)
 {
     return q->nout == q->max || q->policy->failed != RF_OK;
 }
 
+static inline int resizable(const struct question *q, int32_t job)
+{
+    return q->policy->state->jobs[job].max > q->policy->state->jobs[job].min;
+}
+
 /* The job that waits at `place` starts on `most` devices, or on as many as it can use. */
-static void grant(struct question *q, struct rf_roll_place *place,
+static inline void grant(struct question *q, struct rf_roll_place *place,
                   const struct rf_roll_entry *e, int32_t most)
 {
     q->out[q->nout++] = (struct rf_proposal){RF_PROPOSE_GRANT, e->job, -1, most, 0, ""};
     rf_roll_remove(q->waiting, place);
     q->free -= most;
-    if (rf_policy_start(q->policy, e->job, most, q->now_us) != RF_OK)
+    if (q->policy->order->backfill == RF_BACKFILL_NONE)
+        q->policy->nresizable += resizable(q, e->job);
+    else if (rf_policy_start(q->policy, e->job, most, q->now_us) != RF_OK)
         q->policy->failed = RF_ERR_MEMORY;
 }
 
-static int32_t most_of(const struct question *q, int32_t job)
+static inline int32_t most_of(const struct question *q, int32_t job)
 {
     return rf_at_most(q->policy->state->jobs[job].max, q->free);
 }
 
-static void foresee(struct question *q)
+static inline void foresee(struct question *q)
 {
     if (!q->line->shadow_known)
         rf_line_foresee(q->line, q->free, q->policy->options.reserve_depth);

@@ -554,7 +554,7 @@ enum rf_status rf_state_request(struct rf_state *s, int64_t t_us, int32_t accoun
                                 int32_t max, int64_t limit_us, struct rf_error *err)
 {
     const char *rule = rf_rule_request(s, s->njobs, min, max, limit_us);
-    enum rf_status st = rf_state_check_time(s, RF_EVENT_REQUEST, t_us, err);
+    enum rf_status st = rf_rule_time(s, RF_EVENT_REQUEST, t_us, err);
 
     if (st == RF_OK && (rule != NULL || account < 0 || account >= s->naccounts))
         st = rf_fail(err, RF_ERR_INPUT, "request refused: %s",
@@ -573,7 +573,7 @@ enum rf_status rf_state_grant(struct rf_state *s, int64_t t_us, int32_t job, int
 {
     const struct rf_job *j = job < 0 || job >= s->njobs ? NULL : &s->jobs[job];
     const char *rule = rf_rule_grant(s, j, s->next_lease, count, lent);
-    enum rf_status st = rf_state_check_time(s, RF_EVENT_GRANT, t_us, err);
+    enum rf_status st = rf_rule_time(s, RF_EVENT_GRANT, t_us, err);
 
     assert(s->by_count);
     if (st == RF_OK && rule != NULL)
@@ -589,7 +589,7 @@ enum rf_status rf_state_finish(struct rf_state *s, int64_t t_us, int32_t job,
                                struct rf_error *err)
 {
     struct rf_job *j = job < 0 || job >= s->njobs ? NULL : &s->jobs[job];
-    enum rf_status st = rf_state_check_time(s, RF_EVENT_END, t_us, err);
+    enum rf_status st = rf_rule_time(s, RF_EVENT_END, t_us, err);
 
     assert(s->by_count);
     if (st == RF_OK && (j == NULL || j->lease < 0))
@@ -598,7 +598,7 @@ enum rf_status rf_state_finish(struct rf_state *s, int64_t t_us, int32_t job,
         return st;
     if (s->room->finished == 0)
         s->room->finished = rf_reason_make(s, "finished");
-    rf_step_settle(s, j, t_us, rf_state_owed_us(j, t_us));
+    rf_step_settle(s, j, t_us, j->ndevices * (t_us - j->charged_us));
     rf_step_let_go(s, job);
     rf_step_end(j, t_us, RF_JOB_DONE, s->room->finished);
     pass(s, t_us);

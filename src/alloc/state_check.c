@@ -586,8 +586,8 @@ static int all_fit(const struct rf_state *s, int64_t t_us)
     return t_us <= fits_us;
 }
 
-static enum rf_status refuse_time(const struct rf_state *s, enum rf_event_type type,
-                                  int64_t t_us, struct rf_error *err)
+enum rf_status rf_rule_no_time(const struct rf_state *s, enum rf_event_type type, int64_t t_us,
+                               struct rf_error *err)
 {
     const char *name = rf_event_type_name(type);
 
@@ -605,22 +605,13 @@ static enum rf_status refuse_time(const struct rf_state *s, enum rf_event_type t
     return RF_OK;
 }
 
-enum rf_status rf_state_check_time(const struct rf_state *s, enum rf_event_type type,
-                                   int64_t t_us, struct rf_error *err)
-{
-    if (s->opened && !s->closed && type != RF_EVENT_OPEN && t_us >= s->now_us &&
-        t_us <= s->room->fits_us)
-        return RF_OK;
-    return refuse_time(s, type, t_us, err);
-}
-
 enum rf_status rf_state_check(const struct rf_state *s, const struct rf_event *e,
                               struct rf_error *err)
 {
     if (e->seq != s->next_seq)
         return rf_fail(err, RF_ERR_INPUT, "gap in the sequence: expected seq %lld, found %lld",
                        (long long)s->next_seq, (long long)e->seq);
-    if (rf_state_check_time(s, e->type, e->t_us, err) != RF_OK)
+    if (rf_rule_time(s, e->type, e->t_us, err) != RF_OK)
         return RF_ERR_INPUT;
     return check_type(s, e, err);
 }

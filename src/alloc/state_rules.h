@@ -29,9 +29,6 @@ static inline int64_t rf_sum_63(int64_t a, int64_t b)
 
 /* Until when what the job has held, and holds, fits in 63 bits. */
 int64_t rf_state_fits_us(const struct rf_job *job);
-/* The rules of the moment: may an event of this type happen now, at t_us? */
-enum rf_status rf_state_check_time(const struct rf_state *s, enum rf_event_type type,
-                                   int64_t t_us, struct rf_error *err);
 int rf_account_name_ok(const char *name);
 /* Is `name` the account `of`, or one below it? By their names alone. */
 int rf_account_contains(const char *of, const char *name);

@@ -13,6 +13,19 @@
 
 /* ---- rules ---- */
 
+enum rf_status rf_rule_no_time(const struct rf_state *s, enum rf_event_type type, int64_t t_us,
+                               struct rf_error *err);
+
+/* May an event of this type happen now, at t_us? */
+static inline enum rf_status rf_rule_time(const struct rf_state *s, enum rf_event_type type,
+                                          int64_t t_us, struct rf_error *err)
+{
+    if (s->opened && !s->closed && type != RF_EVENT_OPEN && t_us >= s->now_us &&
+        t_us <= s->room->fits_us)
+        return RF_OK;
+    return rf_rule_no_time(s, type, t_us, err); /* looks more closely */
+}
+
 static inline const char *rf_rule_request(const struct rf_state *s, int32_t job, int32_t min,
                                           int32_t max, int64_t limit_us)
 {
@@ -118,7 +131,7 @@ static inline void rf_step_settle(struct rf_state *s, struct rf_job *job, int64_
 {
     job->charged_us = t_us;
     job->held_us += held_us;
-    for (int32_t a = job->account; held_us != 0 && a >= 0; a = s->accounts[a].parent)
+    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
         rf_wide_add(&s->accounts[a].held_us, held_us);
 }
 

@@ -10,6 +10,10 @@
 
 #include "sim/engine_parts.h"
 
+/* Their product is far below 2^63. */
+enum { FITS = 1 << 20 };
+static const int64_t FITS_US = INT64_C(1) << 40;
+
 enum {
     PROGRESS_EVERY = 1 << 16, /* events between two calls of progress() */
     IDLE_WAKES_MAX = 100000   /* questions in a row that changed nothing, with nothing left to
@@ -56,7 +60,8 @@ static enum rf_status check(const struct rf_workload *w, const struct rf_sim_opt
         if (w->submit_us[k] < o->start_us || (k > 0 && w->submit_us[k] < w->submit_us[k - 1]) ||
             w->run_us[k] < 1 || w->limit_us[k] < w->run_us[k] || w->min[k] < 1 ||
             (w->max != NULL && w->max[k] < w->min[k]) ||
-            w->run_us[k] > INT64_MAX / 4 / w->min[k])
+            ((w->run_us[k] > FITS_US || w->min[k] > FITS) &&
+             w->run_us[k] > INT64_MAX / 4 / w->min[k]))
             st = rf_fail(
                 err, RF_ERR_INPUT,
                 "job %lld of '%.200s' cannot be: submitted at %lld us, runs for %lld us "
@@ -116,7 +121,7 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
     g->unwatched = o->nobservers == 0 && o->ledger_path == NULL;
     g->direct = g->unwatched && g->state->by_count && o->books == NULL &&
                 o->definitions == NULL;
-    g->wakes = o->world != NULL || g->w->max != NULL || strcmp(o->policy.fence, "none") != 0;
+    g->wakes = (o->world != NULL && o->world->nchanges > 0) || g->w->max != NULL || strcmp(o->policy.fence, "none") != 0;
     if (o->ledger_path != NULL)
         st = rf_ledger_create(&g->ledger, o->ledger_path, NULL, o->key, err);
     if (st == RF_OK)
@@ -138,6 +143,16 @@ static void end_engine(struct rf_engine *g)
 
 /* ---- one moment ---- */
 
+/* When the world changes next; INT64_MAX: never. */
+static int64_t changes_us(const struct rf_engine *g)
+{
+    const struct rf_world *world = g->o->world;
+
+    return world != NULL && g->next_change < world->nchanges
+               ? world->changes[g->next_change].t_us
+               : INT64_MAX;
+}
+
 static int arrives(const struct rf_engine *g)
 {
     return g->next_arrival < g->w->n && g->w->submit_us[g->next_arrival] <= g->now_us;
@@ -150,15 +165,15 @@ static int ends(const struct rf_engine *g)
 
 static enum rf_status batch(struct rf_engine *g, struct rf_error *err)
 {
-    enum rf_status st =
-        g->o->world == NULL ? RF_OK : rf_engine_change(g, RF_CHANGE_FAILED, err);
+    int changes = changes_us(g) <= g->now_us;
+    enum rf_status st = changes ? rf_engine_change(g, RF_CHANGE_FAILED, err) : RF_OK;
 
     while (st == RF_OK && ends(g)) {
         struct rf_end end = rf_ends_take(&g->ends);
 
         st = rf_engine_end(g, &end, err);
     }
-    if (st == RF_OK && g->o->world != NULL)
+    if (st == RF_OK && changes)
         st = rf_engine_change(g, RF_CHANGE_RESERVE, err);
     while (st == RF_OK && arrives(g))
         st = rf_engine_arrive(g, err);
@@ -253,15 +268,12 @@ static int64_t sooner(int64_t a, int64_t b)
 /* What happens next without the policy; INT64_MAX: nothing. */
 static int64_t next_happening(const struct rf_engine *g)
 {
-    const struct rf_world *world = g->o->world;
-    int64_t t_us = INT64_MAX;
+    int64_t t_us = changes_us(g);
 
     if (g->next_arrival < g->w->n)
-        t_us = g->w->submit_us[g->next_arrival];
+        t_us = sooner(t_us, g->w->submit_us[g->next_arrival]);
     if (g->ends.n > 0)
         t_us = sooner(t_us, g->ends.heap[0].t_us);
-    if (world != NULL && g->next_change < world->nchanges)
-        t_us = sooner(t_us, world->changes[g->next_change].t_us);
     return t_us;
 }
 
@@ -287,9 +299,14 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
     int idle = 0;
 
     while (st == RF_OK && !over(g) && idle < IDLE_WAKES_MAX) {
-        int64_t next_us = next_happening(g);
-        int64_t wake_us = g->wakes ? rf_policy_wake_us(g->policy, g->now_us) : INT64_MAX;
-        int64_t t_us = sooner(next_us, wake_us), before = g->r->events;
+        int64_t before = g->r->events, next_us, wake_us, t_us;
+
+        if (g->short_policy && !g->wakes && g->o->tie == RF_TIE_BATCH &&
+            (st = rf_engine_run_short(g, changes_us(g), g->o->until_us, err)) != RF_OK)
+            break;
+        next_us = next_happening(g);
+        wake_us = g->wakes ? rf_policy_wake_us(g->policy, g->now_us) : INT64_MAX;
+        t_us = sooner(next_us, wake_us);
 
         if (t_us > g->o->until_us || t_us == INT64_MAX)
             break;

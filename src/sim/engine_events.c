@@ -341,8 +341,8 @@ static enum rf_status refuse(struct rf_engine *g, const struct rf_proposal *p,
     return rf_engine_emit(g, e, err);
 }
 
-static enum rf_status carry_out(struct rf_engine *g, const struct rf_proposal *p,
-                                struct rf_error *err)
+enum rf_status rf_engine_carry_out(struct rf_engine *g, const struct rf_proposal *p,
+                                   struct rf_error *err)
 {
     switch (p->kind) {
     case RF_PROPOSE_GRANT:
@@ -369,7 +369,7 @@ enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err)
 
         g->r->passes++;
         for (int i = 0; i < n && st == RF_OK; i++)
-            st = carry_out(g, &out[i], err);
+            st = rf_engine_carry_out(g, &out[i], err);
         if (n == 0)
             return st;
         if (rounds == ROUNDS_MAX)

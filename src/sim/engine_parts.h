@@ -50,6 +50,8 @@ enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *rea
                                struct rf_error *err);
 /* Asks the policy, and does what it proposes, until it proposes nothing. */
 enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err);
+enum rf_status rf_engine_carry_out(struct rf_engine *g, const struct rf_proposal *p,
+                                   struct rf_error *err);
 
 /* The job has just started: when will it be done, as things are? */
 enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_error *err);
@@ -64,6 +66,10 @@ enum rf_status rf_engine_start_short(struct rf_engine *g, const struct rf_propos
                                      struct rf_error *err);
 /* The job, which runs, is done. */
 enum rf_status rf_engine_end_short(struct rf_engine *g, int32_t job, struct rf_error *err);
+/* Moments, in batches, as long as the policy can take the short way as well: those before
+ * before_us and up to until_us in which something happens. Returns early now and then. */
+enum rf_status rf_engine_run_short(struct rf_engine *g, int64_t before_us, int64_t until_us,
+                                   struct rf_error *err);
 
 /* ---- engine_world.c ---- */
 

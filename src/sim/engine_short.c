@@ -1,8 +1,15 @@
 /* The short way: nobody watches but the tally, and devices have no names. A request, a grant and
- * an end then go straight to the state and to the policy, and the tally hears of those that
- * matter to a pledge; time passes for it once a moment. Everything else that happens is an event
- * as always. */
+ * an end then go straight to the state and to the policy, by the state's own steps, and the
+ * tally hears of those that matter to a pledge; time passes for it once a moment. Everything else
+ * that happens is an event as always, and both may take turns within a moment.
+ *
+ * Millions of jobs a second pass here: what is below is one loop to the compiler. */
+#include <assert.h>
+
+#include "alloc/state_step.h"
 #include "sim/engine_parts.h"
+
+enum { PROPOSALS = 256 };
 
 enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error *err)
 {
@@ -10,98 +17,199 @@ enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error
     return g->direct && g->tally != NULL ? rf_tally_pass(g->tally, g->state, t_us, err) : RF_OK;
 }
 
-/* Does the tally want to hear of this account's jobs? */
-static int counts(const struct rf_engine *g, int32_t account)
+/* Has somebody to hear of this account's jobs as events? */
+static inline int tallied(const struct rf_engine *g, int32_t account)
 {
     return g->tally != NULL && (rf_tally_concerned(g->tally, account) ||
                                 g->state->retry_us != INT64_MAX);
 }
 
-/* What is about to happen, for those who have to hear of it as an event. */
+/* What is about to happen, for the tally. */
 static enum rf_status announce(struct rf_engine *g, struct rf_event *e, int32_t job,
-                               int32_t lease, int tallied, struct rf_error *err)
+                               int32_t lease, struct rf_error *err)
 {
     e->seq = g->state->next_seq;
     e->t_us = g->now_us;
     e->job = job;
     e->lease = lease;
-    return tallied ? rf_tally_before(g->tally, g->state, e, err) : RF_OK;
+    return tallied(g, e->account_id) ? rf_tally_before(g->tally, g->state, e, err) : RF_OK;
 }
 
-static enum rf_status report(struct rf_engine *g, const struct rf_event *e, int tallied,
-                             struct rf_error *err)
+/* It has happened. */
+static enum rf_status report(struct rf_engine *g, const struct rf_event *e, struct rf_error *err)
 {
-    enum rf_status st = tallied ? rf_tally_after(g->tally, g->state, e, err) : RF_OK;
+    enum rf_status st = RF_OK;
 
+    if (tallied(g, e->account_id))
+        st = rf_tally_after(g->tally, g->state, e, err);
     return st == RF_OK && !g->short_policy ? rf_policy_observe(g->policy, e, err) : st;
+}
+
+static inline int is_told(const struct rf_engine *g, int32_t account)
+{
+    return !g->short_policy || tallied(g, account);
+}
+
+/* ---- arriving ---- */
+
+static inline enum rf_status arrive(struct rf_engine *g, struct rf_error *err)
+{
+    const struct rf_workload *w = g->w;
+    int64_t k = g->next_arrival;
+    int32_t account = g->account_ids[w->account[k]], job = (int32_t)k;
+    int32_t min = w->min[k], max = w->max == NULL ? min : w->max[k];
+    struct rf_event *e = &g->events[RF_EVENT_REQUEST];
+    enum rf_status st = RF_OK;
+
+    if (account < 0)
+        return rf_engine_arrive(g, err);
+    g->next_arrival++;
+    if (is_told(g, account)) {
+        e->account_id = account;
+        st = announce(g, e, job, -1, err);
+    }
+    if (st == RF_OK)
+        st = rf_state_request(g->state, g->now_us, account, min, max, w->limit_us[k], err);
+    g->r->events++;
+    if (st == RF_OK && is_told(g, account))
+        st = report(g, e, err);
+    return st == RF_OK && g->short_policy ? rf_policy_requested(g->policy, job, err) : st;
 }
 
 enum rf_status rf_engine_arrive_short(struct rf_engine *g, struct rf_error *err)
 {
-    const struct rf_workload *w = g->w;
-    int64_t k = g->next_arrival++;
-    int32_t account = g->account_ids[w->account[k]], job = (int32_t)k;
-    int32_t max = w->max == NULL ? w->min[k] : w->max[k];
-    struct rf_event *e = &g->events[RF_EVENT_REQUEST];
-    int tallied = counts(g, account), told = tallied || !g->short_policy;
+    return arrive(g, err);
+}
+
+/* ---- starting ---- */
+
+/* On as many devices as it was submitted for, and nobody was ever stopped or resized: it runs for as
+ * long as it runs. */
+static inline enum rf_status expect_end(struct rf_engine *g, int32_t job, struct rf_error *err)
+{
+    const struct rf_job *j = &g->state->jobs[job];
+    int64_t run_us = g->w->run_us[job];
+
+    if (g->progress != NULL || j->ndevices != g->w->min[job] || run_us > INT64_MAX - g->now_us)
+        return rf_engine_started(g, job, err);
+    g->r->start_us[job] = g->now_us;
+    g->r->end_us[job] = g->now_us + run_us;
+    return rf_ends_add(&g->ends, (struct rf_end){g->now_us + run_us, j->lease, job}, err);
+}
+
+static inline enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
+                                   struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_GRANT];
+    int32_t account = g->state->jobs[p->job].account;
     enum rf_status st = RF_OK;
 
-    if (told)
-        st = announce(g, e, job, -1, tallied, err);
+    if (is_told(g, account)) {
+        e->account_id = account;
+        e->count = p->count;
+        e->lent = p->lent;
+        st = announce(g, e, p->job, g->state->next_lease, err);
+    }
     if (st == RF_OK)
-        st = rf_state_request(g->state, g->now_us, account, w->min[k], max, w->limit_us[k], err);
-    if (st == RF_OK && told)
-        st = report(g, e, tallied, err);
-    if (st == RF_OK && g->short_policy)
-        st = rf_policy_requested(g->policy, job, err);
+        st = rf_state_grant(g->state, g->now_us, p->job, p->count, p->lent, err);
     g->r->events++;
-    return st;
+    if (st == RF_OK && is_told(g, account))
+        st = report(g, e, err);
+    if (st == RF_OK && g->short_policy)
+        st = rf_policy_granted(g->policy, p->job, err);
+    return st == RF_OK ? expect_end(g, p->job, err) : st;
 }
 
 enum rf_status rf_engine_start_short(struct rf_engine *g, const struct rf_proposal *p,
                                      struct rf_error *err)
 {
-    struct rf_event *e = &g->events[RF_EVENT_GRANT];
-    const struct rf_job *job = &g->state->jobs[p->job];
-    int tallied = counts(g, job->account), told = tallied || !g->short_policy;
-    enum rf_status st = RF_OK;
-
-    if (told) {
-        e->count = p->count;
-        e->lent = p->lent;
-        st = announce(g, e, p->job, g->state->next_lease, tallied, err);
-    }
-    if (st == RF_OK)
-        st = rf_state_grant(g->state, g->now_us, p->job, p->count, p->lent, err);
-    if (st == RF_OK && told)
-        st = report(g, e, tallied, err);
-    if (st == RF_OK && g->short_policy)
-        st = rf_policy_granted(g->policy, p->job, err);
-    g->r->events++;
-    return st == RF_OK ? rf_engine_started(g, p->job, err) : st;
+    return start(g, p, err);
 }
 
-enum rf_status rf_engine_end_short(struct rf_engine *g, int32_t id, struct rf_error *err)
+/* ---- ending ---- */
+
+static inline enum rf_status finish(struct rf_engine *g, int32_t id, struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_END];
     const struct rf_job *job = &g->state->jobs[id];
-    int64_t held_us = rf_state_owed_us(job, g->now_us);
-    int tallied = counts(g, job->account), told = tallied || !g->short_policy;
+    int64_t held_us = job->ndevices * (g->now_us - job->charged_us);
+    int32_t account = job->account;
     enum rf_status st = RF_OK;
 
     rf_wide_add(&g->r->busy_us, held_us);
     g->r->finished++;
     g->last_end_us = g->now_us;
-    if (told) {
+    if (is_told(g, account)) {
+        e->account_id = account;
         e->held_us = held_us;
-        st = announce(g, e, id, job->lease, tallied, err);
+        st = announce(g, e, id, job->lease, err);
     }
     if (st == RF_OK)
         st = rf_state_finish(g->state, g->now_us, id, err);
-    if (st == RF_OK && told)
-        st = report(g, e, tallied, err);
-    if (st == RF_OK && g->short_policy)
-        st = rf_policy_finished(g->policy, id, err);
     g->r->events++;
+    if (st == RF_OK && is_told(g, account))
+        st = report(g, e, err);
+    return st == RF_OK && g->short_policy ? rf_policy_finished(g->policy, id, err) : st;
+}
+
+enum rf_status rf_engine_end_short(struct rf_engine *g, int32_t job, struct rf_error *err)
+{
+    return finish(g, job, err);
+}
+
+/* ---- moments ---- */
+
+static inline enum rf_status end(struct rf_engine *g, struct rf_error *err)
+{
+    struct rf_end first = rf_ends_take(&g->ends);
+    const struct rf_job *job = &g->state->jobs[first.job];
+
+    if (job->lease != first.lease || g->r->end_us[first.job] != first.t_us)
+        return RF_OK; /* void */
+    if (job->state != RF_JOB_RUNNING || job->grants != 1)
+        return rf_engine_end(g, &first, err);
+    return finish(g, first.job, err);
+}
+
+static inline enum rf_status ask(struct rf_engine *g, struct rf_error *err)
+{
+    struct rf_proposal out[PROPOSALS];
+    enum rf_status st = RF_OK;
+
+    while (st == RF_OK && g->short_policy && !rf_policy_settled(g->policy)) {
+        int n = rf_policy_propose(g->policy, g->now_us, out, PROPOSALS);
+
+        g->r->passes++;
+        for (int i = 0; i < n && st == RF_OK; i++)
+            st = out[i].kind == RF_PROPOSE_GRANT ? start(g, &out[i], err)
+                                                 : rf_engine_carry_out(g, &out[i], err);
+        if (n == 0)
+            return st;
+    }
+    return st == RF_OK && !g->short_policy ? rf_engine_ask(g, err) : st;
+}
+
+enum rf_status rf_engine_run_short(struct rf_engine *g, int64_t before_us, int64_t until_us,
+                                   struct rf_error *err)
+{
+    const struct rf_workload *w = g->w;
+    enum rf_status st = RF_OK;
+
+    while (st == RF_OK && g->short_policy && g->r->events < g->next_progress) {
+        int64_t arrive_us = g->next_arrival < w->n ? w->submit_us[g->next_arrival] : INT64_MAX;
+        int64_t end_us = g->ends.n > 0 ? g->ends.heap[0].t_us : INT64_MAX;
+        int64_t t_us = arrive_us < end_us ? arrive_us : end_us;
+
+        if (t_us >= before_us || t_us > until_us || t_us == INT64_MAX)
+            break;
+        if (t_us > g->now_us)
+            st = rf_engine_pass(g, t_us, err);
+        while (st == RF_OK && g->ends.n > 0 && g->ends.heap[0].t_us <= t_us)
+            st = end(g, err);
+        while (st == RF_OK && g->next_arrival < w->n && w->submit_us[g->next_arrival] <= t_us)
+            st = arrive(g, err);
+        if (st == RF_OK)
+            st = ask(g, err);
+    }
     return st;
 }
