@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc/policy.h"
 #include "data/chess_rules.h"
 #include "job/record.h"
 
@@ -79,8 +78,8 @@ static void derive_task(struct rf_task_options *task)
 void rf_config_derive(struct rf_run_spec *spec)
 {
     for (int i = 0; i < spec->npledges; i++)
-        if (spec->pledges[i].tolerance_us < 0)
-            spec->pledges[i].tolerance_us = spec->grace_us;
+        if (spec->pledges[i].pledge.tolerance_us < 0)
+            spec->pledges[i].pledge.tolerance_us = spec->grace_us;
     for (int i = 0; i < spec->nmodels; i++)
         if (spec->models[i].hidden == 0)
             spec->models[i].hidden = 4 * spec->models[i].width;
@@ -150,6 +149,30 @@ static enum rf_status want_ranks(const struct checker *c, const char *list, int 
     if (min > max)
         return refuse(c, list, i, "max", "expected at least min = %d, got %d", min, max);
     return RF_OK;
+}
+
+/* Of a submission: is there a job or an experiment of this name already? */
+static int is_taken(const struct rf_run_spec *spec, const char *name)
+{
+    for (const struct rf_run_spec *b = spec->base; b != NULL; b = b->base) {
+        if (find_job(b, name) >= 0)
+            return 1;
+        for (int i = 0; i < b->nexperiments; i++)
+            if (strcmp(b->experiments[i].name, name) == 0)
+                return 1;
+    }
+    return 0;
+}
+
+/* The job of that name among the first n here, or of what was there before; NULL: none. */
+static const struct rf_pretrain_spec *earlier_job(const struct rf_run_spec *spec, int n,
+                                                  const char *name)
+{
+    int i = find_job(spec, name);
+
+    if (i >= 0)
+        return i < n ? &spec->jobs[i] : NULL;
+    return spec->base != NULL ? earlier_job(spec->base, spec->base->njobs, name) : NULL;
 }
 
 /* ---- one kind of thing each */
@@ -245,21 +268,21 @@ static enum rf_status check_job(const struct checker *c, int i)
     const struct rf_pretrain_spec *j = &c->spec->jobs[i];
     enum rf_status st = RF_OK;
 
-    if (find_job(c->spec, j->name) != i)
+    if (find_job(c->spec, j->name) != i || is_taken(c->spec, j->name))
         return refuse_twice(c, "jobs", i, "name", j->name);
+    if (c->spec->base != NULL && j->submit_us != 0)
+        return refuse(c, "jobs", i, "submit_s",
+                      "expected nothing, since the job is submitted now, got a value");
     st = want_model(c, "jobs", i, "model", j->model);
     if (st == RF_OK)
         st = want_task(c, "jobs", i, j->task);
     if (st == RF_OK)
         st = want_ranks(c, "jobs", i, j->min, j->max);
-    for (int k = 0; st == RF_OK && k < j->nafter; k++) {
-        int other = find_job(c->spec, j->after[k]);
-
-        if (other < 0 || other >= i)
+    for (int k = 0; st == RF_OK && k < j->nafter; k++)
+        if (earlier_job(c->spec, i, j->after[k]) == NULL)
             st = refuse(c, "jobs", i, "after",
                         "expected names of jobs that are listed before this one, got '%s'",
                         j->after[k]);
-    }
     return st;
 }
 
@@ -267,17 +290,17 @@ static enum rf_status check_job(const struct checker *c, int i)
 static enum rf_status want_start(const struct checker *c, int i, const char *key,
                                  const char *name, const char *model)
 {
-    int job = find_job(c->spec, name);
+    const struct rf_pretrain_spec *job = earlier_job(c->spec, c->spec->njobs, name);
 
     if (name[0] == '\0')
         return RF_OK;
-    if (job < 0)
+    if (job == NULL)
         return refuse(c, "experiments", i, key,
                       "expected the name of a job in 'jobs', got '%s'", name);
-    if (strcmp(c->spec->jobs[job].model, model) != 0)
+    if (strcmp(job->model, model) != 0)
         return refuse(c, "experiments", i, key,
                       "expected a job that trains model '%s', got '%s', which trains '%s'",
-                      model, name, c->spec->jobs[job].model);
+                      model, name, job->model);
     return RF_OK;
 }
 
@@ -307,8 +330,11 @@ static enum rf_status check_experiment(const struct checker *c, int i)
     for (int k = 0; k < i; k++)
         if (strcmp(c->spec->experiments[k].name, e->name) == 0)
             return refuse_twice(c, "experiments", i, "name", e->name);
-    if (find_job(c->spec, e->name) >= 0)
+    if (find_job(c->spec, e->name) >= 0 || is_taken(c->spec, e->name))
         return refuse_twice(c, "experiments", i, "name", e->name);
+    if (c->spec->base != NULL && e->submit_us != 0)
+        return refuse(c, "experiments", i, "submit_s",
+                      "expected nothing, since the jobs are submitted now, got a value");
     st = want_task(c, "experiments", i, e->task);
     if (st == RF_OK)
         st = want_model(c, "experiments", i, "weak", e->weak);
@@ -349,47 +375,36 @@ static int is_charged(const struct rf_run_spec *spec, const char *account)
     return 0;
 }
 
+/* A pledge of an account that nobody uses is a slip, unless jobs may still be submitted. */
 static enum rf_status check_pledges(const struct checker *c)
 {
     const struct rf_run_spec *spec = c->spec;
-    double sum = 0;
+    const struct rf_config_promises promises = {spec->pledges, spec->changes, spec->npledges,
+                                                spec->nchanges};
+    enum rf_status st = rf_config_check_promises(&promises, c->place, c->ctx, c->err);
 
-    for (int i = 0; i < spec->npledges; i++) {
-        const struct rf_pledge_spec *p = &spec->pledges[i];
-        int inside = 0; /* of another pledge's account: its share is part of that one's */
-
-        for (int k = 0; k < i; k++)
-            if (strcmp(spec->pledges[k].account, p->account) == 0)
-                return refuse(c, "pledges", i, "account",
-                              "expected one pledge per account, got '%s' a second time",
-                              p->account);
-        if (!is_charged(spec, p->account))
-            return refuse(
-                c, "pledges", i, "account",
-                "expected an account that a job or experiment is charged to, got '%s'",
-                p->account);
-        for (int k = 0; k < spec->npledges; k++)
-            inside |= k != i && within(p->account, spec->pledges[k].account);
-        sum += inside ? 0 : (double)p->share.num / (double)p->share.den;
-        if (sum > 1 + 1e-9)
-            return refuse(c, "pledges", i, "share",
-                          "expected shares that add up to at most 100%%, got %.9g%%",
-                          100 * sum);
-    }
-    return RF_OK;
+    for (int i = 0; st == RF_OK && spec->linger_us == 0 && i < spec->npledges; i++)
+        if (!is_charged(spec, spec->pledges[i].pledge.account))
+            st = refuse(c, "pledges", i, "account",
+                        "expected an account that a job or experiment is charged to, got '%s'",
+                        spec->pledges[i].pledge.account);
+    return st;
 }
 
-static enum rf_status check_policy(const struct checker *c)
+static enum rf_status check_limit(const struct checker *c, int i)
 {
-    struct rf_policy_options policy = rf_policy_options_make();
-    struct rf_error why = {RF_OK, ""};
+    const struct rf_limit_spec *l = &c->spec->limits[i];
 
-    snprintf(policy.fence, sizeof policy.fence, "%s", c->spec->fence);
-    if (rf_policy_options_check(&policy, &why) != RF_OK)
-        return rf_config_refuse(c->place, c->ctx, "policy.fence", c->err, "%s", why.text);
-    snprintf(policy.order, sizeof policy.order, "%s", c->spec->order);
-    if (rf_policy_options_check(&policy, &why) != RF_OK)
-        return rf_config_refuse(c->place, c->ctx, "policy.order", c->err, "%s", why.text);
+    for (int k = 0; k < i; k++)
+        if (strcmp(c->spec->limits[k].account, l->account) == 0)
+            return refuse(c, "limits", i, "account",
+                          "expected one limit per account, got '%s' a second time", l->account);
+    if (l->max_device_us == 0 && l->max_flops < 1)
+        return refuse(c, "limits", i, "max_device_s",
+                      "expected max_device_s or max_flops, got neither");
+    if (!rf_config_is_code(l->reason))
+        return refuse(c, "limits", i, "reason",
+                      "expected a code of lower-case words joined by '-', got '%s'", l->reason);
     return RF_OK;
 }
 
@@ -397,13 +412,13 @@ enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *
                                void *ctx, struct rf_error *err)
 {
     const struct checker c = {spec, place, ctx, err};
-    enum rf_status st = check_policy(&c);
+    enum rf_status st = RF_OK;
 
     for (int i = 0; st == RF_OK && i < spec->nmodels; i++)
         st = check_model(&c, i);
     for (int i = 0; st == RF_OK && i < spec->ntasks; i++)
         st = check_task(&c, i);
-    if (st == RF_OK && spec->njobs == 0 && spec->nexperiments == 0)
+    if (st == RF_OK && spec->njobs == 0 && spec->nexperiments == 0 && spec->linger_us == 0)
         st = rf_config_refuse(place, ctx, "jobs", err,
                               "expected at least one job or experiment, got none");
     for (int i = 0; st == RF_OK && i < spec->njobs; i++)
@@ -412,5 +427,7 @@ enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *
         st = check_experiment(&c, i);
     if (st == RF_OK)
         st = check_pledges(&c);
+    for (int i = 0; st == RF_OK && i < spec->nlimits; i++)
+        st = check_limit(&c, i);
     return st;
 }

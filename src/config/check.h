@@ -18,6 +18,9 @@ typedef void rf_config_place(void *ctx, const char *path, char *place, size_t si
 enum rf_status rf_config_refuse(rf_config_place *place, void *ctx, const char *path,
                                 struct rf_error *err, const char *fmt, ...) RF_PRINTF(5, 6);
 
+/* A reason as the ledger has them: lower-case words joined by '-'. */
+int rf_config_is_code(const char *text);
+
 /* Fills in the defaults that depend on other keys. */
 void rf_config_derive(struct rf_run_spec *spec);
 
@@ -26,5 +29,16 @@ enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *
 /* The same, both in one, for a scenario. */
 enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_place *place,
                                         void *ctx, struct rf_error *err);
+
+/* What is promised, and what becomes of it. */
+struct rf_config_promises {
+    const struct rf_pledge_plan *pledges;
+    const struct rf_change_spec *changes;
+    int npledges, nchanges;
+};
+
+enum rf_status rf_config_check_promises(const struct rf_config_promises *promises,
+                                        rf_config_place *place, void *ctx,
+                                        struct rf_error *err);
 
 #endif

@@ -7,17 +7,9 @@
 
 #include <stdint.h>
 
-#include "alloc/event.h"
+#include "alloc/promise.h"
 #include "base/file.h"
 #include "data/task.h"
-
-struct rf_pledge_spec {
-    char account[RF_NAME_BYTES];
-    struct rf_share share;
-    char basis[16];       /* "fleet" (default) or "secured" */
-    int64_t window_us;    /* judged per window of this length */
-    int64_t tolerance_us; /* delay that does not break the pledge; default: the grace */
-};
 
 struct rf_model_spec {
     char name[RF_NAME_BYTES];
@@ -38,12 +30,24 @@ struct rf_train_spec {
     int checkpoint_bf16;       /* the moments are rounded to bf16 in files */
 };
 
+/* What a job may use, and what becomes of it when it does not go well. 0: none of it. */
+struct rf_job_bounds {
+    int64_t limit_us;      /* of one lease */
+    int priority;          /* higher first, whatever the order */
+    int64_t deadline_us;   /* after its submission */
+    int64_t max_device_us; /* device-time in all */
+    double max_flops;
+    int retries;        /* so often it is tried again when it failed ... */
+    int64_t backoff_us; /* ... so long after the first time, twice as long after the next */
+};
+
 /* A job written out in the config: generative pretraining on a task's corpus. */
 struct rf_pretrain_spec {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES], model[RF_NAME_BYTES], task[RF_NAME_BYTES];
     struct rf_train_spec train;
     int min, max;      /* ranks */
     int64_t submit_us; /* after the start of the run */
+    struct rf_job_bounds bounds;
     char after[RF_AFTER_MAX][RF_NAME_BYTES];
     int nafter;
 };
@@ -65,6 +69,14 @@ struct rf_experiment_spec {
     int bootstrap;           /* resamples for the interval */
     int min, max;
     int64_t submit_us;
+    struct rf_job_bounds bounds; /* of each of its jobs */
+};
+
+/* From the start on, an account may be charged so much in all; 0: as much as it likes. */
+struct rf_limit_spec {
+    char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
+    int64_t max_device_us;
+    double max_flops;
 };
 
 struct rf_run_spec {
@@ -74,14 +86,25 @@ struct rf_run_spec {
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     int64_t seed;
+    int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */
     char order[16], fence[16];
-    int64_t grace_us, lease_us, seal_us, heartbeat_us;
-    struct rf_pledge_spec *pledges; /* owned, as all arrays here */
+    int reserve_depth, replan, resize;
+    int64_t half_life_us, grace_us, checkpoint_us, checkpoint_every_us, restart_us;
+    int64_t lease_us, seal_us, heartbeat_us;
+    int lease_silence; /* a lease without a reading for so many times lease_us is disputed */
+    double peak_flops; /* per device-second; 0: measured at the start */
+    struct rf_pledge_plan *pledges; /* owned, as all arrays here */
+    struct rf_change_spec *changes;
+    struct rf_limit_spec *limits;
     struct rf_model_spec *models;
     struct rf_task_options *tasks;
     struct rf_pretrain_spec *jobs;
     struct rf_experiment_spec *experiments;
-    int npledges, nmodels, ntasks, njobs, nexperiments;
+    int npledges, nchanges, nlimits, nmodels, ntasks, njobs, nexperiments;
+    /* Of a submission: what was there before it, borrowed (NULL: this is a run), and how many of
+     * the models and tasks are its own; copies of others follow them. */
+    const struct rf_run_spec *base;
+    int nown_models, nown_tasks;
 };
 
 void rf_run_spec_clear(struct rf_run_spec *spec);

@@ -20,8 +20,7 @@ enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error
 /* Has somebody to hear of this account's jobs as events? */
 static inline int tallied(const struct rf_engine *g, int32_t account)
 {
-    return g->tally != NULL && (rf_tally_concerned(g->tally, account) ||
-                                g->state->retry_us != INT64_MAX);
+    return g->tally != NULL && rf_tally_concerned(g->tally, account);
 }
 
 /* What is about to happen, for the tally. */
