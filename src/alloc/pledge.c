@@ -486,8 +486,8 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
     return st;
 }
 
-enum rf_status rf_tally_pass(struct rf_tally *tally, const struct rf_state *state, int64_t t_us,
-                             struct rf_error *err)
+enum rf_status rf_tally_pass_slow(struct rf_tally *tally, const struct rf_state *state,
+                                  int64_t t_us, struct rf_error *err)
 {
     int64_t dt = t_us - tally->now_us, held = state->nfleet - state->nfree;
     enum rf_status st = RF_OK;
@@ -505,11 +505,6 @@ enum rf_status rf_tally_pass(struct rf_tally *tally, const struct rf_state *stat
     tally->now_us = t_us;
     if (tally->closed)
         return RF_OK;
-    if (dt <= tally->fits_us) { /* as always: the products need no more than 63 bits */
-        rf_wide_add(&tally->capacity_us, dt * tally->fleet);
-        rf_wide_add(&tally->used_us, dt * held);
-        return RF_OK;
-    }
     rf_wide_add_product(&tally->capacity_us, dt, tally->fleet);
     rf_wide_add_product(&tally->used_us, dt, held);
     return RF_OK;

@@ -91,7 +91,7 @@ enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event
 int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                       int max);
 
-/* The short way, for drivers that apply events by rf_state_request(), _grant() and _finish():
+/* The short way, for drivers that apply events by state_short.h:
  * the same as observing such an event, which is to be done where rf_policy_short() says 0. A
  * grant is one that was proposed. */
 int rf_policy_short(const struct rf_policy *policy);

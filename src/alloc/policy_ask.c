@@ -162,6 +162,10 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
 
     if (!s->opened || s->closed || max < 1 || policy->failed != RF_OK)
         return 0;
+    if (policy->dirty != 0 && policy->npending == policy->pending_at &&
+        rf_policy_may_shorten(policy))
+        return rf_policy_propose_short(policy, now_us > s->now_us ? now_us : s->now_us, out,
+                                       max);
     if (policy->npending > policy->pending_at)
         rf_policy_take_back(policy);
     policy->npending = policy->pending_at = 0;
@@ -179,9 +183,6 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     if (policy->dirty == 0 &&
         (now_us <= policy->asked_us || now_us < rf_policy_wake_us(policy, policy->asked_us)))
         return 0;
-    if (rf_policy_may_shorten(policy))
-        return rf_policy_propose_short(policy, now_us > s->now_us ? now_us : s->now_us, out,
-                                       max);
     plan->policy = policy;
     plan->state = s;
     plan->tally = policy->tally;

@@ -206,6 +206,14 @@ static void serve_arrivals(struct question *q)
     }
 }
 
+/* Is it plain to see that nobody can start, not even by overtaking the head of the line? */
+static inline int nothing_fits(const struct question *q)
+{
+    return q->line->blocked && q->line->head.need > q->free &&
+           (q->policy->order->backfill == RF_BACKFILL_NONE ||
+            q->waiting->least_need > q->free);
+}
+
 int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                             int max)
 {
@@ -217,14 +225,26 @@ int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_
                          .out = out,
                          .max = max};
 
+    policy->asked_us = now_us;
+    if (nothing_fits(&q)) {
+        q.line->shadow_known &= (policy->dirty & RF_DIRTY_ALL) == 0;
+        policy->dirty = policy->fresh.n = 0;
+        return 0;
+    }
     if (policy->dirty != RF_DIRTY_ARRIVAL || !q.line->blocked)
         serve(&q);
     else if (policy->order->backfill != RF_BACKFILL_NONE)
         serve_arrivals(&q);
     policy->fresh.n = 0;
     policy->dirty = full(&q) ? RF_DIRTY_ALL : 0;
-    policy->asked_us = policy->pending_us = now_us;
+    policy->pending_us = now_us;
     policy->wake_us = INT64_MAX;
+    if (policy->failed == RF_OK && q.nout == 1 && policy->pending_room > 0) {
+        policy->pending[0] = out[0];
+        policy->npending = 1;
+        policy->pending_at = 0;
+        return 1;
+    }
     if (policy->failed == RF_OK)
         policy->failed = rf_policy_expect(policy, out, q.nout);
     return policy->failed == RF_OK ? q.nout : 0;

@@ -179,9 +179,12 @@ static enum rf_status insert_part(struct rf_roll *roll, int32_t behind, struct r
     roll->end++;
     roll->parts[at] = (struct rf_roll_part){
         .chunk = chunk, .least_time_us = INT64_MAX, .least_need = INT32_MAX};
-    if (at + 1 < roll->end)
+    if (roll->end == RF_ROLL_GROUP + 1) {
+        measure_group(roll, 0);
+        measure_group(roll, 1);
+    } else if (at + 1 < roll->end) {
         regroup(roll, at);
-    else if (at % RF_ROLL_GROUP == 0 || at == roll->begin)
+    } else if (at % RF_ROLL_GROUP == 0 || at == roll->begin)
         roll->groups[at / RF_ROLL_GROUP] = (struct rf_roll_group){INT64_MAX, INT32_MAX};
     return RF_OK;
 }
@@ -391,7 +394,7 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
         struct rf_roll_part *p = &roll->parts[part];
         const struct rf_roll_entry *e = p->chunk->entries;
 
-        if (part % RF_ROLL_GROUP == 0) {
+        if (part % RF_ROLL_GROUP == 0 && roll->end > RF_ROLL_GROUP) {
             const struct rf_roll_group *g = &roll->groups[part / RF_ROLL_GROUP];
 
             if (g->least_need > room ||

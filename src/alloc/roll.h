@@ -34,7 +34,8 @@ struct rf_roll_part {
     int64_t first_time_us, sum;  /* sum: of all needs */
 };
 
-/* So many parts lie in one group, by their places in the array. */
+/* So many parts lie in one group, by their places in the array. Groups are kept when there are
+ * more than one. */
 enum { RF_ROLL_GROUP = 16 };
 
 struct rf_roll_group {
@@ -81,16 +82,18 @@ static inline int rf_roll_before(const struct rf_roll *roll, const struct rf_rol
 static inline void rf_roll_count_in(struct rf_roll *roll, struct rf_roll_part *p,
                                     const struct rf_roll_entry *entry)
 {
-    struct rf_roll_group *g = &roll->groups[(p - roll->parts) / RF_ROLL_GROUP];
-
     if (entry->time_us < p->least_time_us)
         p->least_time_us = entry->time_us;
     if (entry->need < p->least_need)
         p->least_need = entry->need;
-    if (entry->time_us < g->least_time_us)
-        g->least_time_us = entry->time_us;
-    if (entry->need < g->least_need)
-        g->least_need = entry->need;
+    if (roll->end > RF_ROLL_GROUP) {
+        struct rf_roll_group *g = &roll->groups[(p - roll->parts) / RF_ROLL_GROUP];
+
+        if (entry->time_us < g->least_time_us)
+            g->least_time_us = entry->time_us;
+        if (entry->need < g->least_need)
+            g->least_need = entry->need;
+    }
     p->sum += entry->need;
     if (roll->count++ == 0 || entry->need < roll->least_need)
         roll->least_need = entry->need;

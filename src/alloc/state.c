@@ -525,15 +525,12 @@ static void find_retry(struct rf_state *s, int64_t t_us)
     }
 }
 
-/* An event at t_us has taken effect. */
-static inline void pass(struct rf_state *s, int64_t t_us)
+void rf_step_pass_slow(struct rf_state *s, int64_t t_us)
 {
     if (t_us >= s->room->hold_end_us)
         drop_holds(s, t_us);
     if (t_us >= s->retry_us)
         find_retry(s, t_us);
-    s->now_us = t_us;
-    s->next_seq++;
 }
 
 enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
@@ -544,63 +541,6 @@ enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *eve
     if (st == RF_OK)
         st = take_effect(state, event, err);
     if (st == RF_OK)
-        pass(state, event->t_us);
+        rf_step_pass(state, event->t_us);
     return st;
-}
-
-/* ---- the short way in --------------------------------------------------- */
-
-enum rf_status rf_state_request(struct rf_state *s, int64_t t_us, int32_t account, int32_t min,
-                                int32_t max, int64_t limit_us, struct rf_error *err)
-{
-    const char *rule = rf_rule_request(s, s->njobs, min, max, limit_us);
-    enum rf_status st = rf_rule_time(s, RF_EVENT_REQUEST, t_us, err);
-
-    if (st == RF_OK && (rule != NULL || account < 0 || account >= s->naccounts))
-        st = rf_fail(err, RF_ERR_INPUT, "request refused: %s",
-                     rule != NULL ? rule : "no account has that number");
-    if (st == RF_OK && s->njobs == s->room->jobs)
-        st = rf_room_jobs(s, 1, err);
-    if (st != RF_OK)
-        return st;
-    rf_step_request(s, t_us, account, min, max, limit_us);
-    pass(s, t_us);
-    return RF_OK;
-}
-
-enum rf_status rf_state_grant(struct rf_state *s, int64_t t_us, int32_t job, int32_t count,
-                              int32_t lent, struct rf_error *err)
-{
-    const struct rf_job *j = job < 0 || job >= s->njobs ? NULL : &s->jobs[job];
-    const char *rule = rf_rule_grant(s, j, s->next_lease, count, lent);
-    enum rf_status st = rf_rule_time(s, RF_EVENT_GRANT, t_us, err);
-
-    assert(s->by_count);
-    if (st == RF_OK && rule != NULL)
-        st = rf_fail(err, RF_ERR_INPUT, "grant refused: %s", rule);
-    if (st != RF_OK)
-        return st;
-    rf_step_grant(s, t_us, job, count, lent);
-    pass(s, t_us);
-    return RF_OK;
-}
-
-enum rf_status rf_state_finish(struct rf_state *s, int64_t t_us, int32_t job,
-                               struct rf_error *err)
-{
-    struct rf_job *j = job < 0 || job >= s->njobs ? NULL : &s->jobs[job];
-    enum rf_status st = rf_rule_time(s, RF_EVENT_END, t_us, err);
-
-    assert(s->by_count);
-    if (st == RF_OK && (j == NULL || j->lease < 0))
-        st = rf_fail(err, RF_ERR_INPUT, "end refused: the job holds no lease");
-    if (st != RF_OK)
-        return st;
-    if (s->room->finished == 0)
-        s->room->finished = rf_reason_make(s, "finished");
-    rf_step_settle(s, j, t_us, j->ndevices * (t_us - j->charged_us));
-    rf_step_let_go(s, job);
-    rf_step_end(j, t_us, RF_JOB_DONE, s->room->finished);
-    pass(s, t_us);
-    return RF_OK;
 }

@@ -150,18 +150,6 @@ enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf
 enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
                               struct rf_error *err);
 
-/* The short way in, for states that count devices and simulations that record nothing: what
- * rf_state_apply() does with a request (of an account by its number), with a grant of the
- * next lease, and with the end "done", "finished" of a holder with the last reading that is
- * due. The same rules, refusals and effects. */
-enum rf_status rf_state_request(struct rf_state *state, int64_t t_us, int32_t account,
-                                int32_t min, int32_t max, int64_t limit_us,
-                                struct rf_error *err);
-enum rf_status rf_state_grant(struct rf_state *state, int64_t t_us, int32_t job, int32_t count,
-                              int32_t lent, struct rf_error *err);
-enum rf_status rf_state_finish(struct rf_state *state, int64_t t_us, int32_t job,
-                               struct rf_error *err);
-
 /* Would rf_state_apply() take this event? The same refusals; changes nothing. */
 enum rf_status rf_state_check(const struct rf_state *state, const struct rf_event *event,
                               struct rf_error *err);

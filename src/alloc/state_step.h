@@ -1,8 +1,8 @@
 /* state_step.h - what a request, a grant and an end are, said once; only the state's own files
- * include it.
+ * and the short way in include it.
  *
  * Simulations consist of these three events. rf_state_apply() takes them as events, the short
- * way in (state.h) takes a few numbers; the rules and the effects are those below for
+ * way in (state_short.h) takes a few numbers; the rules and the effects are those below for
  * both. A rule returns the sentence that was broken, or NULL. */
 #ifndef RF_ALLOC_STATE_STEP_H
 #define RF_ALLOC_STATE_STEP_H
@@ -103,6 +103,18 @@ static inline void rf_step_unqueue(struct rf_state *s, int32_t id)
 }
 
 /* ---- effects ---- */
+
+/* Holds that are over, and retries that are due, by t_us. */
+void rf_step_pass_slow(struct rf_state *s, int64_t t_us);
+
+/* An event at t_us has taken effect. */
+static inline void rf_step_pass(struct rf_state *s, int64_t t_us)
+{
+    if (t_us >= s->room->hold_end_us || t_us >= s->retry_us)
+        rf_step_pass_slow(s, t_us);
+    s->now_us = t_us;
+    s->next_seq++;
+}
 
 static inline void rf_step_use(struct rf_state *s, int32_t account, int32_t count)
 {

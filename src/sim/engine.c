@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/pages.h"
 #include "sim/engine_parts.h"
 
 /* Their product is far below 2^63. */
@@ -85,8 +86,8 @@ static enum rf_status make_result(struct rf_engine *g, struct rf_error *err)
     if (st == RF_OK && o->tally)
         st = rf_tally_create(&g->r->tally, err);
     g->tally = g->r->tally;
-    g->r->start_us = malloc((n + 1) * sizeof *g->r->start_us);
-    g->r->end_us = malloc((n + 1) * sizeof *g->r->end_us);
+    g->r->start_us = rf_pages_take((n + 1) * sizeof *g->r->start_us);
+    g->r->end_us = rf_pages_take((n + 1) * sizeof *g->r->end_us);
     if (st == RF_OK && (g->r->start_us == NULL || g->r->end_us == NULL))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %lld jobs", (long long)g->w->n);
     for (size_t k = 0; k < n && st == RF_OK; k++)

@@ -4,9 +4,7 @@
  * that happens is an event as always, and both may take turns within a moment.
  *
  * Millions of jobs a second pass here: what is below is one loop to the compiler. */
-#include <assert.h>
-
-#include "alloc/state_step.h"
+#include "alloc/state_short.h"
 #include "sim/engine_parts.h"
 
 enum { PROPOSALS = 256 };
