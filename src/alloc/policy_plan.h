@@ -283,7 +283,10 @@ int rf_joblist_remove(struct rf_joblist *list, int32_t job);
 
 struct rf_roll_entry rf_policy_entry(const struct rf_policy *policy, int32_t job);
 /* t_us + limit_us; INT64_MAX without a limit. */
-int64_t rf_policy_end_us(int64_t t_us, int64_t limit_us);
+static inline int64_t rf_policy_end_us(int64_t t_us, int64_t limit_us)
+{
+    return limit_us <= 0 || limit_us > INT64_MAX - t_us ? INT64_MAX : t_us + limit_us;
+}
 
 /* The integral of the weight up to t_us; time never goes back. */
 double rf_decay_at(struct rf_decay *decay, int64_t t_us);
@@ -321,11 +324,15 @@ void rf_plan_explain(struct rf_plan *plan);
 
 /* ---- policy_short.c: one lane, and nothing promised ---- */
 
-/* Is this question one for rf_policy_propose_short()? */
-int rf_policy_may_shorten(const struct rf_policy *policy);
-/* rf_policy_propose(), when there is something to ask. */
-int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
-                            int max);
+/* Is this question one for the short way? */
+static inline int rf_policy_may_shorten(const struct rf_policy *policy)
+{
+    return policy->short_cut && policy->nlanes == 1 && policy->nresizable == 0 &&
+           policy->nholds == 0 && policy->state->nholds == 0 && !policy->recheck;
+}
+/* Answers it, when there is something to ask. */
+int rf_policy_answer_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                           int max);
 
 /* ---- policy_ahead.c: lines whose jobs have planned starts ---- */
 

@@ -71,16 +71,6 @@ enum rf_status rf_policy_requested(struct rf_policy *policy, int32_t job, struct
     return st == RF_OK ? RF_OK : failed(policy, st, err);
 }
 
-enum rf_status rf_policy_granted(struct rf_policy *policy, int32_t job, struct rf_error *err)
-{
-    if (policy->failed != RF_OK || policy->npending == policy->pending_at ||
-        policy->pending[policy->pending_at].job != job ||
-        policy->pending_us != policy->state->now_us)
-        return observe(policy, RF_EVENT_GRANT, job, err);
-    policy->pending_at++;
-    return RF_OK;
-}
-
 enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct rf_error *err)
 {
     const struct rf_job *j = &policy->state->jobs[job];
@@ -88,19 +78,14 @@ enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct 
     if (policy->failed != RF_OK || policy->npending > policy->pending_at || j->max > j->min ||
         policy->held_back.n + policy->stopping.n > 0)
         return observe(policy, RF_EVENT_END, job, err);
-    if (policy->order->backfill != RF_BACKFILL_NONE)
-        rf_policy_stop(policy, job, j->grant_us, j->end_us);
+    if (policy->order->backfill != RF_BACKFILL_NONE &&
+        !rf_roll_drop(&policy->lines->running, rf_policy_end_us(j->grant_us, j->limit_us), job))
+        return observe(policy, RF_EVENT_END, job, err);
     policy->dirty |= RF_DIRTY_ALL;
     return RF_OK;
 }
 
 /* ---- a question ---- */
-
-int rf_policy_may_shorten(const struct rf_policy *policy)
-{
-    return policy->short_cut && policy->nlanes == 1 && policy->nresizable == 0 &&
-           policy->nholds == 0 && policy->state->nholds == 0 && !policy->recheck;
-}
 
 struct question {
     struct rf_policy *policy;
@@ -129,10 +114,14 @@ static inline void grant(struct question *q, struct rf_roll_place *place,
     q->out[q->nout++] = (struct rf_proposal){RF_PROPOSE_GRANT, e->job, -1, most, 0, ""};
     rf_roll_remove(q->waiting, place);
     q->free -= most;
-    if (q->policy->order->backfill == RF_BACKFILL_NONE)
-        q->policy->nresizable += resizable(q, e->job);
-    else if (rf_policy_start(q->policy, e->job, most, q->now_us) != RF_OK)
-        q->policy->failed = RF_ERR_MEMORY;
+    q->policy->nresizable += resizable(q, e->job);
+    if (q->policy->order->backfill != RF_BACKFILL_NONE) {
+        const struct rf_roll_entry runs = {rf_policy_end_us(q->now_us, e->time_us), e->job,
+                                           most};
+
+        if (rf_roll_add(&q->line->running, &runs, NULL) != RF_OK)
+            q->policy->failed = RF_ERR_MEMORY;
+    }
 }
 
 static inline int32_t most_of(const struct question *q, int32_t job)
@@ -214,8 +203,8 @@ static inline int nothing_fits(const struct question *q)
             q->waiting->least_need > q->free);
 }
 
-int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
-                            int max)
+static inline int answer(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                         int max)
 {
     struct question q = {.policy = policy,
                          .waiting = &policy->lanes->jobs,
@@ -239,13 +228,24 @@ int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_
     policy->dirty = full(&q) ? RF_DIRTY_ALL : 0;
     policy->pending_us = now_us;
     policy->wake_us = INT64_MAX;
-    if (policy->failed == RF_OK && q.nout == 1 && policy->pending_room > 0) {
-        policy->pending[0] = out[0];
-        policy->npending = 1;
-        policy->pending_at = 0;
-        return 1;
-    }
-    if (policy->failed == RF_OK)
-        policy->failed = rf_policy_expect(policy, out, q.nout);
     return policy->failed == RF_OK ? q.nout : 0;
+}
+
+int rf_policy_answer_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                           int max)
+{
+    int n = answer(policy, now_us, out, max);
+
+    if (policy->failed == RF_OK)
+        policy->failed = rf_policy_expect(policy, out, n);
+    return policy->failed == RF_OK ? n : 0;
+}
+
+int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                            int max)
+{
+    if (policy->failed != RF_OK || policy->npending > policy->pending_at ||
+        !rf_policy_may_shorten(policy))
+        return -1;
+    return policy->dirty == 0 ? 0 : answer(policy, now_us, out, max);
 }

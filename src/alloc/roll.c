@@ -36,7 +36,7 @@ static inline int before(const struct rf_roll *roll, int64_t time_us, int32_t jo
 }
 
 /* The last part that begins at or before the key; the first one when none does. */
-static int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
+static inline int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
 {
     int32_t low = roll->begin, high = roll->end;
 
@@ -54,7 +54,7 @@ static int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
 
 /* Where the key is in the part's chunk, or would be. The first half of the search has no
  * branch to guess: a list of ends is searched in places that follow no pattern. */
-static int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
+static inline int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
                        int64_t time_us, int32_t job)
 {
     const struct rf_roll_entry *e = p->chunk->entries;
@@ -231,7 +231,7 @@ static enum rf_status split(struct rf_roll *roll, int32_t part, struct rf_error 
 
 /* Room for an entry at place `at` of the chunk, which has fewer than it can hold: the shorter side
  * moves. Returns the place. */
-static int32_t open_at(struct rf_roll_part *p, int32_t at)
+static inline int32_t open_at(struct rf_roll_part *p, int32_t at)
 {
     struct rf_roll_chunk *c = p->chunk;
 
@@ -245,7 +245,7 @@ static int32_t open_at(struct rf_roll_part *p, int32_t at)
     return at;
 }
 
-static void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
+static inline void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
                 const struct rf_roll_entry *entry)
 {
     at = open_at(p, at);
@@ -308,7 +308,7 @@ static void merge(struct rf_roll *roll, int32_t part)
 }
 
 /* Closes the gap: the shorter side moves. Returns where the next entry is. */
-static int32_t close_at(struct rf_roll_part *p, int32_t at)
+static inline int32_t close_at(struct rf_roll_part *p, int32_t at)
 {
     struct rf_roll_chunk *c = p->chunk;
 
@@ -322,7 +322,7 @@ static int32_t close_at(struct rf_roll_part *p, int32_t at)
     return at;
 }
 
-void rf_roll_cut(struct rf_roll *roll, struct rf_roll_place *place)
+static inline void cut(struct rf_roll *roll, struct rf_roll_place *place)
 {
     struct rf_roll_part *p = &roll->parts[place->part];
     int32_t need = p->chunk->entries[place->at].need, rank = place->at - p->low;
@@ -350,6 +350,29 @@ void rf_roll_cut(struct rf_roll *roll, struct rf_roll_place *place)
         place->part++;
         place->at = place->part < roll->end ? roll->parts[place->part].low : 0;
     }
+}
+
+void rf_roll_cut(struct rf_roll *roll, struct rf_roll_place *place)
+{
+    cut(roll, place);
+}
+
+int rf_roll_drop(struct rf_roll *roll, int64_t time_us, int32_t job)
+{
+    struct rf_roll_place place;
+    const struct rf_roll_part *p;
+    const struct rf_roll_entry *e;
+
+    if (roll->count == 0)
+        return 0;
+    place.part = part_of(roll, time_us, job);
+    p = &roll->parts[place.part];
+    place.at = rank_in(roll, p, time_us, job);
+    e = &p->chunk->entries[place.at];
+    if (place.at == p->high || e->job != job || (roll->by_time && e->time_us != time_us))
+        return 0;
+    cut(roll, &place);
+    return 1;
 }
 
 /* ---- looking ---- */

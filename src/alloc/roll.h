@@ -137,6 +137,9 @@ static inline void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *pl
     place->at++;
 }
 
+/* Removes the entry with this key (time_us counts only by_time); 0: it is not there. */
+int rf_roll_drop(struct rf_roll *roll, int64_t time_us, int32_t job);
+
 /* Where the entry with this key is (time_us counts only by_time); 0: it is not there. */
 int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
                  struct rf_roll_place *place);

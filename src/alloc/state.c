@@ -226,9 +226,7 @@ static void do_deny(struct rf_state *s, const struct rf_event *e)
     struct rf_job *job = &s->jobs[e->job];
 
     rf_step_unqueue(s, e->job);
-    job->state = RF_JOB_DENIED;
-    job->end_us = e->t_us;
-    job->reason = rf_reason_make(s, e->reason);
+    rf_step_end(job, e->t_us, RF_JOB_DENIED, rf_reason_make(s, e->reason));
     for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
         s->accounts[a].denied++;
 }

@@ -70,13 +70,13 @@ static inline void rf_step_link(struct rf_state *s, int32_t *first, int32_t *las
     *(next < 0 ? last : &s->jobs[next].prev) = id;
 }
 
+/* Its own links stay as they are: it joins the other list, or loses them (rf_step_end). */
 static inline void rf_step_unlink(struct rf_state *s, int32_t *first, int32_t *last, int32_t id)
 {
     int32_t prev = s->jobs[id].prev, next = s->jobs[id].next;
 
     *(prev < 0 ? first : &s->jobs[prev].next) = next;
     *(next < 0 ? last : &s->jobs[next].prev) = prev;
-    s->jobs[id].prev = s->jobs[id].next = -1;
 }
 
 /* Ids are dense in order of request, so the place in the queue is the order of ids. A new job
@@ -222,6 +222,7 @@ static inline void rf_step_end(struct rf_job *job, int64_t t_us, uint8_t state, 
     job->state = state;
     job->end_us = t_us;
     job->reason = reason;
+    job->prev = job->next = -1;
 }
 
 #endif

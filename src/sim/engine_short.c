@@ -9,73 +9,69 @@
 
 enum { PROPOSALS = 256 };
 
-enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error *err)
+static inline enum rf_status pass(struct rf_engine *g, int64_t t_us, struct rf_error *err)
 {
     g->now_us = t_us;
     return g->direct && g->tally != NULL ? rf_tally_pass(g->tally, g->state, t_us, err) : RF_OK;
 }
 
-/* Has somebody to hear of this account's jobs as events? */
+enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error *err)
+{
+    return pass(g, t_us, err);
+}
+
+/* Has the tally to hear of this account's jobs as events? */
 static inline int tallied(const struct rf_engine *g, int32_t account)
 {
     return g->tally != NULL && rf_tally_concerned(g->tally, account);
 }
 
-/* What is about to happen, for the tally. */
+/* What is about to happen, for who has to hear of it as an event. */
 static enum rf_status announce(struct rf_engine *g, struct rf_event *e, int32_t job,
-                               int32_t lease, struct rf_error *err)
+                               int32_t lease, int tally, struct rf_error *err)
 {
     e->seq = g->state->next_seq;
     e->t_us = g->now_us;
     e->job = job;
     e->lease = lease;
-    return tallied(g, e->account_id) ? rf_tally_before(g->tally, g->state, e, err) : RF_OK;
+    return tally ? rf_tally_before(g->tally, g->state, e, err) : RF_OK;
 }
 
-/* It has happened. */
-static enum rf_status report(struct rf_engine *g, const struct rf_event *e, struct rf_error *err)
+/* It has happened. With `quick` the policy hears in its own short way. */
+static enum rf_status report(struct rf_engine *g, const struct rf_event *e, int tally,
+                             int quick, struct rf_error *err)
 {
-    enum rf_status st = RF_OK;
+    enum rf_status st = tally ? rf_tally_after(g->tally, g->state, e, err) : RF_OK;
 
-    if (tallied(g, e->account_id))
-        st = rf_tally_after(g->tally, g->state, e, err);
-    return st == RF_OK && !g->short_policy ? rf_policy_observe(g->policy, e, err) : st;
-}
-
-static inline int is_told(const struct rf_engine *g, int32_t account)
-{
-    return !g->short_policy || tallied(g, account);
+    return st == RF_OK && !quick ? rf_policy_observe(g->policy, e, err) : st;
 }
 
 /* ---- arriving ---- */
 
-static inline enum rf_status arrive(struct rf_engine *g, struct rf_error *err)
+static inline enum rf_status arrive(struct rf_engine *g, int quick, struct rf_error *err)
 {
     const struct rf_workload *w = g->w;
     int64_t k = g->next_arrival;
     int32_t account = g->account_ids[w->account[k]], job = (int32_t)k;
     int32_t min = w->min[k], max = w->max == NULL ? min : w->max[k];
     struct rf_event *e = &g->events[RF_EVENT_REQUEST];
+    int tally = tallied(g, account), told = tally || !quick;
     enum rf_status st = RF_OK;
 
-    if (account < 0)
-        return rf_engine_arrive(g, err);
     g->next_arrival++;
-    if (is_told(g, account)) {
-        e->account_id = account;
-        st = announce(g, e, job, -1, err);
-    }
+    g->r->events++;
+    if (told)
+        st = announce(g, e, job, -1, tally, err);
     if (st == RF_OK)
         st = rf_state_request(g->state, g->now_us, account, min, max, w->limit_us[k], err);
-    g->r->events++;
-    if (st == RF_OK && is_told(g, account))
-        st = report(g, e, err);
-    return st == RF_OK && g->short_policy ? rf_policy_requested(g->policy, job, err) : st;
+    if (st == RF_OK && told)
+        st = report(g, e, tally, quick, err);
+    return st == RF_OK && quick ? rf_policy_requested(g->policy, job, err) : st;
 }
 
 enum rf_status rf_engine_arrive_short(struct rf_engine *g, struct rf_error *err)
 {
-    return arrive(g, err);
+    return arrive(g, g->short_policy, err);
 }
 
 /* ---- starting ---- */
@@ -94,64 +90,61 @@ static inline enum rf_status expect_end(struct rf_engine *g, int32_t job, struct
     return rf_ends_add(&g->ends, (struct rf_end){g->now_us + run_us, j->lease, job}, err);
 }
 
-static inline enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
+static inline enum rf_status start(struct rf_engine *g, const struct rf_proposal *p, int quick,
                                    struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_GRANT];
-    int32_t account = g->state->jobs[p->job].account;
+    int tally = tallied(g, g->state->jobs[p->job].account), told = tally || !quick;
     enum rf_status st = RF_OK;
 
-    if (is_told(g, account)) {
-        e->account_id = account;
+    g->r->events++;
+    if (told) {
         e->count = p->count;
         e->lent = p->lent;
-        st = announce(g, e, p->job, g->state->next_lease, err);
+        st = announce(g, e, p->job, g->state->next_lease, tally, err);
     }
     if (st == RF_OK)
         st = rf_state_grant(g->state, g->now_us, p->job, p->count, p->lent, err);
-    g->r->events++;
-    if (st == RF_OK && is_told(g, account))
-        st = report(g, e, err);
-    if (st == RF_OK && g->short_policy)
-        st = rf_policy_granted(g->policy, p->job, err);
+    if (st == RF_OK && told)
+        st = report(g, e, tally, quick, err);
     return st == RF_OK ? expect_end(g, p->job, err) : st;
 }
 
 enum rf_status rf_engine_start_short(struct rf_engine *g, const struct rf_proposal *p,
                                      struct rf_error *err)
 {
-    return start(g, p, err);
+    return start(g, p, 0, err);
 }
 
 /* ---- ending ---- */
 
-static inline enum rf_status finish(struct rf_engine *g, int32_t id, struct rf_error *err)
+static inline enum rf_status finish(struct rf_engine *g, int32_t id, int quick,
+                                    struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_END];
     const struct rf_job *job = &g->state->jobs[id];
     int64_t held_us = job->ndevices * (g->now_us - job->charged_us);
-    int32_t account = job->account;
+    int tally = tallied(g, job->account), told = tally || !quick;
     enum rf_status st = RF_OK;
 
     rf_wide_add(&g->r->busy_us, held_us);
+    g->r->events++;
     g->r->finished++;
     g->last_end_us = g->now_us;
-    if (is_told(g, account)) {
-        e->account_id = account;
+    if (told) {
         e->held_us = held_us;
-        st = announce(g, e, id, job->lease, err);
+        st = announce(g, e, id, job->lease, tally, err);
     }
     if (st == RF_OK)
         st = rf_state_finish(g->state, g->now_us, id, err);
-    g->r->events++;
-    if (st == RF_OK && is_told(g, account))
-        st = report(g, e, err);
-    return st == RF_OK && g->short_policy ? rf_policy_finished(g->policy, id, err) : st;
+    if (st == RF_OK && told)
+        st = report(g, e, tally, quick, err);
+    return st == RF_OK && quick ? rf_policy_finished(g->policy, id, err) : st;
 }
 
 enum rf_status rf_engine_end_short(struct rf_engine *g, int32_t job, struct rf_error *err)
 {
-    return finish(g, job, err);
+    return finish(g, job, g->short_policy, err);
 }
 
 /* ---- moments ---- */
@@ -165,25 +158,23 @@ static inline enum rf_status end(struct rf_engine *g, struct rf_error *err)
         return RF_OK; /* void */
     if (job->state != RF_JOB_RUNNING || job->grants != 1)
         return rf_engine_end(g, &first, err);
-    return finish(g, first.job, err);
+    return finish(g, first.job, 1, err);
 }
 
+/* What the policy says in its short way are grants. */
 static inline enum rf_status ask(struct rf_engine *g, struct rf_error *err)
 {
     struct rf_proposal out[PROPOSALS];
     enum rf_status st = RF_OK;
+    int n;
 
-    while (st == RF_OK && g->short_policy && !rf_policy_settled(g->policy)) {
-        int n = rf_policy_propose(g->policy, g->now_us, out, PROPOSALS);
-
-        g->r->passes++;
+    do {
+        n = rf_policy_propose_short(g->policy, g->now_us, out, PROPOSALS);
+        g->r->passes += n != 0;
         for (int i = 0; i < n && st == RF_OK; i++)
-            st = out[i].kind == RF_PROPOSE_GRANT ? start(g, &out[i], err)
-                                                 : rf_engine_carry_out(g, &out[i], err);
-        if (n == 0)
-            return st;
-    }
-    return st == RF_OK && !g->short_policy ? rf_engine_ask(g, err) : st;
+            st = start(g, &out[i], 1, err);
+    } while (st == RF_OK && n > 0);
+    return st == RF_OK && n < 0 ? rf_engine_ask(g, err) : st;
 }
 
 enum rf_status rf_engine_run_short(struct rf_engine *g, int64_t before_us, int64_t until_us,
@@ -200,11 +191,13 @@ enum rf_status rf_engine_run_short(struct rf_engine *g, int64_t before_us, int64
         if (t_us >= before_us || t_us > until_us || t_us == INT64_MAX)
             break;
         if (t_us > g->now_us)
-            st = rf_engine_pass(g, t_us, err);
+            st = pass(g, t_us, err);
         while (st == RF_OK && g->ends.n > 0 && g->ends.heap[0].t_us <= t_us)
             st = end(g, err);
-        while (st == RF_OK && g->next_arrival < w->n && w->submit_us[g->next_arrival] <= t_us)
-            st = arrive(g, err);
+        for (; st == RF_OK && arrive_us <= t_us;
+             arrive_us = g->next_arrival < w->n ? w->submit_us[g->next_arrival] : INT64_MAX)
+            st = g->account_ids[w->account[g->next_arrival]] < 0 ? rf_engine_arrive(g, err)
+                                                                 : arrive(g, 1, err);
         if (st == RF_OK)
             st = ask(g, err);
     }
