@@ -45,12 +45,15 @@ struct rf_dispatch {
     const struct rf_run_options *options;
     struct rf_journal *journal;
     struct rf_policy *policy;
+    struct rf_outbox *outbox; /* owned */
     struct rf_progress progress;
     struct rf_request *requests; /* owned: those of the options, and what came since */
     int32_t *job_of;             /* owned, by place in requests: the job's id; -1: not yet */
     int32_t nrequests, requests_room, next_request;
     struct rf_known *known; /* owned, by job id; room as for requests */
     int next_promise;
+    int64_t *owed_us; /* owned, scratch of one look: by account */
+    int32_t owed_room;
     struct rf_held *leases; /* owned: those that are out, room for one per device */
     int nleases, nworkers, byes;
     int spread; /* device id / spread is the rank that it is */

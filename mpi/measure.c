@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "mpi/protocol.h"
 #include "mpi/trainer.h"
 #include "nn/matmul.h"
 
@@ -114,6 +115,48 @@ enum rf_status rf_measure_products(struct rf_measured *measured, const struct rf
                  rf_matmul_implementation(o.matmul));
     }
     operands_clear(&o);
+    return st;
+}
+
+/* ---- one device ------------------------------------------------------------------ */
+
+/* Collective on the group of the first rank alone. */
+static enum rf_status measure_alone(double *flops_per_s, const struct rf_group *group, int bf16,
+                                    struct rf_error *err)
+{
+    const struct rf_measure what = {
+        .shape = {.width = 256, .hidden = 1024, .context = 128}, .batch = 1, .seconds = 0.02};
+    struct rf_group alone = {0};
+    struct rf_measured measured;
+    int first = 0;
+    enum rf_status st = RF_OK;
+
+    *flops_per_s = 0;
+    rf_group_among(&alone, group, &first, 1, 0);
+    for (int k = 0; k <= bf16 && st == RF_OK; k++) {
+        st = rf_measure_products(&measured, &alone, &what, k, err);
+        if (st == RF_OK && measured.flops_per_s > *flops_per_s)
+            *flops_per_s = measured.flops_per_s;
+    }
+    rf_group_free(&alone);
+    return st;
+}
+
+enum rf_status rf_measure_peak(double *flops_per_s, const struct rf_group *group, int bf16,
+                               struct rf_error *err)
+{
+    MPI_Request request;
+    enum rf_status st = RF_OK;
+    int there = 0, nap_us = 0;
+
+    if (group->rank == 0)
+        st = measure_alone(flops_per_s, group, bf16, err);
+    MPI_Ibarrier(group->comm, &request);
+    while (MPI_Test(&request, &there, MPI_STATUS_IGNORE), !there)
+        rf_message_nap(&nap_us);
+    st = rf_agree(group, st, err);
+    if (st == RF_OK)
+        rf_group_bcast(group, flops_per_s, sizeof *flops_per_s, 0);
     return st;
 }
 

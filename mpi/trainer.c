@@ -214,6 +214,11 @@ int rf_trainer_nparams(const struct rf_trainer *trainer)
     return trainer->plan.nparams;
 }
 
+struct rf_model *rf_trainer_model(struct rf_trainer *trainer)
+{
+    return trainer->model;
+}
+
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer)
 {
     return trainer->steps_done;

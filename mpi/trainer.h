@@ -1,7 +1,6 @@
 /* trainer.h - a transformer sharded over a group, with its optimiser.
  *
- * GPT-2 style decoder (learned positions, LayerNorm, GELU, tied embeddings),
- * tensor parallel in the Megatron manner over all ranks of the group: columns then
+ * A decoder of the GPT-2 or the Llama family (plan.h), tensor parallel in the Megatron manner over all ranks of the group: columns then
  * rows in attention and MLP, vocabulary-parallel embedding and cross-entropy.
  * Any number of heads, columns and tokens on any number of ranks: slices are
  * those of rf_slice(), and may be uneven or empty. Initial values and results
@@ -66,6 +65,9 @@ void rf_trainer_features(struct rf_trainer *trainer, const struct rf_batch *batc
 const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int *ntensors);
 /* The first *nparams of those are the parameters. */
 int rf_trainer_nparams(const struct rf_trainer *trainer);
+
+/* The model itself, for a decoder (nn/decode.h). Borrowed. */
+struct rf_model *rf_trainer_model(struct rf_trainer *trainer);
 
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
 /* After loading tensors: sets the step counter and refreshes packed copies. Local. */

@@ -20,6 +20,9 @@
  *                       (Feitelson & Weil 1998)
  *         sjf           the shortest limit first
  *         fairshare     the account with the least decayed usage first, and as easy otherwise
+ *         Whatever the order, jobs of a higher priority come first. Reservations and planned starts
+ *         hold against jobs of the same or a lower priority; where there are priorities,
+ *         conservative plans are made anew at each question.
  * Fences: none          measure only
  *         partition     hard wall, see policy_fence.c
  *         floor         guaranteed share; what its owner leaves idle is lent, and reclaimed by
@@ -48,7 +51,9 @@ struct rf_proposal {
     const char *reason; /* static text: "devices-busy", "queue-order", "after-unfinished",
                     "reserved-for-pledge", "reserved-for-earlier", "kept-clear", "share-used-up",
                     "board-pending", "too-large", "board-denied", "budget-used-up", "reclaim",
-                    "dependency-failed", "grow"... */
+                    "dependency-failed", "deadline-passed", "grow", or what rf_state_spent() says:
+                    jobs that wait are denied when their deadline passes or nothing is left of
+                    what they, or their accounts, may use */
 };
 
 struct rf_policy_options {
@@ -92,7 +97,8 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
                       int max);
 
 /* The short way, for drivers that apply events by state_short.h:
- * the same as observing such an event, which is to be done where rf_policy_short() says 0. */
+ * the same as observing such an event, which is to be done where rf_policy_short() says 0;
+ * only other events change what it says. */
 int rf_policy_short(const struct rf_policy *policy);
 enum rf_status rf_policy_requested(struct rf_policy *policy, int32_t job, struct rf_error *err);
 enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct rf_error *err);

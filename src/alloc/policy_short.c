@@ -10,7 +10,10 @@
 
 int rf_policy_short(const struct rf_policy *policy)
 {
-    return policy->short_cut && policy->nlanes == 1 && policy->state->retry_us == INT64_MAX;
+    const struct rf_state *s = policy->state;
+
+    return policy->short_cut && policy->nlanes == 1 && policy->bounded.n == 0 && !s->limited &&
+           s->retry_us == INT64_MAX && s->nholds == 0 && policy->nholds == 0;
 }
 
 /* ---- what happened ---- */
@@ -244,8 +247,7 @@ int rf_policy_answer_short(struct rf_policy *policy, int64_t now_us, struct rf_p
 int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                             int max)
 {
-    if (policy->failed != RF_OK || policy->npending > policy->pending_at ||
-        !rf_policy_may_shorten(policy))
+    if (!rf_policy_may_shorten(policy))
         return -1;
     return policy->dirty == 0 ? 0 : answer(policy, now_us, out, max);
 }

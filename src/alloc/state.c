@@ -381,9 +381,10 @@ static enum rf_status do_resize(struct rf_state *s, const struct rf_event *e,
     return RF_OK;
 }
 
-static void back_to_queue(struct rf_state *s, int32_t id)
+static void back_to_queue(struct rf_state *s, int32_t id, int64_t t_us)
 {
     s->jobs[id].state = RF_JOB_QUEUED;
+    s->jobs[id].queued_us = t_us;
     rf_step_queue(s, id);
 }
 
@@ -403,7 +404,7 @@ static enum rf_status do_release(struct rf_state *s, const struct rf_event *e,
         return st;
     rf_step_settle(s, job, e->t_us, e->held_us);
     rf_step_let_go(s, e->job);
-    back_to_queue(s, e->job);
+    back_to_queue(s, e->job, e->t_us);
     job->reason = rf_reason_make(s, e->reason);
     if (strcmp(e->reason, "failed") == 0) { /* it has an extra part: retries are left */
         s->extras[job->extra].retries--;
@@ -432,7 +433,8 @@ static enum rf_status do_end(struct rf_state *s, const struct rf_event *e, struc
 }
 
 /* Whoever held the leases is dead: all devices are free at once. */
-static enum rf_status do_recover(struct rf_state *s, struct rf_error *err)
+static enum rf_status do_recover(struct rf_state *s, const struct rf_event *e,
+                                 struct rf_error *err)
 {
     enum rf_status st = rf_idset_copy(&s->free, &s->fleet, err);
 
@@ -442,7 +444,7 @@ static enum rf_status do_recover(struct rf_state *s, struct rf_error *err)
         int32_t id = s->running_last;
 
         rf_step_let_go(s, id);
-        back_to_queue(s, id);
+        back_to_queue(s, id, e->t_us);
         s->jobs[id].reason = rf_reason_make(s, "recovered");
     }
     s->closed = 0;
@@ -496,7 +498,7 @@ static enum rf_status take_effect(struct rf_state *s, const struct rf_event *e,
     case RF_EVENT_END:
         return do_end(s, e, err);
     case RF_EVENT_RECOVER:
-        return do_recover(s, err);
+        return do_recover(s, e, err);
     case RF_EVENT_CLOSE:
         s->closed = 1;
         break;

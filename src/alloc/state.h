@@ -39,7 +39,7 @@ struct rf_job_extra {
 
 /* At most 128 bytes: simulations hold tens of millions. */
 struct rf_job {
-    int64_t submit_us;
+    int64_t submit_us, queued_us /* since when in the queue this time */;
     int64_t first_grant_us, end_us; /* -1: not yet */
     int64_t limit_us;               /* 0: none */
     int64_t grant_us, charged_us;   /* this lease: granted at, charged up to */
@@ -146,7 +146,7 @@ enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf
  *
  * recover says that the recorder died, and every lease with it: holders go
  * back to the queue, and their time since the last reading stays without proof
- * (pledge.h). After a close it opens the run again. */
+ * (pledge.h). After a close it opens the run again; nothing else but rotate comes after a close. */
 enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
                               struct rf_error *err);
 

@@ -594,7 +594,7 @@ enum rf_status rf_rule_no_time(const struct rf_state *s, enum rf_event_type type
     if ((type == RF_EVENT_OPEN) != !s->opened)
         return rf_fail(err, RF_ERR_INPUT,
                        "%s refused: a run is opened once, by its first event", name);
-    if (s->closed && type != RF_EVENT_RECOVER)
+    if (s->closed && type != RF_EVENT_RECOVER && type != RF_EVENT_ROTATE)
         return rf_fail(err, RF_ERR_INPUT, "%s refused: the run is closed", name);
     if (t_us < 0 || (s->opened && t_us < s->now_us))
         return rf_fail(err, RF_ERR_INPUT, "%s refused: time goes back, from %lld to %lld", name,

@@ -155,7 +155,7 @@ static inline struct rf_job *rf_step_request(struct rf_state *s, int64_t t_us, i
     int32_t id = s->njobs++;
     struct rf_job *job = &s->jobs[id];
 
-    job->submit_us = t_us;
+    job->submit_us = job->queued_us = t_us;
     job->first_grant_us = job->end_us = job->preempt_us = -1;
     job->limit_us = limit_us;
     job->grant_us = job->charged_us = job->held_us = 0;

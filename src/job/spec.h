@@ -13,7 +13,11 @@
 
 struct rf_model_spec {
     char name[RF_NAME_BYTES];
-    int layers, heads, width, hidden; /* hidden: of the MLP; default 4 x width */
+    char family[16];                  /* "gpt2" or "llama" */
+    int layers, heads, width, hidden; /* hidden: of the MLP; default by family */
+    int kv_heads;                     /* default heads */
+    int untied;                       /* the output layer has weights of its own */
+    double rope_theta, norm_eps;
 };
 
 struct rf_train_spec {
@@ -86,6 +90,7 @@ struct rf_run_spec {
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     int64_t seed;
+    int new_accounts;  /* submissions may name any account */
     int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */
     char order[16], fence[16];
     int reserve_depth, replan, resize;

@@ -54,12 +54,13 @@ static int64_t need_of(const struct rf_replay_reader *d, int32_t i, int64_t medi
     int64_t work_us = d->courses[i].work_us, most_us = INT64_MAX / 8 / job->min;
     int64_t each_us = job->limit_us > 0 ? job->limit_us : median_us;
 
-    if (is_open(job)) { /* it does not end before the ledger does */
+    if (is_open(job) || (job->state == RF_JOB_CANCELLED && job->first_grant_us >= 0)) {
+        /* it does not end before the ledger does, or before it is called off again */
         each_us = d->r->length_us + 1;
         if (job->max > job->min && each_us < most_us / job->max)
             each_us *= job->max;
         work_us += (each_us < most_us ? each_us : most_us) * job->min;
-    } else if (job->first_grant_us < 0 || job->state == RF_JOB_CANCELLED) {
+    } else if (job->first_grant_us < 0) {
         each_us = each_us < most_us ? each_us : most_us;
         work_us = work_us + 1 > each_us * job->min ? work_us + 1 : each_us * job->min;
     }

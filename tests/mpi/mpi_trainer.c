@@ -5,12 +5,23 @@
 #include "base/rng.h"
 #include "check.h"
 #include "mpi/trainer.h"
+#include "nn/decode.h"
 
 /* Trains small models on as many ranks as there are, and beside them on one. Everything is
  * uneven: 3 heads, 101 tokens and 50 hidden units on 2, 3 and 4 ranks; with 4, one rank has no
  * head at all. */
 static const struct rf_model_shape SHAPE = {
     .vocabulary = 101, .context = 24, .layers = 2, .heads = 3, .width = 30, .hidden = 50};
+/* With 4 ranks, one has no keys; with 2, one serves twice as many queries as the other. */
+static const struct rf_model_shape LLAMA = {.family = RF_MODEL_LLAMA,
+                                            .vocabulary = 101,
+                                            .context = 24,
+                                            .layers = 2,
+                                            .heads = 6,
+                                            .kv_heads = 3,
+                                            .width = 36,
+                                            .hidden = 50,
+                                            .untied = 1};
 enum { STEPS = 100, MAX_B = 6, MAX_T = 24, MAX_R = MAX_B * MAX_T };
 
 static struct rf_train_options options_for(int bf16)
@@ -375,6 +386,44 @@ static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *wor
     rf_trainer_destroy(untouched);
 }
 
+static void text_on(const struct rf_group *group, int32_t *out, int *length)
+{
+    const struct rf_continuation how = {
+        .sampling = {.temperature = 0.7, .top_k = 20}, .seed = 3, .max_new = 9, .stop = -1};
+    static const int32_t prompts[7] = {5, 9, 60, 2, 100, 0, 33};
+    static const int count[2] = {4, 3};
+    struct rf_train_options options = options_for(0);
+    struct rf_decoder *decoder = NULL;
+    struct rf_trainer *trainer;
+    struct rf_work work;
+    struct rf_error err;
+    struct sample s;
+    struct rf_step_result result;
+
+    CHECK(rf_trainer_create(&trainer, group, &LLAMA, &options, &err) == RF_OK);
+    for (int i = 0; i < 10; i++) {
+        make_sample(&s, 3 * i);
+        rf_trainer_step(trainer, &s.batch, &result);
+    }
+    CHECK(rf_decoder_create(&decoder, rf_trainer_model(trainer), 2, MAX_T, &err) == RF_OK);
+    rf_decoder_generate(decoder, 2, prompts, count, &how, out, length, &work);
+    CHECK(work.rows == 7 + 2 * 8); /* the last tokens are not read */
+    rf_decoder_destroy(decoder);
+    rf_trainer_destroy(trainer);
+}
+
+static void text_is_the_same_on_any_number_of_ranks(const struct rf_group *world,
+                                                    const struct rf_group *self)
+{
+    int32_t alone[18] = {0}, all[18] = {1};
+    int length_alone[2], length[2];
+
+    text_on(self, alone, length_alone);
+    text_on(world, all, length);
+    CHECK(length[0] == 9 && length[1] == 9 && length_alone[0] == 9);
+    CHECK(memcmp(alone, all, sizeof all) == 0);
+}
+
 static void impossible_models_are_refused_everywhere(const struct rf_group *world)
 {
     struct rf_model_shape shape = SHAPE;
@@ -404,6 +453,7 @@ int main(int argc, char **argv)
     slices_start_as_parts_of_one_model(&world, &self);
     curves_agree_on_any_number_of_ranks(&world, &self, &SHAPE);
     curves_agree_on_any_number_of_ranks(&world, &self, &two_heads);
+    curves_agree_on_any_number_of_ranks(&world, &self, &LLAMA);
     bf16_stays_close_to_fp32(&world);
     trainer = trained(&world);
     if (trainer != NULL) {
@@ -415,6 +465,7 @@ int main(int argc, char **argv)
     features_explain_the_answers(&self);
     features_are_the_same_on_any_number_of_ranks(&world, &self);
     a_step_that_is_not_finite_changes_nothing(&world);
+    text_is_the_same_on_any_number_of_ranks(&world, &self);
     impossible_models_are_refused_everywhere(&world);
     status = check_result();
     rf_group_free(&self);
