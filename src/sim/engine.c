@@ -325,9 +325,8 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
 
         if (t_us > g->o->until_us || t_us == INT64_MAX)
             break;
-        if (t_us > g->now_us)
-            st = rf_engine_pass(g, t_us, err);
-        if (st == RF_OK && wake_us < next_us) { /* moves the state's clock */
+        g->now_us = t_us > g->now_us ? t_us : g->now_us;
+        if (wake_us < next_us) { /* moves the state's clock */
             st = rf_engine_emit(g, &g->events[RF_EVENT_HEARTBEAT], err);
             before++;
         }
@@ -338,7 +337,7 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
             show_progress(g);
     }
     if (st == RF_OK && g->o->until_us != INT64_MAX)
-        st = rf_engine_pass(g, g->o->until_us, err);
+        g->now_us = g->o->until_us;
     return st;
 }
 

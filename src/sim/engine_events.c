@@ -11,7 +11,7 @@ enum { PROPOSALS = 256, ROUNDS_MAX = 1000000 };
 
 enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struct rf_error *err)
 {
-    enum rf_status st = RF_OK;
+    enum rf_status st = g->direct ? rf_engine_pass(g, err) : RF_OK;
 
     event->seq = g->state->next_seq;
     event->t_us = g->now_us;

@@ -62,8 +62,8 @@ enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_err
 
 /* ---- engine_short.c: the same for an engine that is `direct` ---- */
 
-/* The clock moves on to t_us. */
-enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error *err);
+/* Time has passed up to now, and an event is about to happen: the tally has not heard of all. */
+enum rf_status rf_engine_pass(struct rf_engine *g, struct rf_error *err);
 /* The next arrival, of an account that has been seen before. */
 enum rf_status rf_engine_arrive_short(struct rf_engine *g, struct rf_error *err);
 enum rf_status rf_engine_start_short(struct rf_engine *g, const struct rf_proposal *p,

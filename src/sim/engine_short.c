@@ -9,15 +9,18 @@
 
 enum { PROPOSALS = 256 };
 
-static inline enum rf_status pass(struct rf_engine *g, int64_t t_us, struct rf_error *err)
+/* The first event of this moment is about to happen: not the moment itself, which may turn out to
+ * be none. */
+static inline enum rf_status pass(struct rf_engine *g, struct rf_error *err)
 {
-    g->now_us = t_us;
-    return g->direct && g->tally != NULL ? rf_tally_pass(g->tally, g->state, t_us, err) : RF_OK;
+    return g->tally != NULL && g->tally->now_us < g->now_us
+               ? rf_tally_pass(g->tally, g->state, g->now_us, err)
+               : RF_OK;
 }
 
-enum rf_status rf_engine_pass(struct rf_engine *g, int64_t t_us, struct rf_error *err)
+enum rf_status rf_engine_pass(struct rf_engine *g, struct rf_error *err)
 {
-    return pass(g, t_us, err);
+    return pass(g, err);
 }
 
 /* Has the tally to hear of this account's jobs as events? */
@@ -56,11 +59,11 @@ static inline enum rf_status arrive(struct rf_engine *g, int quick, struct rf_er
     int32_t min = w->min[k], max = w->max == NULL ? min : w->max[k];
     struct rf_event *e = &g->events[RF_EVENT_REQUEST];
     int tally = tallied(g, account), told = tally || !quick;
-    enum rf_status st = RF_OK;
+    enum rf_status st = pass(g, err);
 
     g->next_arrival++;
     g->r->events++;
-    if (told)
+    if (st == RF_OK && told)
         st = announce(g, e, job, -1, tally, err);
     if (st == RF_OK)
         st = rf_state_request(g->state, g->now_us, account, min, max, w->limit_us[k], err);
@@ -95,10 +98,10 @@ static inline enum rf_status start(struct rf_engine *g, const struct rf_proposal
 {
     struct rf_event *e = &g->events[RF_EVENT_GRANT];
     int tally = tallied(g, g->state->jobs[p->job].account), told = tally || !quick;
-    enum rf_status st = RF_OK;
+    enum rf_status st = pass(g, err);
 
     g->r->events++;
-    if (told) {
+    if (st == RF_OK && told) {
         e->count = p->count;
         e->lent = p->lent;
         st = announce(g, e, p->job, g->state->next_lease, tally, err);
@@ -125,13 +128,13 @@ static inline enum rf_status finish(struct rf_engine *g, int32_t id, int quick,
     const struct rf_job *job = &g->state->jobs[id];
     int64_t held_us = job->ndevices * (g->now_us - job->charged_us);
     int tally = tallied(g, job->account), told = tally || !quick;
-    enum rf_status st = RF_OK;
+    enum rf_status st = pass(g, err);
 
     rf_wide_add(&g->r->busy_us, held_us);
     g->r->events++;
     g->r->finished++;
     g->last_end_us = g->now_us;
-    if (told) {
+    if (st == RF_OK && told) {
         e->held_us = held_us;
         st = announce(g, e, id, job->lease, tally, err);
     }
@@ -190,8 +193,7 @@ enum rf_status rf_engine_run_short(struct rf_engine *g, int64_t before_us, int64
 
         if (t_us >= before_us || t_us > until_us || t_us == INT64_MAX)
             break;
-        if (t_us > g->now_us)
-            st = pass(g, t_us, err);
+        g->now_us = t_us > g->now_us ? t_us : g->now_us;
         while (st == RF_OK && g->ends.n > 0 && g->ends.heap[0].t_us <= t_us)
             st = end(g, err);
         for (; st == RF_OK && arrive_us <= t_us;
