@@ -30,7 +30,7 @@ struct rf_held {
     int64_t heard_us, asked_us; /* the last message came; asked to stop; -1: not */
     int silent, overrun;        /* disputed as such since */
     /* This lease so far: device-time by the coordinator's clock, and what the job says it did. */
-    int64_t held_us, busy_us, flops;
+    int64_t held_us, busy_us, flops, tokens;
     int64_t spare_us; /* busy time that was reported and fits into later readings only */
 };
 

@@ -21,6 +21,13 @@ void rf_group_among(struct rf_group *group, const struct rf_group *parent, const
     MPI_Comm_size(group->comm, &group->size);
 }
 
+void rf_group_split(struct rf_group *group, const struct rf_group *parent, int colour)
+{
+    MPI_Comm_split(parent->comm, colour, parent->rank, &group->comm);
+    MPI_Comm_rank(group->comm, &group->rank);
+    MPI_Comm_size(group->comm, &group->size);
+}
+
 void rf_group_free(struct rf_group *group)
 {
     if (group->size > 0)

@@ -25,6 +25,9 @@ void rf_group_dup(struct rf_group *group, MPI_Comm comm);
 void rf_group_among(struct rf_group *group, const struct rf_group *parent, const int *ranks,
                     int n, int tag);
 
+/* Collective on parent: the ranks that name the same colour, in parent's order. */
+void rf_group_split(struct rf_group *group, const struct rf_group *parent, int colour);
+
 /* Collective on group; a zeroed group is fine. */
 void rf_group_free(struct rf_group *group);
 

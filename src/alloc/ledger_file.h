@@ -56,6 +56,9 @@ struct rf_ledger_end {
     struct rf_vkey vkey, announce; /* in force; and in force after the next seal */
 };
 
+/* RF_ERR_INPUT: this is no ledger at all. */
+enum rf_status rf_ledger_resembles(const char *path, const char *data, size_t size,
+                                   struct rf_error *err);
 /* rf_ledger_verify() on a ledger in memory; the seals are read from path.seals. */
 enum rf_status rf_ledger_check_data(const char *path, const char *data, size_t size,
                                     const char *vkey, rf_ledger_visit *visit, void *ctx,

@@ -416,8 +416,8 @@ enum rf_status rf_ledger_check_data(const char *path, const char *data, size_t s
 /* Is this a ledger, however damaged? Any line that begins as its lines do is enough, and so are
  * seals beside it: with a changed first line it is still somebody's evidence, and what was done
  * to it is a finding. Nothing at all is a ledger that has not begun. */
-static enum rf_status check_resemblance(const char *path, const char *data, size_t size,
-                                        struct rf_error *err)
+enum rf_status rf_ledger_resembles(const char *path, const char *data, size_t size,
+                                   struct rf_error *err)
 {
     static const char begins[] = "{\"seq\":";
     char beside[RF_PATH_BYTES];
@@ -454,7 +454,7 @@ enum rf_status rf_ledger_verify(const char *path, const char *vkey, rf_ledger_vi
 
     *check = (struct rf_ledger_check){.first_bad_seq = -1};
     if (st == RF_OK)
-        st = check_resemblance(path, data, size, err);
+        st = rf_ledger_resembles(path, data, size, err);
     if (st == RF_OK)
         st = rf_ledger_check_data(path, data, size, vkey, visit, ctx, check, &end, err);
     free(data);

@@ -135,6 +135,8 @@ static const struct rf_key train_keys[] = {
      .min = 1,
      .max = 65536,
      .number = 32},
+    {.key = "tensor", .kind = RF_KEY_INT, AT(rf_train_spec, tensor), .max = 1000000},
+    {.key = "micro_batch", .kind = RF_KEY_INT, AT(rf_train_spec, micro_batch), .max = 65536},
     {.key = "lr",
      .kind = RF_KEY_NUMBER,
      AT(rf_train_spec, lr),

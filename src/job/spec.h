@@ -22,6 +22,8 @@ struct rf_model_spec {
 
 struct rf_train_spec {
     int steps, batch;          /* optimiser steps; sequences per step */
+    int micro_batch;           /* so many of them at a time; 0: all at once */
+    int tensor;                /* ranks of a copy of the model, at most; 0: all */
     double lr, min_lr_ratio;   /* cosine from lr to lr x min_lr_ratio */
     double warmup;             /* fraction of the steps, linear */
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */

@@ -65,9 +65,9 @@ void rf_model_sum_rows(const struct rf_model *m, rf_real *x, int n);
 void rf_model_forward(struct rf_model *m);
 void rf_model_backward(struct rf_model *m);
 
-/* model_output.c: forward and backward through the output layer. Returns the loss; dh becomes the
- * gradient of hf. */
-double rf_model_output(struct rf_model *m, const struct rf_batch *batch);
+/* model_output.c: forward and backward through the output layer. Returns the asked rows' part of a
+ * mean over `weight`; dh becomes the gradient of hf. */
+double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double weight);
 /* Forward only; prob and best may be NULL. */
 double rf_model_answer(struct rf_model *m, const struct rf_batch *batch, float *prob,
                        int32_t *best);

@@ -18,7 +18,7 @@
 enum { JOBS = 8 };
 
 /* What a job says of itself in its fifth step, or does when it is asked to stop. */
-enum lie { LIE_BUSY, LIE_FLOPS, LIE_NEGATIVE, LIE_SILENT, LIE_STAYS };
+enum lie { LIE_BUSY, LIE_FLOPS, LIE_TOKENS, LIE_NEGATIVE, LIE_SILENT, LIE_STAYS };
 
 /* One run: what is asked for, and how its jobs behave. */
 struct scenario {
@@ -121,6 +121,8 @@ static inline void lie(const struct scenario *s, const struct rf_group *group,
         reading->busy_us = 3600000000LL * group->size;
     else if (s->lie == LIE_FLOPS)
         reading->flops = 1000000000000000LL;
+    else if (s->lie == LIE_TOKENS)
+        reading->tokens = 1000000000000000LL;
     else if (s->lie == LIE_NEGATIVE)
         reading->tokens = -5;
     else if (s->lie == LIE_SILENT)

@@ -1,6 +1,10 @@
 /* What jobs may use, what they may claim, and how they change their size: live runs with jobs
  * that only count, some of which do not tell the truth. */
+#include "alloc/journal.h"
 #include "live_run.h"
+#include "mpi/dispatch.h"
+#include "mpi/protocol.h"
+#include "mpi/worker.h"
 
 static void ended(const struct rf_run_outcome *outcome, int job, enum rf_job_state state,
                   const char *reason)
@@ -374,6 +378,151 @@ static void a_signal_finds_a_job_that_changes_its_size(const struct rf_group *wo
     scenario_end(&s);
 }
 
+/* ---- submissions ---- */
+
+/* A coordinator whose loop is the test's own. */
+struct by_hand {
+    struct rf_journal journal;
+    struct rf_policy *policy;
+    struct rf_dispatch *dispatch;
+    struct rf_run_options options;
+};
+
+static enum rf_status before(void *self, const struct rf_state *state,
+                             const struct rf_event *event, struct rf_error *err)
+{
+    (void)self, (void)state, (void)event, (void)err;
+    return RF_OK;
+}
+
+static enum rf_status after(void *self, const struct rf_state *state,
+                            const struct rf_event *event, struct rf_error *err)
+{
+    (void)state;
+    return rf_policy_observe(self, event, err);
+}
+
+static void start_by_hand(struct by_hand *h, const struct scenario *s,
+                          const struct rf_group *control)
+{
+    struct rf_event open = rf_event_make(RF_EVENT_OPEN, 0);
+    struct rf_event joined = rf_event_make(RF_EVENT_CAPACITY, 0);
+    struct rf_error err;
+
+    h->options = (struct rf_run_options){.run = "by-hand",
+                                         .policy = s->policy,
+                                         .lease_us = 10000,
+                                         .ledger_path = s->ledger,
+                                         .requests = s->requests,
+                                         .nrequests = s->nrequests,
+                                         .linger_us = 1000000000};
+    CHECK(rf_journal_start(&h->journal, &err) == RF_OK);
+    CHECK(rf_policy_create(&h->policy, &s->policy, h->journal.state, h->journal.tally, &err) ==
+          RF_OK);
+    rf_journal_watch(&h->journal, (struct rf_observer){h->policy, before, after});
+    CHECK(rf_journal_create(&h->journal, s->ledger, "by-hand", NULL, &err) == RF_OK);
+    rf_journal_at(&h->journal, rf_time_utc_us());
+    snprintf(open.name, sizeof open.name, "by-hand");
+    snprintf(open.version, sizeof open.version, "test");
+    snprintf(joined.reason, sizeof joined.reason, "joined");
+    joined.up = 1;
+    CHECK(rf_idset_add(&joined.devices, 0, control->size - 1, &err) == RF_OK);
+    CHECK(rf_journal_record(&h->journal, &open, &err) == RF_OK);
+    CHECK(rf_journal_record(&h->journal, &joined, &err) == RF_OK);
+    CHECK(rf_dispatch_create(&h->dispatch, control, &h->options, &h->journal, h->policy,
+                             &err) == RF_OK);
+    rf_event_clear(&joined);
+}
+
+/* Rounds until the job is in that state. */
+static void round_until(struct by_hand *h, int32_t job, enum rf_job_state state)
+{
+    int nap_us = 0;
+
+    while (h->journal.state->njobs <= job ||
+           (enum rf_job_state)h->journal.state->jobs[job].state != state)
+        if (!rf_dispatch_round(h->dispatch, rf_time_utc_us()))
+            rf_message_nap(&nap_us);
+}
+
+static struct rf_request a_request(const char *name, int32_t min)
+{
+    struct rf_request r = {.account = "capability", .min = min, .max = min};
+
+    snprintf(r.name, sizeof r.name, "%s", name);
+    return r;
+}
+
+/* Bodies find the work of a job by its place: 0 counts for a minute, 1 and 2 are soon done. */
+static void ask_for_more(struct by_hand *h, int nworkers)
+{
+    const struct rf_state *state = h->journal.state;
+    struct rf_request two[2] = {a_request("second", 1), a_request("third", nworkers)};
+    struct rf_request bad = a_request("job-0", 1);
+    struct rf_error err;
+    int32_t first, other;
+
+    two[1].after[two[1].nafter++] = 1;
+    round_until(h, 0, RF_JOB_RUNNING);
+    CHECK(rf_dispatch_submit(h->dispatch, &bad, 1, &other, &err) == RF_ERR_ARG);
+    CHECK(strstr(err.text, "there is a job 'job-0' already") != NULL);
+    bad = a_request("unknown", 1);
+    bad.after[bad.nafter++] = 7;
+    CHECK(rf_dispatch_submit(h->dispatch, &bad, 1, &other, &err) == RF_ERR_ARG);
+    bad = a_request("impossible", 0);
+    CHECK(rf_dispatch_submit(h->dispatch, &bad, 1, &other, &err) == RF_ERR_INPUT);
+    CHECK(state->njobs == 1 && rf_dispatch_plan_of(h->dispatch, 1) == -1);
+
+    CHECK(rf_dispatch_submit(h->dispatch, two, 2, &first, &err) == RF_OK);
+    CHECK(first == 1 && state->njobs == 3 && rf_dispatch_plan_of(h->dispatch, 2) == 2);
+    CHECK(h->journal.unsynced == 0);
+
+    CHECK(rf_dispatch_cancel(h->dispatch, 9, "nobody", &err) == RF_ERR_ARG);
+    CHECK(rf_dispatch_cancel(h->dispatch, 0, "no \"longer\" needed", &err) == RF_OK);
+    round_until(h, 0, RF_JOB_CANCELLED);
+    CHECK(strcmp(rf_state_job_reason(state, 0), "no 'longer' needed") == 0);
+    CHECK(rf_dispatch_cancel(h->dispatch, 0, "again", &err) == RF_ERR_ARG);
+    round_until(h, 2, RF_JOB_DONE);
+    CHECK(state->jobs[1].state == RF_JOB_DONE);
+
+    bad = a_request("never", 1); /* waits for ever, so it is cancelled where it waits */
+    bad.after[bad.nafter++] = 0;
+    CHECK(rf_dispatch_submit(h->dispatch, &bad, 1, &other, &err) == RF_OK);
+    CHECK(rf_dispatch_cancel(h->dispatch, other, "", &err) == RF_OK);
+    CHECK(state->jobs[other].state == RF_JOB_CANCELLED && h->journal.unsynced == 0);
+    rf_dispatch_round(h->dispatch, rf_time_utc_us());
+    CHECK(!rf_dispatch_over(h->dispatch)); /* it lingers */
+    CHECK(rf_dispatch_job_failure(h->dispatch) == RF_OK);
+}
+
+static void submissions_and_cancellations_go_through_the_desk(const struct rf_group *world)
+{
+    struct scenario s = scenario_make(world);
+    struct rf_group control = {0};
+    struct rf_worker *worker;
+    struct by_hand h = {0};
+    struct rf_error err;
+
+    add_job(&s, "capability", 1, 1, 0, 60000);
+    s.steps[1] = s.steps[2] = 5;
+    snprintf(s.policy.fence, sizeof s.policy.fence, "none");
+    rf_group_dup(&control, world->comm);
+    if (coordinates(world)) {
+        start_by_hand(&h, &s, &control);
+        ask_for_more(&h, world->size - 1);
+        rf_dispatch_shutdown(h.dispatch);
+        rf_dispatch_destroy(h.dispatch);
+        rf_policy_destroy(h.policy);
+        rf_journal_clear(&h.journal);
+    } else {
+        CHECK(rf_worker_create(&worker, &control, count_up, &s, &err) == RF_OK);
+        rf_worker_serve(worker);
+        rf_worker_destroy(worker);
+    }
+    rf_group_free(&control);
+    scenario_end(&s);
+}
+
 int main(int argc, char **argv)
 {
     struct rf_group world;
@@ -390,10 +539,12 @@ int main(int argc, char **argv)
         a_deadline_ends_who_runs_and_denies_who_waits(&world);
         a_lie_is_disputed_and_brings_nothing(&world, LIE_BUSY);
         a_lie_is_disputed_and_brings_nothing(&world, LIE_FLOPS);
+        a_lie_is_disputed_and_brings_nothing(&world, LIE_TOKENS);
         a_lie_is_disputed_and_brings_nothing(&world, LIE_NEGATIVE);
         silence_is_disputed_and_charged_by_the_clock(&world);
         a_job_that_does_not_leave_is_disputed(&world);
         nobody_gets_devices_without_a_line_in_the_ledger(&world);
+        submissions_and_cancellations_go_through_the_desk(&world);
     }
     if (world.size > 2) {
         a_wide_job_shrinks_and_grows_under_one_lease(&world);
