@@ -112,7 +112,7 @@ static inline int resizable(const struct question *q, int32_t job)
 
 /* The job that waits at `place` starts on `most` devices, or on as many as it can use. */
 static inline void grant(struct question *q, struct rf_roll_place *place,
-                  const struct rf_roll_entry *e, int32_t most)
+                         const struct rf_roll_entry *e, int32_t most)
 {
     q->out[q->nout++] = (struct rf_proposal){RF_PROPOSE_GRANT, e->job, -1, most, 0, ""};
     rf_roll_remove(q->waiting, place);
@@ -146,9 +146,8 @@ static void overtake(struct question *q)
     if (!rf_roll_find(q->waiting, &at, q->free, INT64_MAX, 0))
         return;
     foresee(q); /* somebody would fit, so it matters */
-    while (!full(q) &&
-           rf_roll_find(q->waiting, &at, q->free, rf_line_window(q->line, q->now_us),
-                        q->line->extra)) {
+    while (!full(q) && rf_roll_find(q->waiting, &at, q->free,
+                                    rf_line_window(q->line, q->now_us), q->line->extra)) {
         rf_roll_at(q->waiting, at, &e);
         grant(q, &at, &e, rf_line_overtake(q->line, q->now_us, &e, most_of(q, e.job)));
     }
@@ -202,8 +201,7 @@ static void serve_arrivals(struct question *q)
 static inline int nothing_fits(const struct question *q)
 {
     return q->line->blocked && q->line->head.need > q->free &&
-           (q->policy->order->backfill == RF_BACKFILL_NONE ||
-            q->waiting->least_need > q->free);
+           (q->policy->order->backfill == RF_BACKFILL_NONE || q->waiting->least_need > q->free);
 }
 
 static inline int answer(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,

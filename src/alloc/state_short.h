@@ -10,8 +10,9 @@
 
 #include "alloc/state_step.h"
 
-static inline enum rf_status rf_state_request(struct rf_state *s, int64_t t_us, int32_t account, int32_t min,
-                                int32_t max, int64_t limit_us, struct rf_error *err)
+static inline enum rf_status rf_state_request(struct rf_state *s, int64_t t_us, int32_t account,
+                                              int32_t min, int32_t max, int64_t limit_us,
+                                              struct rf_error *err)
 {
     const char *rule = rf_rule_request(s, s->njobs, min, max, limit_us);
     enum rf_status st = rf_rule_time(s, RF_EVENT_REQUEST, t_us, err);
@@ -28,8 +29,8 @@ static inline enum rf_status rf_state_request(struct rf_state *s, int64_t t_us, 
     return RF_OK;
 }
 
-static inline enum rf_status rf_state_grant(struct rf_state *s, int64_t t_us, int32_t job, int32_t count,
-                              int32_t lent, struct rf_error *err)
+static inline enum rf_status rf_state_grant(struct rf_state *s, int64_t t_us, int32_t job,
+                                            int32_t count, int32_t lent, struct rf_error *err)
 {
     const struct rf_job *j = job < 0 || job >= s->njobs ? NULL : &s->jobs[job];
     const char *rule = rf_rule_grant(s, j, s->next_lease, count, lent);
@@ -46,7 +47,7 @@ static inline enum rf_status rf_state_grant(struct rf_state *s, int64_t t_us, in
 }
 
 static inline enum rf_status rf_state_finish(struct rf_state *s, int64_t t_us, int32_t job,
-                               struct rf_error *err)
+                                             struct rf_error *err)
 {
     struct rf_job *j = job < 0 || job >= s->njobs ? NULL : &s->jobs[job];
     enum rf_status st = rf_rule_time(s, RF_EVENT_END, t_us, err);

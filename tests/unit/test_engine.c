@@ -728,12 +728,12 @@ static void assert_same_jobs(const struct rf_sim_result *a, const struct rf_sim_
         if (a->start_us[k] != b->start_us[k] || a->end_us[k] != b->end_us[k] ||
             memcmp(x, y, offsetof(struct rf_job, reason)) != 0 ||
             strcmp(rf_state_job_reason(a->state, k), rf_state_job_reason(b->state, k)) != 0)
-            fail_msg("seed %llu: job %d is not the same: it runs from %lld to %lld in state %s, or "
-                     "from %lld to %lld in state %s",
-                     (unsigned long long)seed, k, (long long)a->start_us[k],
-                     (long long)a->end_us[k], rf_job_state_name(x->state),
-                     (long long)b->start_us[k], (long long)b->end_us[k],
-                     rf_job_state_name(y->state));
+            fail_msg(
+                "seed %llu: job %d is not the same: it runs from %lld to %lld in state %s, or "
+                "from %lld to %lld in state %s",
+                (unsigned long long)seed, k, (long long)a->start_us[k], (long long)a->end_us[k],
+                rf_job_state_name(x->state), (long long)b->start_us[k], (long long)b->end_us[k],
+                rf_job_state_name(y->state));
     }
 }
 
@@ -773,8 +773,8 @@ static void the_short_way_comes_to_the_same(void **unused)
     for (uint64_t seed = 2000; seed < 2400; seed++) {
         struct dice d = {seed, 0};
         int32_t devices = roll(&d, 1, roll(&d, 0, 1) ? 8 : 200);
-        struct rf_sim_options o =
-            options_of(orders[roll(&d, 0, 9) % 7 % 5], roll(&d, 0, 3) ? "none" : "floor", devices);
+        struct rf_sim_options o = options_of(orders[roll(&d, 0, 9) % 7 % 5],
+                                             roll(&d, 0, 3) ? "none" : "floor", devices);
         int64_t seen = 0;
         const struct rf_observer watcher = {&seen, look_on, look_on};
         struct rf_sim_result alone, watched;
