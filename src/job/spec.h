@@ -91,6 +91,8 @@ struct rf_run_spec {
     char checkpoints
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
+    char anchor[RF_PATH_BYTES]; /* each sealed head is appended to this file; "" : to none */
+    int anchor_slurm;           /* ... and becomes the comment of the Slurm job */
     int64_t seed;
     int new_accounts;  /* submissions may name any account */
     int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */

@@ -72,6 +72,12 @@ static const struct {
     [STEP_LIMIT] = {0, 2},        [STEP_POLICY] = {0, 1},      [STEP_RESERVE] = {0, 1},
     [STEP_MEASURE] = {0, 1},      [STEP_RECOVER] = {0, 1},     [STEP_CLOSE] = {0, 1}};
 
+static inline void step_put(char *to,
+                            const char *from) /* printf takes half of a search's time */
+{
+    memcpy(to, from, strlen(from) + 1);
+}
+
 static inline void step_request(const struct rf_state *s, struct rf_event *e)
 {
     static const struct {
@@ -81,7 +87,7 @@ static inline void step_request(const struct rf_state *s, struct rf_event *e)
     int32_t shape = s->njobs % 3;
 
     e->job = s->njobs;
-    snprintf(e->account, sizeof e->account, "%s", SHAPES[shape].account);
+    step_put(e->account, SHAPES[shape].account);
     e->min = SHAPES[shape].min;
     e->max = SHAPES[shape].max;
     e->priority = SHAPES[shape].priority;
@@ -113,7 +119,7 @@ static inline void step_fleet(const struct rf_state *s, int how, struct rf_event
     int32_t next = 0;
 
     e->up = how % 2;
-    snprintf(e->reason, sizeof e->reason, "%s", WHY[how]);
+    step_put(e->reason, WHY[how]);
     while (rf_idset_has(&s->fleet, next) || rf_idset_has(&s->down, next))
         next++;
     step_take(e, how == 0   ? step_lowest(&s->free, 0)
@@ -153,24 +159,24 @@ static inline void step_words(const struct step *step, struct rf_event *e)
         [STEP_PLEDGE] = "declared"};
 
     if (WORDS[step->kind] != NULL)
-        snprintf(e->reason, sizeof e->reason, "%s", WORDS[step->kind]);
+        step_put(e->reason, WORDS[step->kind]);
     if (step->kind == STEP_RELABEL)
-        snprintf(e->account, sizeof e->account, "%s", ACCOUNTS[step->how]);
+        step_put(e->account, ACCOUNTS[step->how]);
     if (step->kind == STEP_END)
-        snprintf(e->text, sizeof e->text, "%s", step->how == 0 ? "done" : "failed");
+        step_put(e->text, step->how == 0 ? "done" : "failed");
     if (step->kind == STEP_CANCEL)
-        snprintf(e->text, sizeof e->text, "cancelled");
+        step_put(e->text, "cancelled");
 }
 
 static inline void step_promise(const struct rf_state *s, const struct step *step,
                                 struct rf_event *e)
 {
-    snprintf(e->account, sizeof e->account, "a");
-    snprintf(e->author, sizeof e->author, "test");
+    step_put(e->account, "a");
+    step_put(e->author, "test");
     if (step->kind == STEP_PLEDGE) {
         e->share = step->how == 0 ? (struct rf_share){1, 3} : (struct rf_share){0, 1};
-        snprintf(e->basis, sizeof e->basis, "fleet");
-        snprintf(e->text, sizeof e->text, "%s", s->fence);
+        step_put(e->basis, "fleet");
+        step_put(e->text, s->fence);
         e->window_us = 10;
     } else if (step->kind == STEP_LIMIT) {
         e->held_limit_us = step->how == 0 ? 4 : 0;
@@ -346,15 +352,16 @@ static inline void stage_open(struct stage *t, int32_t devices, const char *orde
         assert_int_equal(rf_policy_create(&t->policy, &options, t->state, t->tally, NULL),
                          RF_OK);
     }
-    snprintf(e.name, sizeof e.name, "steps");
-    snprintf(e.version, sizeof e.version, "1");
-    snprintf(e.text, sizeof e.text, "%s+%s", order != NULL ? order : "fcfs",
-             order != NULL ? fence : "floor");
+    step_put(e.name, "steps");
+    step_put(e.version, "1");
+    step_put(e.text, order != NULL ? order : "fcfs");
+    step_put(e.text + strlen(e.text), "+");
+    step_put(e.text + strlen(e.text), order != NULL ? fence : "floor");
     assert_int_equal(stage_take(t, &e, &err), RF_OK);
     e = rf_event_make(RF_EVENT_CAPACITY, 100);
     e.seq = 1;
     e.up = 1;
-    snprintf(e.reason, sizeof e.reason, "joined");
+    step_put(e.reason, "joined");
     assert_int_equal(rf_idset_add(&e.devices, 0, devices, NULL), RF_OK);
     assert_int_equal(stage_take(t, &e, &err), RF_OK);
     rf_event_clear(&e);
@@ -385,7 +392,7 @@ static inline struct rf_event stage_proposed(const struct rf_state *s,
     e.job = p->job;
     e.by = p->by;
     e.lent = p->lent;
-    snprintf(e.reason, sizeof e.reason, "%s", p->reason != NULL ? p->reason : "");
+    step_put(e.reason, p->reason != NULL ? p->reason : "");
     if (p->kind == RF_PROPOSE_DENY || p->kind == RF_PROPOSE_DELAY)
         return e;
     e.lease = p->kind == RF_PROPOSE_GRANT ? s->next_lease : s->jobs[p->job].lease;
