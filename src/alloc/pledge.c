@@ -154,6 +154,11 @@ static enum rf_status check_long(const struct rf_tally *tally, int64_t t_us,
     return RF_OK;
 }
 
+static enum rf_status too_many_windows(struct rf_error *err)
+{
+    return rf_fail(err, RF_ERR_INPUT, "more than %d windows of a pledge", RF_WINDOWS_MAX);
+}
+
 enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *state,
                                const struct rf_event *event, struct rf_error *err)
 {
@@ -163,7 +168,7 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
     if (event->type == RF_EVENT_PLEDGE && event->window_us > 0)
         last_us = rf_earlier(last_us, rf_pledge_last_us(state->start_us, event->window_us));
     if (event->t_us > last_us)
-        return rf_fail(err, RF_ERR_INPUT, "more than %d windows of a pledge", RF_WINDOWS_MAX);
+        return too_many_windows(err);
     tally->was.retry = event->t_us >= state->retry_us;
     if (tally->npledges == 0)
         return RF_OK;
@@ -479,6 +484,30 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
     tally->held = state->nfleet - state->nfree;
     tally->closed = state->closed;
     return st;
+}
+
+enum rf_status rf_tally_pass_slow(struct rf_tally *tally, const struct rf_state *state,
+                                  int64_t t_us, struct rf_error *err)
+{
+    int64_t dt = t_us - tally->now_us, held = state->nfleet - state->nfree;
+    enum rf_status st = RF_OK;
+
+    if (dt <= 0)
+        return RF_OK;
+    if (t_us > tally->last_us)
+        return too_many_windows(err);
+    if (tally->has_long)
+        st = check_long(tally, t_us, err);
+    if (st == RF_OK && t_us >= tally->border_us && tally->npledges > 0)
+        st = rf_tally_bring_up_all(tally, state, t_us, err);
+    if (st != RF_OK)
+        return st;
+    tally->now_us = t_us;
+    if (tally->closed)
+        return RF_OK;
+    rf_wide_add_product(&tally->capacity_us, dt, tally->fleet);
+    rf_wide_add_product(&tally->used_us, dt, held);
+    return RF_OK;
 }
 
 static enum rf_status observe_before(void *self, const struct rf_state *state,

@@ -125,6 +125,30 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
  * then pledges, readings and gaps are taken over. */
 enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *state,
                               const struct rf_event *event, struct rf_error *err);
+/* The short way, for simulations that apply most events by state_short.h: time passes up to t_us, with the state as it has been since the last event. To
+ * be called before the first event of each moment. Events of jobs that the tally
+ * is not concerned with may then be kept from it. */
+enum rf_status rf_tally_pass_slow(struct rf_tally *tally, const struct rf_state *state,
+                                  int64_t t_us, struct rf_error *err);
+static inline enum rf_status rf_tally_pass(struct rf_tally *tally, const struct rf_state *state,
+                                           int64_t t_us, struct rf_error *err)
+{
+    int64_t dt = t_us - tally->now_us;
+
+    if (t_us >= tally->border_us || t_us > tally->last_us || dt > tally->fits_us || dt < 0 ||
+        tally->has_long || tally->closed)
+        return rf_tally_pass_slow(tally, state, t_us, err);
+    rf_wide_add(&tally->capacity_us, dt * tally->fleet); /* these fit in 63 bits */
+    rf_wide_add(&tally->used_us, dt * (state->nfleet - state->nfree));
+    tally->now_us = t_us;
+    return RF_OK;
+}
+/* Does a job of this account matter to a pledge, or may it? */
+static inline int rf_tally_concerned(const struct rf_tally *tally, int32_t account)
+{
+    return tally->npledges > 0 && (tally->nwaiting > 0 || account >= tally->naccounts ||
+                                   tally->group_of[account] >= 0);
+}
 /* Both, as an observer; the tally is borrowed. */
 struct rf_observer rf_tally_observer(struct rf_tally *tally);
 

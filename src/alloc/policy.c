@@ -114,6 +114,7 @@ static enum rf_status take_over(struct rf_policy *policy, struct rf_error *err)
                     policy->order->backfill != RF_BACKFILL_PLAN &&
                     (policy->order->backfill == RF_BACKFILL_NONE ||
                      policy->options.reserve_depth == 0 || policy->options.reserve_depth == 1);
+    policy->short_cut = policy->plain && !policy->order->by_limit && !policy->options.explain;
     return rf_policy_rebuild(policy, err);
 }
 
@@ -248,7 +249,7 @@ static int cannot_start(const struct rf_policy *policy, int32_t job)
            rf_policy_held_up(policy);
 }
 
-static enum rf_status observe_request(struct rf_policy *policy, int32_t job)
+enum rf_status rf_policy_observe_request(struct rf_policy *policy, int32_t job)
 {
     const struct rf_state *s = policy->state;
     enum rf_status st = RF_OK;
@@ -371,7 +372,7 @@ static enum rf_status observe_change(struct rf_policy *policy, const struct rf_e
         rf_policy_plans_stale(policy);
         return RF_OK;
     case RF_EVENT_REQUEST:
-        return observe_request(policy, event->job);
+        return rf_policy_observe_request(policy, event->job);
     case RF_EVENT_DENY:
         forget_waiting(policy, event->job);
         observe_over(policy);

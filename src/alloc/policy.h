@@ -96,6 +96,18 @@ enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event
 int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
                       int max);
 
+/* The short way, for drivers that apply events by state_short.h:
+ * the same as observing such an event, which is to be done where rf_policy_short() says 0;
+ * only other events change what it says. */
+int rf_policy_short(const struct rf_policy *policy);
+enum rf_status rf_policy_requested(struct rf_policy *policy, int32_t job, struct rf_error *err);
+enum rf_status rf_policy_finished(struct rf_policy *policy, int32_t job, struct rf_error *err);
+/* As rf_policy_propose(), but all proposals are grants, which must be carried out at now_us; 0: nothing
+ * should change, now or later, until another event comes; -1: rf_policy_propose() has to be
+ * asked. */
+int rf_policy_propose_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                            int max);
+
 /* Is it known that a question now, or at any later time, would have no answer until
  * another event comes? 0 says nothing. */
 int rf_policy_settled(const struct rf_policy *policy);

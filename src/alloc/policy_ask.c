@@ -164,6 +164,9 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
 
     if (!s->opened || s->closed || max < 1 || policy->failed != RF_OK)
         return 0;
+    if (policy->dirty != 0 && rf_policy_short(policy) && rf_policy_may_shorten(policy))
+        return rf_policy_answer_short(policy, now_us > s->now_us ? now_us : s->now_us, out,
+                                      max);
     if (policy->npending > policy->pending_at)
         rf_policy_take_back(policy);
     policy->npending = policy->pending_at = 0;

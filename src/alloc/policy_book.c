@@ -44,11 +44,6 @@ static void joblist_clear(struct rf_joblist *list)
 
 /* ---- time ---- */
 
-int64_t rf_policy_end_us(int64_t t_us, int64_t limit_us)
-{
-    return limit_us <= 0 || limit_us > INT64_MAX - t_us ? INT64_MAX : t_us + limit_us;
-}
-
 struct rf_roll_entry rf_policy_entry(const struct rf_policy *policy, int32_t job)
 {
     const struct rf_job *j = &policy->state->jobs[job];

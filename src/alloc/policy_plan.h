@@ -82,6 +82,52 @@ struct rf_decay {
     double weight, integral;   /* of the weight over time, up to since_us */
 };
 
+/* ---- behind a blocked head ---- */
+
+static inline int32_t rf_at_most(int64_t a, int32_t b)
+{
+    return a < b ? (int32_t)a : b;
+}
+
+/* Finds out by when the head of a blocked line can start; `room` devices are free for it now. */
+static inline void rf_line_foresee(struct rf_line *line, int32_t room, int reserve_depth)
+{
+    int64_t sum = 0;
+
+    line->shadow_known = 1;
+    line->shadow_us = reserve_depth == 0
+                          ? INT64_MAX
+                          : rf_roll_reach(&line->running, room, line->head.need, &sum);
+    line->extra =
+        line->shadow_us == INT64_MAX ? INT32_MAX : rf_at_most(sum - line->head.need, INT32_MAX);
+}
+
+/* A job whose limit is no longer than this is over by the shadow time. */
+static inline int64_t rf_line_window(const struct rf_line *line, int64_t now_us)
+{
+    if (line->shadow_us == INT64_MAX)
+        return INT64_MAX;
+    return line->shadow_us > now_us ? line->shadow_us - now_us : 0;
+}
+
+/* Would this job, for which there are devices, delay the head by nothing? */
+static inline int rf_line_lets(const struct rf_line *line, int64_t now_us,
+                               const struct rf_roll_entry *e)
+{
+    return e->time_us <= rf_line_window(line, now_us) || e->need <= line->extra;
+}
+
+/* It overtakes: on how many devices, at most `most`, does it delay nobody? */
+static inline int32_t rf_line_overtake(struct rf_line *line, int64_t now_us,
+                                       const struct rf_roll_entry *e, int32_t most)
+{
+    if (e->time_us <= rf_line_window(line, now_us))
+        return most;
+    most = rf_at_most(most, line->extra);
+    line->extra -= line->shadow_us == INT64_MAX ? 0 : most;
+    return most;
+}
+
 enum rf_backfill { RF_BACKFILL_NONE, RF_BACKFILL_DEPTH, RF_BACKFILL_PLAN };
 
 struct rf_order {
@@ -167,6 +213,7 @@ struct rf_policy {
     int recheck;        /* held_back and too large jobs are to be looked at again */
     int32_t nholds;     /* when last asked */
     int plain; /* no promises, one line, and nothing is planned ahead but for one job */
+    int short_cut; /* ... first come, first served, and nobody wants to hear reasons */
     int dirty;
     int64_t asked_us, wake_us; /* the last question; when the answer may be another */
     /* What was proposed and has not been carried out yet: [pending_at, npending). */
@@ -191,6 +238,8 @@ void rf_policy_plans_stale(struct rf_policy *policy);
 /* Is it plain to see that nobody can start in turn? In one line, without promises, when fewer
  * devices are free than the head needs. */
 int rf_policy_held_up(const struct rf_policy *policy);
+/* A request has come in. */
+enum rf_status rf_policy_observe_request(struct rf_policy *policy, int32_t job);
 
 /* ---- policy_book.c: what the policy remembers ---- */
 
@@ -244,7 +293,10 @@ int rf_joblist_remove(struct rf_joblist *list, int32_t job);
 
 struct rf_roll_entry rf_policy_entry(const struct rf_policy *policy, int32_t job);
 /* t_us + limit_us; INT64_MAX without a limit. */
-int64_t rf_policy_end_us(int64_t t_us, int64_t limit_us);
+static inline int64_t rf_policy_end_us(int64_t t_us, int64_t limit_us)
+{
+    return limit_us <= 0 || limit_us > INT64_MAX - t_us ? INT64_MAX : t_us + limit_us;
+}
 
 /* The integral of the weight up to t_us; time never goes back. */
 double rf_decay_at(struct rf_decay *decay, int64_t t_us);
@@ -279,6 +331,18 @@ const char *rf_plan_why(const struct rf_plan *plan, const struct rf_wall *w, int
 void rf_plan_serve_lines(struct rf_plan *plan);
 void rf_plan_serve_arrivals(struct rf_plan *plan);
 void rf_plan_explain(struct rf_plan *plan);
+
+/* ---- policy_short.c: one lane, and nothing promised ---- */
+
+/* Is this question one for the short way? Where rf_policy_short() says 1. */
+static inline int rf_policy_may_shorten(const struct rf_policy *policy)
+{
+    return policy->nresizable == 0 && !policy->recheck && policy->failed == RF_OK &&
+           policy->npending == policy->pending_at;
+}
+/* Answers it, when there is something to ask. */
+int rf_policy_answer_short(struct rf_policy *policy, int64_t now_us, struct rf_proposal *out,
+                           int max);
 
 /* ---- policy_ask.c ---- */
 

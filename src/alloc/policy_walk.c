@@ -11,11 +11,6 @@
 
 #include "alloc/policy_plan.h"
 
-static int32_t at_most(int64_t a, int32_t b)
-{
-    return a < b ? (int32_t)a : b;
-}
-
 /* ---- proposals ---- */
 
 void rf_plan_propose(struct rf_plan *plan, enum rf_proposal_kind kind, int32_t job,
@@ -78,7 +73,7 @@ int rf_plan_claiming(const struct rf_plan *plan, int32_t job)
 
 int32_t rf_plan_room(const struct rf_plan *plan, const struct rf_wall *wall)
 {
-    return at_most((int64_t)plan->free - plan->reserved,
+    return rf_at_most((int64_t)plan->free - plan->reserved,
                    wall->cap - wall->used - plan->claimed[wall - plan->walls]);
 }
 
@@ -147,43 +142,22 @@ struct rf_lane *rf_plan_first(struct rf_plan *plan, struct rf_roll_entry *entry)
 
 /* ---- backfilling ---- */
 
-static int64_t window(const struct rf_plan *plan, const struct rf_line *line)
-{
-    if (line->shadow_us == INT64_MAX)
-        return INT64_MAX;
-    return line->shadow_us > plan->now_us ? line->shadow_us - plan->now_us : 0;
-}
-
-/* Finds out by when the head of a blocked line can start. */
 static void foresee(struct rf_plan *plan, struct rf_line *line)
 {
     const struct rf_wall *w = &plan->walls[plan->policy->lanes[line->head_lane].wall];
-    int64_t sum;
 
-    if (line->shadow_known)
-        return;
-    line->shadow_known = 1;
-    if (plan->policy->options.reserve_depth == 0)
-        line->shadow_us = INT64_MAX;
-    else
-        line->shadow_us =
-            rf_roll_reach(&line->running, rf_plan_room(plan, w), line->head.need, &sum);
-    line->extra =
-        line->shadow_us == INT64_MAX ? INT32_MAX : at_most(sum - line->head.need, INT32_MAX);
+    if (!line->shadow_known)
+        rf_line_foresee(line, rf_plan_room(plan, w), plan->policy->options.reserve_depth);
 }
 
 /* The job at place fits; on how many devices does it delay nobody? */
 static void backfill(struct rf_plan *plan, struct rf_line *line, struct rf_lane *lane,
                      struct rf_roll_place *place, const struct rf_roll_entry *e)
 {
-    int32_t most =
-        at_most(plan->state->jobs[e->job].max, rf_plan_room(plan, &plan->walls[lane->wall]));
+    int32_t most = rf_at_most(plan->state->jobs[e->job].max,
+                              rf_plan_room(plan, &plan->walls[lane->wall]));
 
-    if (e->time_us > window(plan, line)) {
-        most = at_most(most, line->extra);
-        line->extra -= line->shadow_us == INT64_MAX ? 0 : most;
-    }
-    rf_plan_grant(plan, lane, place, most);
+    rf_plan_grant(plan, lane, place, rf_line_overtake(line, plan->now_us, e, most));
 }
 
 /* Lanes stand behind the head of the line. */
@@ -203,7 +177,8 @@ static void backfill_line(struct rf_plan *plan, struct rf_line *line)
             if (!l->on)
                 continue;
             l->on = line->shadow_known
-                        ? rf_roll_find(&l->jobs, &l->at, room, window(plan, line), line->extra)
+                        ? rf_roll_find(&l->jobs, &l->at, room,
+                                         rf_line_window(line, plan->now_us), line->extra)
                         : rf_roll_find(&l->jobs, &l->at, room, INT64_MAX, 0);
             any |= l->on;
         }
@@ -247,7 +222,7 @@ static void serve_line(struct rf_plan *plan, struct rf_line *line)
         if (rf_plan_claiming(plan, e.job)) {
             lane->at = rf_roll_next(&lane->jobs, lane->at);
         } else if (e.need <= room) {
-            rf_plan_grant(plan, lane, &lane->at, at_most(plan->state->jobs[e.job].max, room));
+            rf_plan_grant(plan, lane, &lane->at, rf_at_most(plan->state->jobs[e.job].max, room));
         } else {
             line->blocked = 1;
             line->head = e;
@@ -298,7 +273,7 @@ static void serve_arrival(struct rf_plan *plan, struct rf_line *line, struct rf_
         e->need > rf_plan_room(plan, &plan->walls[lane->wall]))
         return;
     foresee(plan, line);
-    if ((e->time_us <= window(plan, line) || e->need <= line->extra) &&
+    if (rf_line_lets(line, plan->now_us, e) &&
         rf_roll_seek(&lane->jobs, e->time_us, e->job, &place))
         backfill(plan, line, lane, &place, e);
 }

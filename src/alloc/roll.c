@@ -36,7 +36,7 @@ static inline int before(const struct rf_roll *roll, int64_t time_us, int32_t jo
 }
 
 /* The last part that begins at or before the key; the first one when none does. */
-static int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
+static inline int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
 {
     int32_t low = roll->begin, high = roll->end;
 
@@ -54,45 +54,43 @@ static int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32_t job)
 
 /* Where the key is in the part's chunk, or would be. The first half of the search has no
  * branch to guess: a list of ends is searched in places that follow no pattern. */
-static int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
+static inline int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
                        int64_t time_us, int32_t job)
 {
-    const struct rf_roll_chunk *c = p->chunk;
+    const struct rf_roll_entry *e = p->chunk->entries;
     int32_t at = p->low, n = p->high - p->low;
 
     if (roll->by_time) {
-        const int64_t *t = c->time_us;
-
         for (; n > 1; n -= n / 2)
-            at = t[at + n / 2 - 1] < time_us ? at + n / 2 : at;
-        at += n == 1 && t[at] < time_us;
-        while (at < p->high && t[at] == time_us && c->job[at] < job)
+            at = e[at + n / 2 - 1].time_us < time_us ? at + n / 2 : at;
+        at += n == 1 && e[at].time_us < time_us;
+        while (at < p->high && e[at].time_us == time_us && e[at].job < job)
             at++;
         return at;
     }
     for (; n > 1; n -= n / 2)
-        at = c->job[at + n / 2 - 1] < job ? at + n / 2 : at;
-    return at + (n == 1 && c->job[at] < job);
+        at = e[at + n / 2 - 1].job < job ? at + n / 2 : at;
+    return at + (n == 1 && e[at].job < job);
 }
 
 /* ---- parts ---- */
 
 static void measure(struct rf_roll_part *p)
 {
-    const struct rf_roll_chunk *c = p->chunk;
+    const struct rf_roll_entry *e = p->chunk->entries;
     int64_t time_us = INT64_MAX, sum = 0;
     int32_t need = INT32_MAX;
 
     for (int32_t i = p->low; i < p->high; i++) {
-        time_us = c->time_us[i] < time_us ? c->time_us[i] : time_us;
-        need = c->need[i] < need ? c->need[i] : need;
-        sum += c->need[i];
+        time_us = e[i].time_us < time_us ? e[i].time_us : time_us;
+        need = e[i].need < need ? e[i].need : need;
+        sum += e[i].need;
     }
     p->least_time_us = time_us;
     p->least_need = need;
     p->sum = sum;
-    p->first_time_us = c->time_us[p->low];
-    p->first_job = c->job[p->low];
+    p->first_time_us = e[p->low].time_us;
+    p->first_job = e[p->low].job;
 }
 
 static void measure_group(struct rf_roll *roll, int32_t g)
@@ -119,21 +117,20 @@ static void regroup(struct rf_roll *roll, int32_t part)
 }
 
 /* Moves n entries from one place to another; a few at a time is what happens most, and then
- * a loop beats three calls. */
-static void copy(struct rf_roll_chunk *to, int32_t at, const struct rf_roll_chunk *from,
-                 int32_t first, int32_t n)
+ * a loop beats a call. */
+static inline void copy(struct rf_roll_chunk *to, int32_t at, const struct rf_roll_chunk *from,
+                        int32_t first, int32_t n)
 {
-    if (n > 8 || to != from || at < first) {
-        memmove(to->time_us + at, from->time_us + first, (size_t)n * sizeof *to->time_us);
-        memmove(to->job + at, from->job + first, (size_t)n * sizeof *to->job);
-        memmove(to->need + at, from->need + first, (size_t)n * sizeof *to->need);
+    if (n > 8 || to != from) {
+        memmove(to->entries + at, from->entries + first, (size_t)n * sizeof *to->entries);
         return;
     }
-    while (n-- > 0) {
-        to->time_us[at + n] = from->time_us[first + n];
-        to->job[at + n] = from->job[first + n];
-        to->need[at + n] = from->need[first + n];
-    }
+    if (at < first)
+        for (int32_t i = 0; i < n; i++)
+            to->entries[at + i] = to->entries[first + i];
+    else
+        while (n-- > 0)
+            to->entries[at + n] = to->entries[first + n];
 }
 
 /* Room for one more part, at the end of the array. */
@@ -182,9 +179,12 @@ static enum rf_status insert_part(struct rf_roll *roll, int32_t behind, struct r
     roll->end++;
     roll->parts[at] = (struct rf_roll_part){
         .chunk = chunk, .least_time_us = INT64_MAX, .least_need = INT32_MAX};
-    if (at + 1 < roll->end)
+    if (roll->end == RF_ROLL_GROUP + 1) {
+        measure_group(roll, 0);
+        measure_group(roll, 1);
+    } else if (at + 1 < roll->end) {
         regroup(roll, at);
-    else if (at % RF_ROLL_GROUP == 0 || at == roll->begin)
+    } else if (at % RF_ROLL_GROUP == 0 || at == roll->begin)
         roll->groups[at / RF_ROLL_GROUP] = (struct rf_roll_group){INT64_MAX, INT32_MAX};
     return RF_OK;
 }
@@ -231,7 +231,7 @@ static enum rf_status split(struct rf_roll *roll, int32_t part, struct rf_error 
 
 /* Room for an entry at place `at` of the chunk, which has fewer than it can hold: the shorter side
  * moves. Returns the place. */
-static int32_t open_at(struct rf_roll_part *p, int32_t at)
+static inline int32_t open_at(struct rf_roll_part *p, int32_t at)
 {
     struct rf_roll_chunk *c = p->chunk;
 
@@ -245,32 +245,16 @@ static int32_t open_at(struct rf_roll_part *p, int32_t at)
     return at;
 }
 
-static void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
+static inline void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
                 const struct rf_roll_entry *entry)
 {
-    struct rf_roll_chunk *c = p->chunk;
-    struct rf_roll_group *g = &roll->groups[(p - roll->parts) / RF_ROLL_GROUP];
-
     at = open_at(p, at);
-    c->time_us[at] = entry->time_us;
-    c->job[at] = entry->job;
-    c->need[at] = entry->need;
-    if (entry->time_us < p->least_time_us)
-        p->least_time_us = entry->time_us;
-    if (entry->need < p->least_need)
-        p->least_need = entry->need;
-    if (entry->time_us < g->least_time_us)
-        g->least_time_us = entry->time_us;
-    if (entry->need < g->least_need)
-        g->least_need = entry->need;
+    p->chunk->entries[at] = *entry;
     if (at == p->low) {
         p->first_time_us = entry->time_us;
         p->first_job = entry->job;
     }
-    p->sum += entry->need;
-    if (roll->count++ == 0 || entry->need < roll->least_need)
-        roll->least_need = entry->need;
-    roll->sum += entry->need;
+    rf_roll_count_in(roll, p, entry);
 }
 
 /* The key comes after every entry. */
@@ -286,8 +270,8 @@ static enum rf_status append(struct rf_roll *roll, const struct rf_roll_entry *e
     return st;
 }
 
-enum rf_status rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *entry,
-                           struct rf_error *err)
+enum rf_status rf_roll_insert(struct rf_roll *roll, const struct rf_roll_entry *entry,
+                              struct rf_error *err)
 {
     const struct rf_roll_part *last;
     enum rf_status st = RF_OK;
@@ -296,8 +280,7 @@ enum rf_status rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *ent
     if (roll->count == 0)
         return append(roll, entry, err);
     last = &roll->parts[roll->end - 1];
-    if (before(roll, last->chunk->time_us[last->high - 1], last->chunk->job[last->high - 1],
-               entry->time_us, entry->job))
+    if (rf_roll_before(roll, &last->chunk->entries[last->high - 1], entry))
         return append(roll, entry, err);
     part = part_of(roll, entry->time_us, entry->job);
     if (roll->parts[part].high - roll->parts[part].low == RF_ROLL_CHUNK) {
@@ -325,7 +308,7 @@ static void merge(struct rf_roll *roll, int32_t part)
 }
 
 /* Closes the gap: the shorter side moves. Returns where the next entry is. */
-static int32_t close_at(struct rf_roll_part *p, int32_t at)
+static inline int32_t close_at(struct rf_roll_part *p, int32_t at)
 {
     struct rf_roll_chunk *c = p->chunk;
 
@@ -339,10 +322,10 @@ static int32_t close_at(struct rf_roll_part *p, int32_t at)
     return at;
 }
 
-void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place)
+static inline void cut(struct rf_roll *roll, struct rf_roll_place *place)
 {
     struct rf_roll_part *p = &roll->parts[place->part];
-    int32_t need = p->chunk->need[place->at], rank = place->at - p->low;
+    int32_t need = p->chunk->entries[place->at].need, rank = place->at - p->low;
 
     assert(place->part >= roll->begin && place->part < roll->end && rank >= 0 &&
            place->at < p->high);
@@ -357,8 +340,8 @@ void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place)
         *place = (struct rf_roll_place){next, next < roll->end ? roll->parts[next].low : 0};
         return;
     }
-    p->first_time_us = p->chunk->time_us[p->low];
-    p->first_job = p->chunk->job[p->low];
+    p->first_time_us = p->chunk->entries[p->low].time_us;
+    p->first_job = p->chunk->entries[p->low].job;
     if (p->high - p->low <= FEW && place->part + 1 < roll->end &&
         p->high - p->low + p[1].high - p[1].low <= MERGED) {
         merge(roll, place->part);
@@ -367,6 +350,29 @@ void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place)
         place->part++;
         place->at = place->part < roll->end ? roll->parts[place->part].low : 0;
     }
+}
+
+void rf_roll_cut(struct rf_roll *roll, struct rf_roll_place *place)
+{
+    cut(roll, place);
+}
+
+int rf_roll_drop(struct rf_roll *roll, int64_t time_us, int32_t job)
+{
+    struct rf_roll_place place;
+    const struct rf_roll_part *p;
+    const struct rf_roll_entry *e;
+
+    if (roll->count == 0)
+        return 0;
+    place.part = part_of(roll, time_us, job);
+    p = &roll->parts[place.part];
+    place.at = rank_in(roll, p, time_us, job);
+    e = &p->chunk->entries[place.at];
+    if (place.at == p->high || e->job != job || (roll->by_time && e->time_us != time_us))
+        return 0;
+    cut(roll, &place);
+    return 1;
 }
 
 /* ---- looking ---- */
@@ -383,8 +389,8 @@ int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
     p = &roll->parts[part];
     at = rank_in(roll, p, time_us, job);
     *place = (struct rf_roll_place){part, at};
-    return at < p->high && p->chunk->job[at] == job &&
-           (!roll->by_time || p->chunk->time_us[at] == time_us);
+    return at < p->high && p->chunk->entries[at].job == job &&
+           (!roll->by_time || p->chunk->entries[at].time_us == time_us);
 }
 
 struct rf_roll_place rf_roll_behind(const struct rf_roll *roll, int64_t time_us, int32_t job)
@@ -409,9 +415,9 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
 
     for (int32_t part = place->part; part < roll->end; part++, from = 0) {
         struct rf_roll_part *p = &roll->parts[part];
-        const struct rf_roll_chunk *c = p->chunk;
+        const struct rf_roll_entry *e = p->chunk->entries;
 
-        if (part % RF_ROLL_GROUP == 0) {
+        if (part % RF_ROLL_GROUP == 0 && roll->end > RF_ROLL_GROUP) {
             const struct rf_roll_group *g = &roll->groups[part / RF_ROLL_GROUP];
 
             if (g->least_need > room ||
@@ -423,7 +429,7 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
         if (p->least_need > room || (p->least_time_us > window_us && p->least_need > extra))
             continue;
         for (int32_t at = from > p->low ? from : p->low; at < p->high; at++)
-            if (c->need[at] <= room && (c->time_us[at] <= window_us || c->need[at] <= extra)) {
+            if (e[at].need <= room && (e[at].time_us <= window_us || e[at].need <= extra)) {
                 *place = (struct rf_roll_place){part, at};
                 return 1;
             }

@@ -22,8 +22,7 @@ struct rf_roll_entry {
 };
 
 struct rf_roll_chunk {
-    int64_t time_us[RF_ROLL_CHUNK];
-    int32_t job[RF_ROLL_CHUNK], need[RF_ROLL_CHUNK];
+    struct rf_roll_entry entries[RF_ROLL_CHUNK];
 };
 
 struct rf_roll_part {
@@ -35,7 +34,8 @@ struct rf_roll_part {
     int64_t first_time_us, sum;  /* sum: of all needs */
 };
 
-/* So many parts lie in one group, by their places in the array. */
+/* So many parts lie in one group, by their places in the array. Groups are kept when there are
+ * more than one. */
 enum { RF_ROLL_GROUP = 16 };
 
 struct rf_roll_group {
@@ -64,11 +64,82 @@ void rf_roll_clear(struct rf_roll *roll);
 /* Forgets all entries and keeps the order. */
 void rf_roll_empty(struct rf_roll *roll);
 
+/* ---- adding and removing: at the ends of the list here, elsewhere in roll.c ---- */
+
+enum rf_status rf_roll_insert(struct rf_roll *roll, const struct rf_roll_entry *entry,
+                              struct rf_error *err);
+void rf_roll_cut(struct rf_roll *roll, struct rf_roll_place *place);
+
+static inline int rf_roll_before(const struct rf_roll *roll, const struct rf_roll_entry *a,
+                                 const struct rf_roll_entry *b)
+{
+    if (roll->by_time && a->time_us != b->time_us)
+        return a->time_us < b->time_us;
+    return a->job < b->job;
+}
+
+/* What is known of a part, its group and the list, with one more entry. */
+static inline void rf_roll_count_in(struct rf_roll *roll, struct rf_roll_part *p,
+                                    const struct rf_roll_entry *entry)
+{
+    if (entry->time_us < p->least_time_us)
+        p->least_time_us = entry->time_us;
+    if (entry->need < p->least_need)
+        p->least_need = entry->need;
+    if (roll->end > RF_ROLL_GROUP) {
+        struct rf_roll_group *g = &roll->groups[(p - roll->parts) / RF_ROLL_GROUP];
+
+        if (entry->time_us < g->least_time_us)
+            g->least_time_us = entry->time_us;
+        if (entry->need < g->least_need)
+            g->least_need = entry->need;
+    }
+    p->sum += entry->need;
+    if (roll->count++ == 0 || entry->need < roll->least_need)
+        roll->least_need = entry->need;
+    roll->sum += entry->need;
+}
+
 /* The job must not be there yet. RF_ERR_MEMORY: nothing has changed. */
-enum rf_status rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *entry,
-                           struct rf_error *err);
+static inline enum rf_status rf_roll_add(struct rf_roll *roll,
+                                         const struct rf_roll_entry *entry,
+                                         struct rf_error *err)
+{
+    struct rf_roll_part *last;
+
+    if (roll->count == 0)
+        return rf_roll_insert(roll, entry, err);
+    last = &roll->parts[roll->end - 1];
+    if (last->high == RF_ROLL_CHUNK ||
+        !rf_roll_before(roll, &last->chunk->entries[last->high - 1], entry))
+        return rf_roll_insert(roll, entry, err);
+    last->chunk->entries[last->high++] = *entry;
+    rf_roll_count_in(roll, last, entry);
+    return RF_OK;
+}
+
 /* Removes the entry at place, which then says where the one after it is. */
-void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place);
+static inline void rf_roll_remove(struct rf_roll *roll, struct rf_roll_place *place)
+{
+    struct rf_roll_part *p = &roll->parts[place->part];
+    int32_t need = p->chunk->entries[place->at].need;
+
+    if (place->at != p->low || place->part != roll->begin || p->low + 1 == p->high) {
+        rf_roll_cut(roll, place);
+        return;
+    }
+    p->low++;
+    p->first_time_us = p->chunk->entries[p->low].time_us;
+    p->first_job = p->chunk->entries[p->low].job;
+    p->sum -= need;
+    roll->sum -= need;
+    roll->count--;
+    place->at++;
+}
+
+/* Removes the entry with this key (time_us counts only by_time); 0: it is not there. */
+int rf_roll_drop(struct rf_roll *roll, int64_t time_us, int32_t job);
+
 /* Where the entry with this key is (time_us counts only by_time); 0: it is not there. */
 int rf_roll_seek(const struct rf_roll *roll, int64_t time_us, int32_t job,
                  struct rf_roll_place *place);
@@ -83,12 +154,9 @@ static inline struct rf_roll_place rf_roll_start(const struct rf_roll *roll)
 static inline int rf_roll_at(const struct rf_roll *roll, struct rf_roll_place place,
                              struct rf_roll_entry *entry)
 {
-    const struct rf_roll_chunk *c;
-
     if (place.part >= roll->end)
         return 0;
-    c = roll->parts[place.part].chunk;
-    *entry = (struct rf_roll_entry){c->time_us[place.at], c->job[place.at], c->need[place.at]};
+    *entry = roll->parts[place.part].chunk->entries[place.at];
     return 1;
 }
 

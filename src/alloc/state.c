@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc/state_rules.h"
+#include "alloc/state_step.h"
 
 static_assert(sizeof(struct rf_job) <= 128, "simulations hold tens of millions of jobs");
 
@@ -48,51 +48,6 @@ void rf_state_destroy(struct rf_state *state)
 enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf_error *err)
 {
     return njobs <= state->njobs ? RF_OK : rf_room_jobs(state, njobs - state->njobs, err);
-}
-
-/* ---- queue and running jobs ------------------------------------------- */
-
-static void link_after(struct rf_state *s, int32_t *first, int32_t *last, int32_t before,
-                       int32_t id)
-{
-    int32_t next = before < 0 ? *first : s->jobs[before].next;
-
-    s->jobs[id].prev = before;
-    s->jobs[id].next = next;
-    *(before < 0 ? first : &s->jobs[before].next) = id;
-    *(next < 0 ? last : &s->jobs[next].prev) = id;
-}
-
-static void unlink_job(struct rf_state *s, int32_t *first, int32_t *last, int32_t id)
-{
-    int32_t prev = s->jobs[id].prev, next = s->jobs[id].next;
-
-    *(prev < 0 ? first : &s->jobs[prev].next) = next;
-    *(next < 0 ? last : &s->jobs[next].prev) = prev;
-    s->jobs[id].prev = s->jobs[id].next = -1;
-}
-
-/* Ids are dense in order of request, so the place in the queue is the order of ids. A new job
- * goes to the end at once; a released one is usually old, and found from the front. */
-static void queue_add(struct rf_state *s, int32_t id)
-{
-    int32_t at = s->queue_last;
-
-    if (at >= 0 && at > id && id - s->queue_first < at - id) {
-        for (at = s->queue_first; at < id;)
-            at = s->jobs[at].next;
-        at = s->jobs[at].prev;
-    }
-    while (at > id)
-        at = s->jobs[at].prev;
-    link_after(s, &s->queue_first, &s->queue_last, at, id);
-    s->nqueue++;
-}
-
-static void queue_remove(struct rf_state *s, int32_t id)
-{
-    unlink_job(s, &s->queue_first, &s->queue_last, id);
-    s->nqueue--;
 }
 
 /* ---- effects ---------------------------------------------------------- */
@@ -149,6 +104,7 @@ static enum rf_status do_capacity(struct rf_state *s, const struct rf_event *e,
     s->ndown -= for_good ? 0 : count;
     if (s->nfleet + s->ndown > s->peak)
         s->peak = s->nfleet + s->ndown;
+    s->room->whole_us = INT64_MAX / (s->peak + (s->peak == 0));
     return RF_OK;
 }
 
@@ -233,22 +189,6 @@ static enum rf_status do_limit(struct rf_state *s, const struct rf_event *e,
     return RF_OK;
 }
 
-/* Field by field: zeroing the whole first takes longer than all the rest of a request. */
-static void fill_job(struct rf_job *job, const struct rf_event *e, int32_t account)
-{
-    job->submit_us = job->queued_us = e->t_us;
-    job->first_grant_us = job->end_us = job->preempt_us = -1;
-    job->limit_us = e->limit_us;
-    job->grant_us = job->charged_us = job->held_us = 0;
-    job->account = account;
-    job->min = e->min;
-    job->max = e->max;
-    job->lease = job->place = job->extra = job->prev = job->next = -1;
-    job->ndevices = job->lent = job->preemptions = job->grants = 0;
-    job->state = RF_JOB_QUEUED;
-    job->reason = 0;
-}
-
 static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
                                  struct rf_error *err)
 {
@@ -265,8 +205,7 @@ static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
         account = rf_account_make(s, e->account);
     if (st != RF_OK)
         return st;
-    job = &s->jobs[s->njobs++];
-    fill_job(job, e, account);
+    job = rf_step_request(s, e->t_us, account, e->min, e->max, e->limit_us);
     if (has_extra) {
         struct rf_job_extra *extra = rf_extra_make(s, job);
 
@@ -279,9 +218,6 @@ static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
         extra->held_limit_us = e->held_limit_us;
         extra->flops_limit = e->flops_limit;
     }
-    queue_add(s, e->job);
-    for (int32_t a = account; a >= 0; a = s->accounts[a].parent)
-        s->accounts[a].jobs++;
     return RF_OK;
 }
 
@@ -289,27 +225,10 @@ static void do_deny(struct rf_state *s, const struct rf_event *e)
 {
     struct rf_job *job = &s->jobs[e->job];
 
-    queue_remove(s, e->job);
-    job->state = RF_JOB_DENIED;
-    job->end_us = e->t_us;
-    job->reason = rf_reason_make(s, e->reason);
+    rf_step_unqueue(s, e->job);
+    rf_step_end(job, e->t_us, RF_JOB_DENIED, rf_reason_make(s, e->reason));
     for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
         s->accounts[a].denied++;
-}
-
-/* It holds devices from now on, as many as it does now. */
-static void bound_time(struct rf_state *s, const struct rf_job *job)
-{
-    int64_t fits_us = rf_state_fits_us(job);
-
-    if (fits_us < s->room->fits_us)
-        s->room->fits_us = fits_us;
-}
-
-static void add_used(struct rf_state *s, int32_t account, int32_t count)
-{
-    for (int32_t a = account; a >= 0; a = s->accounts[a].parent)
-        s->accounts[a].used += count;
 }
 
 /* Puts the event's devices into an unused place. */
@@ -341,34 +260,8 @@ static enum rf_status do_grant(struct rf_state *s, const struct rf_event *e,
         job->place = -1;
         return st;
     }
-    job->ndevices = rf_state_count(s, e);
-    job->lent = e->lent;
-    job->state = RF_JOB_RUNNING;
-    job->lease = s->next_lease++;
-    job->grant_us = job->charged_us = e->t_us;
-    job->preempt_us = -1;
-    job->reason = 0;
-    job->grants++;
-    if (job->first_grant_us < 0)
-        job->first_grant_us = e->t_us;
-    if (job->extra >= 0)
-        s->extras[job->extra].checkpoint_us = -1;
-    queue_remove(s, e->job);
-    link_after(s, &s->running_first, &s->running_last, s->running_last, e->job);
-    s->nrunning++;
-    s->nfree -= job->ndevices;
-    add_used(s, job->account, job->ndevices);
-    bound_time(s, job);
+    rf_step_grant(s, e->t_us, e->job, rf_state_count(s, e), e->lent);
     return RF_OK;
-}
-
-/* The device-time of a last reading. */
-static void settle(struct rf_state *s, struct rf_job *job, const struct rf_event *e)
-{
-    job->charged_us = e->t_us;
-    job->held_us += e->held_us;
-    for (int32_t a = job->account; e->held_us != 0 && a >= 0; a = s->accounts[a].parent)
-        rf_wide_add(&s->accounts[a].held_us, e->held_us);
 }
 
 static enum rf_status do_charge(struct rf_state *s, const struct rf_event *e,
@@ -380,7 +273,7 @@ static enum rf_status do_charge(struct rf_state *s, const struct rf_event *e,
 
     if (job->extra < 0 && more && rf_room_extra(s, err) != RF_OK)
         return RF_ERR_MEMORY;
-    settle(s, job, e);
+    rf_step_settle(s, job, e->t_us, e->held_us);
     if (job->extra < 0 && !more)
         return RF_OK;
     extra = rf_extra_make(s, job);
@@ -474,7 +367,7 @@ static enum rf_status do_resize(struct rf_state *s, const struct rf_event *e,
         st = move(&s->held[job->place], &s->free, &e->devices, err);
     if (st != RF_OK)
         return st;
-    settle(s, job, e);
+    rf_step_settle(s, job, e->t_us, e->held_us);
     if (e->type == RF_EVENT_GROW) {
         job->lent += e->lent;
     } else {
@@ -483,35 +376,16 @@ static enum rf_status do_resize(struct rf_state *s, const struct rf_event *e,
     }
     job->ndevices += count;
     s->nfree -= count;
-    add_used(s, job->account, count);
-    bound_time(s, job);
+    rf_step_use(s, job->account, count);
+    rf_step_bound(s, job);
     return RF_OK;
-}
-
-/* The holder's devices are free; what becomes of the job is the caller's. */
-static void let_go(struct rf_state *s, int32_t id)
-{
-    struct rf_job *job = &s->jobs[id];
-
-    add_used(s, job->account, -job->ndevices);
-    s->nfree += job->ndevices;
-    unlink_job(s, &s->running_first, &s->running_last, id);
-    s->nrunning--;
-    if (job->place >= 0) {
-        s->held[job->place].nranges = 0; /* its memory stays for the next */
-        s->room->places[s->room->nplaces++] = job->place;
-    }
-    job->place = -1;
-    job->ndevices = job->lent = 0;
-    job->lease = -1;
-    job->preempt_us = -1;
 }
 
 static void back_to_queue(struct rf_state *s, int32_t id, int64_t t_us)
 {
     s->jobs[id].state = RF_JOB_QUEUED;
     s->jobs[id].queued_us = t_us;
-    queue_add(s, id);
+    rf_step_queue(s, id);
 }
 
 static enum rf_status free_devices(struct rf_state *s, const struct rf_job *job,
@@ -528,8 +402,8 @@ static enum rf_status do_release(struct rf_state *s, const struct rf_event *e,
 
     if (st != RF_OK)
         return st;
-    settle(s, job, e);
-    let_go(s, e->job);
+    rf_step_settle(s, job, e->t_us, e->held_us);
+    rf_step_let_go(s, e->job);
     back_to_queue(s, e->job, e->t_us);
     job->reason = rf_reason_make(s, e->reason);
     if (strcmp(e->reason, "failed") == 0) { /* it has an extra part: retries are left */
@@ -549,14 +423,12 @@ static enum rf_status do_end(struct rf_state *s, const struct rf_event *e, struc
     if (st != RF_OK)
         return st;
     if (job->lease >= 0) {
-        settle(s, job, e);
-        let_go(s, e->job);
+        rf_step_settle(s, job, e->t_us, e->held_us);
+        rf_step_let_go(s, e->job);
     } else {
-        queue_remove(s, e->job);
+        rf_step_unqueue(s, e->job);
     }
-    job->state = (uint8_t)rf_end_state(e->text);
-    job->end_us = e->t_us;
-    job->reason = rf_reason_make(s, e->reason);
+    rf_step_end(job, e->t_us, (uint8_t)rf_end_state(e->text), rf_reason_make(s, e->reason));
     return RF_OK;
 }
 
@@ -571,7 +443,7 @@ static enum rf_status do_recover(struct rf_state *s, const struct rf_event *e,
     while (s->nrunning > 0) {
         int32_t id = s->running_last;
 
-        let_go(s, id);
+        rf_step_let_go(s, id);
         back_to_queue(s, id, e->t_us);
         s->jobs[id].reason = rf_reason_make(s, "recovered");
     }
@@ -653,6 +525,14 @@ static void find_retry(struct rf_state *s, int64_t t_us)
     }
 }
 
+void rf_step_pass_slow(struct rf_state *s, int64_t t_us)
+{
+    if (t_us >= s->room->hold_end_us)
+        drop_holds(s, t_us);
+    if (t_us >= s->retry_us)
+        find_retry(s, t_us);
+}
+
 enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
                               struct rf_error *err)
 {
@@ -660,13 +540,7 @@ enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *eve
 
     if (st == RF_OK)
         st = take_effect(state, event, err);
-    if (st == RF_OK) {
-        if (event->t_us >= state->room->hold_end_us)
-            drop_holds(state, event->t_us);
-        if (event->t_us >= state->retry_us)
-            find_retry(state, event->t_us);
-        state->now_us = event->t_us;
-        state->next_seq++;
-    }
+    if (st == RF_OK)
+        rf_step_pass(state, event->t_us);
     return st;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "alloc/seal.h"
-#include "alloc/state_rules.h"
+#include "alloc/state_step.h"
 #include "alloc/terms.h"
 
 static enum rf_status refuse(struct rf_error *err, const struct rf_event *event,
@@ -261,12 +261,10 @@ static enum rf_status check_account(const struct rf_state *s, const struct rf_ev
 static enum rf_status check_request(const struct rf_state *s, const struct rf_event *e,
                                     struct rf_error *err)
 {
-    if (e->job != s->njobs)
-        return refuse(err, e, "job ids are dense, in order of request");
-    if (e->min < 1 || e->max < e->min)
-        return refuse(err, e, "1 <= min <= max");
-    if (e->limit_us < 0)
-        return refuse(err, e, "the limit is not negative");
+    const char *rule = rf_rule_request(s, e->job, e->min, e->max, e->limit_us);
+
+    if (rule != NULL)
+        return refuse(err, e, rule);
     if (e->deadline_us < 0 || e->held_limit_us < 0 || e->flops_limit < 0 || e->retries < 0)
         return refuse(err, e, "a deadline, a limit, a number of retries is not negative");
     if (e->nafter < 0 || e->nafter > RF_AFTER_MAX)
@@ -330,27 +328,14 @@ static enum rf_status check_grant(const struct rf_state *s, const struct rf_even
                                   struct rf_error *err)
 {
     const struct rf_job *job = queued(s, e);
-    int32_t count = rf_state_count(s, e);
-    const char *spent;
+    const char *rule = rf_rule_grant(s, job, e->lease, rf_state_count(s, e), e->lent);
 
-    if (job == NULL)
-        return refuse(err, e, "the job is not in the queue");
-    if (!rf_state_ready(s, job))
-        return refuse(err, e,
-                      rf_state_job_extra(s, e->job)->retry_us > s->now_us
-                          ? "it is not yet time to try the job again"
-                          : "a job that it comes after is not done");
-    spent = rf_state_spent(s, job);
-    if (spent != NULL)
-        return refuse_spent(e, spent, err);
-    if (e->lease != s->next_lease)
-        return refuse(err, e, "lease ids are dense, in order of grant");
-    if (count < job->min || count > job->max)
-        return refuse(err, e, "the number of devices is outside min..max");
-    if (s->by_count ? count > s->nfree : !rf_devices_within(&e->devices, &s->free))
+    if (job != NULL && rf_state_ready(s, job) && rf_state_spent(s, job) != NULL)
+        return refuse_spent(e, rf_state_spent(s, job), err);
+    if (rule != NULL)
+        return refuse(err, e, rule);
+    if (!s->by_count && !rf_devices_within(&e->devices, &s->free))
         return refuse(err, e, "a device is not free");
-    if (e->lent < 0 || e->lent > count)
-        return refuse(err, e, "lent devices are a part of the granted ones");
     return RF_OK;
 }
 
@@ -601,20 +586,32 @@ static int all_fit(const struct rf_state *s, int64_t t_us)
     return t_us <= fits_us;
 }
 
+enum rf_status rf_rule_no_time(const struct rf_state *s, enum rf_event_type type, int64_t t_us,
+                               struct rf_error *err)
+{
+    const char *name = rf_event_type_name(type);
+
+    if ((type == RF_EVENT_OPEN) != !s->opened)
+        return rf_fail(err, RF_ERR_INPUT,
+                       "%s refused: a run is opened once, by its first event", name);
+    if (s->closed && type != RF_EVENT_RECOVER && type != RF_EVENT_ROTATE)
+        return rf_fail(err, RF_ERR_INPUT, "%s refused: the run is closed", name);
+    if (t_us < 0 || (s->opened && t_us < s->now_us))
+        return rf_fail(err, RF_ERR_INPUT, "%s refused: time goes back, from %lld to %lld", name,
+                       (long long)s->now_us, (long long)t_us);
+    if (t_us > s->room->fits_us && !all_fit(s, t_us))
+        return rf_fail(err, RF_ERR_INPUT,
+                       "%s refused: the device-time of a job no longer fits in 63 bits", name);
+    return RF_OK;
+}
+
 enum rf_status rf_state_check(const struct rf_state *s, const struct rf_event *e,
                               struct rf_error *err)
 {
     if (e->seq != s->next_seq)
         return rf_fail(err, RF_ERR_INPUT, "gap in the sequence: expected seq %lld, found %lld",
                        (long long)s->next_seq, (long long)e->seq);
-    if ((e->type == RF_EVENT_OPEN) != !s->opened)
-        return refuse(err, e, "a run is opened once, by its first event");
-    if (s->closed && e->type != RF_EVENT_RECOVER && e->type != RF_EVENT_ROTATE)
-        return refuse(err, e, "the run is closed");
-    if (e->t_us < 0 || (s->opened && e->t_us < s->now_us))
-        return rf_fail(err, RF_ERR_INPUT, "%s refused: time goes back, from %lld to %lld",
-                       rf_event_type_name(e->type), (long long)s->now_us, (long long)e->t_us);
-    if (e->t_us > s->room->fits_us && !all_fit(s, e->t_us))
-        return refuse(err, e, "the device-time of a job no longer fits in 63 bits");
+    if (rf_rule_time(s, e->type, e->t_us, err) != RF_OK)
+        return RF_ERR_INPUT;
     return check_type(s, e, err);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alloc/state_rules.h"
+#include "base/pages.h"
 
 enum rf_status rf_room_create(struct rf_state *s, struct rf_error *err)
 {
@@ -53,7 +54,8 @@ static enum rf_status reserve(void **array, int32_t *room, int32_t count, int32_
     if (want < 2 * (int64_t)*room)
         want = 2 * (int64_t)*room;
     want = want < 16 ? 16 : want > INT32_MAX ? INT32_MAX : want;
-    moved = realloc(*array, (size_t)want * item);
+    moved = *array == NULL ? rf_pages_take((size_t)want * item)
+                           : realloc(*array, (size_t)want * item);
     if (moved == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a cluster state");
     *array = moved;

@@ -9,12 +9,14 @@
 
 struct rf_state_room {
     int64_t fits_us;     /* until then, what each job has held fits in 63 bits for certain */
+    int64_t whole_us;    /* a job that has been charged nothing yet fits for so long */
     int64_t hold_end_us; /* when the next hold is over */
     int32_t jobs, extras, accounts, pledges, holds, held; /* room in these arrays */
     int32_t *places; /* unused places in held: a stack; as long as held */
     int32_t nplaces;
     int32_t *account_index; /* open addressing by the hash of the name; -1: empty */
     int32_t account_slots;  /* a power of two; at most half of them are taken */
+    uint8_t finished;       /* the reason "finished"; 0: not made yet */
 };
 
 enum { RF_REASON_MORE = 1 }; /* the index of "see-the-ledger" */

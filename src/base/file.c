@@ -96,12 +96,15 @@ static enum rf_status write_fd(int fd, const char *path, const char *data, size_
 }
 
 /* Under a temporary name in the same directory, then renamed; durable: on the disk before that. */
-static enum rf_status replace(const char *path, const void *data, size_t size_bytes, int durable,
-                              struct rf_error *err)
+static enum rf_status replace(const char *path,
+                              int (*next)(void *ctx, const char **data, size_t *size_bytes),
+                              void *ctx, int durable, struct rf_error *err)
 {
     char temp[RF_PATH_BYTES + 32];
+    const char *data;
+    size_t size_bytes;
     int fd;
-    enum rf_status st;
+    enum rf_status st = RF_OK;
 
     if (strlen(path) >= RF_PATH_BYTES)
         return rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
@@ -109,7 +112,8 @@ static enum rf_status replace(const char *path, const void *data, size_t size_by
     fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", path, strerror(errno));
-    st = write_fd(fd, path, data, size_bytes, err);
+    while (st == RF_OK && next(ctx, &data, &size_bytes))
+        st = write_fd(fd, path, data, size_bytes, err);
     if (st == RF_OK && durable && fsync(fd) != 0)
         st = rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
     if (close(fd) != 0 && st == RF_OK)
@@ -121,17 +125,45 @@ static enum rf_status replace(const char *path, const void *data, size_t size_by
     return st;
 }
 
+struct whole {
+    const char *data; /* NULL: it has been taken */
+    size_t size_bytes;
+};
+
+static int take_whole(void *ctx, const char **data, size_t *size_bytes)
+{
+    struct whole *whole = ctx;
+    int any = whole->data != NULL;
+
+    *data = whole->data;
+    *size_bytes = whole->size_bytes;
+    whole->data = NULL;
+    return any;
+}
+
 enum rf_status rf_file_replace(const char *path, const void *data, size_t size_bytes,
                                struct rf_error *err)
 {
-    return replace(path, data, size_bytes, 0, err);
+    struct whole whole = {data, size_bytes};
+
+    return replace(path, take_whole, &whole, 0, err);
 }
 
 enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
                              struct rf_error *err)
 {
+    struct whole whole = {data, size_bytes};
+
+    return rf_file_write_parts(path, take_whole, &whole, err);
+}
+
+enum rf_status rf_file_write_parts(const char *path,
+                                   int (*next)(void *ctx, const char **data,
+                                               size_t *size_bytes),
+                                   void *ctx, struct rf_error *err)
+{
     char dir[RF_PATH_BYTES], *slash;
-    enum rf_status st = replace(path, data, size_bytes, 1, err);
+    enum rf_status st = replace(path, next, ctx, 1, err);
 
     if (st != RF_OK)
         return st;

@@ -23,6 +23,13 @@ enum rf_status rf_file_read(const char *path, size_t max_bytes, char **data, siz
 enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
                              struct rf_error *err);
 
+/* The same of what `next` says, part by part: it sets *data and *size_bytes to a part that stays good
+ * until it is called again, and returns 0 when there is no more. */
+enum rf_status rf_file_write_parts(const char *path,
+                                   int (*next)(void *ctx, const char **data,
+                                               size_t *size_bytes),
+                                   void *ctx, struct rf_error *err);
+
 /* The same without waiting for the disk: readers see the old file or the new one, and after a power
  * failure perhaps neither. */
 enum rf_status rf_file_replace(const char *path, const void *data, size_t size_bytes,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/pages.h"
 #include "sim/ends.h"
 
 double rf_bench_seconds(void)
@@ -122,7 +123,7 @@ static enum rf_status time_bare(struct rf_bench_run *run, const struct rf_worklo
     int64_t n;
     enum rf_status st = sort_starts(&starts, &n, result, w->n, err);
     double since = rf_bench_seconds();
-    struct rf_job *records = malloc(((size_t)w->n + 1) * sizeof *records);
+    struct rf_job *records = rf_pages_take(((size_t)w->n + 1) * sizeof *records);
 
     if (st == RF_OK && records == NULL)
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %lld jobs", (long long)w->n);

@@ -8,7 +8,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/pages.h"
 #include "sim/engine_parts.h"
+
+/* Their product is far below 2^63. */
+enum { FITS = 1 << 20 };
+static const int64_t FITS_US = INT64_C(1) << 40;
 
 enum {
     PROGRESS_EVERY = 1 << 16, /* events between two calls of progress() */
@@ -57,7 +62,8 @@ static enum rf_status check(const struct rf_workload *w, const struct rf_sim_opt
             w->run_us[k] < 1 || (w->limit_us[k] < w->run_us[k] && w->record == NULL) ||
             w->min[k] < 1 ||
             (w->max != NULL && w->max[k] < w->min[k]) ||
-            w->run_us[k] > INT64_MAX / 4 / w->min[k])
+            ((w->run_us[k] > FITS_US || w->min[k] > FITS) &&
+             w->run_us[k] > INT64_MAX / 4 / w->min[k]))
             st = rf_fail(
                 err, RF_ERR_INPUT,
                 "job %lld of '%.200s' cannot be: submitted at %lld us, runs for %lld us "
@@ -80,8 +86,8 @@ static enum rf_status make_result(struct rf_engine *g, struct rf_error *err)
     if (st == RF_OK && o->tally)
         st = rf_tally_create(&g->r->tally, err);
     g->tally = g->r->tally;
-    g->r->start_us = malloc((n + 1) * sizeof *g->r->start_us);
-    g->r->end_us = malloc((n + 1) * sizeof *g->r->end_us);
+    g->r->start_us = rf_pages_take((n + 1) * sizeof *g->r->start_us);
+    g->r->end_us = rf_pages_take((n + 1) * sizeof *g->r->end_us);
     if (st == RF_OK && (g->r->start_us == NULL || g->r->end_us == NULL))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %lld jobs", (long long)g->w->n);
     for (size_t k = 0; k < n && st == RF_OK; k++)
@@ -121,7 +127,9 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
     if (o->books != NULL)
         g->observers[g->nobservers++] = rf_books_observer(o->books);
     g->unwatched = o->nobservers == 0 && o->ledger_path == NULL;
-    g->wakes = o->world != NULL || g->w->max != NULL || strcmp(o->policy.fence, "none") != 0;
+    g->direct = g->unwatched && g->state->by_count && g->w->record == NULL &&
+                o->books == NULL && o->definitions == NULL;
+    g->wakes = (o->world != NULL && o->world->nchanges > 0) || g->w->max != NULL || strcmp(o->policy.fence, "none") != 0;
     if (o->ledger_path != NULL)
         st = rf_ledger_create(&g->ledger, o->ledger_path, NULL, o->key, err);
     if (st == RF_OK)
@@ -145,6 +153,16 @@ static void end_engine(struct rf_engine *g)
 
 /* ---- one moment ---- */
 
+/* When the world changes next; INT64_MAX: never. */
+static int64_t changes_us(const struct rf_engine *g)
+{
+    const struct rf_world *world = g->o->world;
+
+    return world != NULL && g->next_change < world->nchanges
+               ? world->changes[g->next_change].t_us
+               : INT64_MAX;
+}
+
 static int arrives(const struct rf_engine *g)
 {
     return g->next_arrival < g->w->n && g->w->submit_us[g->next_arrival] <= g->now_us;
@@ -157,15 +175,15 @@ static int ends(const struct rf_engine *g)
 
 static enum rf_status batch(struct rf_engine *g, struct rf_error *err)
 {
-    enum rf_status st =
-        g->o->world == NULL ? RF_OK : rf_engine_change(g, RF_CHANGE_FAILED, err);
+    int changes = changes_us(g) <= g->now_us;
+    enum rf_status st = changes ? rf_engine_change(g, RF_CHANGE_FAILED, err) : RF_OK;
 
     while (st == RF_OK && ends(g)) {
         struct rf_end end = rf_ends_take(&g->ends);
 
         st = rf_engine_end(g, &end, err);
     }
-    if (st == RF_OK && g->o->world != NULL)
+    if (st == RF_OK && changes)
         st = rf_engine_change(g, RF_CHANGE_RESERVE, err);
     while (st == RF_OK && arrives(g))
         st = rf_engine_arrive(g, err);
@@ -260,15 +278,12 @@ static int64_t sooner(int64_t a, int64_t b)
 /* What happens next without the policy; INT64_MAX: nothing. */
 static int64_t next_happening(const struct rf_engine *g)
 {
-    const struct rf_world *world = g->o->world;
-    int64_t t_us = INT64_MAX;
+    int64_t t_us = changes_us(g);
 
     if (g->next_arrival < g->w->n)
-        t_us = g->w->submit_us[g->next_arrival];
+        t_us = sooner(t_us, g->w->submit_us[g->next_arrival]);
     if (g->ends.n > 0)
         t_us = sooner(t_us, g->ends.heap[0].t_us);
-    if (world != NULL && g->next_change < world->nchanges)
-        t_us = sooner(t_us, world->changes[g->next_change].t_us);
     return t_us;
 }
 
@@ -306,8 +321,14 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
     int idle = 0;
 
     while (st == RF_OK && !over(g) && idle < IDLE_WAKES_MAX) {
-        int64_t next_us = next_happening(g);
-        int64_t wake_us = wake(g), t_us = sooner(next_us, wake_us), before = g->r->events;
+        int64_t before = g->r->events, next_us, wake_us, t_us;
+
+        if (g->short_policy && !g->wakes && g->o->tie == RF_TIE_BATCH &&
+            (st = rf_engine_run_short(g, changes_us(g), g->o->until_us, err)) != RF_OK)
+            break;
+        next_us = next_happening(g);
+        wake_us = wake(g);
+        t_us = sooner(next_us, wake_us);
 
         if (t_us > g->o->until_us || t_us == INT64_MAX)
             break;

@@ -11,7 +11,7 @@ enum { PROPOSALS = 256, ROUNDS_MAX = 1000000 };
 
 enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struct rf_error *err)
 {
-    enum rf_status st = RF_OK;
+    enum rf_status st = g->direct ? rf_engine_pass(g, err) : RF_OK;
 
     event->seq = g->state->next_seq;
     event->t_us = g->now_us;
@@ -26,6 +26,7 @@ enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struc
     if (st == RF_OK && g->ledger != NULL)
         st = rf_ledger_append(g->ledger, event, err);
     g->r->events++;
+    g->short_policy = g->direct && rf_policy_short(g->policy);
     return st;
 }
 
@@ -47,11 +48,14 @@ static void add_recorded(struct rf_event *e, const struct rf_workload_request *r
 enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
 {
     const struct rf_workload *w = g->w;
-    int64_t k = g->next_arrival++;
+    int64_t k = g->next_arrival;
     int32_t account = w->account[k];
     struct rf_event *e = &g->events[RF_EVENT_REQUEST];
     enum rf_status st;
 
+    if (g->direct && g->account_ids[account] >= 0)
+        return rf_engine_arrive_short(g, err);
+    g->next_arrival++;
     e->job = (int32_t)k;
     e->min = w->min[k];
     e->max = w->max == NULL ? w->min[k] : w->max[k];
@@ -197,6 +201,14 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
     return rf_ends_add(&g->ends, (struct rf_end){from_us + wait_us, job->lease, id}, err);
 }
 
+enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_error *err)
+{
+    if (g->progress != NULL)
+        g->progress[job].since_us = works_since(g, job);
+    g->r->start_us[job] = g->now_us;
+    return expect_end(g, job, err);
+}
+
 /* Overhead of a lease that is over: the restart, as far as it got, and lost work. */
 static enum rf_status pay(struct rf_engine *g, int32_t id, int64_t again_us, int64_t lost_us,
                           int32_t lent, struct rf_error *err)
@@ -250,8 +262,11 @@ static enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
                             struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_GRANT];
-    enum rf_status st = pick(g, e, p->count, err);
+    enum rf_status st;
 
+    if (g->direct)
+        return rf_engine_start_short(g, p, err);
+    st = pick(g, e, p->count, err);
     e->job = p->job;
     e->lease = g->state->next_lease;
     e->lent = p->lent;
@@ -259,10 +274,7 @@ static enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
         st = rf_engine_emit(g, e, err);
     if (st != RF_OK)
         return st;
-    if (g->progress != NULL)
-        g->progress[p->job].since_us = works_since(g, p->job);
-    g->r->start_us[p->job] = g->now_us;
-    return expect_end(g, p->job, err);
+    return rf_engine_started(g, p->job, err);
 }
 
 /* The job gives its devices back and queues again. */
@@ -408,6 +420,8 @@ enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
                        g->now_us - job->preempt_us >=
                            stop_us(g, end->job, job->preemptions - 1),
                        "preempted", 0, err);
+    if (g->direct && job->grants == 1)
+        return rf_engine_end_short(g, end->job, err);
     attempt = next_attempt(g, end->job);
     if (attempt != NULL)
         return fail_attempt(g, end->job, attempt, err);
@@ -494,8 +508,8 @@ static enum rf_status refuse(struct rf_engine *g, const struct rf_proposal *p,
     return rf_engine_emit(g, e, err);
 }
 
-static enum rf_status carry_out(struct rf_engine *g, const struct rf_proposal *p,
-                                struct rf_error *err)
+enum rf_status rf_engine_carry_out(struct rf_engine *g, const struct rf_proposal *p,
+                                   struct rf_error *err)
 {
     switch (p->kind) {
     case RF_PROPOSE_GRANT:
@@ -522,7 +536,7 @@ enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err)
 
         g->r->passes++;
         for (int i = 0; i < n && st == RF_OK; i++)
-            st = carry_out(g, &out[i], err);
+            st = rf_engine_carry_out(g, &out[i], err);
         if (n == 0)
             return st;
         if (rounds == ROUNDS_MAX)

@@ -23,6 +23,8 @@ struct rf_engine {
     int nobservers;
     int deaf;      /* the recorder is not there, or stops: nobody decides */
     int unwatched; /* nobody but the tally and the books sees the events */
+    int direct;    /* nobody at all but the tally: events may take the short way (engine_short.c) */
+    int short_policy; /* ... and that of the policy as well */
     int wakes;     /* the policy may want to be asked though nothing happens */
     struct rf_event events[RF_EVENT_NTYPES]; /* one of each type, used again and again */
     int32_t *account_ids;                    /* owned, by workload account; -1: not seen yet */
@@ -62,6 +64,26 @@ enum rf_status rf_engine_crash(struct rf_engine *g, struct rf_error *err);
 enum rf_status rf_engine_recover(struct rf_engine *g, struct rf_error *err);
 /* Asks the policy, and does what it proposes, until it proposes nothing. */
 enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err);
+enum rf_status rf_engine_carry_out(struct rf_engine *g, const struct rf_proposal *p,
+                                   struct rf_error *err);
+
+/* The job has just started: when will it be done, as things are? */
+enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_error *err);
+
+/* ---- engine_short.c: the same for an engine that is `direct` ---- */
+
+/* Time has passed up to now, and an event is about to happen: the tally has not heard of all. */
+enum rf_status rf_engine_pass(struct rf_engine *g, struct rf_error *err);
+/* The next arrival, of an account that has been seen before. */
+enum rf_status rf_engine_arrive_short(struct rf_engine *g, struct rf_error *err);
+enum rf_status rf_engine_start_short(struct rf_engine *g, const struct rf_proposal *p,
+                                     struct rf_error *err);
+/* The job, which runs, is done. */
+enum rf_status rf_engine_end_short(struct rf_engine *g, int32_t job, struct rf_error *err);
+/* Moments, in batches, as long as the policy can take the short way as well: those before
+ * before_us and up to until_us in which something happens. Returns early now and then. */
+enum rf_status rf_engine_run_short(struct rf_engine *g, int64_t before_us, int64_t until_us,
+                                   struct rf_error *err);
 
 /* ---- engine_world.c ---- */
 

@@ -15,8 +15,8 @@ static const char HEADER[] = "id,submit,start,end,procs\n";
 
 /* Which jobs have a row, in order of id. */
 struct rows {
-    const int64_t *id; /* borrowed; NULL: index + 1 */
-    int64_t *index;    /* owned */
+    const int64_t *id; /* borrowed; NULL: position + 1 */
+    int64_t *index;    /* owned; NULL: as they are, without those that did not end */
     int64_t n;
 };
 
@@ -60,19 +60,27 @@ static enum rf_status find_rows(const struct rf_schedule *s, struct rows *rows,
 {
     enum rf_status st = RF_OK;
 
+    *rows = (struct rows){.n = s->n};
+    if (s->id == NULL)
+        return RF_OK;
     *rows = (struct rows){s->id, malloc(((size_t)s->n + 1) * sizeof *rows->index), 0};
     if (rows->index == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the schedule");
     for (int64_t i = 0; i < s->n; i++)
         if (s->end_us[i] >= 0)
             rows->index[rows->n++] = i;
-    if (s->id != NULL)
-        st = sort_rows(rows, err);
+    st = sort_rows(rows, err);
     if (st != RF_OK) {
         free(rows->index);
         rows->index = NULL;
     }
     return st;
+}
+
+/* With ids, jobs that ended, in their order; else all jobs as they are. */
+static int64_t row_at(const struct rows *rows, int64_t k)
+{
+    return rows->index != NULL ? rows->index[k] : k;
 }
 
 /* Two digits at a time, from the right. */
@@ -143,38 +151,44 @@ static char *put_row(char *to, const struct rf_schedule *s, int64_t i)
     return to;
 }
 
-/* All rows as text; the caller frees *text. Its room is for what rows usually need, and grows. */
-static enum rf_status format(const struct rf_schedule *s, const struct rows *rows, char **text,
-                             size_t *size_bytes, struct rf_error *err)
+/* Rows become text a part at a time: all of it would be as large as a third of a simulation. */
+struct text {
+    const struct rf_schedule *schedule;
+    const struct rows *rows;
+    int64_t next; /* row; -1: the header */
+    char part[1 << 16];
+};
+
+static int next_part(void *ctx, const char **data, size_t *size_bytes)
 {
-    size_t room = sizeof HEADER + 48 * (size_t)rows->n + ROW_BYTES_MAX,
-           used = sizeof HEADER - 1;
-    char *buf = malloc(room);
+    struct text *t = ctx;
+    size_t used = 0;
 
-    if (buf != NULL)
-        memcpy(buf, HEADER, used);
-    for (int64_t k = 0; k < rows->n && buf != NULL; k++) {
-        if (room - used < ROW_BYTES_MAX) {
-            char *more = realloc(buf, room * 2);
-
-            if (more == NULL)
-                free(buf);
-            buf = more;
-            room *= 2;
-        }
-        if (buf != NULL)
-            used = (size_t)(put_row(buf + used, s, rows->index[k]) - buf);
+    if (t->next < 0) {
+        used = sizeof HEADER - 1;
+        memcpy(t->part, HEADER, used);
+        t->next = 0;
     }
-    if (buf == NULL)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the schedule");
-    *text = buf;
+    for (; t->next < t->rows->n && sizeof t->part - used >= ROW_BYTES_MAX; t->next++) {
+        int64_t i = row_at(t->rows, t->next);
+
+        if (t->schedule->end_us[i] >= 0)
+            used = (size_t)(put_row(t->part + used, t->schedule, i) - t->part);
+    }
+    *data = t->part;
     *size_bytes = used;
-    return RF_OK;
+    return used > 0;
 }
 
-static enum rf_status write_stdout(const char *text, size_t size_bytes, struct rf_error *err)
+static enum rf_status write_stdout(struct text *t, struct rf_error *err)
 {
-    if (fwrite(text, 1, size_bytes, stdout) != size_bytes || fflush(stdout) != 0)
+    const char *data;
+    size_t size;
+
+    while (next_part(t, &data, &size))
+        if (fwrite(data, 1, size, stdout) != size)
+            return rf_fail(err, RF_ERR_IO, "cannot write the schedule to stdout");
+    if (fflush(stdout) != 0)
         return rf_fail(err, RF_ERR_IO, "cannot write the schedule to stdout");
     return RF_OK;
 }
@@ -183,15 +197,18 @@ enum rf_status rf_schedule_write(const struct rf_schedule *schedule, const char 
                                  struct rf_error *err)
 {
     struct rows rows;
-    char *text = NULL;
-    size_t size = 0;
+    struct text *text = malloc(sizeof *text);
     enum rf_status st = find_rows(schedule, &rows, err);
 
-    if (st == RF_OK)
-        st = format(schedule, &rows, &text, &size, err);
-    if (st == RF_OK)
-        st = strcmp(path, "-") == 0 ? write_stdout(text, size, err)
-                                    : rf_file_write(path, text, size, err);
+    if (st == RF_OK && text == NULL)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for the schedule");
+    if (st == RF_OK) {
+        text->schedule = schedule;
+        text->rows = &rows;
+        text->next = -1;
+        st = strcmp(path, "-") == 0 ? write_stdout(text, err)
+                                    : rf_file_write_parts(path, next_part, text, err);
+    }
     free(text);
     free(rows.index);
     return st;
@@ -217,19 +234,22 @@ enum rf_status rf_schedule_digest(const struct rf_schedule *schedule, struct rf_
         return st;
     crypto_generichash_init(&hash, NULL, 0, RF_DIGEST_BYTES);
     for (int64_t k = 0; k < rows.n; k++) {
-        int64_t i = rows.index[k];
+        int64_t i = row_at(&rows, k);
 
+        if (schedule->end_us[i] < 0)
+            continue;
         put_little_endian(batch + used, id_of(schedule, i));
         put_little_endian(batch + used + 8, schedule->submit_us[i]);
         put_little_endian(batch + used + 16, schedule->start_us[i]);
         put_little_endian(batch + used + 24, schedule->end_us[i]);
         put_little_endian(batch + used + 32, schedule->procs[i]);
         used += RECORD;
-        if (used == sizeof batch || k == rows.n - 1) {
+        if (used == sizeof batch) {
             crypto_generichash_update(&hash, batch, used);
             used = 0;
         }
     }
+    crypto_generichash_update(&hash, batch, used);
     crypto_generichash_final(&hash, digest->bytes, RF_DIGEST_BYTES);
     free(rows.index);
     return RF_OK;

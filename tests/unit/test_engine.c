@@ -692,6 +692,120 @@ static void a_run_ends_at_its_horizon(void **unused)
     clear_workload(&w);
 }
 
+/* ---- the short way ---- */
+
+static enum rf_status look_on(void *self, const struct rf_state *state,
+                              const struct rf_event *event, struct rf_error *err)
+{
+    (void)state;
+    (void)event;
+    (void)err;
+    ++*(int64_t *)self;
+    return RF_OK;
+}
+
+static void busy_workload(struct rf_workload *w, struct dice *d, int32_t devices)
+{
+    int32_t pause_s = roll(d, 0, 3), wide = roll(d, 0, 1) ? devices : devices / 8 + 1;
+    int64_t t_s = 0;
+
+    make_workload(w, roll(d, 1, 600), 4);
+    for (int64_t k = 0; k < w->n; k++) {
+        int64_t run_s = roll(d, 1, roll(d, 0, 5) == 0 ? 200 : 20);
+
+        t_s += roll(d, 0, 1) == 0 ? roll(d, 0, pause_s) : 0;
+        set_job(w, k, t_s, run_s, run_s + (roll(d, 0, 1) == 0 ? roll(d, 0, 50) : 0),
+                roll(d, 1, wide), roll(d, 0, 3));
+    }
+}
+
+static void assert_same_jobs(const struct rf_sim_result *a, const struct rf_sim_result *b,
+                             uint64_t seed)
+{
+    for (int32_t k = 0; k < a->state->njobs; k++) {
+        const struct rf_job *x = &a->state->jobs[k], *y = &b->state->jobs[k];
+
+        if (a->start_us[k] != b->start_us[k] || a->end_us[k] != b->end_us[k] ||
+            memcmp(x, y, offsetof(struct rf_job, reason)) != 0 ||
+            strcmp(rf_state_job_reason(a->state, k), rf_state_job_reason(b->state, k)) != 0)
+            fail_msg(
+                "seed %llu: job %d is not the same: it runs from %lld to %lld in state %s, or "
+                "from %lld to %lld in state %s",
+                (unsigned long long)seed, k, (long long)a->start_us[k], (long long)a->end_us[k],
+                rf_job_state_name(x->state), (long long)b->start_us[k], (long long)b->end_us[k],
+                rf_job_state_name(y->state));
+    }
+}
+
+static void assert_same_sums(const struct rf_sim_result *a, const struct rf_sim_result *b)
+{
+    assert_int_equal(a->events, b->events);
+    assert_int_equal(a->state->next_seq, b->state->next_seq);
+    assert_int_equal(a->state->now_us, b->state->now_us);
+    assert_int_equal(a->finished, b->finished);
+    assert_int_equal(a->makespan_us, b->makespan_us);
+    assert_int_equal(rf_wide_compare(a->busy_us, b->busy_us), 0);
+    assert_int_equal(rf_wide_compare(a->tally->capacity_us, b->tally->capacity_us), 0);
+    assert_int_equal(rf_wide_compare(a->tally->used_us, b->tally->used_us), 0);
+    for (int32_t i = 0; i < a->state->naccounts; i++) {
+        assert_string_equal(a->state->accounts[i].name, b->state->accounts[i].name);
+        assert_int_equal(a->state->accounts[i].jobs, b->state->accounts[i].jobs);
+        assert_int_equal(
+            rf_wide_compare(a->state->accounts[i].held_us, b->state->accounts[i].held_us), 0);
+    }
+    assert_int_equal(a->tally->npledges, b->tally->npledges);
+    for (int i = 0; i < a->tally->npledges; i++) {
+        const struct rf_pledge_account *x = &a->tally->pledges[i], *y = &b->tally->pledges[i];
+
+        assert_int_equal(x->nwindows, y->nwindows);
+        assert_memory_equal(x->windows, y->windows, (size_t)x->nwindows * sizeof *x->windows);
+        assert_int_equal(rf_wide_compare(x->shortfall_us, y->shortfall_us), 0);
+    }
+}
+
+/* Nobody watches, and devices are counted: most of it goes without events. The same must come of it as
+ * when everything is an event that somebody sees. */
+static void the_short_way_comes_to_the_same(void **unused)
+{
+    static const char *const orders[] = {"fcfs", "easy", "sjf", "conservative", "fairshare"};
+
+    (void)unused;
+    for (uint64_t seed = 2000; seed < 2400; seed++) {
+        struct dice d = {seed, 0};
+        int32_t devices = roll(&d, 1, roll(&d, 0, 1) ? 8 : 200);
+        struct rf_sim_options o = options_of(orders[roll(&d, 0, 9) % 7 % 5],
+                                             roll(&d, 0, 3) ? "none" : "floor", devices);
+        int64_t seen = 0;
+        const struct rf_observer watcher = {&seen, look_on, look_on};
+        struct rf_sim_result alone, watched;
+        struct rf_workload w;
+        struct rf_error err;
+        struct world x;
+
+        busy_workload(&w, &d, devices);
+        random_world(&x, &d, devices);
+        if (roll(&d, 0, 2) > 0) /* no change of policy, no failure */
+            x.world.nchanges = roll(&d, 0, 1);
+        o.world = &x.world;
+        o.policy.explain = roll(&d, 0, 4) == 0;
+        o.policy.reserve_depth = roll(&d, 0, 4) - 1;
+        o.until_us = roll(&d, 0, 1) ? NEVER : roll(&d, 1, 400) * SECOND;
+        if (o.until_us == NEVER && x.world.nchanges > 1)
+            o.until_us = 5000 * SECOND;
+        assert_int_equal(rf_sim_run(&w, &o, &alone, &err), RF_OK);
+        o.observers = &watcher;
+        o.nobservers = 1;
+        assert_int_equal(rf_sim_run(&w, &o, &watched, &err), RF_OK);
+        assert_int_equal(seen, 2 * watched.events);
+        assert_int_equal(alone.state->njobs, watched.state->njobs);
+        assert_same_jobs(&alone, &watched, seed);
+        assert_same_sums(&alone, &watched);
+        rf_sim_result_clear(&alone);
+        rf_sim_result_clear(&watched);
+        clear_workload(&w);
+    }
+}
+
 static void what_cannot_be_is_refused(void **unused)
 {
     struct rf_sim_options o = options_of("fcfs", "none", 2);
@@ -726,6 +840,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schedules_are_those_of_the_model),
         cmocka_unit_test(decisions_are_the_same_by_id_and_by_count),
+        cmocka_unit_test(the_short_way_comes_to_the_same),
         cmocka_unit_test(a_stopped_job_pays),
         cmocka_unit_test(a_malleable_job_gives_way_without_stopping),
         cmocka_unit_test(a_failed_node_takes_the_work_since_the_last_checkpoint),
