@@ -35,11 +35,11 @@ static void need(int holds)
 static void make_original(void)
 {
     static const struct rf_index_tensor tensors[NTENSORS] = {
-        {1, RF_STORED_F32, {5, 1}, VALUES},
-        {2, RF_STORED_BF16, {3, 4}, VALUES + 32},
-        {2, RF_STORED_F32, {2, 7}, VALUES + 64}};
+        {1, RF_STORED_F32, {5, 1}, VALUES, -1, 0},
+        {2, RF_STORED_BF16, {3, 4}, VALUES + 32, -1, 0},
+        {2, RF_STORED_F32, {2, 7}, VALUES + 64, -1, 0}};
     struct rf_manifest_tensor entries[NTENSORS];
-    struct rf_index index = {.format_version = 2,
+    struct rf_index index = {.format_version = 1,
                              .ntensors = NTENSORS,
                              .ngranules = NTENSORS,
                              .names = NAMES,
@@ -126,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     out = fopen(path, "wb");
     need(out != NULL && fwrite(bytes, 1, sizeof bytes, out) == sizeof bytes &&
          fclose(out) == 0);
-    need(rf_envelope_seal(path, extents, NTENSORS, &err) == RF_OK);
+    need(rf_envelope_seal(path, BLOCK, extents, NTENSORS, &err) == RF_OK);
     st = rf_ckpt_contents_read(&contents, path, &err);
     need(st == RF_OK || ((st == RF_NO || st == RF_ERR_INPUT) && err.text[0] != '\0'));
     need(size >= 4 || st == RF_OK);
