@@ -51,22 +51,6 @@ static double stop_clock(const struct rf_group *group, double since)
     return s;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(const double *values, int n)
-{
-    double sorted[ROUNDS_MAX];
-
-    memcpy(sorted, values, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_size);
-    return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
-
 /* ---- state -------------------------------------------------------------------------- */
 
 static void describe(struct bench *b, struct rf_tensor *tensors, float *block, int copy)
@@ -332,17 +316,17 @@ static enum rf_status round_of(const struct bench *b, struct times *t, int r,
 }
 
 /* A rate beside a limit, from seconds for the same bytes. */
-static void figure(struct rf_bench_figure *f, const char *what, const struct bench *b,
+static void figure(struct rf_figure *f, const char *what, const struct bench *b,
                    const double *took, const double *limit, int n, const char *said)
 {
     double ratios[ROUNDS_MAX];
 
     for (int i = 0; i < n; i++)
         ratios[i] = limit[i] / took[i];
-    *f = (struct rf_bench_figure){.unit = "bytes/s",
-                                  .value = (double)b->bytes / median(took, n),
-                                  .limit = (double)b->bytes / median(limit, n),
-                                  .ratio = median(ratios, n)};
+    *f = (struct rf_figure){.unit = "bytes/s",
+                            .value = (double)b->bytes / rf_median(took, n),
+                            .limit = (double)b->bytes / rf_median(limit, n),
+                            .ratio = rf_median(ratios, n)};
     snprintf(f->name, sizeof f->name, "checkpoint.%s.np%d", what, b->group->size);
     snprintf(f->said, sizeof f->said, "%s", said);
 }
@@ -352,7 +336,7 @@ static const char *through(int direct)
     return direct ? "past the page cache" : "through the page cache";
 }
 
-static enum rf_status transfers(const struct bench *b, struct rf_bench_figure *figures, int *n,
+static enum rf_status transfers(const struct bench *b, struct rf_figure *figures, int *n,
                                 struct rf_error *err)
 {
     struct times t;
@@ -375,8 +359,8 @@ static enum rf_status transfers(const struct bench *b, struct rf_bench_figure *f
     figure(&figures[(*n)++], "load", b, t.load, t.read, rounds, said);
     snprintf(said, sizeof said, "limit: %s (plain read %.2f GB/s, hashing on all ranks %.2f)",
              2 * by_disk > rounds ? "the disk" : "hashing",
-             (double)b->bytes / median(t.read, rounds) * 1e-9,
-             (double)b->bytes / median(t.hash, rounds) * 1e-9);
+             (double)b->bytes / rf_median(t.read, rounds) * 1e-9,
+             (double)b->bytes / rf_median(t.hash, rounds) * 1e-9);
     figure(&figures[(*n)++], "verify", b, t.verify, slower, rounds, said);
     return RF_OK;
 }
@@ -467,7 +451,7 @@ static enum rf_status saves_beside(const struct bench *b, struct rf_trainer *tra
     for (int i = 0; st == RF_OK && i < SAVES; i++) {
         for (int s = 0; s < nsteps; s++)
             steps[s] = one_step(b, trainer, batch);
-        t->step = median(steps, nsteps);
+        t->step = rf_median(steps, nsteps);
         st = save_beside(b, trainer, saver, batch, t, i, err);
     }
     rf_ckpt_saver_destroy(saver);
@@ -475,27 +459,27 @@ static enum rf_status saves_beside(const struct bench *b, struct rf_trainer *tra
 }
 
 static void stall_figures(const struct bench *b, const struct beside *t,
-                          struct rf_bench_figure *figures, int *n)
+                          struct rf_figure *figures, int *n)
 {
-    const double hundred = 100 * t->step, stall = median(t->stall, SAVES);
-    const double slower = median(t->slower, SAVES);
-    struct rf_bench_figure *f = &figures[(*n)++];
+    const double hundred = 100 * t->step, stall = rf_median(t->stall, SAVES);
+    const double slower = rf_median(t->slower, SAVES);
+    struct rf_figure *f = &figures[(*n)++];
 
-    *f = (struct rf_bench_figure){
+    *f = (struct rf_figure){
         .name = "checkpoint.stall", .unit = "of time", .value = stall / hundred};
     snprintf(f->said, sizeof f->said,
              "%.3f s per checkpoint, one per 100 steps of %.2f s on %d ranks; %.1f s until "
              "committed",
-             stall, t->step, b->group->size, median(t->writing, SAVES));
+             stall, t->step, b->group->size, rf_median(t->writing, SAVES));
     f = &figures[(*n)++];
-    *f = (struct rf_bench_figure){
+    *f = (struct rf_figure){
         .name = "checkpoint.cost", .unit = "of time", .value = (stall + slower) / hundred};
     snprintf(f->said, sizeof f->said,
              "the stall and %.3f s by which steps beside a save were slower", slower);
 }
 
-static enum rf_status beside_training(const struct bench *b, struct rf_bench_figure *figures,
-                                      int *n, struct rf_error *err)
+static enum rf_status beside_training(const struct bench *b, struct rf_figure *figures, int *n,
+                                      struct rf_error *err)
 {
     const struct rf_bench_ckpt *what = b->what;
     const struct rf_train_options options = {.steps = 1000,
@@ -546,7 +530,7 @@ static enum rf_status make_dir(struct bench *b, struct rf_error *err)
     return st;
 }
 
-enum rf_status rf_bench_ckpt(struct rf_bench_figure figures[RF_BENCH_CKPT_FIGURES], int *n,
+enum rf_status rf_bench_ckpt(struct rf_figure figures[RF_BENCH_CKPT_FIGURES], int *n,
                              const struct rf_group *group, const struct rf_bench_ckpt *what,
                              struct rf_error *err)
 {

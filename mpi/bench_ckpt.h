@@ -6,6 +6,7 @@
 #define RF_MPI_BENCH_CKPT_H
 
 #include "base/error.h"
+#include "base/figure.h"
 #include "mpi/group.h"
 #include "nn/plan.h"
 
@@ -17,16 +18,10 @@ struct rf_bench_ckpt {
     int steps;                   /* of those, before each save; 0: no training is measured */
 };
 
-struct rf_bench_figure {
-    char name[48];
-    const char *unit;
-    double value, limit, ratio; /* medians; limit and ratio are 0 where there is no limit */
-    char said[160];             /* how, for people */
-};
 enum { RF_BENCH_CKPT_FIGURES = 8 };
 
-/* Collective on group, arguments equal everywhere; *n figures, the same on every rank. */
-enum rf_status rf_bench_ckpt(struct rf_bench_figure figures[RF_BENCH_CKPT_FIGURES], int *n,
+/* Collective on group, arguments equal everywhere; sets *n figures, the same on every rank. */
+enum rf_status rf_bench_ckpt(struct rf_figure figures[RF_BENCH_CKPT_FIGURES], int *n,
                              const struct rf_group *group, const struct rf_bench_ckpt *what,
                              struct rf_error *err);
 

@@ -23,6 +23,8 @@ static enum rf_status record_open(struct rf_journal *journal,
     snprintf(event.text, sizeof event.text, "%s", options->policy_name);
     event.seed = options->seed;
     event.grace_us = options->grace_us;
+    event.heartbeat_us = options->heartbeat_us;
+    event.seal_us = options->key != NULL ? options->seal_us : 0;
     return rf_journal_record(journal, &event, err);
 }
 
@@ -61,6 +63,23 @@ static enum rf_status record_capacity(struct rf_journal *journal, int nworkers, 
     return st;
 }
 
+/* What claims are judged against; another machine may have another. */
+static enum rf_status record_peak(struct rf_journal *journal,
+                                  const struct rf_run_options *options, struct rf_error *err)
+{
+    struct rf_event event = rf_event_make(RF_EVENT_MEASURE, 0);
+
+    event.flops = options->peak_flops;
+    snprintf(event.reason, sizeof event.reason, "%s", options->peak_how);
+    return rf_journal_record(journal, &event, err);
+}
+
+static int64_t promises_made(const struct rf_journal *journal)
+{
+    return journal->seen[RF_EVENT_PLEDGE] + journal->seen[RF_EVENT_POLICY] +
+           journal->seen[RF_EVENT_LIMIT];
+}
+
 /* Whatever the ledger does not have yet: at the start that is everything, after
  * a crash in the first moments some of it, and devices when the number of workers changed. */
 static enum rf_status record_missing(struct rf_journal *journal,
@@ -75,8 +94,12 @@ static enum rf_status record_missing(struct rf_journal *journal,
         st = record_capacity(journal, nworkers, 0, err);
     if (st == RF_OK)
         st = record_capacity(journal, nworkers, 1, err);
-    while (st == RF_OK && journal->seen[RF_EVENT_PLEDGE] < options->npledges) {
-        struct rf_event event = options->pledges[journal->seen[RF_EVENT_PLEDGE]];
+    if (st == RF_OK && options->peak_flops > 0 &&
+        journal->state->peak_flops != options->peak_flops)
+        st = record_peak(journal, options, err);
+    for (int64_t i; st == RF_OK && (i = promises_made(journal)) < options->npledges &&
+                    options->pledges[i].t_us <= 0;) {
+        struct rf_event event = options->pledges[i];
 
         st = rf_journal_record(journal, &event, err);
     }
@@ -102,10 +125,17 @@ static enum rf_status check_same_run(const struct rf_journal *journal,
                        "cannot resume '%s': it was started with another configuration "
                        "(SHA-256 %.12s..., now %.12s...)",
                        options->ledger_path, journal->config, options->config_digest);
-    if (journal->state->njobs > options->nrequests)
-        return rf_fail(err, RF_ERR_CONFIG,
-                       "cannot resume '%s': it has %d jobs, the configuration only %d",
-                       options->ledger_path, journal->state->njobs, options->nrequests);
+    for (int32_t id = 0; id < journal->state->njobs; id++) {
+        const char *name = rf_state_job_extra(journal->state, id)->name;
+        int i = id < options->nrequests && strcmp(options->requests[id].name, name) == 0 ? id : 0;
+
+        while (i < options->nrequests && strcmp(options->requests[i].name, name) != 0)
+            i++;
+        if (i == options->nrequests)
+            return rf_fail(err, RF_ERR_CONFIG,
+                           "cannot resume '%s': its job '%s' is not in the configuration",
+                           options->ledger_path, name);
+    }
     return RF_OK;
 }
 

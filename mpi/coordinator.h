@@ -19,7 +19,12 @@ struct rf_request {
     int32_t min, max;
     int64_t submit_us; /* after the start of the run */
     int64_t limit_us;
-    int32_t after[RF_AFTER_MAX], nafter;
+    int32_t after[RF_AFTER_MAX], nafter; /* places in the list of requests, before its own */
+    int32_t priority;                    /* higher first */
+    int64_t deadline_us;                 /* after its submission; 0: none */
+    int64_t held_limit_us, flops_limit;  /* what it may use in all; 0: any */
+    int32_t retries;                     /* so often it is tried again when it fails ... */
+    int64_t backoff_us;                  /* ... so long after the first time, then twice as long */
 };
 
 struct rf_run_options {
@@ -30,10 +35,17 @@ struct rf_run_options {
     struct rf_policy_options policy;
     char policy_name[40]; /* "fcfs+floor" */
     int64_t grace_us, lease_us, seal_us, heartbeat_us;
-    const struct rf_event *pledges; /* pledge events without seq and time */
+    int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */
+    int lease_silence;  /* a lease without a reading for so many times lease_us is disputed;
+                           0: none is */
+    int64_t peak_flops; /* per device and second: claims of much more are disputed; 0: none are */
+    char peak_how[32];  /* how it is known, as a code */
+    /* Pledge, policy and limit events without seq; t_us: after the start of the run,
+     * ascending. */
+    const struct rf_event *pledges;
     int npledges;
-    /* Job ids are their indices, so they are submitted in this order: none before its
-     * time, and none before those above it. */
+    /* Submitted in this order: none before its time, and none before those above it. Workers
+     * know a job by its place in this list; names are unique. */
     const struct rf_request *requests;
     int nrequests;
     const char *ledger_path;

@@ -1,4 +1,4 @@
-/* Write-ahead is kept by the shape of a round: record() only touches memory, commit()
+/* Write-ahead is kept by the shape of a round: recording only touches memory, commit()
  * syncs once and then compares, lease by lease, what its holders have been told
  * with what they should be told. Nothing is queued, so nothing unlogged can slip out. */
 #include "mpi/dispatch.h"
@@ -8,40 +8,47 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/log.h"
-#include "mpi/protocol.h"
+#include "mpi/desk.h"
 #include "mpi/signals.h"
 
-enum { PROPOSALS = 64 };
+/* ---- life ---- */
 
-enum revocation { REVOKE_NOT, REVOKE_PREEMPT, REVOKE_SIGNAL };
+/* Which request a job of the ledger is: names tell. */
+static int32_t find_request(const struct rf_dispatch *d, int32_t job)
+{
+    const char *name = rf_state_job_extra(rf_desk_state(d), job)->name;
 
-struct held {
-    int32_t job, lease;
-    int leader;
-    int started; /* its ranks have been told to begin */
-    enum revocation revoke, told;
-    int over_limit;
-};
+    if (job < d->nrequests && strcmp(d->requests[job].name, name) == 0)
+        return job;
+    for (int32_t i = 0; i < d->nrequests; i++)
+        if (strcmp(d->requests[i].name, name) == 0)
+            return i;
+    return -1;
+}
 
-struct rf_dispatch {
-    const struct rf_group *control;
-    const struct rf_run_options *options;
-    struct rf_journal *journal;
-    struct rf_policy *policy;
-    struct rf_progress progress;
-    struct held *leases; /* owned: those that are out, room for one per worker */
-    int nleases, nworkers, byes;
-    int *ranks; /* owned: room for a group of all workers */
-    int64_t last_event_us, last_seal_us;
-    int changed;     /* since the policy was asked */
-    int64_t wake_us; /* when its answer may differ although nothing changed */
-    int moved;       /* devices changed hands since the progress line was shown */
-    int signalled;
-    enum rf_status failed;
-    struct rf_error error;
-    enum rf_status job_failure; /* of the first job that failed */
-};
+/* The requests of the options, and which of them the ledger has already. */
+static enum rf_status take_over(struct rf_dispatch *d, struct rf_error *err)
+{
+    const struct rf_run_options *o = d->options;
+    enum rf_status st = rf_desk_room(d, o->nrequests, err);
+
+    for (int32_t i = 0; st == RF_OK && i < o->nrequests; i++) {
+        d->requests[d->nrequests] = o->requests[i];
+        d->job_of[d->nrequests++] = -1;
+    }
+    for (int32_t id = 0; st == RF_OK && id < rf_desk_state(d)->njobs; id++) {
+        int32_t plan = find_request(d, id);
+
+        if (plan < 0)
+            st = rf_fail(err, RF_ERR_CONFIG,
+                         "cannot resume '%s': its job '%s' is not in the configuration",
+                         o->ledger_path, rf_state_job_extra(rf_desk_state(d), id)->name);
+        else
+            d->job_of[plan] = id;
+        d->known[id] = (struct rf_known){.plan = plan, .held = -1};
+    }
+    return st;
+}
 
 enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf_group *control,
                                   const struct rf_run_options *options,
@@ -49,6 +56,7 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
                                   struct rf_error *err)
 {
     struct rf_dispatch *d = calloc(1, sizeof *d);
+    enum rf_status st;
 
     *dispatch = NULL;
     if (d == NULL)
@@ -60,12 +68,18 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
     d->nworkers = control->size - 1;
     d->progress = rf_progress_make(options->progress, rf_time_us());
     d->last_event_us = d->last_seal_us = journal->now_us;
+    d->idle_us = -1;
     d->changed = 1; /* a resumed run has a queue already */
+    d->next_promise = (int)(journal->seen[RF_EVENT_PLEDGE] + journal->seen[RF_EVENT_POLICY] +
+                            journal->seen[RF_EVENT_LIMIT]);
     d->leases = calloc((size_t)d->nworkers, sizeof *d->leases);
     d->ranks = calloc((size_t)d->nworkers, sizeof *d->ranks);
-    if (d->leases == NULL || d->ranks == NULL) {
+    st = take_over(d, err);
+    if (st == RF_OK && (d->leases == NULL || d->ranks == NULL))
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d leases", control->size - 1);
+    if (st != RF_OK) {
         rf_dispatch_destroy(d);
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d leases", control->size - 1);
+        return st;
     }
     rf_signals_start();
     *dispatch = d;
@@ -76,66 +90,74 @@ void rf_dispatch_destroy(struct rf_dispatch *dispatch)
 {
     if (dispatch == NULL)
         return;
+    free(dispatch->requests);
+    free(dispatch->job_of);
+    free(dispatch->known);
     free(dispatch->leases);
     free(dispatch->ranks);
     free(dispatch);
 }
 
-static const struct rf_state *state_of(const struct rf_dispatch *d)
+/* ---- what the files of the desk share ---- */
+
+struct rf_held *rf_desk_held(struct rf_dispatch *d, int32_t job)
 {
-    return d->journal->state;
+    int32_t at = job >= 0 && job < rf_desk_state(d)->njobs ? d->known[job].held : -1;
+
+    return at < 0 ? NULL : &d->leases[at];
 }
 
-static struct held *find(struct rf_dispatch *d, int32_t lease)
+void rf_desk_forget(struct rf_dispatch *d, struct rf_held *held)
 {
-    for (int i = 0; i < d->nleases; i++)
-        if (d->leases[i].lease == lease)
-            return &d->leases[i];
-    return NULL;
-}
-
-static void forget(struct rf_dispatch *d, struct held *held)
-{
+    d->known[held->job].held = -1;
     *held = d->leases[--d->nleases];
+    if (held != &d->leases[d->nleases])
+        d->known[held->job].held = (int32_t)(held - d->leases);
 }
 
-static void revoke_all(struct rf_dispatch *d, enum revocation why)
+void rf_desk_revoke(struct rf_dispatch *d, struct rf_held *held, enum rf_revocation why)
+{
+    if (held->revoke >= why)
+        return;
+    held->revoke = why;
+    if (why >= RF_REVOKE_STOP && held->asked_us < 0)
+        held->asked_us = d->journal->now_us;
+    d->untold = 1;
+    d->watch_us = 0;
+}
+
+static void revoke_all(struct rf_dispatch *d, enum rf_revocation why)
 {
     for (int i = 0; i < d->nleases; i++)
-        if (d->leases[i].revoke == REVOKE_NOT)
-            d->leases[i].revoke = why;
+        rf_desk_revoke(d, &d->leases[i], why);
 }
 
-/* The record can no longer be kept, so what has not begun never happened, and what runs stops.
- */
-static void fail(struct rf_dispatch *d)
+void rf_desk_fail(struct rf_dispatch *d)
 {
     d->failed = d->error.status;
     for (int i = d->nleases - 1; i >= 0; i--)
         if (!d->leases[i].started)
-            forget(d, &d->leases[i]);
-    revoke_all(d, REVOKE_PREEMPT);
+            rf_desk_forget(d, &d->leases[i]);
+    revoke_all(d, RF_REVOKE_STOP);
 }
 
-static void record(struct rf_dispatch *d, struct rf_event *event)
+void rf_desk_record(struct rf_dispatch *d, struct rf_event *event)
 {
     if (d->failed)
         return;
     if (rf_journal_record(d->journal, event, &d->error) != RF_OK) {
-        fail(d);
+        rf_desk_fail(d);
         return;
     }
     d->last_event_us = event->t_us;
     d->changed = 1;
     if (event->type == RF_EVENT_GRANT || event->type == RF_EVENT_RELEASE ||
-        event->type == RF_EVENT_END)
+        event->type == RF_EVENT_END || event->type == RF_EVENT_SHRINK ||
+        event->type == RF_EVENT_GROW)
         d->moved = 1;
 }
 
-/* ---- what jobs say ---- */
-
-/* A job's words in the ledger: printable ASCII without quotes, never empty. */
-static void plain_text(char *to, size_t size, const char *from)
+void rf_desk_words(char *to, size_t size, const char *from)
 {
     size_t n = 0;
 
@@ -149,254 +171,16 @@ static void plain_text(char *to, size_t size, const char *from)
         snprintf(to, size, "no reason given");
 }
 
-static int64_t between(int64_t x, int64_t least, int64_t most)
-{
-    return x < least ? least : x > most ? most : x;
-}
-
-/* The coordinator's clock counts; a job cannot have been busy for longer than it held devices.
- */
-static void charge(struct rf_dispatch *d, const struct held *held,
-                   const struct rf_reading *reading)
-{
-    struct rf_event event = rf_event_make(RF_EVENT_CHARGE, 0);
-
-    event.job = held->job;
-    event.lease = held->lease;
-    event.held_us = rf_state_owed_us(&state_of(d)->jobs[held->job], d->journal->now_us);
-    event.busy_us = between(reading->busy_us, 0, event.held_us);
-    event.tokens = between(reading->tokens, 0, INT64_MAX);
-    event.flops = between(reading->flops, 0, INT64_MAX);
-    event.step =
-        reading->step >= 0 ? reading->step : rf_state_job_extra(state_of(d), held->job)->step;
-    record(d, &event);
-}
-
-static void take_checkpoint(struct rf_dispatch *d, const struct held *held,
-                            const struct rf_message *message)
-{
-    struct rf_event event = rf_event_make(RF_EVENT_CHECKPOINT, 0);
-
-    if (strlen(message->digest) != 64 || strspn(message->digest, "0123456789abcdef") != 64) {
-        char name[RF_NAME_BYTES];
-
-        rf_warn("job '%s' reported a checkpoint with the digest '%s'; not recorded",
-                rf_state_job_name(state_of(d), held->job, name), message->digest);
-        return;
-    }
-    event.job = held->job;
-    event.step = between(message->reading.step, 0, INT64_MAX);
-    memcpy(event.digest, message->digest, sizeof event.digest);
-    plain_text(event.text, sizeof event.text, message->text);
-    record(d, &event);
-}
-
-/* Why a job that stopped before its end gave its devices back. */
-static const char *why_stopped(const struct rf_dispatch *d, const struct held *held,
-                               const struct rf_message *message)
-{
-    if (held->revoke == REVOKE_SIGNAL || message->signal)
-        return "signal";
-    return state_of(d)->jobs[held->job].state == RF_JOB_STOPPING ? "preempted" : "stopped";
-}
-
-static void take_final(struct rf_dispatch *d, struct held *held,
-                       const struct rf_message *message)
-{
-    int stopped = message->outcome == RF_OUTCOME_STOPPED && !held->over_limit;
-    struct rf_event event = rf_event_make(stopped ? RF_EVENT_RELEASE : RF_EVENT_END, 0);
-
-    charge(d, held, &message->reading);
-    event.job = held->job;
-    event.lease = held->lease;
-    if (stopped) {
-        snprintf(event.reason, sizeof event.reason, "%s", why_stopped(d, held, message));
-    } else if (message->outcome == RF_OUTCOME_DONE) {
-        snprintf(event.text, sizeof event.text, "done");
-    } else {
-        snprintf(event.text, sizeof event.text, "failed");
-        if (d->job_failure == RF_OK)
-            d->job_failure = message->outcome == RF_OUTCOME_STOPPED
-                                 ? RF_ERR_PEER
-                                 : (enum rf_status)message->status;
-        plain_text(event.reason, sizeof event.reason,
-                   message->outcome == RF_OUTCOME_STOPPED ? "time-limit" : message->text);
-    }
-    record(d, &event);
-    forget(d, held);
-    if (message->signal)
-        d->signalled = 1;
-}
-
-static void take(struct rf_dispatch *d, const struct rf_message *message)
-{
-    struct held *held = find(d, message->lease);
-
-    if (message->kind == RF_MESSAGE_SIGNAL)
-        d->signalled = 1;
-    else if (message->kind == RF_MESSAGE_BYE)
-        d->byes++;
-    else if (held != NULL && message->kind == RF_MESSAGE_METER)
-        charge(d, held, &message->reading);
-    else if (held != NULL && message->kind == RF_MESSAGE_CHECKPOINT)
-        take_checkpoint(d, held, message);
-    else if (held != NULL && message->kind == RF_MESSAGE_FINAL)
-        take_final(d, held, message);
-}
-
-static int take_all(struct rf_dispatch *d)
-{
-    struct rf_message message;
-    int n = 0;
-
-    /* At most a batch: the reply to the first should not wait for the thousandth. */
-    while (n < 1000 && rf_message_poll(d->control, MPI_ANY_SOURCE, 0, &message, NULL)) {
-        take(d, &message);
-        n++;
-    }
-    return n > 0;
-}
-
-/* ---- what the policy says ---- */
-
-static void submit_due(struct rf_dispatch *d)
-{
-    const struct rf_run_options *o = d->options;
-    int64_t elapsed_us = d->journal->now_us - state_of(d)->start_us;
-
-    while (!d->failed && state_of(d)->njobs < o->nrequests &&
-           o->requests[state_of(d)->njobs].submit_us <= elapsed_us) {
-        const struct rf_request *request = &o->requests[state_of(d)->njobs];
-        struct rf_event event = rf_event_make(RF_EVENT_REQUEST, 0);
-
-        event.job = state_of(d)->njobs;
-        snprintf(event.name, sizeof event.name, "%s", request->name);
-        snprintf(event.account, sizeof event.account, "%s", request->account);
-        event.min = request->min;
-        event.max = request->max;
-        event.limit_us = request->limit_us;
-        event.nafter = request->nafter;
-        memcpy(event.after, request->after, sizeof event.after);
-        record(d, &event);
-    }
-}
-
-static void grant(struct rf_dispatch *d, const struct rf_proposal *p)
-{
-    struct rf_event event = rf_event_make(RF_EVENT_GRANT, 0);
-    struct rf_idset free_now = {0};
-    enum rf_status st;
-
-    event.job = p->job;
-    event.lease = state_of(d)->next_lease;
-    event.lent = p->lent;
-    st = rf_idset_copy(&free_now, &state_of(d)->free, &d->error);
-    if (st == RF_OK)
-        st = rf_idset_take(&free_now, p->count, &event.devices, &d->error);
-    if (st != RF_OK)
-        fail(d);
-    record(d, &event);
-    if (!d->failed)
-        d->leases[d->nleases++] = (struct held){
-            .job = p->job, .lease = event.lease, .leader = rf_idset_at(&event.devices, 0)};
-    rf_idset_clear(&free_now);
-    rf_event_clear(&event);
-}
-
-static void preempt(struct rf_dispatch *d, int32_t job, int32_t by, const char *reason)
-{
-    struct rf_event event = rf_event_make(RF_EVENT_PREEMPT, 0);
-    struct held *held = find(d, state_of(d)->jobs[job].lease);
-
-    event.job = job;
-    event.lease = state_of(d)->jobs[job].lease;
-    event.by = by;
-    snprintf(event.reason, sizeof event.reason, "%s", reason);
-    record(d, &event);
-    if (held != NULL && held->revoke == REVOKE_NOT)
-        held->revoke = REVOKE_PREEMPT;
-}
-
-static void refuse(struct rf_dispatch *d, enum rf_event_type type, const struct rf_proposal *p)
-{
-    struct rf_event event = rf_event_make(type, 0);
-
-    event.job = p->job;
-    snprintf(event.reason, sizeof event.reason, "%s", p->reason);
-    record(d, &event);
-}
-
-static void carry_out(struct rf_dispatch *d, const struct rf_proposal *p)
-{
-    switch (p->kind) {
-    case RF_PROPOSE_GRANT:
-        grant(d, p);
-        break;
-    case RF_PROPOSE_PREEMPT:
-        preempt(d, p->job, p->by, p->reason);
-        break;
-    case RF_PROPOSE_DENY:
-        refuse(d, RF_EVENT_DENY, p);
-        break;
-    case RF_PROPOSE_DELAY:
-        refuse(d, RF_EVENT_DELAY, p);
-        break;
-    case RF_PROPOSE_SHRINK:
-    case RF_PROPOSE_GROW: /* a job's ranks are fixed while it runs: options.resize is 0 */
-        rf_fail(&d->error, RF_ERR_INTERNAL, "the policy would resize a job that runs");
-        fail(d);
-        break;
-    }
-}
-
-static void decide(struct rf_dispatch *d)
-{
-    struct rf_proposal out[PROPOSALS];
-    int64_t rounds =
-        1000 + 16 * (int64_t)state_of(d)->njobs; /* far more than a sane policy needs */
-    int n;
-
-    if (!d->changed && d->journal->now_us < d->wake_us) /* it would be the same answer */
-        return;
-    while (!d->failed && rounds-- > 0) {
-        n = rf_policy_propose(d->policy, d->journal->now_us, out, PROPOSALS);
-        for (int i = 0; i < n && !d->failed; i++)
-            carry_out(d, &out[i]);
-        if (n == 0)
-            break;
-    }
-    if (!d->failed && rounds < 0) {
-        rf_fail(&d->error, RF_ERR_INTERNAL, "policy '%s' does not come to an end",
-                d->options->policy_name);
-        fail(d);
-    }
-    d->changed = 0;
-    d->wake_us = rf_policy_wake_us(d->policy, d->journal->now_us);
-}
-
-/* A job over its time limit stops like a preempted one, but does not come back. */
-static void watch_limits(struct rf_dispatch *d)
-{
-    for (int i = 0; i < d->nleases; i++) {
-        struct held *held = &d->leases[i];
-        const struct rf_job *job = &state_of(d)->jobs[held->job];
-
-        if (held->revoke == REVOKE_NOT && job->limit_us > 0 &&
-            d->journal->now_us - job->grant_us >= job->limit_us) {
-            held->over_limit = 1;
-            preempt(d, held->job, -1, "time-limit");
-        }
-    }
-}
-
 /* ---- what becomes of it ---- */
 
-static void tell_start(struct rf_dispatch *d, struct held *held)
+static void tell_start(struct rf_dispatch *d, struct rf_held *held)
 {
-    const struct rf_idset *devices = rf_state_devices(state_of(d), held->job);
+    const struct rf_idset *devices = rf_state_devices(rf_desk_state(d), held->job);
     struct rf_message message = {.kind = RF_MESSAGE_LEASE,
                                  .job = held->job,
+                                 .plan = d->known[held->job].plan,
                                  .lease = held->lease,
+                                 .formation = ++d->formations,
                                  .lease_us = d->options->lease_us};
     int n = 0;
 
@@ -408,41 +192,66 @@ static void tell_start(struct rf_dispatch *d, struct held *held)
         rf_message_send(d->control, d->ranks[i], &message);
         rf_message_send_ranks(d->control, d->ranks[i], d->ranks, n);
     }
+    held->leader = d->ranks[0];
+    held->formation = message.formation;
     held->started = 1;
+    held->formed_us = held->heard_us = d->journal->now_us;
+    d->watch_us = 0;
 }
 
-static void tell_revoke(struct rf_dispatch *d, struct held *held)
+static void tell_revoke(struct rf_dispatch *d, struct rf_held *held)
 {
     const struct rf_message message = {.kind = RF_MESSAGE_REVOKE,
                                        .job = held->job,
                                        .lease = held->lease,
-                                       .signal = held->revoke == REVOKE_SIGNAL};
+                                       .formation = held->formation,
+                                       .signal = held->revoke == RF_REVOKE_SIGNAL};
 
     rf_message_send(d->control, held->leader, &message);
     held->told = held->revoke;
 }
 
-static void commit(struct rf_dispatch *d)
+/* Who has paused, and was not asked to do more by now, goes on. */
+static void resume(struct rf_held *held)
+{
+    held->paused = held->started = 0;
+    held->revoke = held->told = RF_REVOKE_NOT;
+    held->asked_us = -1;
+}
+
+static void seal_when_due(struct rf_dispatch *d, enum rf_status *st)
 {
     const struct rf_run_options *o = d->options;
     int64_t now_us = d->journal->now_us;
+
+    if (*st != RF_OK || o->key == NULL || o->seal_us <= 0 ||
+        now_us - d->last_seal_us < o->seal_us)
+        return;
+    *st = rf_journal_seal(d->journal, &d->error);
+    d->last_seal_us = now_us;
+}
+
+static void commit(struct rf_dispatch *d)
+{
     enum rf_status st = RF_OK;
 
     if (!d->failed)
         st = rf_journal_sync(d->journal, &d->error);
-    if (!d->failed && st == RF_OK && o->key != NULL && o->seal_us > 0 &&
-        now_us - d->last_seal_us >= o->seal_us) {
-        st = rf_journal_seal(d->journal, &d->error);
-        d->last_seal_us = now_us;
-    }
+    if (!d->failed)
+        seal_when_due(d, &st);
     if (st != RF_OK)
-        fail(d);
-    for (int i = 0; i < d->nleases; i++) {
-        if (!d->leases[i].started)
-            tell_start(d, &d->leases[i]);
-        if (d->leases[i].revoke != REVOKE_NOT && d->leases[i].told == REVOKE_NOT)
-            tell_revoke(d, &d->leases[i]);
+        rf_desk_fail(d);
+    for (int i = 0; d->untold && i < d->nleases; i++) {
+        struct rf_held *held = &d->leases[i];
+
+        if (held->paused && held->revoke <= RF_REVOKE_PAUSE)
+            resume(held);
+        if (!held->started)
+            tell_start(d, held);
+        if (held->revoke > held->told && !held->paused)
+            tell_revoke(d, held);
     }
+    d->untold = 0;
 }
 
 static void beat(struct rf_dispatch *d)
@@ -452,57 +261,103 @@ static void beat(struct rf_dispatch *d)
     if (d->options->heartbeat_us <= 0 ||
         d->journal->now_us - d->last_event_us < d->options->heartbeat_us)
         return;
-    record(d, &event);
+    rf_desk_record(d, &event);
+}
+
+/* ---- rounds ---- */
+
+static int take_all(struct rf_dispatch *d)
+{
+    struct rf_message message;
+    int n = 0;
+
+    /* At most a batch: the reply to the first should not wait for the thousandth. */
+    while (n < 1000 && rf_message_poll(d->control, MPI_ANY_SOURCE, 0, &message, NULL)) {
+        if (message.kind == RF_MESSAGE_SIGNAL)
+            d->signalled = 1;
+        else if (message.kind == RF_MESSAGE_BYE)
+            d->byes++;
+        else
+            rf_desk_hear(d, &message);
+        n++;
+    }
+    return n > 0;
+}
+
+/* Paused leases whose devices have to go at once: nobody is there to tell. */
+static void release_paused(struct rf_dispatch *d, const char *reason)
+{
+    for (int i = d->nleases - 1; i >= 0; i--)
+        if (d->leases[i].paused && d->leases[i].revoke > RF_REVOKE_PAUSE)
+            rf_desk_release(d, &d->leases[i], reason, 0);
+}
+
+static int all_done(const struct rf_dispatch *d)
+{
+    return d->next_request == d->nrequests && d->nleases == 0 && rf_desk_state(d)->nqueue == 0;
 }
 
 int rf_dispatch_round(struct rf_dispatch *dispatch, int64_t t_us)
 {
     struct rf_dispatch *d = dispatch;
-    int64_t entries = state_of(d)->next_seq;
+    int64_t entries = rf_desk_state(d)->next_seq;
     int active;
 
     rf_journal_at(d->journal, t_us);
     active = take_all(d);
     d->signalled = d->signalled || rf_signals_seen();
     if (d->signalled)
-        revoke_all(d, REVOKE_SIGNAL);
+        revoke_all(d, RF_REVOKE_SIGNAL);
     if (!d->failed && !d->signalled) {
-        submit_due(d);
-        decide(d);
-        watch_limits(d);
+        rf_desk_promises(d);
+        rf_desk_requests(d);
+        rf_desk_watch(d);
+        rf_desk_decide(d);
     }
+    release_paused(d, d->signalled ? "signal" : "preempted");
     beat(d);
     commit(d);
-    rf_progress_update(&d->progress, state_of(d), d->journal->tally, rf_time_us(), d->moved);
+    if (!all_done(d))
+        d->idle_us = -1;
+    else if (d->idle_us < 0)
+        d->idle_us = d->journal->now_us;
+    rf_progress_update(&d->progress, rf_desk_state(d), d->journal->tally, rf_time_us(),
+                       d->moved);
     d->moved = 0;
-    return active || state_of(d)->next_seq != entries;
-}
-
-static int all_done(const struct rf_dispatch *d)
-{
-    if (state_of(d)->njobs < d->options->nrequests)
-        return 0;
-    return d->nleases == 0 && state_of(d)->nqueue == 0;
+    return active || rf_desk_state(d)->next_seq != entries;
 }
 
 int rf_dispatch_over(const struct rf_dispatch *dispatch)
 {
-    return dispatch->nleases == 0 &&
-           (dispatch->failed || dispatch->signalled || all_done(dispatch));
+    const struct rf_dispatch *d = dispatch;
+
+    if (d->nleases > 0)
+        return 0;
+    if (d->failed || d->signalled)
+        return 1;
+    return all_done(d) && d->idle_us >= 0 &&
+           d->journal->now_us - d->idle_us >= d->options->linger_us;
 }
 
 enum rf_status rf_dispatch_status(const struct rf_dispatch *dispatch, struct rf_error *err)
 {
-    if (dispatch->failed)
-        *err = dispatch->error;
-    if (dispatch->failed || all_done(dispatch))
-        return dispatch->failed;
+    const struct rf_dispatch *d = dispatch;
+
+    if (d->failed)
+        *err = d->error;
+    if (d->failed || (all_done(d) && (!d->signalled || d->options->linger_us == 0)))
+        return d->failed;
     return rf_fail(err, RF_AGAIN, "stopped by a signal; run again with --resume to go on");
 }
 
 enum rf_status rf_dispatch_job_failure(const struct rf_dispatch *dispatch)
 {
     return dispatch->job_failure;
+}
+
+int32_t rf_dispatch_plan_of(const struct rf_dispatch *dispatch, int32_t job)
+{
+    return job < 0 || job >= rf_desk_state(dispatch)->njobs ? -1 : dispatch->known[job].plan;
 }
 
 void rf_dispatch_shutdown(struct rf_dispatch *dispatch)

@@ -343,28 +343,6 @@ static enum rf_status no_attribute(struct rf_h5 *file, const char *object, const
                    name, object);
 }
 
-int rf_h5_has(struct rf_h5 *file, const char *object, const char *name)
-{
-    htri_t has = H5Aexists_by_name(file->file, object, name, H5P_DEFAULT);
-
-    H5Eclear2(H5E_DEFAULT);
-    return has > 0;
-}
-
-enum rf_status rf_h5_get_int(struct rf_h5 *file, const char *object, const char *name,
-                             int64_t *value, struct rf_error *err)
-{
-    hid_t attribute = scalar(file, object, name, H5T_INTEGER, sizeof *value);
-    enum rf_status st = RF_OK;
-
-    if (attribute < 0)
-        return no_attribute(file, object, name, err);
-    if (H5Aread(attribute, H5T_NATIVE_INT64, value) < 0)
-        st = no_attribute(file, object, name, err);
-    H5Aclose(attribute);
-    return st;
-}
-
 enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char *name,
                               char *text, size_t size, struct rf_error *err)
 {

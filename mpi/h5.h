@@ -43,10 +43,7 @@ enum rf_status rf_h5_put_int(struct rf_h5 *file, const char *object, const char 
                              int64_t value, struct rf_error *err);
 enum rf_status rf_h5_put_text(struct rf_h5 *file, const char *object, const char *name,
                               const char *text, struct rf_error *err);
-int rf_h5_has(struct rf_h5 *file, const char *object, const char *name);
 /* Of another type, missing, or longer than size - 1: RF_ERR_INPUT. */
-enum rf_status rf_h5_get_int(struct rf_h5 *file, const char *object, const char *name,
-                             int64_t *value, struct rf_error *err);
 enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char *name,
                               char *text, size_t size, struct rf_error *err);
 

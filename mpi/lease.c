@@ -11,7 +11,7 @@
 struct rf_lease {
     const struct rf_group *control; /* borrowed; NULL: no coordinator */
     int coordinator;
-    int32_t job, number;
+    int32_t job, number, formation;
     int64_t lease_us, sent_us;
     struct rf_reading unsent; /* since the last message; leader only; step -1: not known yet */
     enum rf_stop stop;        /* once it says stop, it stays so */
@@ -23,18 +23,19 @@ enum rf_status rf_lease_solo(struct rf_lease **lease, struct rf_error *err)
     if (*lease == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a lease");
     rf_signals_start();
-    rf_lease_bind(*lease, NULL, 0, 0, 0, 0);
+    rf_lease_bind(*lease, NULL, 0, &(struct rf_message){0});
     return RF_OK;
 }
 
 void rf_lease_bind(struct rf_lease *lease, const struct rf_group *control, int coordinator,
-                   int32_t job, int32_t number, int64_t lease_us)
+                   const struct rf_message *message)
 {
     *lease = (struct rf_lease){.control = control,
                                .coordinator = coordinator,
-                               .job = job,
-                               .number = number,
-                               .lease_us = lease_us,
+                               .job = message->job,
+                               .number = message->lease,
+                               .formation = message->formation,
+                               .lease_us = message->lease_us,
                                .sent_us = INT64_MIN,
                                .unsent = {.step = -1},
                                .stop = RF_GO};
@@ -47,8 +48,10 @@ void rf_lease_free(struct rf_lease *lease)
 
 static struct rf_message message_of(const struct rf_lease *lease, enum rf_message_kind kind)
 {
-    return (struct rf_message){
-        .kind = (int32_t)kind, .job = lease->job, .lease = lease->number};
+    return (struct rf_message){.kind = (int32_t)kind,
+                               .job = lease->job,
+                               .lease = lease->number,
+                               .formation = lease->formation};
 }
 
 static void collect(struct rf_lease *lease, const struct rf_reading *reading)
@@ -74,15 +77,15 @@ static void report_when_due(struct rf_lease *lease)
     lease->sent_us = now_us;
 }
 
-/* A revocation of an earlier lease is still about when its job ended by
- * itself at the same moment; the lease number tells it apart. */
+/* A revocation of an earlier group is still about when its job ended by
+ * itself at the same moment; the numbers tell it apart. */
 static enum rf_stop revoked(const struct rf_lease *lease)
 {
     struct rf_message message;
 
     while (
         rf_message_poll(lease->control, lease->coordinator, RF_MESSAGE_REVOKE, &message, NULL))
-        if (message.lease == lease->number)
+        if (message.lease == lease->number && message.formation == lease->formation)
             return message.signal ? RF_STOP_SIGNAL : RF_STOP_PREEMPT;
     return RF_GO;
 }

@@ -39,8 +39,9 @@ void rf_lease_checkpoint(struct rf_lease *lease, const struct rf_group *group, i
 /* How a job's time on its devices ended. */
 enum rf_outcome { RF_OUTCOME_DONE, RF_OUTCOME_STOPPED, RF_OUTCOME_FAILED };
 
-/* What the worker loop calls for each lease. Collective on group, the same outcome on every
- * rank; on RF_OUTCOME_FAILED err says why. ctx is the caller's. */
+/* What the worker loop calls for each group that forms for a job; job is its place in the list
+ * of requests. Collective on group, the same outcome on every rank; on RF_OUTCOME_FAILED err
+ * says why. ctx is the caller's. */
 typedef enum rf_outcome rf_job_body(void *ctx, const struct rf_group *group, int32_t job,
                                     struct rf_lease *lease, struct rf_error *err);
 
@@ -49,10 +50,12 @@ typedef enum rf_outcome rf_job_body(void *ctx, const struct rf_group *group, int
 enum rf_status rf_lease_solo(struct rf_lease **lease, struct rf_error *err);
 void rf_lease_free(struct rf_lease *lease);
 
-/* For worker.c. Local: from here on the lease is that of a job whose leader talks to rank
- * `coordinator` of control (borrowed), at most every lease_us unless something happens. */
+/* For worker.c. Local: from here on the lease is the one that the message (protocol.h) is about,
+ * of a job whose leader talks to rank `coordinator` of control (borrowed), at most every
+ * lease_us unless something happens. */
+struct rf_message;
 void rf_lease_bind(struct rf_lease *lease, const struct rf_group *control, int coordinator,
-                   int32_t job, int32_t number, int64_t lease_us);
+                   const struct rf_message *message);
 /* Collective on group: waits until every rank has left the job, then tells the coordinator how
  * it ended. err is read when it failed. */
 void rf_lease_finish(struct rf_lease *lease, const struct rf_group *group,

@@ -28,6 +28,8 @@ enum rf_message_kind {
 struct rf_message {
     int32_t kind;
     int32_t job, lease;
+    int32_t plan;              /* lease: which of the requests the job is */
+    int32_t formation;         /* lease, revoke: counts groups; a lease may form several */
     int32_t nranks;            /* lease */
     int32_t outcome;           /* final: enum rf_outcome */
     int32_t status;            /* final: enum rf_status of a job that failed */

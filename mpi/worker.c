@@ -5,7 +5,7 @@
 #include "mpi/protocol.h"
 #include "mpi/signals.h"
 
-/* Lease numbers only grow, and those in force at one time lie closer together than this. */
+/* The numbers of groups only grow, and those in force at one time lie closer together than this. */
 enum { GROUP_TAGS = 16384 };
 
 struct rf_worker {
@@ -59,10 +59,9 @@ static void serve_lease(const struct rf_worker *w, const struct rf_message *mess
     enum rf_outcome outcome;
 
     rf_message_take_ranks(w->control, w->coordinator, w->ranks, message->nranks);
-    rf_group_among(&group, w->control, w->ranks, message->nranks, message->lease % GROUP_TAGS);
-    rf_lease_bind(w->lease, w->control, w->coordinator, message->job, message->lease,
-                  message->lease_us);
-    outcome = w->body(w->ctx, &group, message->job, w->lease, &err);
+    rf_group_among(&group, w->control, w->ranks, message->nranks, message->formation % GROUP_TAGS);
+    rf_lease_bind(w->lease, w->control, w->coordinator, message);
+    outcome = w->body(w->ctx, &group, message->plan, w->lease, &err);
     rf_lease_finish(w->lease, &group, outcome, &err);
     rf_group_free(&group);
 }

@@ -73,6 +73,7 @@ static enum rf_status before(void *self, const struct rf_state *state,
         const struct rf_job *job = &state->jobs[event->job];
 
         books->was.devices = job->ndevices;
+        books->was.account = job->account;
         books->was.stopping = job->state == RF_JOB_STOPPING;
         books->was.preempt_us = job->preempt_us;
     }
@@ -218,6 +219,19 @@ static void after_job(struct rf_books *books, const struct rf_state *state,
     }
 }
 
+static enum rf_status after_relabel(struct rf_books *books, const struct rf_state *state,
+                                    const struct rf_event *event, struct rf_error *err)
+{
+    const struct rf_job *job = &state->jobs[event->job];
+    enum rf_status st = know_accounts(books, state, err);
+
+    if (st != RF_OK)
+        return st;
+    books->pages[books->page_of[books->was.account]].held -= job->ndevices;
+    books->pages[books->page_of[job->account]].held += job->ndevices;
+    return RF_OK;
+}
+
 static enum rf_status after(void *self, const struct rf_state *state,
                             const struct rf_event *event, struct rf_error *err)
 {
@@ -226,11 +240,15 @@ static enum rf_status after(void *self, const struct rf_state *state,
 
     switch (event->type) { /* what changes nothing here does not cut time either */
     case RF_EVENT_REQUEST:
+    case RF_EVENT_LIMIT:
         return books->naccounts < state->naccounts ? know_accounts(books, state, err) : RF_OK;
     case RF_EVENT_DENY:
     case RF_EVENT_DELAY:
     case RF_EVENT_CHARGE:
+    case RF_EVENT_DISPUTE:
     case RF_EVENT_CHECKPOINT:
+    case RF_EVENT_MEASURE:
+    case RF_EVENT_ROTATE:
     case RF_EVENT_HEARTBEAT:
     case RF_EVENT_POLICY:
     case RF_EVENT_RESERVE:
@@ -247,6 +265,9 @@ static enum rf_status after(void *self, const struct rf_state *state,
     case RF_EVENT_RELEASE:
     case RF_EVENT_END:
         after_job(books, state, event);
+        break;
+    case RF_EVENT_RELABEL:
+        st = after_relabel(books, state, event, err);
         break;
     case RF_EVENT_CAPACITY:
         st = after_capacity(books, state, event, err);

@@ -34,7 +34,7 @@ struct rf_books {
     int32_t failed, maintenance;     /* devices that are down */
     struct rf_idset in_maintenance;  /* of these, when they are known by id; owned */
     struct {                         /* the event's job, before the event */
-        int32_t devices;
+        int32_t devices, account;
         int stopping;
         int64_t preempt_us;
     } was;

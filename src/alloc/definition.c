@@ -173,7 +173,13 @@ static enum rf_status before(void *self, const struct rf_state *state,
     enum rf_status st = d->lent_tally ? RF_OK : rf_tally_before(d->tally, state, event, err);
     int wide = event->t_us >= d->border_us || event->type == RF_EVENT_RECOVER;
 
+    d->nnewly = 0;
     if (st != RF_OK || d->naccounts == 0)
+        return st;
+    if (d->tally->nwaiting > 0 &&
+        (event->type == RF_EVENT_END || event->t_us >= state->retry_us))
+        st = remember_waiting(d, err);
+    if (st != RF_OK)
         return st;
     if (wide && rf_state_check(state, event, NULL) != RF_OK)
         return RF_OK; /* it will be refused */
@@ -181,13 +187,11 @@ static enum rf_status before(void *self, const struct rf_state *state,
         return before_recover(d, state, event->t_us, err);
     if (wide)
         st = rf_definitions_bring_up(d, state, event->t_us, err);
-    d->nnewly = 0;
-    if (st == RF_OK && event->type == RF_EVENT_END && d->tally->nwaiting > 0)
-        st = remember_waiting(d, err);
     if (event->job >= 0 && event->job < state->njobs) {
         const struct rf_job *job = &state->jobs[event->job];
 
         d->was.devices = job->ndevices;
+        d->was.account = job->account;
         d->was.lent = job->lease >= 0 ? job->lent : 0;
         d->was.part = rf_part_of_demand(state, job);
         d->was.queued = job->lease < 0;
@@ -201,7 +205,7 @@ static void after_job(struct rf_definitions *d, struct rf_pledged *a,
                       const struct rf_state *state, const struct rf_event *event)
 {
     const struct rf_job *job = &state->jobs[event->job];
-    int queued = job->lease < 0 && job->state == RF_JOB_QUEUED;
+    int queued = job->lease < 0 && rf_state_ready(state, job);
     int lent = job->lease >= 0 ? job->lent : 0;
 
     a->lent += lent - d->was.lent;
@@ -227,6 +231,51 @@ static enum rf_status after_request(struct rf_definitions *d, struct rf_pledged 
     return RF_OK;
 }
 
+/* A job moves from one pledged account to another; either may be NULL. What it went without
+ * stays with the first, and of the second it asks anew. */
+static enum rf_status after_relabel(struct rf_definitions *d, const struct rf_state *state,
+                                    const struct rf_event *event, struct rf_error *err)
+{
+    const struct rf_job *job = &state->jobs[event->job];
+    struct rf_pledged *from = rf_pledged_of(d, d->was.account);
+    struct rf_pledged *to = rf_pledged_of(d, job->account);
+    enum rf_status st = rf_wishes_know(d, state->njobs, err);
+
+    if (st != RF_OK || from == to)
+        return st;
+    if (from != NULL) {
+        rf_wish_settle(d, job, event->job, d->was.devices, d->was.part, event->t_us);
+        from->lent -= d->was.lent;
+        if (d->was.part && d->was.queued) {
+            from->asking -= job->min;
+            rf_service_answer(d, from, state, event->job, event->t_us, 0);
+        }
+        rf_wish_refused(d, from, job, event->job);
+    }
+    d->wishes[event->job] = (struct rf_wish){.since_us = event->t_us, .last_us = event->t_us};
+    if (to != NULL) {
+        to->lent += d->was.lent;
+        if (d->was.part && d->was.queued)
+            rf_request_look(d, to, state, event->job, event->t_us);
+    }
+    return RF_OK;
+}
+
+/* It is ready from now on, for the first time or again. */
+static void newly_ready(struct rf_definitions *d, const struct rf_state *state, int32_t id,
+                        int64_t t_us)
+{
+    const struct rf_job *job = &state->jobs[id];
+    struct rf_pledged *a = rf_pledged_of(d, job->account);
+
+    if (a == NULL || !rf_state_ready(state, job))
+        return;
+    if (job->grants == 0)
+        rf_request_look(d, a, state, id, t_us);
+    else
+        a->asking += job->min;
+}
+
 /* Jobs are settled with what was. The job of the event belongs to `a`; NULL: to no pledge. */
 static void settle_for(struct rf_definitions *d, const struct rf_pledged *a,
                        const struct rf_state *state, const struct rf_event *event)
@@ -241,7 +290,8 @@ static void settle_for(struct rf_definitions *d, const struct rf_pledged *a,
                     rf_least(d->fleet, state->nfleet);
         if (wide)
             rf_wishes_settle(d, NULL, state, event->t_us, 0);
-    } else if (a != NULL && event->type != RF_EVENT_REQUEST) {
+    } else if (a != NULL && event->type != RF_EVENT_REQUEST &&
+               event->type != RF_EVENT_RELABEL) {
         rf_wish_settle(d, &state->jobs[event->job], event->job, d->was.devices, d->was.part,
                        event->t_us);
     }
@@ -302,6 +352,9 @@ static enum rf_status take_in(struct rf_definitions *d, struct rf_pledged *a,
         if (a != NULL)
             after_job(d, a, state, event);
         break;
+    case RF_EVENT_RELABEL:
+        st = after_relabel(d, state, event, err);
+        break;
     case RF_EVENT_PLEDGE:
         return rf_promise_event(d, state, event, err);
     case RF_EVENT_RECOVER:
@@ -317,13 +370,8 @@ static enum rf_status take_in(struct rf_definitions *d, struct rf_pledged *a,
     default:
         break;
     }
-    for (int32_t i = 0; i < d->nnewly; i++) {
-        int32_t id = d->newly[i];
-
-        if (rf_state_ready(state, &state->jobs[id]))
-            rf_request_look(d, rf_pledged_of(d, state->jobs[id].account), state, id,
-                            event->t_us);
-    }
+    for (int32_t i = 0; i < d->nnewly; i++)
+        newly_ready(d, state, d->newly[i], event->t_us);
     d->nnewly = 0;
     return st;
 }
@@ -341,6 +389,8 @@ static enum rf_status after(void *self, const struct rf_state *state,
             rf_pledged_pass(d, &d->accounts[i], event->t_us);
     if (d->naccounts > 0 && job != NULL && event->type != RF_EVENT_REQUEST)
         a = rf_pledged_of(d, job->account);
+    for (int32_t i = 0; i < d->nnewly; i++) /* they were not part of the demand up to now */
+        rf_wish_settle(d, &state->jobs[d->newly[i]], d->newly[i], 0, 0, event->t_us);
     if (d->naccounts > 0)
         settle_for(d, a, state, event);
     st = d->lent_tally ? RF_OK : rf_tally_after(d->tally, state, event, err);

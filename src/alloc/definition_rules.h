@@ -77,7 +77,7 @@ struct rf_definitions {
     int32_t largest_fleet;      /* so far */
     int closed;
     struct { /* the event's job, before the event */
-        int32_t devices, lent;
+        int32_t devices, lent, account;
         int part, queued;
     } was;
 };

@@ -97,7 +97,14 @@ void rf_tally_join(struct rf_tally *tally, struct rf_tally_group *g, const struc
     g->usable += rf_usable_of(job, tally->fleet);
     g->widest = job->max > g->widest ? job->max : g->widest;
     for (int32_t i = g->newest; i >= 0; i = tally->pledges[i].older)
-        tally->pledges[i].jobs[id] = (struct rf_unmet){0, t_us};
+        settle(&tally->pledges[i], id, 0, t_us); /* of an earlier try something may be there */
+}
+
+/* ... and does so no more. */
+static void part(struct rf_tally *tally, struct rf_tally_group *g, const struct rf_job *job)
+{
+    g->wanted -= job->max;
+    g->usable -= rf_usable_of(job, tally->fleet);
 }
 
 static enum rf_status bring_up_group(struct rf_tally *tally, const struct rf_tally_group *g,
@@ -157,6 +164,7 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
         last_us = rf_earlier(last_us, rf_pledge_last_us(state->start_us, event->window_us));
     if (event->t_us > last_us)
         return rf_fail(err, RF_ERR_INPUT, "more than %d windows of a pledge", RF_WINDOWS_MAX);
+    tally->was.retry = event->t_us >= state->retry_us;
     if (tally->npledges == 0)
         return RF_OK;
     if (tally->has_long && (st = check_long(tally, event->t_us, err)) != RF_OK)
@@ -174,6 +182,7 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
         const struct rf_job *job = &state->jobs[event->job];
 
         tally->was.ndevices = job->ndevices;
+        tally->was.account = job->account;
         tally->was.charged_us = job->charged_us;
         tally->was.part = rf_takes_part(state, job);
     }
@@ -182,10 +191,11 @@ enum rf_status rf_tally_before(struct rf_tally *tally, const struct rf_state *st
 
 /* ---- after ------------------------------------------------------------- */
 
-/* Jobs whose last `after` job is done ask for devices from now on; jobs that are over are
- * forgotten. */
+/* Jobs whose last `after` job is done, or that need not wait for their retry any more, ask for
+ * devices from now on; jobs that are over are forgotten. `but`: what the event means for this
+ * one has not been looked at yet; -1: none. */
 static enum rf_status look_at_waiting(struct rf_tally *tally, const struct rf_state *state,
-                                      int64_t t_us, struct rf_error *err)
+                                      int64_t t_us, int32_t but, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
     int32_t n = 0;
@@ -195,14 +205,30 @@ static enum rf_status look_at_waiting(struct rf_tally *tally, const struct rf_st
         const struct rf_job *job = &state->jobs[id];
         struct rf_tally_group *g = rf_tally_group_of(tally, job->account);
 
-        if (rf_state_ready(state, job)) {
+        if (g != NULL && id != but && rf_state_ready(state, job)) {
             st = bring_up_group(tally, g, state, t_us, err);
             rf_tally_join(tally, g, job, id, t_us);
-        } else if (job->state == RF_JOB_QUEUED) {
+        } else if (g != NULL && job->state == RF_JOB_QUEUED) {
             tally->waiting[n++] = id;
         }
     }
     tally->nwaiting = n;
+    return st;
+}
+
+/* Room for what the job could have used more. */
+static enum rf_status know_job(struct rf_tally *tally, const struct rf_tally_group *g,
+                               int32_t id, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    for (int32_t i = g->newest; st == RF_OK && i >= 0; i = tally->pledges[i].older) {
+        struct rf_pledge_account *p = &tally->pledges[i];
+        void *array = p->jobs;
+
+        st = rf_tally_reserve(&array, &p->jobs_room, (int64_t)id + 1, sizeof *p->jobs, err);
+        p->jobs = array;
+    }
     return st;
 }
 
@@ -213,14 +239,8 @@ static enum rf_status after_request(struct rf_tally *tally, struct rf_tally_grou
     const struct rf_job *job = &state->jobs[event->job];
     enum rf_status st = bring_up_group(tally, g, state, event->t_us, err);
 
-    for (int32_t i = g->newest; st == RF_OK && i >= 0; i = tally->pledges[i].older) {
-        struct rf_pledge_account *p = &tally->pledges[i];
-        void *array = p->jobs;
-
-        st = rf_tally_reserve(&array, &p->jobs_room, (int64_t)event->job + 1, sizeof *p->jobs,
-                              err);
-        p->jobs = array;
-    }
+    if (st == RF_OK)
+        st = know_job(tally, g, event->job, err);
     if (st == RF_OK && rf_takes_part(state, job))
         rf_tally_join(tally, g, job, event->job, event->t_us);
     else if (st == RF_OK)
@@ -303,13 +323,95 @@ static enum rf_status after_any_job(struct rf_tally *tally, const struct rf_stat
         for (int32_t i = g->newest; st == RF_OK && i >= 0; i = tally->pledges[i].older)
             after_job(tally, &tally->pledges[i], job, event);
         g->held = state->accounts[g->account].used;
-        if (job->end_us >= 0) {
-            g->wanted -= job->max;
-            g->usable -= rf_usable_of(job, tally->fleet);
-        }
+        if (st == RF_OK && !rf_takes_part(state, job)) /* over, or waiting for its retry */
+            part(tally, g, job);
+        if (st == RF_OK && job->state == RF_JOB_QUEUED && !rf_takes_part(state, job))
+            st = rf_tally_wait(tally, event->job, err);
+    } else if (g != NULL && st == RF_OK && job->end_us >= 0) {
+        for (int32_t i = g->newest; i >= 0; i = tally->pledges[i].older)
+            leave(&tally->pledges[i], job,
+                  settle(&tally->pledges[i], event->job, 0, event->t_us)->unmet_us);
     }
     if (st == RF_OK && tally->nwaiting > 0 && job->end_us >= 0)
-        st = look_at_waiting(tally, state, event->t_us, err);
+        st = look_at_waiting(tally, state, event->t_us, -1, err);
+    return st;
+}
+
+static int64_t read_of(const struct rf_tally *tally, const struct rf_pledge_account *p)
+{
+    int64_t read_us = rf_later(tally->was.charged_us, p->turn_us) - p->turn_us;
+
+    return tally->was.ndevices * read_us;
+}
+
+/* The job belongs to g no more: what it went without there stays on record. */
+static void leave_group(struct rf_tally *tally, struct rf_tally_group *g,
+                        const struct rf_job *job, const struct rf_event *event)
+{
+    int64_t missing =
+        tally->was.part ? rf_usable_of(job, tally->fleet) - tally->was.ndevices : 0;
+
+    for (int32_t i = g->newest; i >= 0; i = tally->pledges[i].older) {
+        struct rf_pledge_account *p = &tally->pledges[i];
+        struct rf_unmet *unmet = settle(p, event->job, missing, event->t_us);
+
+        leave(p, job, unmet->unmet_us);
+        p->read_us -= read_of(tally, p);
+        *unmet = (struct rf_unmet){0, event->t_us};
+    }
+    if (tally->was.part)
+        part(tally, g, job);
+}
+
+static void enter_group(struct rf_tally *tally, struct rf_tally_group *g,
+                        const struct rf_job *job, const struct rf_event *event)
+{
+    rf_tally_join(tally, g, job, event->job, event->t_us);
+    for (int32_t i = g->newest; i >= 0; i = tally->pledges[i].older)
+        tally->pledges[i].read_us += read_of(tally, &tally->pledges[i]);
+}
+
+static void wait_no_more(struct rf_tally *tally, int32_t id)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < tally->nwaiting; i++)
+        if (tally->waiting[i] != id)
+            tally->waiting[n++] = tally->waiting[i];
+    tally->nwaiting = n;
+}
+
+/* A job that holds devices has been charged for them up to now. */
+static enum rf_status after_relabel(struct rf_tally *tally, const struct rf_state *state,
+                                    const struct rf_event *event, struct rf_error *err)
+{
+    const struct rf_job *job = &state->jobs[event->job];
+    enum rf_status st = rf_tally_know_accounts(tally, state, err);
+    struct rf_tally_group *from, *to;
+
+    if (st != RF_OK)
+        return st;
+    from = rf_tally_group_of(tally, tally->was.account);
+    to = rf_tally_group_of(tally, job->account);
+    if (from == to)
+        return RF_OK;
+    wait_no_more(tally, event->job);
+    if (from != NULL)
+        st = bring_up_group(tally, from, state, event->t_us, err);
+    if (st == RF_OK && to != NULL)
+        st = bring_up_group(tally, to, state, event->t_us, err);
+    if (st == RF_OK && to != NULL)
+        st = know_job(tally, to, event->job, err);
+    if (st == RF_OK && to != NULL && !tally->was.part)
+        st = rf_tally_wait(tally, event->job, err);
+    if (st == RF_OK && from != NULL)
+        leave_group(tally, from, job, event);
+    if (st == RF_OK && to != NULL && tally->was.part)
+        enter_group(tally, to, job, event);
+    if (from != NULL)
+        from->held = state->accounts[from->account].used;
+    if (to != NULL)
+        to->held = state->accounts[to->account].used;
     return st;
 }
 
@@ -328,6 +430,8 @@ static enum rf_status take_in(struct rf_tally *tally, const struct rf_state *sta
     case RF_EVENT_RELEASE:
     case RF_EVENT_END:
         return after_any_job(tally, state, event, err);
+    case RF_EVENT_RELABEL:
+        return after_relabel(tally, state, event, err);
     case RF_EVENT_CAPACITY:
         return after_capacity(tally, state, event->t_us, err);
     case RF_EVENT_RECOVER:
@@ -359,8 +463,12 @@ enum rf_status rf_tally_after(struct rf_tally *tally, const struct rf_state *sta
 
     rf_wide_add_product(&tally->capacity_us, dt, tally->fleet);
     rf_wide_add_product(&tally->used_us, dt, tally->held);
-    if (tally->npledges > 0)
+    if (tally->npledges > 0 && tally->was.retry)
+        st = look_at_waiting(tally, state, event->t_us, event->job, err);
+    if (st == RF_OK && tally->npledges > 0)
         st = take_in(tally, state, event, err);
+    if (st == RF_OK && tally->npledges > 0 && tally->was.retry)
+        st = look_at_waiting(tally, state, event->t_us, -1, err);
     if (st == RF_OK && event->type == RF_EVENT_PLEDGE)
         st = rf_tally_add_pledge(tally, state, event, err);
     if (event->type == RF_EVENT_PLEDGE || event->type == RF_EVENT_CAPACITY)

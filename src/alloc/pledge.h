@@ -107,9 +107,10 @@ struct rf_tally {
     int32_t fleet, down, held; /* devices since the last event */
     int closed;
     struct { /* the event's job before the event; at a recovery the holder not read longest */
-        int32_t ndevices;
+        int32_t ndevices, account;
         int part; /* ready or running */
         int64_t charged_us;
+        int retry; /* some job that was tried is ready again with this event */
     } was;
 };
 

@@ -25,10 +25,10 @@ static int64_t backlog_of(const struct rf_tally *tally, const struct rf_pledge_a
             int64_t missing = rf_usable_of(job, tally->fleet) - job->ndevices;
             int64_t unmet_us;
 
-            if (tally->group_of[job->account] != p->group || !rf_takes_part(state, job))
+            if (tally->group_of[job->account] != p->group)
                 continue;
             unmet_us = u->since_us < p->floor_us ? 0 : u->unmet_us;
-            if (!tally->closed)
+            if (!tally->closed && rf_takes_part(state, job))
                 unmet_us += missing * (t_us - rf_later(u->since_us, p->floor_us));
             sum_us = rf_plus(sum_us, rf_use_of(job, unmet_us));
         }

@@ -133,6 +133,7 @@ enum rf_status rf_policy_create(struct rf_policy **policy,
     p->options = *options;
     p->state = state;
     p->tally = tally;
+    p->retry_us = state->retry_us;
     st = take_over(p, err);
     if (st == RF_OK)
         *policy = p;
@@ -311,7 +312,9 @@ static enum rf_status observe_stop(struct rf_policy *policy, const struct rf_eve
         rf_policy_plans_stale(policy);
         st = rf_joblist_add(&policy->fresh, event->job);
         if (st == RF_OK)
-            st = rf_policy_enqueue(policy, event->job);
+            st = rf_state_ready(policy->state, job)
+                     ? rf_policy_enqueue(policy, event->job)
+                     : rf_joblist_add(&policy->held_back, event->job);
     }
     return st;
 }
@@ -345,8 +348,12 @@ static enum rf_status observe_change(struct rf_policy *policy, const struct rf_e
     case RF_EVENT_OPEN:
     case RF_EVENT_POLICY:
     case RF_EVENT_PLEDGE:
+    case RF_EVENT_RELABEL:
     case RF_EVENT_RECOVER:
         return take_over(policy, err);
+    case RF_EVENT_LIMIT:
+        observe_over(policy);
+        return RF_OK;
     case RF_EVENT_CAPACITY:
         rf_policy_measure(policy);
         policy->recheck = 1;
@@ -386,14 +393,20 @@ static enum rf_status observe_change(struct rf_policy *policy, const struct rf_e
 
 /* Events that change nothing for a policy. */
 static const uint32_t NO_MATTER =
-    UINT32_C(1) << RF_EVENT_CHARGE | UINT32_C(1) << RF_EVENT_CHECKPOINT |
-    UINT32_C(1) << RF_EVENT_HEARTBEAT | UINT32_C(1) << RF_EVENT_CLOSE;
+    UINT32_C(1) << RF_EVENT_CHARGE | UINT32_C(1) << RF_EVENT_DISPUTE |
+    UINT32_C(1) << RF_EVENT_CHECKPOINT | UINT32_C(1) << RF_EVENT_MEASURE |
+    UINT32_C(1) << RF_EVENT_ROTATE | UINT32_C(1) << RF_EVENT_HEARTBEAT |
+    UINT32_C(1) << RF_EVENT_CLOSE;
 
 enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event *event,
                                  struct rf_error *err)
 {
     enum rf_status st = policy->failed;
 
+    if (policy->retry_us != policy->state->retry_us) { /* perhaps somebody is ready again */
+        policy->retry_us = policy->state->retry_us;
+        observe_over(policy);
+    }
     if (st == RF_OK && ((UINT32_C(1) << event->type) & NO_MATTER) != 0)
         return RF_OK;
     if (st == RF_OK && policy->npending > policy->pending_at && as_proposed(policy, event)) {

@@ -146,6 +146,7 @@ struct rf_policy {
     int nlines;
     struct rf_lane *lanes; /* owned */
     int32_t nlanes, lane_room;
+    int64_t retry_us; /* of the state, when it was looked at last */
     int32_t *lane_of; /* owned, by account; -1: not known yet */
     int32_t naccounts;
     struct rf_joblist held_back; /* queued, but not in a lane: they wait for other jobs */

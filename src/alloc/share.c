@@ -78,11 +78,6 @@ int64_t rf_share_of(const struct rf_share *share, int64_t total)
     return total / share->den * share->num + total % share->den * share->num / share->den;
 }
 
-struct rf_wide rf_share_of_wide(const struct rf_share *share, struct rf_wide total)
-{
-    return rf_wide_part(total, share->num, share->den);
-}
-
 int64_t rf_share_take(const struct rf_share *share, int64_t amount, int64_t *carry)
 {
     int64_t part;

@@ -20,7 +20,6 @@ void rf_share_format(const struct rf_share *share, char *buf, int size);
 int rf_share_below(const struct rf_share *share, int64_t used, int64_t total);
 /* floor(share * total), exact. */
 int64_t rf_share_of(const struct rf_share *share, int64_t total);
-struct rf_wide rf_share_of_wide(const struct rf_share *share, struct rf_wide total);
 /* The same, paid out bit by bit: floor((share * amount so far)) less what was taken before. The
  * fraction that is left over is in *carry, 0 at first, in units of 1/den. */
 int64_t rf_share_take(const struct rf_share *share, int64_t amount, int64_t *carry);

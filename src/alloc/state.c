@@ -30,6 +30,7 @@ enum rf_status rf_state_create(struct rf_state **state, int by_count, struct rf_
     (*state)->by_count = by_count;
     (*state)->queue_first = (*state)->queue_last = -1;
     (*state)->running_first = (*state)->running_last = -1;
+    (*state)->retry_us = INT64_MAX;
     return RF_OK;
 }
 
@@ -214,6 +215,24 @@ static void drop_holds(struct rf_state *s, int64_t t_us)
     s->nholds = kept;
 }
 
+/* What has been charged, and so much more. */
+static enum rf_status do_limit(struct rf_state *s, const struct rf_event *e,
+                               struct rf_error *err)
+{
+    enum rf_status st = rf_room_account(s, err);
+    struct rf_account *account;
+
+    if (st != RF_OK)
+        return st;
+    account = &s->accounts[rf_account_make(s, e->account)];
+    account->held_limit_us = e->held_limit_us == 0
+                                 ? rf_wide_of(0)
+                                 : rf_wide_plus(account->held_us, rf_wide_of(e->held_limit_us));
+    account->flops_limit = e->flops_limit == 0 ? 0 : rf_sum_63(account->flops, e->flops_limit);
+    s->limited = 1;
+    return RF_OK;
+}
+
 /* Field by field: zeroing the whole first takes longer than all the rest of a request. */
 static void fill_job(struct rf_job *job, const struct rf_event *e, int32_t account)
 {
@@ -233,7 +252,9 @@ static void fill_job(struct rf_job *job, const struct rf_event *e, int32_t accou
 static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
                                  struct rf_error *err)
 {
-    int has_extra = e->name[0] != '\0' || e->nafter > 0;
+    int has_extra = e->name[0] != '\0' || e->nafter > 0 || e->priority != 0 ||
+                    e->deadline_us != 0 || e->held_limit_us != 0 || e->flops_limit != 0 ||
+                    e->retries != 0;
     int32_t account = e->account_id >= 0 ? e->account_id : rf_state_find_account(s, e->account);
     struct rf_job *job;
     enum rf_status st = rf_room_jobs(s, 1, err);
@@ -252,6 +273,11 @@ static enum rf_status do_request(struct rf_state *s, const struct rf_event *e,
         memcpy(extra->name, e->name, sizeof extra->name);
         memcpy(extra->after, e->after, sizeof extra->after);
         extra->nafter = e->nafter;
+        extra->priority = e->priority;
+        extra->retries = e->retries;
+        extra->deadline_us = e->deadline_us;
+        extra->held_limit_us = e->held_limit_us;
+        extra->flops_limit = e->flops_limit;
     }
     queue_add(s, e->job);
     for (int32_t a = account; a >= 0; a = s->accounts[a].parent)
@@ -370,6 +396,49 @@ static enum rf_status do_charge(struct rf_state *s, const struct rf_event *e,
     return RF_OK;
 }
 
+static void add_disputed(struct rf_disputed *sum, const struct rf_event *e)
+{
+    sum->times++;
+    sum->busy_us = rf_sum_63(sum->busy_us, e->busy_us);
+    sum->tokens = rf_sum_63(sum->tokens, e->tokens);
+    sum->flops = rf_sum_63(sum->flops, e->flops);
+}
+
+static enum rf_status do_dispute(struct rf_state *s, const struct rf_event *e,
+                                 struct rf_error *err)
+{
+    struct rf_job *job = &s->jobs[e->job];
+
+    if (job->extra < 0 && rf_room_extra(s, err) != RF_OK)
+        return RF_ERR_MEMORY;
+    add_disputed(&rf_extra_make(s, job)->disputed, e);
+    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent)
+        add_disputed(&s->accounts[a].disputed, e);
+    return RF_OK;
+}
+
+static void count_job(struct rf_state *s, const struct rf_job *job, int32_t by)
+{
+    for (int32_t a = job->account; a >= 0; a = s->accounts[a].parent) {
+        s->accounts[a].jobs += by;
+        s->accounts[a].used += by * job->ndevices;
+    }
+}
+
+static enum rf_status do_relabel(struct rf_state *s, const struct rf_event *e,
+                                 struct rf_error *err)
+{
+    struct rf_job *job = &s->jobs[e->job];
+    enum rf_status st = rf_room_account(s, err);
+
+    if (st != RF_OK)
+        return st;
+    count_job(s, job, -1);
+    job->account = rf_account_make(s, e->account);
+    count_job(s, job, 1);
+    return RF_OK;
+}
+
 static void do_preempt(struct rf_state *s, const struct rf_event *e)
 {
     struct rf_job *job = &s->jobs[e->job];
@@ -463,6 +532,12 @@ static enum rf_status do_release(struct rf_state *s, const struct rf_event *e,
     let_go(s, e->job);
     back_to_queue(s, e->job, e->t_us);
     job->reason = rf_reason_make(s, e->reason);
+    if (strcmp(e->reason, "failed") == 0) { /* it has an extra part: retries are left */
+        s->extras[job->extra].retries--;
+        s->extras[job->extra].retry_us = e->retry_us;
+        if (e->retry_us > 0 && e->retry_us < s->retry_us)
+            s->retry_us = e->retry_us;
+    }
     return RF_OK;
 }
 
@@ -520,6 +595,8 @@ static enum rf_status take_effect(struct rf_state *s, const struct rf_event *e,
         break;
     case RF_EVENT_RESERVE:
         return do_reserve(s, e, err);
+    case RF_EVENT_LIMIT:
+        return do_limit(s, e, err);
     case RF_EVENT_REQUEST:
         return do_request(s, e, err);
     case RF_EVENT_DELAY:
@@ -532,6 +609,10 @@ static enum rf_status take_effect(struct rf_state *s, const struct rf_event *e,
         return do_grant(s, e, err);
     case RF_EVENT_CHARGE:
         return do_charge(s, e, err);
+    case RF_EVENT_DISPUTE:
+        return do_dispute(s, e, err);
+    case RF_EVENT_RELABEL:
+        return do_relabel(s, e, err);
     case RF_EVENT_PREEMPT:
         do_preempt(s, e);
         break;
@@ -549,11 +630,27 @@ static enum rf_status take_effect(struct rf_state *s, const struct rf_event *e,
     case RF_EVENT_CLOSE:
         s->closed = 1;
         break;
+    case RF_EVENT_MEASURE:
+        s->peak_flops = e->flops;
+        break;
+    case RF_EVENT_ROTATE:
     case RF_EVENT_HEARTBEAT:
     case RF_EVENT_NTYPES:
         break;
     }
     return RF_OK;
+}
+
+/* Some job need not wait for its retry any more: when will the next one? */
+static void find_retry(struct rf_state *s, int64_t t_us)
+{
+    s->retry_us = INT64_MAX;
+    for (int32_t i = s->queue_first; i >= 0; i = s->jobs[i].next) {
+        int64_t retry_us = rf_state_job_extra(s, i)->retry_us;
+
+        if (retry_us > t_us && retry_us < s->retry_us)
+            s->retry_us = retry_us;
+    }
 }
 
 enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
@@ -566,6 +663,8 @@ enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *eve
     if (st == RF_OK) {
         if (event->t_us >= state->room->hold_end_us)
             drop_holds(state, event->t_us);
+        if (event->t_us >= state->retry_us)
+            find_retry(state, event->t_us);
         state->now_us = event->t_us;
         state->next_seq++;
     }

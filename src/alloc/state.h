@@ -20,12 +20,21 @@ enum rf_job_state {
     RF_JOB_DENIED
 };
 
-/* What few jobs have: a name, dependencies, readings other than device-time. */
+/* What was claimed and not accepted: sums, which stop at 63 bits. */
+struct rf_disputed {
+    int64_t times, busy_us, tokens, flops;
+};
+
+/* What few jobs have: a name, dependencies, wishes, readings other than device-time. */
 struct rf_job_extra {
     char name[RF_NAME_BYTES];
     int32_t after[RF_AFTER_MAX], nafter;
+    int32_t priority, retries;            /* retries: so many are left */
+    int64_t deadline_us, retry_us;        /* 0: none; not ready before retry_us */
+    int64_t held_limit_us, flops_limit;   /* what it may be charged in all; 0: any */
     int64_t busy_us, tokens, flops, step; /* sums; step: the last reported */
     int64_t checkpoint_us; /* this lease: its last complete checkpoint; -1: none */
+    struct rf_disputed disputed;
 };
 
 /* At most 128 bytes: simulations hold tens of millions. */
@@ -57,6 +66,10 @@ struct rf_account {
     /* Charged so far, this account and those below it. */
     struct rf_wide held_us;
     int64_t busy_us, tokens, flops;
+    /* No grant once so much has been charged; 0: no limit. */
+    struct rf_wide held_limit_us;
+    int64_t flops_limit;
+    struct rf_disputed disputed;
 };
 
 struct rf_pledge {
@@ -105,6 +118,9 @@ struct rf_state {
     int32_t queue_first, queue_last; /* queued jobs by id: a preempted job keeps its place */
     int32_t running_first, running_last; /* jobs that hold devices, in order of grant */
     int32_t nqueue, nrunning;
+    int64_t retry_us;   /* when the next job that was tried is ready again; INT64_MAX: none */
+    int64_t peak_flops; /* per device and second, as it was measured last; 0: it was not */
+    int limited;        /* some account has a limit */
     struct rf_state_room *room; /* what state.c needs to keep all this */
 };
 
@@ -120,7 +136,8 @@ enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf
  * seq, time going back, a device granted twice, a grant to a job that does
  * not queue, whose `after` jobs are not done, or outside min..max, a held_us
  * that is not exactly devices x elapsed (charge, shrink, grow, release, end), a close
- * while devices are held, pledges of more than the whole or of accounts that
+ * while devices are held, a grant to a job or an account whose allowance is used up, a relabel of
+ * a holder that owes device-time, pledges of more than the whole or of accounts that
  * contain one another, a time at which a job would have held more device-microseconds than 63
  * bits, more than RF_REASONS_MAX different codes as reasons. (An end's reason
  * is free text; beyond that many the state says "see-the-ledger" instead.)
@@ -137,8 +154,12 @@ enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *eve
 enum rf_status rf_state_check(const struct rf_state *state, const struct rf_event *event,
                               struct rf_error *err);
 
-/* Queued, and every job it comes after is done. */
+/* Queued, every job it comes after is done, and it need not wait until it is tried again. Time
+ * passes with events: who waits for retry_us of the state records a heartbeat then. */
 int rf_state_ready(const struct rf_state *state, const struct rf_job *job);
+/* Which allowance of the job is used up, or of its account or one above it, as a code:
+ * "job-device-time", "job-flops", "account-device-time", "account-flops"; NULL: none. */
+const char *rf_state_spent(const struct rf_state *state, const struct rf_job *job);
 /* A queued job that can never run because one it comes after failed or was denied. */
 int rf_state_orphan(const struct rf_state *state, const struct rf_job *job);
 /* Devices x time that a holder has not been charged for yet, at time t_us. */

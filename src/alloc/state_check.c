@@ -2,6 +2,7 @@
  * changes a state; state.c does, after these checks. */
 #include <string.h>
 
+#include "alloc/seal.h"
 #include "alloc/state_rules.h"
 #include "alloc/terms.h"
 
@@ -45,6 +46,8 @@ static int code_ok(const char *text)
             return 0;
     return n > 0 && n < RF_TEXT_BYTES && last != '-';
 }
+
+static const char CODE_RULE[] = "the reason is a code of lower-case words";
 
 /* The first range of the set that ends after id. */
 static int32_t first_after(const struct rf_idset *set, int32_t id)
@@ -117,6 +120,8 @@ static enum rf_status check_open(const struct rf_event *e, struct rf_error *err)
         return refuse(err, e, "a run has a name");
     if (e->grace_us < 0)
         return refuse(err, e, "the grace is not negative");
+    if (e->heartbeat_us < 0 || e->seal_us < 0)
+        return refuse(err, e, "what is promised of lines and seals is not negative");
     if (e->text[0] != '\0' && !rf_policy_words(e->text, order, fence))
         return refuse(err, e, "a policy is \"order+fence\"");
     return RF_OK;
@@ -129,7 +134,7 @@ static enum rf_status check_policy(const struct rf_event *e, struct rf_error *er
     if (!rf_policy_words(e->text, order, fence))
         return refuse(err, e, "a policy is \"order+fence\"");
     if (!code_ok(e->reason))
-        return refuse(err, e, "the reason is a code of lower-case words");
+        return refuse(err, e, CODE_RULE);
     return RF_OK;
 }
 
@@ -223,7 +228,18 @@ static enum rf_status check_reserve(const struct rf_event *e, struct rf_error *e
     if (e->begin_us < 0 || e->end_us <= e->begin_us || e->end_us <= e->t_us)
         return refuse(err, e, "it begins before it ends, and is not over");
     if (!code_ok(e->reason))
-        return refuse(err, e, "the reason is a code of lower-case words");
+        return refuse(err, e, CODE_RULE);
+    return RF_OK;
+}
+
+static enum rf_status check_limit(const struct rf_event *e, struct rf_error *err)
+{
+    if (!rf_account_name_ok(e->account))
+        return refuse(err, e, ACCOUNT_RULE);
+    if (e->held_limit_us < 0 || e->flops_limit < 0)
+        return refuse(err, e, "a limit is not negative");
+    if (!code_ok(e->reason))
+        return refuse(err, e, CODE_RULE);
     return RF_OK;
 }
 
@@ -251,6 +267,8 @@ static enum rf_status check_request(const struct rf_state *s, const struct rf_ev
         return refuse(err, e, "1 <= min <= max");
     if (e->limit_us < 0)
         return refuse(err, e, "the limit is not negative");
+    if (e->deadline_us < 0 || e->held_limit_us < 0 || e->flops_limit < 0 || e->retries < 0)
+        return refuse(err, e, "a deadline, a limit, a number of retries is not negative");
     if (e->nafter < 0 || e->nafter > RF_AFTER_MAX)
         return refuse(err, e, "it comes after too many jobs");
     for (int32_t i = 0; i < e->nafter; i++)
@@ -295,10 +313,17 @@ static enum rf_status check_waiting(const struct rf_state *s, const struct rf_ev
     if (job == NULL)
         return refuse(err, e, "the job is not in the queue");
     if (!code_ok(e->reason))
-        return refuse(err, e, "the reason is a code of lower-case words");
+        return refuse(err, e, CODE_RULE);
     if (e->type == RF_EVENT_DELAY && strcmp(s->reasons[job->reason], e->reason) == 0)
         return refuse(err, e, "the reason is on record already");
     return check_reason(s, e, err);
+}
+
+static enum rf_status refuse_spent(const struct rf_event *e, const char *spent,
+                                   struct rf_error *err)
+{
+    return rf_fail(err, RF_ERR_INPUT, "%s refused: the allowance is used up: %s",
+                   rf_event_type_name(e->type), spent);
 }
 
 static enum rf_status check_grant(const struct rf_state *s, const struct rf_event *e,
@@ -306,11 +331,18 @@ static enum rf_status check_grant(const struct rf_state *s, const struct rf_even
 {
     const struct rf_job *job = queued(s, e);
     int32_t count = rf_state_count(s, e);
+    const char *spent;
 
     if (job == NULL)
         return refuse(err, e, "the job is not in the queue");
     if (!rf_state_ready(s, job))
-        return refuse(err, e, "a job that it comes after is not done");
+        return refuse(err, e,
+                      rf_state_job_extra(s, e->job)->retry_us > s->now_us
+                          ? "it is not yet time to try the job again"
+                          : "a job that it comes after is not done");
+    spent = rf_state_spent(s, job);
+    if (spent != NULL)
+        return refuse_spent(e, spent, err);
     if (e->lease != s->next_lease)
         return refuse(err, e, "lease ids are dense, in order of grant");
     if (count < job->min || count > job->max)
@@ -351,6 +383,36 @@ static enum rf_status check_charge(const struct rf_state *s, const struct rf_eve
     return RF_OK;
 }
 
+static enum rf_status check_dispute(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    if (holder(s, e) == NULL)
+        return refuse(err, e, "the job does not hold this lease");
+    if (e->busy_us < 0 || e->tokens < 0 || e->flops < 0)
+        return refuse(err, e, "a reading is not negative");
+    if (!code_ok(e->reason))
+        return refuse(err, e, CODE_RULE);
+    return RF_OK;
+}
+
+static enum rf_status check_relabel(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    const struct rf_job *job = e->job >= 0 && e->job < s->njobs ? &s->jobs[e->job] : NULL;
+
+    if (job == NULL || (job->state != RF_JOB_QUEUED && job->state != RF_JOB_RUNNING))
+        return refuse(err, e, "the job neither runs nor is in the queue");
+    if (rf_state_owed_us(job, e->t_us) != 0)
+        return refuse(err, e, "the job's device-time so far has to be charged first");
+    if (!rf_account_name_ok(e->account))
+        return refuse(err, e, ACCOUNT_RULE);
+    if (strcmp(s->accounts[job->account].name, e->account) == 0)
+        return refuse(err, e, "the job belongs to this account already");
+    if (!code_ok(e->reason))
+        return refuse(err, e, CODE_RULE);
+    return RF_OK;
+}
+
 static enum rf_status check_preempt(const struct rf_state *s, const struct rf_event *e,
                                     struct rf_error *err)
 {
@@ -361,7 +423,7 @@ static enum rf_status check_preempt(const struct rf_state *s, const struct rf_ev
     if (job->state != RF_JOB_RUNNING)
         return refuse(err, e, "the job was asked to stop already");
     if (!code_ok(e->reason))
-        return refuse(err, e, "the reason is a code of lower-case words");
+        return refuse(err, e, CODE_RULE);
     if (e->by < -1 || e->by >= s->njobs)
         return refuse(err, e, "\"by\" is a job or -1");
     return RF_OK;
@@ -392,6 +454,8 @@ static enum rf_status check_resize(const struct rf_state *s, const struct rf_eve
             return refuse(err, e, "\"by\" is a job or -1");
         return RF_OK;
     }
+    if (rf_state_spent(s, job) != NULL)
+        return refuse_spent(e, rf_state_spent(s, job), err);
     if (job->ndevices + count > job->max)
         return refuse(err, e, "the number of devices is outside min..max");
     if (s->by_count ? count > s->nfree : !rf_devices_within(&e->devices, &s->free))
@@ -399,6 +463,21 @@ static enum rf_status check_resize(const struct rf_state *s, const struct rf_eve
     if (e->lent < 0 || e->lent > count)
         return refuse(err, e, "lent devices are a part of the granted ones");
     return RF_OK;
+}
+
+/* A job that failed may have retries left; nothing else makes a job wait for a time. */
+static enum rf_status check_release(const struct rf_state *s, const struct rf_event *e,
+                                    struct rf_error *err)
+{
+    if (strcmp(e->reason, "failed") == 0) {
+        if (rf_state_job_extra(s, e->job)->retries < 1)
+            return refuse(err, e, "the job has no retry left");
+        if (e->retry_us != 0 && e->retry_us <= e->t_us)
+            return refuse(err, e, "the time of a retry lies ahead, or is 0");
+    } else if (e->retry_us != 0) {
+        return refuse(err, e, "only a job that failed is tried again at a time");
+    }
+    return check_reason(s, e, err);
 }
 
 static enum rf_status check_free(const struct rf_state *s, const struct rf_event *e,
@@ -421,7 +500,26 @@ static enum rf_status check_free(const struct rf_state *s, const struct rf_event
         return refuse(err, e, "the job does not hold this lease");
     if (e->held_us != rf_state_owed_us(job, e->t_us))
         return refuse_held(job, e, err);
-    return e->type == RF_EVENT_RELEASE ? check_reason(s, e, err) : RF_OK;
+    return e->type == RF_EVENT_RELEASE ? check_release(s, e, err) : RF_OK;
+}
+
+static enum rf_status check_measure(const struct rf_event *e, struct rf_error *err)
+{
+    if (e->flops < 1)
+        return refuse(err, e, "a device does something in a second");
+    if (!code_ok(e->reason))
+        return refuse(err, e, CODE_RULE);
+    return RF_OK;
+}
+
+static enum rf_status check_rotate(const struct rf_event *e, struct rf_error *err)
+{
+    struct rf_vkey vkey;
+    struct rf_error why;
+
+    if (rf_vkey_parse(&vkey, e->text, &why) != RF_OK || strchr(e->text, '\n') != NULL)
+        return refuse(err, e, "it names no public key");
+    return RF_OK;
 }
 
 static enum rf_status check_type(const struct rf_state *s, const struct rf_event *e,
@@ -438,6 +536,8 @@ static enum rf_status check_type(const struct rf_state *s, const struct rf_event
         return check_policy(e, err);
     case RF_EVENT_RESERVE:
         return check_reserve(e, err);
+    case RF_EVENT_LIMIT:
+        return check_limit(e, err);
     case RF_EVENT_REQUEST:
         return check_request(s, e, err);
     case RF_EVENT_DELAY:
@@ -447,6 +547,10 @@ static enum rf_status check_type(const struct rf_state *s, const struct rf_event
         return check_grant(s, e, err);
     case RF_EVENT_CHARGE:
         return check_charge(s, e, err);
+    case RF_EVENT_DISPUTE:
+        return check_dispute(s, e, err);
+    case RF_EVENT_RELABEL:
+        return check_relabel(s, e, err);
     case RF_EVENT_PREEMPT:
         return check_preempt(s, e, err);
     case RF_EVENT_CHECKPOINT:
@@ -459,6 +563,10 @@ static enum rf_status check_type(const struct rf_state *s, const struct rf_event
     case RF_EVENT_RELEASE:
     case RF_EVENT_END:
         return check_free(s, e, err);
+    case RF_EVENT_MEASURE:
+        return check_measure(e, err);
+    case RF_EVENT_ROTATE:
+        return check_rotate(e, err);
     case RF_EVENT_HEARTBEAT:
         return RF_OK;
     case RF_EVENT_RECOVER:

@@ -39,10 +39,37 @@ int rf_state_ready(const struct rf_state *state, const struct rf_job *job)
     if (job->extra < 0)
         return 1;
     extra = &state->extras[job->extra];
+    if (extra->retry_us > state->now_us)
+        return 0;
     for (int32_t i = 0; i < extra->nafter; i++)
         if (state->jobs[extra->after[i]].state != RF_JOB_DONE)
             return 0;
     return 1;
+}
+
+static const char *spent_by_account(const struct rf_state *state, int32_t account)
+{
+    for (int32_t a = account; a >= 0; a = state->accounts[a].parent) {
+        const struct rf_account *of = &state->accounts[a];
+
+        if (rf_wide_sign(of->held_limit_us) > 0 &&
+            rf_wide_compare(of->held_us, of->held_limit_us) >= 0)
+            return "account-device-time";
+        if (of->flops_limit > 0 && of->flops >= of->flops_limit)
+            return "account-flops";
+    }
+    return NULL;
+}
+
+const char *rf_state_spent(const struct rf_state *state, const struct rf_job *job)
+{
+    const struct rf_job_extra *extra = job->extra < 0 ? &NO_EXTRA : &state->extras[job->extra];
+
+    if (extra->held_limit_us > 0 && job->held_us >= extra->held_limit_us)
+        return "job-device-time";
+    if (extra->flops_limit > 0 && extra->flops >= extra->flops_limit)
+        return "job-flops";
+    return state->limited ? spent_by_account(state, job->account) : NULL;
 }
 
 int rf_state_orphan(const struct rf_state *state, const struct rf_job *job)

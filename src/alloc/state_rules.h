@@ -19,6 +19,12 @@ struct rf_state_room {
 
 enum { RF_REASON_MORE = 1 }; /* the index of "see-the-ledger" */
 
+/* a + b, or the largest number; neither is negative. */
+static inline int64_t rf_sum_63(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
 /* Until when what the job has held, and holds, fits in 63 bits. */
 int64_t rf_state_fits_us(const struct rf_job *job);
 int rf_account_name_ok(const char *name);

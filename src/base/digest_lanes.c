@@ -1,29 +1,10 @@
-/* SHA-256 of many texts at once. One text is a chain of steps that wait for each other, and a core
- * spends most of its width on nothing; sixteen texts side by side, one in each lane of a vector,
- * fill it. With AVX-512 that is ten times as fast as one text after the other. The lanes run
- * over the blocks that all of them have; what is left of each goes through libsodium, whose
- * state is public. */
-#include <stdint.h>
+/* Vectors in the compiler's own notation, which has no other form than a typedef; each width is one
+ * expansion of digest_rounds.h. What the processor can do is asked when the program runs. */
+#include "base/digest_lanes.h"
+
 #include <string.h>
 
-#include <sodium.h>
-
-#include "base/digest.h"
-
-#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-
-/* Chosen when the program starts; not with sanitizers, whose runtime is not up by then. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) &&                    \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONES
-#endif
-
-enum { LANES = 16, WORDS = 16, BLOCK = 64, FEW = 2 };
-
-/* One 32-bit word of each lane. A vector type has no other form than a typedef. */
-typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
+#ifdef RF_HAVE_LANES
 
 /* The constants of FIPS 180-4. */
 static const uint32_t round_constants[64] = {
@@ -38,176 +19,116 @@ static const uint32_t round_constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
     0xc67178f2};
 
-#define TURN(x, n) (((x) >> (n)) | ((x) << (32 - (n))))
+typedef uint32_t lanes4 __attribute__((vector_size(16)));
 
-/* The words of one block of every lane, first byte highest. */
-static inline void load_words(lanes words[WORDS], const unsigned char *const at[LANES],
-                              size_t offset)
+/* Sixteen bytes of one lane. */
+static inline __attribute__((always_inline)) void
+join4(lanes4 *x, const unsigned char *const *at, size_t offset)
 {
-    uint32_t turned[WORDS][LANES];
-
-    for (int lane = 0; lane < LANES; lane++) {
-        uint32_t raw[WORDS];
-
-        memcpy(raw, at[lane] + offset, BLOCK);
-        for (int i = 0; i < WORDS; i++)
-            turned[i][lane] = __builtin_bswap32(raw[i]);
-    }
-    memcpy(words, turned, sizeof turned);
+    memcpy(x, at[0] + offset, sizeof *x);
 }
 
-/* n blocks of every lane, from offset bytes on. */
-CLONES static void add_blocks(lanes state[8], const unsigned char *const at[LANES],
-                              size_t offset, size_t n)
+#define LANES 4
+#define NAME(x) x##4
+#define EACH(F) F(0), F(1), F(2), F(3)
+#include "base/digest_rounds.h"
+#undef LANES
+#undef NAME
+#undef EACH
+
+static void add4(struct rf_lane_state *state, const unsigned char *const *at, size_t n)
 {
-    for (; n > 0; n--, offset += BLOCK) {
-        lanes a = state[0], b = state[1], c = state[2], d = state[3];
-        lanes e = state[4], f = state[5], g = state[6], h = state[7];
-        lanes w[WORDS];
-
-        load_words(w, at, offset);
-        for (int round = 0; round < 64; round += WORDS)
-#pragma GCC unroll 16
-            for (int i = 0; i < WORDS; i++) {
-                lanes first, second;
-
-                if (round > 0) {
-                    lanes x = w[(i + 1) % WORDS], y = w[(i + 14) % WORDS];
-
-                    w[i] += (TURN(x, 7) ^ TURN(x, 18) ^ (x >> 3)) + w[(i + 9) % WORDS] +
-                            (TURN(y, 17) ^ TURN(y, 19) ^ (y >> 10));
-                }
-                first = h + (TURN(e, 6) ^ TURN(e, 11) ^ TURN(e, 25)) + ((e & f) ^ (~e & g)) +
-                        round_constants[round + i] + w[i];
-                second = (TURN(a, 2) ^ TURN(a, 13) ^ TURN(a, 22)) + ((a & b) | (c & (a | b)));
-                h = g;
-                g = f;
-                f = e;
-                e = d + first;
-                d = c;
-                c = b;
-                b = a;
-                a = first + second;
-            }
-        state[0] += a;
-        state[1] += b;
-        state[2] += c;
-        state[3] += d;
-        state[4] += e;
-        state[5] += f;
-        state[6] += g;
-        state[7] += h;
-    }
+    blocks4(state, at, n);
 }
 
-/* Puts the lanes' texts, of which done bytes are hashed already, a stretch further: as far as the
- * shortest of those that still have a block. Returns 0 when too few are left to be worth it. */
-static int go_on(crypto_hash_sha256_state *states, const struct rf_bytes *texts, int n,
-                 size_t done)
+#if defined(__x86_64__) && defined(__GNUC__)
+
+typedef uint32_t lanes8 __attribute__((vector_size(32)));
+typedef uint32_t lanes16 __attribute__((vector_size(64)));
+
+static inline __attribute__((always_inline)) void
+join8(lanes8 *x, const unsigned char *const *at, size_t offset)
 {
-    const unsigned char *at[LANES];
-    size_t stretch = SIZE_MAX;
-    lanes state[8];
-    int who[LANES], active = 0;
+    lanes4 a, b;
 
-    for (int i = 0; i < n; i++)
-        if (texts[i].size_bytes >= done + BLOCK) {
-            size_t left = (texts[i].size_bytes - done) / BLOCK;
-
-            stretch = left < stretch ? left : stretch;
-            at[active] = (const unsigned char *)texts[i].data + done;
-            who[active++] = i;
-        }
-    if (active <= FEW)
-        return 0;
-    for (int lane = active; lane < LANES; lane++)
-        at[lane] = at[0]; /* hashed and forgotten */
-    for (int k = 0; k < 8; k++)
-        for (int lane = 0; lane < LANES; lane++)
-            state[k][lane] = states[who[lane < active ? lane : 0]].state[k];
-    add_blocks(state, at, 0, stretch);
-    for (int lane = 0; lane < active; lane++) {
-        for (int k = 0; k < 8; k++)
-            states[who[lane]].state[k] = state[k][lane];
-        states[who[lane]].count += 8 * (uint64_t)(stretch * BLOCK);
-    }
-    return 1;
+    join4(&a, at, offset);
+    join4(&b, at + 4, offset);
+    *x = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-/* How far go_on() has come with a text that takes part. */
-static size_t hashed(const crypto_hash_sha256_state *state)
+static inline __attribute__((always_inline)) void
+join16(lanes16 *x, const unsigned char *const *at, size_t offset)
 {
-    return (size_t)(state->count / 8);
+    lanes8 a, b;
+
+    join8(&a, at, offset);
+    join8(&b, at + 8, offset);
+    *x = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-/* All whole blocks of the texts: side by side while enough of them take part, then alone. */
-static void whole_blocks(crypto_hash_sha256_state *states, const struct rf_bytes *texts, int n)
+#define LANES 8
+#define NAME(x) x##8
+#define EACH(F) F(0), F(1), F(2), F(3), F(4), F(5), F(6), F(7)
+#include "base/digest_rounds.h"
+#undef LANES
+#undef NAME
+#undef EACH
+
+#define LANES 16
+#define NAME(x) x##16
+#define EACH(F)                                                                                \
+    F(0), F(1), F(2), F(3), F(4), F(5), F(6), F(7), F(8), F(9), F(10), F(11), F(12), F(13),    \
+        F(14), F(15)
+#include "base/digest_rounds.h"
+#undef LANES
+#undef NAME
+#undef EACH
+
+__attribute__((target("avx2"))) static void add8(struct rf_lane_state *state,
+                                                 const unsigned char *const *at, size_t n)
 {
-    size_t done = 0, most = 0;
-
-    while (go_on(states, texts, n, done)) {
-        for (int i = 0; i < n; i++)
-            most = hashed(&states[i]) > most ? hashed(&states[i]) : most;
-        done = most;
-    }
-    for (int i = 0; i < n; i++) {
-        size_t from = hashed(&states[i]);
-
-        crypto_hash_sha256_update(&states[i], (const unsigned char *)texts[i].data + from,
-                                  (texts[i].size_bytes - from) / BLOCK * BLOCK);
-    }
+    blocks8(state, at, n);
 }
 
-/* What follows the whole blocks of a text: the rest of it, one bit, zeros, and its length in
- * bits. Returns one or two blocks. */
-static struct rf_bytes tail_of(const struct rf_bytes *text, unsigned char tail[2 * BLOCK])
+__attribute__((target("avx512f,avx512bw,avx512vl"))) static void
+add16(struct rf_lane_state *state, const unsigned char *const *at, size_t n)
 {
-    size_t left = text->size_bytes % BLOCK, size = left < BLOCK - 8 ? BLOCK : 2 * BLOCK;
-    uint64_t nbits = 8 * (uint64_t)text->size_bytes;
-
-    memset(tail, 0, 2 * BLOCK);
-    if (left > 0)
-        memcpy(tail, (const unsigned char *)text->data + text->size_bytes - left, left);
-    tail[left] = 0x80;
-    for (size_t i = 0; i < 8; i++)
-        tail[size - 1 - i] = (unsigned char)(nbits >> (8 * i));
-    return (struct rf_bytes){tail, size};
+    blocks16(state, at, n);
 }
 
-static void few_texts(const struct rf_bytes *texts, int n, struct rf_digest *digests)
+int rf_lanes_width(void)
 {
-    crypto_hash_sha256_state states[LANES];
-    unsigned char tails[LANES][2 * BLOCK];
-    struct rf_bytes rest[LANES];
-
-    for (int i = 0; i < n; i++)
-        crypto_hash_sha256_init(&states[i]);
-    whole_blocks(states, texts, n);
-    for (int i = 0; i < n; i++) {
-        rest[i] = tail_of(&texts[i], tails[i]);
-        states[i].count = 0; /* it counts the tail now */
-    }
-    whole_blocks(states, rest, n);
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < 8; k++) {
-            uint32_t turned = __builtin_bswap32(states[i].state[k]);
-
-            memcpy(digests[i].bytes + 4 * k, &turned, sizeof turned);
-        }
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
+        return 16;
+    return __builtin_cpu_supports("avx2") ? 8 : 4;
 }
 
-void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests)
+void rf_lanes_add(struct rf_lane_state *state, int width, const unsigned char *const *at,
+                  size_t n)
 {
-    for (int i = 0; i < n; i += LANES)
-        few_texts(texts + i, n - i < LANES ? n - i : LANES, digests + i);
+    if (width == 16)
+        add16(state, at, n);
+    else if (width == 8)
+        add8(state, at, n);
+    else
+        add4(state, at, n);
 }
 
 #else
 
-void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests)
+int rf_lanes_width(void)
 {
-    for (int i = 0; i < n; i++)
-        digests[i] = rf_digest_of(texts[i].data, texts[i].size_bytes);
+    return 4;
 }
+
+void rf_lanes_add(struct rf_lane_state *state, int width, const unsigned char *const *at,
+                  size_t n)
+{
+    (void)width;
+    add4(state, at, n);
+}
+
+#endif
 
 #endif

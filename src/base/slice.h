@@ -15,7 +15,4 @@ struct rf_slice {
 /* 0 <= i < p, n >= 0. */
 struct rf_slice rf_slice(int64_t n, int i, int p);
 
-/* The part that holds thing k, 0 <= k < n. */
-int rf_slice_owner(int64_t n, int p, int64_t k);
-
 #endif

@@ -1,59 +1,12 @@
-#include "cli/bench_simulate.h"
-
-#include <jansson.h>
+/* `ringfence bench simulate`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "cli/bar.h"
-#include "cli/command.h"
+#include "cli/bench.h"
 #include "sim/bench.h"
-
-static json_t *limited(const struct rf_sim_bench_figure *f, double value)
-{
-    return f->limit > 0 ? json_real(value) : json_null();
-}
-
-static enum rf_status print_json(const struct rf_sim_bench *bench, double wall_s,
-                                 struct rf_error *err)
-{
-    json_t *list = json_array(), *root;
-    int failed = list == NULL;
-
-    for (int i = 0; i < bench->n; i++) {
-        const struct rf_sim_bench_figure *f = &bench->figures[i];
-
-        failed |= json_array_append_new(
-            list, json_pack("{s:s, s:f, s:s, s:o, s:o, s:s}", "name", f->name, "value",
-                            f->value, "unit", f->unit, "limit", limited(f, f->limit), "ratio",
-                            limited(f, f->ratio), "said", f->said));
-    }
-    root =
-        json_pack("{s:s, s:s, s:i, s:f, s:s, s:o}", "command", "bench", "version", RF_VERSION,
-                  "seed", 1, "wall_s", wall_s, "bench", "simulate", "results", list);
-    failed |= root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
-    putchar('\n');
-    json_decref(root);
-    return failed ? rf_fail(err, RF_ERR_MEMORY, "cannot print the results") : RF_OK;
-}
-
-static void print_table(const struct rf_sim_bench *bench)
-{
-    printf("%-40s %11s %-7s %11s %6s  %s\n", "name", "value", "unit", "limit", "ratio", "");
-    for (int i = 0; i < bench->n; i++) {
-        const struct rf_sim_bench_figure *f = &bench->figures[i];
-        int small = f->value < 100;
-        char limit[32] = "-", ratio[32] = "-";
-
-        if (f->limit > 0) {
-            snprintf(limit, sizeof limit, "%.*f", small ? 3 : 0, f->limit);
-            snprintf(ratio, sizeof ratio, "%.3f", f->ratio);
-        }
-        printf("%-40s %11.*f %-7s %11s %6s  %s\n", f->name, small ? 3 : 0, f->value, f->unit,
-               limit, ratio, f->said);
-    }
-}
 
 /* "FILE" or "FILE:DEVICES"; the path is copied to where it can be cut. */
 static enum rf_status read_trace(struct rf_sim_bench_options *o, char *path, const char *text,
@@ -81,33 +34,46 @@ static enum rf_status read_trace(struct rf_sim_bench_options *o, char *path, con
     return RF_OK;
 }
 
-enum rf_status rf_cli_bench_simulate(const struct rf_bench_simulate *what, struct rf_error *err)
+/* Local: one core, on rank 0. */
+static enum rf_status simulate_here(const struct rf_bench_request *request,
+                                    struct rf_figure *figures, int *n, struct rf_error *err)
 {
-    struct rf_sim_bench_options o = {
-        .rounds = what->rounds, .quick = what->quick, .full = what->full, .dir = what->dir};
-    struct rf_sim_bench *bench = malloc(sizeof *bench);
+    struct rf_sim_bench_options o = {.rounds = request->rounds,
+                                     .quick = request->quick,
+                                     .full = request->full,
+                                     .dir = request->dir};
     char(*paths)[RF_PATH_BYTES] = malloc(RF_SIM_BENCH_TRACES * sizeof *paths);
-    int64_t begin_us = rf_time_us();
     struct rf_bar bar;
     enum rf_status st = RF_OK;
 
-    if (bench == NULL || paths == NULL)
+    if (paths == NULL)
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory");
-    if (st == RF_OK && what->traces->n > RF_SIM_BENCH_TRACES)
+    if (st == RF_OK && request->traces->n > RF_SIM_BENCH_TRACES)
         st = rf_fail(err, RF_ERR_ARG, "at most %d traces", RF_SIM_BENCH_TRACES);
-    for (int i = 0; st == RF_OK && i < what->traces->n; i++)
-        st = read_trace(&o, paths[i], what->traces->items[i], err);
+    for (int i = 0; st == RF_OK && i < request->traces->n; i++)
+        st = read_trace(&o, paths[i], request->traces->items[i], err);
     if (st == RF_OK) {
         rf_bar_start(&bar, "measuring", 1);
         o.watch = &bar.watch;
-        st = rf_sim_bench(bench, &o, err);
+        st = rf_sim_bench(figures, n, &o, err);
         rf_bar_end(&bar);
     }
-    if (st == RF_OK && what->json)
-        st = print_json(bench, (double)(rf_time_us() - begin_us) / 1e6, err);
-    else if (st == RF_OK)
-        print_table(bench);
     free(paths);
-    free(bench);
     return st;
 }
+
+static enum rf_status simulate(const struct rf_group *world,
+                               const struct rf_bench_request *request,
+                               struct rf_figure *figures, int *n, struct rf_error *err)
+{
+    enum rf_status st = world->rank == 0 ? simulate_here(request, figures, n, err) : RF_OK;
+
+    return rf_agree(world, st, err);
+}
+
+const struct rf_bench rf_bench_simulate = {
+    .name = "simulate",
+    .about =
+        "millions of jobs through the simulator on one core; the limit is the same schedule "
+        "carried out as bare events, without a scheduler or accounts",
+    .run = simulate};

@@ -5,128 +5,142 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/bench_checkpoint.h"
-#include "cli/bench_simulate.h"
+#include "base/file.h"
+#include "cli/bench.h"
 #include "cli/command.h"
-#include "cli/options.h"
-#include "mpi/measure.h"
+#include "report/build.h"
+#include "report/table.h"
 
-/* GPT with 10.8 million parameters, and a small one for a quick look. */
-static const struct rf_measure usual = {.shape = {.vocabulary = 256,
-                                                  .context = 256,
-                                                  .layers = 6,
-                                                  .heads = 6,
-                                                  .width = 384,
-                                                  .hidden = 1536},
-                                        .batch = 8,
-                                        .seconds = 10};
-static const struct rf_measure quick = {.shape = {.vocabulary = 256,
-                                                  .context = 64,
-                                                  .layers = 2,
-                                                  .heads = 4,
-                                                  .width = 128,
-                                                  .hidden = 512},
-                                        .batch = 8,
-                                        .seconds = 0.5};
+enum { TABLE_WIDTH = 200 };
 
-enum { RESULTS = 4 };
+static const struct rf_bench *const benches[] = {&rf_bench_gemm, &rf_bench_train,
+                                                 &rf_bench_checkpoint, &rf_bench_simulate};
+enum { NBENCHES = sizeof benches / sizeof benches[0] };
 
-struct result {
-    char name[32];
-    const char *unit;
-    double value, limit;
-    char implementation[96];
-};
-
-/* Products in one format, then training in it: two results, or one when training is not wanted.
- */
-static enum rf_status measure(struct result *results, int *n, const struct rf_group *world,
-                              const struct rf_measure *what, int bf16, int training,
-                              struct rf_error *err)
+static enum rf_status find(const struct rf_bench **bench, const char *name,
+                           struct rf_error *err)
 {
-    const char *format = bf16 ? "bf16" : "fp32";
-    struct rf_measured products, steps;
-    struct result *r = &results[*n];
-    enum rf_status st = rf_measure_products(&products, world, what, bf16, err);
+    char known[200] = "";
 
-    if (st != RF_OK)
-        return st;
-    *r = (struct result){.unit = "GFLOP/s",
-                         .value = products.flops_per_s / 1e9,
-                         .limit = products.flops_per_s / 1e9};
-    snprintf(r->name, sizeof r->name, "gemm.%s", format);
-    memcpy(r->implementation, products.implementation, sizeof r->implementation);
-    (*n)++;
-    if (!training)
-        return RF_OK;
-    st = rf_measure_training(&steps, world, what, bf16, err);
-    if (st != RF_OK)
-        return st;
-    r++;
-    *r = (struct result){.unit = "tokens/s",
-                         .value = steps.tokens_per_s,
-                         .limit = products.flops_per_s / steps.flops_per_token};
-    snprintf(r->name, sizeof r->name, "train.%s.tp%d", format, world->size);
-    memcpy(r->implementation, steps.implementation, sizeof r->implementation);
-    (*n)++;
-    return RF_OK;
+    for (int i = 0; i < NBENCHES; i++) {
+        if (strcmp(name, benches[i]->name) == 0) {
+            *bench = benches[i];
+            return RF_OK;
+        }
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s",
+                 i == 0             ? ""
+                 : i < NBENCHES - 1 ? ", "
+                                    : " or ",
+                 benches[i]->name);
+    }
+    return rf_fail(err, RF_ERR_ARG, "cannot measure '%.80s': expected %s", name, known);
 }
 
-static enum rf_status print_json(const char *bench, const struct result *results, int n,
+/* ---- printing: rank 0 ------------------------------------------------------------------- */
+
+static enum rf_status print_json(const char *bench, const struct rf_figure *figures, int n,
                                  double wall_s, struct rf_error *err)
 {
-    json_t *list = json_array(), *root;
-    int failed = list == NULL;
+    struct rf_build build = {0};
+    json_t *root = json_object(), *list = json_array();
+    char *text = NULL;
+    enum rf_status st;
 
+    rf_build_text(&build, root, "command", "bench");
+    rf_build_text(&build, root, "version", RF_VERSION);
+    rf_build_integer(&build, root, "seed", 1);
+    rf_build_number(&build, root, "wall_s", wall_s);
+    rf_build_text(&build, root, "bench", bench);
     for (int i = 0; i < n; i++) {
-        const struct result *r = &results[i];
+        const struct rf_figure *f = &figures[i];
+        json_t *item = json_object();
 
-        failed |= json_array_append_new(
-            list, json_pack("{s:s, s:f, s:s, s:f, s:f, s:s}", "name", r->name, "value",
-                            r->value, "unit", r->unit, "limit", r->limit, "ratio",
-                            r->value / r->limit, "implementation", r->implementation));
+        rf_build_text(&build, item, "name", f->name);
+        rf_build_number(&build, item, "value", f->value);
+        rf_build_text(&build, item, "unit", f->unit);
+        rf_build_set(&build, item, "limit", f->limit > 0 ? json_real(f->limit) : json_null());
+        rf_build_set(&build, item, "ratio", f->limit > 0 ? json_real(f->ratio) : json_null());
+        rf_build_text(&build, item, "said", f->said);
+        rf_build_append(&build, list, item);
     }
-    root = json_pack("{s:s, s:s, s:i, s:f, s:s, s:o}", "command", "bench", "version",
-                     RF_VERSION, "seed", 1, "wall_s", wall_s, "bench", bench, "results", list);
-    failed |= root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0;
-    putchar('\n');
+    rf_build_set(&build, root, "results", list);
+    st = rf_build_dump(&build, root, &text, err);
+    if (st == RF_OK && fputs(text, stdout) == EOF)
+        st = rf_fail(err, RF_ERR_IO, "cannot print the results");
+    free(text);
     json_decref(root);
-    return failed ? rf_fail(err, RF_ERR_MEMORY, "cannot print the results") : RF_OK;
+    return st;
 }
 
-static void print_table(const struct result *results, int n)
+/* Bytes in billions, shares in per cent, so that columns stay readable. */
+static void scale_of(const struct rf_figure *f, double *scale, const char **unit)
 {
-    printf("%-16s %12s %-9s %12s %7s  %s\n", "name", "value", "unit", "limit", "ratio",
-           "matrix products");
-    for (int i = 0; i < n; i++)
-        printf("%-16s %12.1f %-9s %12.1f %7.3f  %s\n", results[i].name, results[i].value,
-               results[i].unit, results[i].limit, results[i].value / results[i].limit,
-               results[i].implementation);
+    *scale = 1;
+    *unit = f->unit;
+    if (strcmp(f->unit, "bytes/s") == 0) {
+        *scale = 1e-9;
+        *unit = "GB/s";
+    } else if (strcmp(f->unit, "share") == 0) {
+        *scale = 100;
+        *unit = "%";
+    }
 }
 
-/* The products and steps of `bench gemm` and `bench train`. */
-static enum rf_status bench_training(const struct rf_group *world, const char *what, int small,
-                                     int json, struct rf_error *err)
+static enum rf_status print_table(const struct rf_figure *figures, int n, struct rf_error *err)
 {
-    int n = 0, training = strcmp(what, "train") == 0;
-    struct result results[RESULTS];
-    double since = MPI_Wtime();
-    enum rf_status st = RF_OK;
+    static const char *const headings[] = {"name", "value", "unit", "limit", "ratio", ""};
+    struct rf_table *table;
+    enum rf_status st = rf_table_create(&table, "lrlrrl", headings, err);
 
-    for (int bf16 = 0; bf16 < 2 && st == RF_OK; bf16++)
-        st = measure(results, &n, world, small ? &quick : &usual, bf16, training, err);
+    for (int i = 0; st == RF_OK && i < n; i++) {
+        const struct rf_figure *f = &figures[i];
+        const char *unit;
+        double scale;
+        int digits;
+
+        scale_of(f, &scale, &unit);
+        digits = f->value * scale < 100 ? 3 : 0;
+        rf_table_add(table, "%s", f->name);
+        rf_table_add(table, "%.*f", digits, f->value * scale);
+        rf_table_add(table, "%s", unit);
+        if (f->limit > 0) {
+            rf_table_add(table, "%.*f", digits, f->limit * scale);
+            rf_table_add(table, "%.3f", f->ratio);
+        } else {
+            rf_table_add(table, "-");
+            rf_table_add(table, "-");
+        }
+        rf_table_add(table, "%s", f->said);
+    }
+    if (st == RF_OK)
+        st = rf_table_print(table, stdout, TABLE_WIDTH, err);
+    rf_table_destroy(table);
+    return st;
+}
+
+/* ---- the command ------------------------------------------------------------------------ */
+
+/* Collective on world. */
+static enum rf_status measure(const struct rf_group *world, const char *name,
+                              const struct rf_bench_request *request, int json,
+                              struct rf_error *err)
+{
+    const struct rf_bench *what = NULL;
+    struct rf_figure *figures = calloc(RF_BENCH_FIGURES, sizeof *figures);
+    int64_t begin_us = rf_time_us();
+    int n = 0;
+    enum rf_status st = find(&what, name, err); /* the same everywhere */
+
+    if (st == RF_OK && figures == NULL)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for the figures");
+    st = rf_agree(world, st, err);
+    if (st == RF_OK)
+        st = what->run(world, request, figures, &n, err);
     if (st == RF_OK && world->rank == 0 && json)
-        st = print_json(what, results, n, MPI_Wtime() - since, err);
+        st = print_json(name, figures, n, (double)(rf_time_us() - begin_us) / 1e6, err);
     else if (st == RF_OK && world->rank == 0)
-        print_table(results, n);
-    return rf_agree(world, st, err);
-}
-
-static enum rf_status bench_simulate(const struct rf_group *world,
-                                     const struct rf_bench_simulate *what, struct rf_error *err)
-{
-    enum rf_status st = world->rank == 0 ? rf_cli_bench_simulate(what, err) : RF_OK;
-
+        st = print_table(figures, n, err);
+    free(figures);
     return rf_agree(world, st, err);
 }
 
@@ -138,6 +152,7 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
     const char *dir = ".";
     struct rf_text_list traces = {0};
     struct rf_arguments args;
+    struct rf_topic topics[NBENCHES + 1] = {{0}};
     const struct rf_option table[] = {
         {.name = "json", .flag = &json, .help = "print one JSON document"},
         {.name = "quick",
@@ -146,8 +161,7 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
         {.name = "dir",
          .value = "DIR",
          .text = &dir,
-         .help = "checkpoint, simulate: where the files go that are written and removed, "
-                 "default here"},
+         .help = "where files go that are written and removed, default here"},
         {.name = "rounds",
          .value = "N",
          .integer = &rounds,
@@ -171,42 +185,28 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
          .help = "simulate: ten million jobs on 100,000 devices as well"},
         {0}};
     const struct rf_command_line line = {
-        .usage = "bench gemm|train\nbench checkpoint\nbench simulate",
-        .about =
-            "Measures matrix products (gemm), or these and whole training steps (train), in "
-            "fp32 and bf16, tensor parallel over all ranks of the run. The limit of training "
-            "is what the products' rate would allow; the ratio is the model FLOPs "
-            "utilisation. 'checkpoint' saves, loads and verifies the state of a GPT-2 of 124 "
-            "million parameters (1.7 GB, and as much again beside it), paired with plain "
-            "writes "
-            "and reads of as many bytes, and saves beside training. 'simulate' runs millions "
-            "of "
-            "jobs through the simulator on one core; the limit is the same schedule carried "
-            "out as bare events, without a scheduler or accounts.",
+        .usage = "bench MEASUREMENT",
+        .about = "Measures how fast this machine does one thing, beside the limit that is "
+                 "measured in the same run. Figures are medians over rounds.",
+        .heading = "Measurements",
+        .topics = topics,
         .options = table,
         .min = 1,
         .max = 1};
-    enum rf_status st = rf_options_parse(&line, argc, argv, &args, err);
+    enum rf_status st;
 
+    for (int i = 0; i < NBENCHES; i++)
+        topics[i] = (struct rf_topic){benches[i]->name, benches[i]->about};
+    st = rf_options_parse(&line, argc, argv, &args, err);
     if (st == RF_OK && !args.help) {
-        const char *what = args.text[0];
-        const struct rf_bench_simulate simulate = {.dir = dir,
-                                                   .rounds = (int)rounds,
-                                                   .quick = small,
-                                                   .full = full,
-                                                   .json = json,
-                                                   .traces = &traces};
+        const struct rf_bench_request request = {.quick = small,
+                                                 .full = full,
+                                                 .rounds = (int)rounds,
+                                                 .steps = (int)steps,
+                                                 .dir = dir,
+                                                 .traces = &traces};
 
-        if (strcmp(what, "simulate") == 0)
-            st = bench_simulate(world, &simulate, err);
-        else if (strcmp(what, "checkpoint") == 0)
-            st = rf_cli_bench_checkpoint(world, dir, (int)rounds, (int)steps, small, json, err);
-        else if (strcmp(what, "train") == 0 || strcmp(what, "gemm") == 0)
-            st = bench_training(world, what, small, json, err);
-        else
-            st = rf_fail(err, RF_ERR_ARG,
-                         "cannot measure '%s': expected gemm, train, checkpoint or simulate",
-                         what);
+        st = measure(world, args.text[0], &request, json, err);
     }
     rf_text_list_clear(&traces);
     return st;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/launch.h"
+#include "cli/promised.h"
 #include "mpi/coordinator.h"
 #include "mpi/job.h"
 #include "mpi/series.h"
@@ -105,21 +106,6 @@ static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers,
     return st;
 }
 
-static struct rf_event pledge_event(const struct rf_pledge_spec *from, const char *fence)
-{
-    struct rf_event event = rf_event_make(RF_EVENT_PLEDGE, 0);
-
-    memcpy(event.account, from->account, sizeof event.account);
-    memcpy(event.basis, from->basis, sizeof event.basis);
-    snprintf(event.text, sizeof event.text, "%s", fence);
-    snprintf(event.author, sizeof event.author, "configuration");
-    snprintf(event.reason, sizeof event.reason, "declared-at-start");
-    event.share = from->share;
-    event.window_us = from->window_us;
-    event.tolerance_us = from->tolerance_us;
-    return event;
-}
-
 static struct rf_request request_of(const struct rf_planned_job *job)
 {
     struct rf_request request = {
@@ -142,19 +128,17 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                  .ckpt_dir = launch->ckpt_dir,
                                  .config_digest = launch->digest,
                                  .version = RF_VERSION};
-    struct rf_event *pledges = calloc((size_t)spec->npledges + 1, sizeof *pledges);
-    struct rf_request *requests = calloc((size_t)launch->plan.njobs, sizeof *requests);
+    struct rf_event *promises = NULL;
+    struct rf_request *requests = calloc((size_t)launch->plan.njobs + 1, sizeof *requests);
     struct rf_key *key = NULL;
-    enum rf_status st = RF_OK;
+    enum rf_status st;
     struct rf_run_options options = {.version = RF_VERSION,
                                      .seed = spec->seed,
-                                     .policy = rf_policy_options_make(),
                                      .grace_us = spec->grace_us,
                                      .lease_us = spec->lease_us,
                                      .seal_us = spec->seal_us,
                                      .heartbeat_us = spec->heartbeat_us,
-                                     .pledges = pledges,
-                                     .npledges = spec->npledges,
+                                     .linger_us = spec->linger_us,
                                      .requests = requests,
                                      .nrequests = launch->plan.njobs,
                                      .ledger_path = launch->ledger_path,
@@ -163,30 +147,28 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                                  : isatty(STDERR_FILENO) ? 2
                                                                          : 1};
 
-    snprintf(options.policy.order, sizeof options.policy.order, "%s", spec->order);
-    snprintf(options.policy.fence, sizeof options.policy.fence, "%s", spec->fence);
-    options.policy.seed = spec->seed;
-    st = rf_policy_options_check(&options.policy, err);
-    if (st == RF_OK && (pledges == NULL || requests == NULL))
+    st = rf_promised_policy(spec, &options.policy, err);
+    if (st == RF_OK)
+        st = rf_promised_events(spec, &promises, &options.npledges, err);
+    if (st == RF_OK && requests == NULL)
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d requests", launch->plan.njobs);
     if (st == RF_OK && world->rank == world->size - 1)
         st = rf_launch_key(&key, spec->key, err);
     st = rf_agree(world, st, err);
     if (st == RF_OK) {
-        for (int i = 0; i < spec->npledges; i++)
-            pledges[i] = pledge_event(&spec->pledges[i], spec->fence);
         for (int32_t i = 0; i < launch->plan.njobs; i++)
             requests[i] = request_of(&launch->plan.jobs[i]);
         snprintf(options.run, sizeof options.run, "%s", spec->name);
         snprintf(options.config_digest, sizeof options.config_digest, "%s", launch->digest);
         snprintf(options.policy_name, sizeof options.policy_name, "%s+%s", spec->order,
                  spec->fence);
+        options.pledges = promises;
         options.key = key;
         st = rf_coordinate(world, &options, rf_job_run, &ctx, outcome, err);
     }
     rf_job_context_clear(&ctx);
     rf_key_free(key);
-    free(pledges);
+    free(promises);
     free(requests);
     return st;
 }

@@ -59,6 +59,15 @@ static void print_wrapped(const char *text, int column, int indent)
     putchar('\n');
 }
 
+static void print_row(const char *left, const char *help)
+{
+    if ((int)strlen(left) < HELP_COLUMN - 1)
+        printf("%-*s", HELP_COLUMN, left);
+    else
+        printf("%s\n%*s", left, HELP_COLUMN, "");
+    print_wrapped(help, HELP_COLUMN, HELP_COLUMN);
+}
+
 static void print_option(char letter, const char *name, const char *value, const char *help)
 {
     char left[96];
@@ -70,12 +79,18 @@ static void print_option(char letter, const char *name, const char *value, const
         length = snprintf(left, sizeof left, "      --%s", name);
     if (value != NULL && length < (int)sizeof left)
         snprintf(left + length, sizeof left - (size_t)length, "=%s", value);
-    length = (int)strlen(left);
-    if (length < HELP_COLUMN - 1)
-        printf("%-*s", HELP_COLUMN, left);
-    else
-        printf("%s\n%*s", left, HELP_COLUMN, "");
-    print_wrapped(help, HELP_COLUMN, HELP_COLUMN);
+    print_row(left, help);
+}
+
+static void print_topics(const struct rf_command_line *line)
+{
+    char left[96];
+
+    printf("\n%s:\n", line->heading);
+    for (const struct rf_topic *topic = line->topics; topic->name != NULL; topic++) {
+        snprintf(left, sizeof left, "  %s", topic->name);
+        print_row(left, topic->help);
+    }
 }
 
 static void print_help(const struct rf_command_line *line)
@@ -93,6 +108,8 @@ static void print_help(const struct rf_command_line *line)
     }
     putchar('\n');
     print_wrapped(line->about, 0, 0);
+    if (line->topics != NULL)
+        print_topics(line);
     printf("\nOptions:\n");
     for (int i = 0; i < count_options(line->options); i++) {
         const struct rf_option *o = &line->options[i];

@@ -46,11 +46,18 @@ struct rf_option {
     double min, max;           /* of integer or number, both ends allowed; 0, 0: no limit */
 };
 
+/* What an argument may be, for the help: printed in two columns, wrapped. */
+struct rf_topic {
+    const char *name, *help;
+};
+
 struct rf_command_line {
     const char *usage;               /* "audit LEDGER..."; several forms separated by LF */
     const char *about;               /* what the command does: a few sentences, wrapped */
     const char *more;                /* printed as it is at the end of the help; may be NULL */
     const struct rf_option *options; /* ended by a row without a name; may be NULL */
+    const char *heading;             /* over the topics: "Measurements" */
+    const struct rf_topic *topics;   /* ended by a row without a name; may be NULL */
     int min, max;                    /* how many arguments that are no options; max -1: any */
 };
 

@@ -39,21 +39,14 @@ struct ensemble {
     /* rank 0 */
     char dir[RF_PATH_BYTES], cells[RF_PATH_BYTES]; /* "": none */
     struct answer *answers;                        /* owned, by cell; rank -1: from before */
-    int *todo;                                     /* owned */
-    int ntodo, ndone;
+    int *missing;                                     /* owned */
+    int nmissing, ndone;
     int64_t begin_us;
     struct rf_bar bar;
     char bar_text[64];
 };
 
 /* ---- one cell, on any rank */
-
-/* The fleet's size changes: then only the series knows what there was. */
-static int fleet_changes(const struct rf_scenario *s)
-{
-    return s->fleet.doubling_us > 0 || s->fleet.ngrowth > 0 || s->fleet.mtbf_us > 0 ||
-           s->fleet.noutages > 0;
-}
 
 static enum rf_status take_jobs(struct ensemble *e, int scenario, const struct rf_scenario *s,
                                 struct rf_error *err)
@@ -90,7 +83,6 @@ static enum rf_status run(struct ensemble *e, int index, struct rf_sim_outcome *
         st = take_jobs(e, e->grid->cells[index].scenario, &s, err);
     options.workload = &e->jobs;
     options.devices = e->devices;
-    options.detail = fleet_changes(&s);
     options.progress_ctx = hub;
     if (st == RF_OK)
         st = rf_cell_run(&cell, &s, &options, err);
@@ -180,10 +172,10 @@ static void show(struct ensemble *e)
 
     if (!e->bar.on)
         return;
-    rf_duration_text(left, e->ndone > 0 ? spent_s / e->ndone * (e->ntodo - e->ndone) : spent_s);
-    snprintf(e->bar_text, sizeof e->bar_text, "%d of %d cells%s%s%s", e->ndone, e->ntodo,
+    rf_duration_text(left, e->ndone > 0 ? spent_s / e->ndone * (e->nmissing - e->ndone) : spent_s);
+    snprintf(e->bar_text, sizeof e->bar_text, "%d of %d cells%s%s%s", e->ndone, e->nmissing,
              e->ndone > 0 ? ", " : "", e->ndone > 0 ? left : "", e->ndone > 0 ? " left" : "");
-    rf_watch_show(&e->bar.watch, e->ndone, e->ntodo);
+    rf_watch_show(&e->bar.watch, e->ndone, e->nmissing);
 }
 
 static enum rf_status take(void *ctx, int piece, const void *result, struct rf_error *err)
@@ -284,8 +276,8 @@ static enum rf_status prepare(struct ensemble *e, int n, struct rf_error *err)
     enum rf_status st;
 
     e->answers = calloc((size_t)e->grid->n, sizeof *e->answers);
-    e->todo = malloc((size_t)e->grid->n * sizeof *e->todo);
-    if (e->answers == NULL || e->todo == NULL)
+    e->missing = malloc((size_t)e->grid->n * sizeof *e->missing);
+    if (e->answers == NULL || e->missing == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d cells", e->grid->n);
     st = open_directory(e, n, err);
     for (int i = 0; i < e->grid->n && st == RF_OK; i++) {
@@ -293,7 +285,7 @@ static enum rf_status prepare(struct ensemble *e, int n, struct rf_error *err)
 
         e->answers[cell].rank = -1;
         if (!e->args->resume || !resume(e, cell))
-            e->todo[e->ntodo++] = cell;
+            e->missing[e->nmissing++] = cell;
     }
     return st;
 }
@@ -453,8 +445,8 @@ enum rf_status rf_simulate_grid(const struct rf_group *world,
         rf_bar_start(&e.bar, e.bar_text, world->rank == 0 && !args->quiet);
         if (world->rank == 0)
             show(&e);
-        sweep.turns = e.todo;
-        sweep.n = e.ntodo;
+        sweep.turns = e.missing;
+        sweep.n = e.nmissing;
         st = rf_sweep_run(world, &sweep, err);
         rf_bar_end(&e.bar);
     }
@@ -465,6 +457,6 @@ enum rf_status rf_simulate_grid(const struct rf_group *world,
     }
     rf_workload_clear(&e.jobs);
     free(e.answers);
-    free(e.todo);
+    free(e.missing);
     return st;
 }

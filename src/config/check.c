@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc/policy.h"
 #include "data/chess_rules.h"
 #include "job/record.h"
 
@@ -79,8 +78,8 @@ static void derive_task(struct rf_task_options *task)
 void rf_config_derive(struct rf_run_spec *spec)
 {
     for (int i = 0; i < spec->npledges; i++)
-        if (spec->pledges[i].tolerance_us < 0)
-            spec->pledges[i].tolerance_us = spec->grace_us;
+        if (spec->pledges[i].pledge.tolerance_us < 0)
+            spec->pledges[i].pledge.tolerance_us = spec->grace_us;
     for (int i = 0; i < spec->nmodels; i++)
         if (spec->models[i].hidden == 0)
             spec->models[i].hidden = 4 * spec->models[i].width;
@@ -349,61 +348,33 @@ static int is_charged(const struct rf_run_spec *spec, const char *account)
     return 0;
 }
 
+/* A pledge of an account that nobody uses is a slip, unless jobs may still be submitted. */
 static enum rf_status check_pledges(const struct checker *c)
 {
     const struct rf_run_spec *spec = c->spec;
-    double sum = 0;
+    const struct rf_config_promises promises = {spec->pledges, spec->changes, spec->npledges,
+                                                spec->nchanges};
+    enum rf_status st = rf_config_check_promises(&promises, c->place, c->ctx, c->err);
 
-    for (int i = 0; i < spec->npledges; i++) {
-        const struct rf_pledge_spec *p = &spec->pledges[i];
-        int inside = 0; /* of another pledge's account: its share is part of that one's */
-
-        for (int k = 0; k < i; k++)
-            if (strcmp(spec->pledges[k].account, p->account) == 0)
-                return refuse(c, "pledges", i, "account",
-                              "expected one pledge per account, got '%s' a second time",
-                              p->account);
-        if (!is_charged(spec, p->account))
-            return refuse(
-                c, "pledges", i, "account",
-                "expected an account that a job or experiment is charged to, got '%s'",
-                p->account);
-        for (int k = 0; k < spec->npledges; k++)
-            inside |= k != i && within(p->account, spec->pledges[k].account);
-        sum += inside ? 0 : (double)p->share.num / (double)p->share.den;
-        if (sum > 1 + 1e-9)
-            return refuse(c, "pledges", i, "share",
-                          "expected shares that add up to at most 100%%, got %.9g%%",
-                          100 * sum);
-    }
-    return RF_OK;
-}
-
-static enum rf_status check_policy(const struct checker *c)
-{
-    struct rf_policy_options policy = rf_policy_options_make();
-    struct rf_error why = {RF_OK, ""};
-
-    snprintf(policy.fence, sizeof policy.fence, "%s", c->spec->fence);
-    if (rf_policy_options_check(&policy, &why) != RF_OK)
-        return rf_config_refuse(c->place, c->ctx, "policy.fence", c->err, "%s", why.text);
-    snprintf(policy.order, sizeof policy.order, "%s", c->spec->order);
-    if (rf_policy_options_check(&policy, &why) != RF_OK)
-        return rf_config_refuse(c->place, c->ctx, "policy.order", c->err, "%s", why.text);
-    return RF_OK;
+    for (int i = 0; st == RF_OK && spec->linger_us == 0 && i < spec->npledges; i++)
+        if (!is_charged(spec, spec->pledges[i].pledge.account))
+            st = refuse(c, "pledges", i, "account",
+                        "expected an account that a job or experiment is charged to, got '%s'",
+                        spec->pledges[i].pledge.account);
+    return st;
 }
 
 enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *place,
                                void *ctx, struct rf_error *err)
 {
     const struct checker c = {spec, place, ctx, err};
-    enum rf_status st = check_policy(&c);
+    enum rf_status st = RF_OK;
 
     for (int i = 0; st == RF_OK && i < spec->nmodels; i++)
         st = check_model(&c, i);
     for (int i = 0; st == RF_OK && i < spec->ntasks; i++)
         st = check_task(&c, i);
-    if (st == RF_OK && spec->njobs == 0 && spec->nexperiments == 0)
+    if (st == RF_OK && spec->njobs == 0 && spec->nexperiments == 0 && spec->linger_us == 0)
         st = rf_config_refuse(place, ctx, "jobs", err,
                               "expected at least one job or experiment, got none");
     for (int i = 0; st == RF_OK && i < spec->njobs; i++)

@@ -27,4 +27,15 @@ enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *
 enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_place *place,
                                         void *ctx, struct rf_error *err);
 
+/* What is promised, and what becomes of it. */
+struct rf_config_promises {
+    const struct rf_pledge_plan *pledges;
+    const struct rf_change_spec *changes;
+    int npledges, nchanges;
+};
+
+enum rf_status rf_config_check_promises(const struct rf_config_promises *promises,
+                                        rf_config_place *place, void *ctx,
+                                        struct rf_error *err);
+
 #endif

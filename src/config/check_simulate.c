@@ -183,71 +183,7 @@ static enum rf_status check_fleet(const struct checker *c)
     return st;
 }
 
-/* ---- pledges and changes */
-
-/* Is account the same as root, or below it? */
-static int within(const char *account, const char *root)
-{
-    size_t n = strlen(root);
-
-    return strncmp(account, root, n) == 0 && (account[n] == '\0' || account[n] == '.');
-}
-
-static int find_pledge(const struct rf_scenario *s, const char *account)
-{
-    for (int i = 0; i < s->npledges; i++)
-        if (strcmp(s->pledges[i].pledge.account, account) == 0)
-            return i;
-    return -1;
-}
-
-/* The shares of all pledges, pledge `changed` having `share`. */
-static double sum_of_shares(const struct rf_scenario *s, int changed, struct rf_share share)
-{
-    double sum = 0;
-
-    for (int i = 0; i < s->npledges; i++) {
-        struct rf_share part = i == changed ? share : s->pledges[i].pledge.share;
-
-        sum += (double)part.num / (double)part.den;
-    }
-    return sum;
-}
-
-static enum rf_status check_pledge(const struct checker *c, int i)
-{
-    const struct rf_scenario *s = c->s;
-    const struct rf_pledge_plan *p = &s->pledges[i];
-
-    for (int k = 0; k < i; k++) {
-        const char *other = s->pledges[k].pledge.account;
-
-        if (strcmp(other, p->pledge.account) == 0)
-            return refuse(c, member("pledges", i, "account").text,
-                          "expected one pledge per account, got '%s' a second time", other);
-        if (within(other, p->pledge.account) || within(p->pledge.account, other))
-            return refuse(c, member("pledges", i, "account").text,
-                          "expected accounts that do not lie in one another, got '%s' and '%s'",
-                          other, p->pledge.account);
-    }
-    if (p->terms.stock_devices != 0 && strcmp(p->pledge.basis, "secured") != 0)
-        return refuse(c, member("pledges", i, "stock_devices").text,
-                      "expected nothing, since basis is \"%s\", got a value", p->pledge.basis);
-    return RF_OK;
-}
-
-static enum rf_status check_pledges(const struct checker *c)
-{
-    double sum = sum_of_shares(c->s, -1, (struct rf_share){0, 1});
-    enum rf_status st = RF_OK;
-
-    for (int i = 0; st == RF_OK && i < c->s->npledges; i++)
-        st = check_pledge(c, i);
-    if (st == RF_OK && sum > 1 + 1e-9)
-        st = refuse(c, member("pledges", c->s->npledges - 1, "share").text,
-                    "expected shares that add up to at most 100%%, got %.9g%%", 100 * sum);
-    return st;
-}
+/* ---- definitions */
 
 static enum rf_status check_definitions(const struct checker *c)
 {
@@ -262,54 +198,6 @@ static enum rf_status check_definitions(const struct checker *c)
                           "expected whole numbers of definitions.step_s = %.12g seconds, got "
                           "%.12g",
                           (double)s->step_us / 1e6, (double)s->slide_us[i] / 1e6);
-    return RF_OK;
-}
-
-static int is_word(const char *words, const char *word)
-{
-    size_t n = strlen(word);
-
-    for (const char *at = words; (at = strstr(at, word)) != NULL; at += n)
-        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
-            return 1;
-    return 0;
-}
-
-static enum rf_status check_change(const struct checker *c, int i)
-{
-    static const char orders[] = "fcfs easy conservative sjf fairshare";
-    static const char fences[] = "none partition floor bank stock request";
-    const struct rf_change_spec *change = &c->s->changes[i];
-    int pledge = find_pledge(c->s, change->account);
-
-    if (strcmp(change->kind, "policy") == 0) {
-        if (change->account[0] != '\0')
-            return refuse(c, member("changes", i, "account").text,
-                          "expected nothing, since a policy is everybody's, got '%s'",
-                          change->account);
-        if (change->order[0] == '\0' && change->fence[0] == '\0')
-            return refuse(c, member("changes", i, "fence").text,
-                          "expected an order or a fence, got neither");
-        if (change->order[0] != '\0' && !is_word(orders, change->order))
-            return refuse(c, member("changes", i, "order").text,
-                          "expected one of: %s, got '%s'", orders, change->order);
-        if (change->fence[0] != '\0' && !is_word(fences, change->fence))
-            return refuse(c, member("changes", i, "fence").text,
-                          "expected one of: %s, got '%s'", fences, change->fence);
-        return RF_OK;
-    }
-    if (pledge < 0)
-        return refuse(c, member("changes", i, "account").text,
-                      "expected an account that has a pledge, got '%s'", change->account);
-    if (change->order[0] != '\0' || change->fence[0] != '\0')
-        return refuse(c,
-                      member("changes", i, change->order[0] != '\0' ? "order" : "fence").text,
-                      "expected nothing, since kind is \"%s\", got a value", change->kind);
-    if (strcmp(change->kind, "pledge") == 0 &&
-        sum_of_shares(c->s, pledge, change->share) > 1 + 1e-9)
-        return refuse(c, member("changes", i, "share").text,
-                      "expected shares that add up to at most 100%%, got %.9g%%",
-                      100 * sum_of_shares(c->s, pledge, change->share));
     return RF_OK;
 }
 
@@ -331,6 +219,8 @@ enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_
                                         void *ctx, struct rf_error *err)
 {
     const struct checker c = {scenario, place, ctx, err};
+    const struct rf_config_promises promises = {scenario->pledges, scenario->changes,
+                                                scenario->npledges, scenario->nchanges};
     enum rf_status st;
 
     derive(scenario);
@@ -338,11 +228,9 @@ enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_
     if (st == RF_OK)
         st = check_fleet(&c);
     if (st == RF_OK)
-        st = check_pledges(&c);
+        st = rf_config_check_promises(&promises, place, ctx, err);
     if (st == RF_OK)
         st = check_definitions(&c);
-    for (int i = 0; st == RF_OK && i < scenario->nchanges; i++)
-        st = check_change(&c, i);
     if (st == RF_OK && scenario->grid.nshares > 0 && scenario->npledges == 0)
         st =
             refuse(&c, "grid.shares", "expected nothing, since there is no pledge, got a list");

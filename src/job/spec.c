@@ -5,6 +5,7 @@
 void rf_run_spec_clear(struct rf_run_spec *spec)
 {
     free(spec->pledges);
+    free(spec->changes);
     free(spec->models);
     free(spec->tasks);
     free(spec->jobs);

@@ -7,17 +7,9 @@
 
 #include <stdint.h>
 
-#include "alloc/event.h"
+#include "alloc/promise.h"
 #include "base/file.h"
 #include "data/task.h"
-
-struct rf_pledge_spec {
-    char account[RF_NAME_BYTES];
-    struct rf_share share;
-    char basis[16];       /* "fleet" (default) or "secured" */
-    int64_t window_us;    /* judged per window of this length */
-    int64_t tolerance_us; /* delay that does not break the pledge; default: the grace */
-};
 
 struct rf_model_spec {
     char name[RF_NAME_BYTES];
@@ -74,14 +66,20 @@ struct rf_run_spec {
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     int64_t seed;
+    int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */
     char order[16], fence[16];
-    int64_t grace_us, lease_us, seal_us, heartbeat_us;
-    struct rf_pledge_spec *pledges; /* owned, as all arrays here */
+    int reserve_depth, replan, resize;
+    int64_t half_life_us, grace_us, checkpoint_us, checkpoint_every_us, restart_us;
+    int64_t lease_us, seal_us, heartbeat_us;
+    int lease_silence; /* a lease without a reading for so many times lease_us is disputed */
+    double peak_flops; /* per device-second; 0: measured at the start */
+    struct rf_pledge_plan *pledges; /* owned, as all arrays here */
+    struct rf_change_spec *changes;
     struct rf_model_spec *models;
     struct rf_task_options *tasks;
     struct rf_pretrain_spec *jobs;
     struct rf_experiment_spec *experiments;
-    int npledges, nmodels, ntasks, njobs, nexperiments;
+    int npledges, nchanges, nmodels, ntasks, njobs, nexperiments;
 };
 
 void rf_run_spec_clear(struct rf_run_spec *spec);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "report/build.h"
 #include "report/json.h"
 
 /* Takes key out of every object of a list. */
@@ -51,18 +52,11 @@ static enum rf_status dump(const json_t *runs, const char *version, char **text,
 {
     json_t *root = json_pack("{s:s, s:s, s:n, s:f, s:O}", "command", "report", "version",
                              version, "seed", "wall_s", sum_of(runs, "wall_s"), "runs", runs);
-    char *dumped =
-        root != NULL ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(15)) : NULL;
-    size_t length = dumped != NULL ? strlen(dumped) : 0;
+    struct rf_build build = {.failed = root == NULL};
+    enum rf_status st = rf_build_dump(&build, root, text, err);
 
-    *text = dumped != NULL ? realloc(dumped, length + 2) : NULL;
     json_decref(root);
-    if (*text == NULL) {
-        free(dumped);
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the results");
-    }
-    memcpy(*text + length, "\n", 2);
-    return RF_OK;
+    return st;
 }
 
 enum rf_status rf_report_brief(char *const *run_dirs, int n, const char *version, char **text,

@@ -301,7 +301,7 @@ static json_t *change_object(struct rf_build *b, const struct rf_world *world,
 
     rf_build_seconds(b, item, "t_s", change->t_us - start_us);
     if (change->kind == RF_CHANGE_PLEDGE) {
-        const struct rf_world_pledge *pledge = &world->pledges[change->index];
+        const struct rf_pledge_spec *pledge = &world->pledges[change->index];
 
         rf_share_format(&pledge->share, share, sizeof share);
         rf_build_text(b, item, "kind", "pledge");

@@ -7,12 +7,15 @@
 
 #include "alloc/ledger.h"
 
-struct rf_span { /* one lease */
-    int32_t job, ndevices;
+/* A lease, or the part of one between two changes of its devices or of who is charged. */
+struct rf_span {
+    int32_t job, lease, ndevices;
     int64_t begin_us, end_us;
     struct rf_idset devices; /* owned by the timeline */
-    char
-        reason[RF_TEXT_BYTES]; /* how it ended: of the release or end event; "" if it did not */
+    char account[RF_NAME_BYTES];
+    /* How it ended: of the release or end event, or "shrink", "grow", "relabel"; "" if it did
+     * not. */
+    char reason[RF_TEXT_BYTES];
 };
 
 struct rf_mark {
@@ -24,17 +27,18 @@ struct rf_mark {
 };
 
 struct rf_line_job {
-    char name[RF_NAME_BYTES], account[RF_NAME_BYTES];
+    char name[RF_NAME_BYTES], account[RF_NAME_BYTES]; /* of now, where it was relabelled */
+    int32_t span;                                     /* that it is in; -1: none */
 };
 
 struct rf_timeline {
     char run[RF_NAME_BYTES];
     int64_t start_us, end_us; /* the first event, as in the ledger; the last, since the first */
     int32_t ndevices;         /* the highest device id + 1 */
-    struct rf_line_job *jobs; /* owned, as the other arrays; job id, lease id, time order */
+    struct rf_line_job *jobs; /* owned, as the other arrays; by job id, or in order of time */
     struct rf_span *spans;
     struct rf_mark *marks;
-    int32_t njobs, nspans, nmarks;
+    int32_t njobs, nspans, nmarks, nleases;
     int32_t jobs_room, spans_room, marks_room;
     struct rf_ledger_check check; /* as rf_ledger_verify() found it */
 };

@@ -58,20 +58,20 @@ static const char *colour_of(const char *account)
     return names[sum % (sizeof names / sizeof *names)];
 }
 
-static void add_span(struct writer *writer, const struct rf_timeline *line, int32_t lease)
+static void add_span(struct writer *writer, const struct rf_timeline *line,
+                     const struct rf_span *span)
 {
-    const struct rf_span *span = &line->spans[lease];
     const struct rf_line_job *job = &line->jobs[span->job];
 
     for (int32_t k = 0; k < span->ndevices; k++)
         add(writer,
             json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:s, s:{s:s, s:i, s:i, s:s}}",
-                      "name", job->name, "cat", job->account, "ph", "X", "ts",
+                      "name", job->name, "cat", span->account, "ph", "X", "ts",
                       (json_int_t)span->begin_us, "dur",
                       (json_int_t)(span->end_us - span->begin_us), "pid", FLEET, "tid",
-                      (int)rf_idset_at(&span->devices, k) + 1, "cname", colour_of(job->account),
-                      "args", "account", job->account, "lease", (int)lease, "devices",
-                      (int)span->ndevices, "ended", span->reason));
+                      (int)rf_idset_at(&span->devices, k) + 1, "cname",
+                      colour_of(span->account), "args", "account", span->account, "lease",
+                      (int)span->lease, "devices", (int)span->ndevices, "ended", span->reason));
 }
 
 /* Marks of a running job stand on its first device. */
@@ -128,7 +128,7 @@ enum rf_status rf_trace_write(const char *ledger_path, const char *out_path,
     if (st == RF_OK) {
         add_names(&writer, &line);
         for (int32_t i = 0; i < line.nspans; i++)
-            add_span(&writer, &line, i);
+            add_span(&writer, &line, &line.spans[i]);
         for (int32_t i = 0; i < line.nmarks; i++)
             add_mark(&writer, &line, &line.marks[i]);
         st = write_events(&writer, out_path, err);

@@ -27,7 +27,7 @@ static int account_of(const struct rf_usage *usage, const char *name)
 static void name_accounts(struct rf_usage *usage, const struct rf_timeline *line)
 {
     for (int32_t i = 0; i < line->nspans; i++) {
-        const char *name = line->jobs[line->spans[i].job].account;
+        const char *name = line->spans[i].account;
         int known = 0;
 
         for (int a = 0; a < usage->naccounts && !known; a++)
@@ -56,7 +56,7 @@ static int list_changes(const struct rf_usage *usage, const struct rf_timeline *
 
     for (int32_t i = 0; i < line->nspans; i++) {
         const struct rf_span *span = &line->spans[i];
-        int account = account_of(usage, line->jobs[span->job].account);
+        int account = account_of(usage, span->account);
 
         changes[n++] = (struct change){span->begin_us, account, span->ndevices};
         changes[n++] = (struct change){span->end_us, account, -span->ndevices};
@@ -126,7 +126,7 @@ static void mean_steps(struct rf_usage *usage, const struct rf_timeline *line, i
         usage->t_s[k] = end * k / most;
     for (int32_t i = 0; i < line->nspans; i++) {
         const struct rf_span *span = &line->spans[i];
-        int account = account_of(usage, line->jobs[span->job].account);
+        int account = account_of(usage, span->account);
 
         spread(usage->used + account, width, most, end, (double)span->begin_us / 1e6,
                (double)span->end_us / 1e6, span->ndevices);

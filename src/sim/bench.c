@@ -19,41 +19,24 @@ enum { DEEP = 5000, DEEP_PART = 10 };
 
 struct bench {
     const struct rf_sim_bench_options *o;
-    struct rf_sim_bench *out;
+    struct rf_figure *figures; /* borrowed, with room for RF_SIM_BENCH_FIGURES */
+    int n;
     int64_t million; /* jobs of a load: a million, or a tenth of it */
     int done, total; /* measurements, for the watch */
 };
 
-/* ---- medians */
-
-static int by_value(const void *a, const void *b)
+static struct rf_figure *add(struct bench *b, const char *name, const char *unit)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    struct rf_figure *f = &b->figures[b->n++];
 
-    return (x > y) - (x < y);
-}
-
-static double median(const double *values, int n)
-{
-    double sorted[ROUNDS_MAX];
-
-    memcpy(sorted, values, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_value);
-    return n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
-
-static struct rf_sim_bench_figure *add(struct bench *b, const char *name, const char *unit)
-{
-    struct rf_sim_bench_figure *f = &b->out->figures[b->out->n++];
-
-    *f = (struct rf_sim_bench_figure){.unit = unit};
+    *f = (struct rf_figure){.unit = unit};
     snprintf(f->name, sizeof f->name, "%s", name);
     return f;
 }
 
 static int full(const struct bench *b)
 {
-    return b->out->n + NORDERS >= RF_SIM_BENCH_FIGURES;
+    return b->n + NORDERS >= RF_SIM_BENCH_FIGURES;
 }
 
 static void tell(struct bench *b)
@@ -71,7 +54,7 @@ static enum rf_status measure(struct bench *b, const char *name,
     const struct rf_sim_options options = rf_bench_options(load, order, fence);
     double n = (double)load->jobs.n, rate[ROUNDS_MAX], limit[ROUNDS_MAX], ratio[ROUNDS_MAX];
     struct rf_bench_run run = {0};
-    struct rf_sim_bench_figure *f;
+    struct rf_figure *f;
     enum rf_status st = RF_OK;
 
     for (int i = 0; i < b->o->rounds && st == RF_OK; i++) {
@@ -84,9 +67,9 @@ static enum rf_status measure(struct bench *b, const char *name,
     if (st != RF_OK)
         return st;
     f = add(b, name, "jobs/s");
-    f->value = median(rate, b->o->rounds);
-    f->limit = median(limit, b->o->rounds);
-    f->ratio = median(ratio, b->o->rounds);
+    f->value = rf_median(rate, b->o->rounds);
+    f->limit = rf_median(limit, b->o->rounds);
+    f->ratio = rf_median(ratio, b->o->rounds);
     *deepest = run.deepest;
     snprintf(f->said, sizeof f->said,
              "%lld jobs, %d devices, %.1f years, at most %lld wait, %lld stopped",
@@ -183,7 +166,7 @@ static enum rf_status measure_accounts(struct bench *b, const struct rf_scenario
                                        const struct rf_bench_load *load, struct rf_error *err)
 {
     double tally[ROUNDS_MAX], report[ROUNDS_MAX], with_s = 0, without_s = 0;
-    struct rf_sim_bench_figure *f;
+    struct rf_figure *f;
     enum rf_status st = RF_OK;
 
     for (int i = 0; i < b->o->rounds && st == RF_OK; i++) {
@@ -199,11 +182,11 @@ static enum rf_status measure_accounts(struct bench *b, const struct rf_scenario
     if (st != RF_OK)
         return st;
     f = add(b, "simulate.accounting", "share");
-    f->value = median(tally, b->o->rounds);
+    f->value = rf_median(tally, b->o->rounds);
     snprintf(f->said, sizeof f->said, "what the tally of a pledge adds to 'easy', %lld jobs",
              (long long)load->jobs.n);
     f = add(b, "simulate.report", "share");
-    f->value = median(report, b->o->rounds);
+    f->value = rf_median(report, b->o->rounds);
     snprintf(f->said, sizeof f->said,
              "what definitions, books, series and reasons add to that");
     return RF_OK;
@@ -232,7 +215,7 @@ static enum rf_status cycle(struct bench *b, struct rf_error *err)
 {
     double seconds[ROUNDS_MAX], plain[ROUNDS_MAX], ratio[ROUNDS_MAX], bytes[ROUNDS_MAX];
     struct rf_bench_cycle c = {0};
-    struct rf_sim_bench_figure *f;
+    struct rf_figure *f;
     enum rf_status st = RF_OK;
 
     for (int i = 0; i < b->o->rounds && st == RF_OK; i++) {
@@ -246,16 +229,16 @@ static enum rf_status cycle(struct bench *b, struct rf_error *err)
     if (st != RF_OK)
         return st;
     f = add(b, "simulate.cycle", "s");
-    f->value = median(seconds, b->o->rounds);
-    f->limit = median(plain, b->o->rounds);
-    f->ratio = median(ratio, b->o->rounds);
+    f->value = rf_median(seconds, b->o->rounds);
+    f->limit = rf_median(plain, b->o->rounds);
+    f->ratio = rf_median(ratio, b->o->rounds);
     snprintf(f->said, sizeof f->said,
              "%lld jobs, 'easy'; the last: read %.2f s, simulate %.2f s, write %.2f s",
              (long long)b->million, c.read_s, c.simulate_s, c.write_s);
     if (c.bytes_per_job <= 0) /* this system does not say */
         return RF_OK;
     f = add(b, "simulate.memory", "bytes");
-    f->value = median(bytes, b->o->rounds);
+    f->value = rf_median(bytes, b->o->rounds);
     snprintf(f->said, sizeof f->said, "a job, at the peak of that");
     return RF_OK;
 }
@@ -328,13 +311,13 @@ static enum rf_status large_fleet(struct bench *b, struct rf_error *err)
     return st;
 }
 
-enum rf_status rf_sim_bench(struct rf_sim_bench *bench, const struct rf_sim_bench_options *o,
-                            struct rf_error *err)
+enum rf_status rf_sim_bench(struct rf_figure *figures, int *n,
+                            const struct rf_sim_bench_options *o, struct rf_error *err)
 {
-    struct bench b = {.o = o, .out = bench, .million = o->quick ? 100000 : 1000000};
+    struct bench b = {.o = o, .figures = figures, .million = o->quick ? 100000 : 1000000};
     enum rf_status st;
 
-    *bench = (struct rf_sim_bench){0};
+    *n = 0;
     if (o->rounds < 1 || o->rounds > ROUNDS_MAX || o->ntraces > RF_SIM_BENCH_TRACES)
         return rf_fail(err, RF_ERR_ARG, "1 to %d rounds, and at most %d traces", ROUNDS_MAX,
                        RF_SIM_BENCH_TRACES);
@@ -353,5 +336,6 @@ enum rf_status rf_sim_bench(struct rf_sim_bench *bench, const struct rf_sim_benc
         st = growth(&b, err);
     if (st == RF_OK && o->full)
         st = large_fleet(&b, err);
+    *n = b.n;
     return st;
 }

@@ -18,6 +18,7 @@
 #define RF_SIM_BENCH_H
 
 #include "base/error.h"
+#include "base/figure.h"
 #include "base/watch.h"
 
 enum { RF_SIM_BENCH_TRACES = 16, RF_SIM_BENCH_FIGURES = 100 };
@@ -35,19 +36,8 @@ struct rf_sim_bench_options {
     const struct rf_watch *watch; /* may be NULL */
 };
 
-struct rf_sim_bench_figure {
-    char name[64];
-    const char *unit;           /* "jobs/s", "s", "bytes", "share" */
-    double value, limit, ratio; /* limit and ratio are 0 where there is no limit */
-    char said[120];             /* with what, for people */
-};
-
-struct rf_sim_bench {
-    struct rf_sim_bench_figure figures[RF_SIM_BENCH_FIGURES];
-    int n;
-};
-
-enum rf_status rf_sim_bench(struct rf_sim_bench *bench,
+/* Adds figures to figures[0 .. *n-1], at most RF_SIM_BENCH_FIGURES. */
+enum rf_status rf_sim_bench(struct rf_figure *figures, int *n,
                             const struct rf_sim_bench_options *options, struct rf_error *err);
 
 #endif

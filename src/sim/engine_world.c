@@ -6,7 +6,7 @@
 
 #include "sim/engine_parts.h"
 
-static enum rf_status pledge(struct rf_engine *g, const struct rf_world_pledge *p,
+static enum rf_status pledge(struct rf_engine *g, const struct rf_pledge_spec *p,
                              struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_PLEDGE];

@@ -7,7 +7,6 @@
 #ifndef RF_SIM_SCENARIO_H
 #define RF_SIM_SCENARIO_H
 
-#include "alloc/terms.h"
 #include "base/file.h"
 #include "sim/accounts.h"
 #include "sim/world.h"
@@ -35,22 +34,6 @@ struct rf_workload_spec {
      * max = size. */
     char malleable_accounts[RF_MALLEABLE_MAX][RF_NAME_BYTES];
     int nmalleable_accounts, malleable;
-};
-
-struct rf_pledge_plan {
-    struct rf_world_pledge pledge;
-    struct rf_terms terms;
-};
-
-/* A change of mind: at its time the pledge of `account` gets another share, or the board that
- * decides on its requests another probability (which is then `share`); or the policy changes
- * (an empty order or fence stays as it is). */
-struct rf_change_spec {
-    int64_t at_us;
-    char kind[16]; /* "pledge", "board", "policy" */
-    char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
-    char order[16], fence[16];
-    struct rf_share share;
 };
 
 struct rf_outage_spec { /* maintenance (account "") or an advance reservation; may repeat */

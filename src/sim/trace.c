@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sheet.h"
+#include "base/value.h"
 #include "sim/trace_sink.h"
-#include "sim/trace_table.h"
-#include "sim/trace_value.h"
 
 #define TRACE_MAX_BYTES ((size_t)8 << 30)
 enum { GROUPS_MAX_BYTES = 1 << 24, GROUPS_MAX = 10000 };
@@ -28,19 +28,9 @@ static int word_of(const char *const *words, int n, const char *name)
     return -1;
 }
 
-const char *rf_trace_format_name(enum rf_trace_format format)
-{
-    return FORMATS[format];
-}
-
 int rf_trace_format_of(const char *name)
 {
     return word_of(FORMATS, RF_TRACE_NFORMATS, name);
-}
-
-const char *rf_trace_unit_name(enum rf_trace_unit unit)
-{
-    return UNITS[unit];
 }
 
 int rf_trace_unit_of(const char *name)
@@ -274,7 +264,7 @@ static enum rf_trace_format format_of(const char *text, size_t size_bytes)
 {
     struct rf_text line = first_line(text, size_bytes);
     char first = line.size_bytes > 0 ? *line.bytes : '\0';
-    struct rf_table *table;
+    struct rf_sheet *table;
     enum rf_trace_format format = RF_TRACE_CSV;
 
     if (first == '[' || first == '{')
@@ -284,9 +274,9 @@ static enum rf_trace_format format_of(const char *text, size_t size_bytes)
     if (memchr(line.bytes, '|', line.size_bytes) != NULL)
         return RF_TRACE_SACCT;
     table = malloc(sizeof *table);
-    if (table != NULL && rf_table_begin(table, text, size_bytes, ',') == RF_ROW_OK &&
-        rf_table_column(table, "gpu_num") >= 0 && rf_table_column(table, "submit_time") >= 0 &&
-        rf_table_column(table, "start_time") >= 0 && rf_table_column(table, "end_time") >= 0)
+    if (table != NULL && rf_sheet_begin(table, text, size_bytes, ',') == RF_ROW_OK &&
+        rf_sheet_column(table, "gpu_num") >= 0 && rf_sheet_column(table, "submit_time") >= 0 &&
+        rf_sheet_column(table, "start_time") >= 0 && rf_sheet_column(table, "end_time") >= 0)
         format = RF_TRACE_ACME;
     free(table);
     return format;
@@ -297,7 +287,7 @@ static enum rf_trace_format format_of(const char *text, size_t size_bytes)
 static enum rf_status read_groups(struct rf_accounts *accounts, const char *path,
                                   struct rf_error *err)
 {
-    struct rf_table *table = malloc(sizeof *table);
+    struct rf_sheet *table = malloc(sizeof *table);
     char *text = NULL;
     size_t size = 0;
     int count = 0;
@@ -308,10 +298,10 @@ static enum rf_status read_groups(struct rf_accounts *accounts, const char *path
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for '%s'", path);
     st = rf_file_read(path, GROUPS_MAX_BYTES, &text, &size, err);
     if (st == RF_OK &&
-        (rf_table_begin(table, text, size, ',') != RF_ROW_OK || table->ncolumns < 2))
+        (rf_sheet_begin(table, text, size, ',') != RF_ROW_OK || table->ncolumns < 2))
         st = rf_fail(err, RF_ERR_INPUT, "%s:1: no header with a number and a name of groups",
                      path);
-    while (st == RF_OK && (row = rf_table_next(table)) == RF_ROW_OK && count++ < GROUPS_MAX)
+    while (st == RF_OK && (row = rf_sheet_next(table)) == RF_ROW_OK && count++ < GROUPS_MAX)
         st =
             rf_accounts_rename(accounts, RF_FIELD_GROUP, table->cells[0], table->cells[1], err);
     if (st == RF_OK && row != RF_ROW_END)

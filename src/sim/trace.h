@@ -103,10 +103,8 @@ enum rf_status rf_trace_parse(struct rf_workload *workload, const char *text, si
                               struct rf_trace_report *report, struct rf_error *err);
 
 /* Words for people and options; the _of functions give -1 for an unknown word. */
-const char *rf_trace_format_name(enum rf_trace_format format);
 int rf_trace_format_of(const char *name);
-const char *rf_trace_unit_name(enum rf_trace_unit unit); /* "auto", "gpus", "cpus", "nodes" */
-int rf_trace_unit_of(const char *name);
+int rf_trace_unit_of(const char *name); /* "auto", "gpus", "cpus", "nodes" */
 const char *rf_trace_drop_name(enum rf_trace_drop reason); /* "malformed", "no-run-time"... */
 
 #endif

@@ -3,16 +3,16 @@
  * `duration` is not read: in Kalos it counts from the submission and so holds the wait. */
 #include <stdlib.h>
 
+#include "base/sheet.h"
+#include "base/value.h"
 #include "sim/trace_sink.h"
-#include "sim/trace_table.h"
-#include "sim/trace_value.h"
 
 enum { SUBMIT, START, END, DEVICES, STATE, NCOLUMNS };
 static const int64_t DAY_US = INT64_C(86400000000);
 
 struct reader {
     struct rf_trace_sink *sink;
-    struct rf_table table;
+    struct rf_sheet table;
     int column[NCOLUMNS];
     int about[RF_NFIELDS];
 };
@@ -20,7 +20,7 @@ struct reader {
 /* A date into *value; *there says whether there is one at all. */
 static int read_date(const struct reader *r, int which, int64_t *value, int *there)
 {
-    struct rf_text cell = rf_table_cell(&r->table, r->column[which]);
+    struct rf_text cell = rf_sheet_cell(&r->table, r->column[which]);
 
     *there = !rf_value_missing(cell);
     return !*there || rf_value_date(cell, value);
@@ -29,14 +29,14 @@ static int read_date(const struct reader *r, int which, int64_t *value, int *the
 static enum rf_status wrong(const struct reader *r, int which, const char *what)
 {
     return rf_sink_malformed(r->sink, r->table.lines.number, what,
-                             rf_table_cell(&r->table, r->column[which]));
+                             rf_sheet_cell(&r->table, r->column[which]));
 }
 
 static enum rf_status read_row(struct reader *r)
 {
     struct rf_trace_job job = {.line = r->table.lines.number};
-    struct rf_text about[RF_NFIELDS], state = rf_table_cell(&r->table, r->column[STATE]);
-    struct rf_text devices = rf_table_cell(&r->table, r->column[DEVICES]);
+    struct rf_text about[RF_NFIELDS], state = rf_sheet_cell(&r->table, r->column[STATE]);
+    struct rf_text devices = rf_sheet_cell(&r->table, r->column[DEVICES]);
     int64_t start = 0, end = 0;
     int submitted, started, ended;
     enum rf_status st;
@@ -59,7 +59,7 @@ static enum rf_status read_row(struct reader *r)
         started = 0;
     job.run_us = started && ended ? end - start : 0;
     for (int f = 0; f < RF_NFIELDS; f++)
-        about[f] = rf_table_cell(&r->table, r->about[f]);
+        about[f] = rf_sheet_cell(&r->table, r->about[f]);
     st = rf_sink_account(r->sink, about, &job.account);
     return st == RF_OK ? rf_sink_add(r->sink, &job) : st;
 }
@@ -71,13 +71,13 @@ static enum rf_status find_columns(struct reader *r)
     static const char *const ABOUT[RF_NFIELDS] = {"user", "group",  "queue",
                                                   "type", "job_id", "account"};
 
-    r->column[SUBMIT] = rf_table_column(&r->table, "submit_time");
-    r->column[START] = rf_table_column(&r->table, "start_time");
-    r->column[END] = rf_table_column(&r->table, "end_time");
-    r->column[STATE] = rf_table_column(&r->table, "state");
-    r->column[DEVICES] = rf_table_column(&r->table, UNIT[r->sink->options->unit]);
+    r->column[SUBMIT] = rf_sheet_column(&r->table, "submit_time");
+    r->column[START] = rf_sheet_column(&r->table, "start_time");
+    r->column[END] = rf_sheet_column(&r->table, "end_time");
+    r->column[STATE] = rf_sheet_column(&r->table, "state");
+    r->column[DEVICES] = rf_sheet_column(&r->table, UNIT[r->sink->options->unit]);
     for (int f = 0; f < RF_NFIELDS; f++)
-        r->about[f] = rf_table_column(&r->table, ABOUT[f]);
+        r->about[f] = rf_sheet_column(&r->table, ABOUT[f]);
     if (r->column[SUBMIT] < 0 || r->column[START] < 0 || r->column[END] < 0 ||
         r->column[DEVICES] < 0)
         return rf_sink_refuse(
@@ -89,13 +89,13 @@ static enum rf_status find_columns(struct reader *r)
 
 static enum rf_status read_all(struct reader *r, const char *text, size_t size_bytes)
 {
-    enum rf_row row = rf_table_begin(&r->table, text, size_bytes, ',');
+    enum rf_row row = rf_sheet_begin(&r->table, text, size_bytes, ',');
     enum rf_status st = RF_OK;
 
     if (row != RF_ROW_OK)
         r->table.ncolumns = 0;
     st = find_columns(r);
-    while (st == RF_OK && (row = rf_table_next(&r->table)) != RF_ROW_END) {
+    while (st == RF_OK && (row = rf_sheet_next(&r->table)) != RF_ROW_END) {
         if (row == RF_ROW_OK)
             st = read_row(r);
         else

@@ -1,9 +1,9 @@
 /* The common csv: named columns in any order, one job a line. */
 #include <stdlib.h>
 
+#include "base/sheet.h"
+#include "base/value.h"
 #include "sim/trace_sink.h"
-#include "sim/trace_table.h"
-#include "sim/trace_value.h"
 
 enum { SUBMIT, RUN, PROCS, EST, MIN, MAX, NCOLUMNS };
 
@@ -16,7 +16,7 @@ static const char *const NAMES[NCOLUMNS] = {"submit submit_time arrival_time",
 
 struct reader {
     struct rf_trace_sink *sink;
-    struct rf_table table;
+    struct rf_sheet table;
     int column[NCOLUMNS];
     int about[RF_NFIELDS];
     int64_t rows;
@@ -25,7 +25,7 @@ struct reader {
 /* The submission: a number or a date, but all of them the same. */
 static int read_submit(struct reader *r, struct rf_trace_job *job)
 {
-    struct rf_text cell = rf_table_cell(&r->table, r->column[SUBMIT]);
+    struct rf_text cell = rf_sheet_cell(&r->table, r->column[SUBMIT]);
     int is_date;
 
     if (rf_value_missing(cell)) {
@@ -43,7 +43,7 @@ static int read_submit(struct reader *r, struct rf_trace_job *job)
 /* A number of devices; a column that is not there, or an empty cell, is 0. */
 static int read_count(const struct reader *r, int which, int64_t *count)
 {
-    struct rf_text cell = rf_table_cell(&r->table, r->column[which]);
+    struct rf_text cell = rf_sheet_cell(&r->table, r->column[which]);
 
     *count = 0;
     return rf_value_missing(cell) || rf_value_integer(cell, count);
@@ -51,7 +51,7 @@ static int read_count(const struct reader *r, int which, int64_t *count)
 
 static int read_time(const struct reader *r, int which, int64_t *time_us)
 {
-    struct rf_text cell = rf_table_cell(&r->table, r->column[which]);
+    struct rf_text cell = rf_sheet_cell(&r->table, r->column[which]);
 
     *time_us = 0;
     return rf_value_missing(cell) || rf_value_seconds(cell, time_us);
@@ -82,11 +82,11 @@ static enum rf_status read_row(struct reader *r)
                                  wrong == SUBMIT ? "not a submission like those before"
                                  : wrong == RUN || wrong == EST ? "not a time in seconds"
                                                                 : "not a number of devices",
-                                 rf_table_cell(&r->table, r->column[wrong]));
+                                 rf_sheet_cell(&r->table, r->column[wrong]));
     if (job.min <= 0)
         job.min = procs;
     for (int f = 0; f < RF_NFIELDS; f++)
-        about[f] = rf_table_cell(&r->table, r->about[f]);
+        about[f] = rf_sheet_cell(&r->table, r->about[f]);
     st = rf_sink_account(r->sink, about, &job.account);
     return st == RF_OK ? rf_sink_add(r->sink, &job) : st;
 }
@@ -95,18 +95,18 @@ static enum rf_status read_all(struct reader *r, const char *text, size_t size_b
 {
     static const char *const ABOUT[RF_NFIELDS] = {"user", "group", "queue",
                                                   "type", "name",  "account"};
-    enum rf_row row = rf_table_begin(&r->table, text, size_bytes, ',');
+    enum rf_row row = rf_sheet_begin(&r->table, text, size_bytes, ',');
     enum rf_status st = RF_OK;
 
     for (int c = 0; c < NCOLUMNS && row == RF_ROW_OK; c++)
-        r->column[c] = rf_table_column(&r->table, NAMES[c]);
+        r->column[c] = rf_sheet_column(&r->table, NAMES[c]);
     for (int f = 0; f < RF_NFIELDS && row == RF_ROW_OK; f++)
-        r->about[f] = rf_table_column(&r->table, ABOUT[f]);
+        r->about[f] = rf_sheet_column(&r->table, ABOUT[f]);
     if (row != RF_ROW_OK || r->column[SUBMIT] < 0 || r->column[RUN] < 0 ||
         (r->column[PROCS] < 0 && r->column[MIN] < 0))
         return rf_sink_refuse(r->sink, r->table.lines.number,
                               "no header with the columns submit, run and procs");
-    while (st == RF_OK && (row = rf_table_next(&r->table)) != RF_ROW_END) {
+    while (st == RF_OK && (row = rf_sheet_next(&r->table)) != RF_ROW_END) {
         if (row == RF_ROW_OK)
             st = read_row(r);
         else

@@ -10,8 +10,8 @@
 
 #include <jansson.h>
 
+#include "base/value.h"
 #include "sim/trace_sink.h"
-#include "sim/trace_value.h"
 
 struct place { /* in the text */
     const char *at, *end;
@@ -68,7 +68,7 @@ static const char *read_attempts(const json_t *job, struct rf_trace_job *it, int
             it->min = count_gpus(attempt);
         if (started && ended && end > start)
             it->run_us += end - start;
-        if (it->run_us > RF_TRACE_TIME_MAX_S * 1000000)
+        if (it->run_us > RF_VALUE_TIME_MAX_S * 1000000)
             return "attempts that add up to centuries";
         *unfinished = started && !ended;
     }

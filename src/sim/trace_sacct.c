@@ -7,46 +7,7 @@
 #include <string.h>
 
 #include "sim/trace_sink.h"
-#include "sim/trace_table.h"
-#include "sim/trace_value.h"
-
-enum {
-    JOB,
-    CLUSTER,
-    STATE,
-    SUBMIT,
-    START,
-    END,
-    ELAPSED_RAW,
-    ELAPSED,
-    LIMIT_RAW,
-    LIMIT,
-    ALLOC_TRES,
-    REQ_TRES,
-    ALLOC_CPUS,
-    REQ_CPUS,
-    ALLOC_NODES,
-    REQ_NODES,
-    NCOLUMNS
-};
-
-/* Several names: the first that the header has. */
-static const char *const NAMES[NCOLUMNS] = {[JOB] = "JobID JobIDRaw",
-                                            [CLUSTER] = "Cluster",
-                                            [STATE] = "State",
-                                            [SUBMIT] = "Submit",
-                                            [START] = "Start",
-                                            [END] = "End",
-                                            [ELAPSED_RAW] = "ElapsedRaw",
-                                            [ELAPSED] = "Elapsed",
-                                            [LIMIT_RAW] = "TimelimitRaw",
-                                            [LIMIT] = "Timelimit",
-                                            [ALLOC_TRES] = "AllocTRES",
-                                            [REQ_TRES] = "ReqTRES",
-                                            [ALLOC_CPUS] = "AllocCPUS NCPUS",
-                                            [REQ_CPUS] = "ReqCPUS",
-                                            [ALLOC_NODES] = "AllocNodes NNodes",
-                                            [REQ_NODES] = "ReqNodes"};
+#include "slurm/sacct.h"
 
 struct row {
     uint64_t cluster;
@@ -59,143 +20,13 @@ struct row {
 
 struct reader {
     struct rf_trace_sink *sink;
-    struct rf_table table;
-    int column[NCOLUMNS];
+    struct rf_sacct table;
     int about[RF_NFIELDS];
-    enum rf_trace_unit unit;
     struct row *rows;
     size_t nrows, room;
 };
 
-static struct rf_text cell(const struct reader *r, int which)
-{
-    return rf_table_cell(&r->table, r->column[which]);
-}
-
-/* ---- single cells ----------------------------------------------------- */
-
-static int begins(struct rf_text text, const char *word)
-{
-    size_t n = strlen(word);
-
-    return text.size_bytes >= n && memcmp(text.bytes, word, n) == 0;
-}
-
-/* 1234, 1234_7, 1234+1, 1234_[1-9%3]; *is_step: one of these and then .batch or .0 */
-static int read_job_id(struct rf_text text, struct row *row, int *is_step)
-{
-    const char *dot = memchr(text.bytes, '.', text.size_bytes);
-    size_t n = 0;
-
-    *is_step = dot != NULL;
-    if (dot != NULL)
-        text.size_bytes = (size_t)(dot - text.bytes);
-    while (n < text.size_bytes && text.bytes[n] != '_' && text.bytes[n] != '+')
-        n++;
-    row->task = row->component = -1;
-    if (!rf_value_integer((struct rf_text){text.bytes, n}, &row->job) || row->job < 0)
-        return 0;
-    if (n == text.size_bytes)
-        return 1;
-    if (text.bytes[n] == '_' && n + 1 < text.size_bytes && text.bytes[n + 1] == '[')
-        return text.bytes[text.size_bytes - 1] == ']'; /* tasks that were never started */
-    return rf_value_integer((struct rf_text){text.bytes + n + 1, text.size_bytes - n - 1},
-                            text.bytes[n] == '_' ? &row->task : &row->component);
-}
-
-/* The number behind "key=" in a list between commas, or the sum over "key:kind=". */
-static int64_t tres(struct rf_text list, const char *key)
-{
-    size_t n = strlen(key);
-    int64_t of_kinds = 0;
-
-    while (list.size_bytes > 0) {
-        const char *comma = memchr(list.bytes, ',', list.size_bytes);
-        size_t length = comma != NULL ? (size_t)(comma - list.bytes) : list.size_bytes;
-        const char *equals = memchr(list.bytes, '=', length);
-        int64_t count = 0;
-
-        if (equals != NULL && length > n && memcmp(list.bytes, key, n) == 0) {
-            size_t head = (size_t)(equals - list.bytes);
-
-            if (!rf_value_integer((struct rf_text){equals + 1, length - head - 1}, &count) ||
-                count < 0 || count > INT32_MAX)
-                count = 0;
-            if (head == n)
-                return count;
-            if (list.bytes[n] == ':')
-                of_kinds += count;
-        }
-        length += comma != NULL;
-        list.bytes += length;
-        list.size_bytes -= length;
-    }
-    return of_kinds;
-}
-
-/* What a job was given, or what it asked for where that is not said; small enough to add up. */
-static int64_t devices_of(const struct reader *r)
-{
-    static const char *const KEY[RF_TRACE_NUNITS] = {"", "gres/gpu", "cpu", "node"};
-    const int plain[2] = {r->unit == RF_TRACE_CPUS ? ALLOC_CPUS : ALLOC_NODES,
-                          r->unit == RF_TRACE_CPUS ? REQ_CPUS : REQ_NODES};
-
-    for (int asked = 0; asked < 2; asked++) {
-        int64_t count = tres(cell(r, asked ? REQ_TRES : ALLOC_TRES), KEY[r->unit]);
-
-        if (count <= 0 && r->unit != RF_TRACE_GPUS &&
-            !rf_value_integer(cell(r, plain[asked]), &count))
-            count = 0;
-        if (count > 0)
-            return count < INT32_MAX ? count : (int64_t)INT32_MAX + 1;
-    }
-    return 0;
-}
-
-/* A date that may be missing: *there. */
-static int read_date(const struct reader *r, int which, int64_t *value, int *there)
-{
-    *value = 0;
-    *there = !rf_value_missing(cell(r, which));
-    return !*there || rf_value_instant(cell(r, which), value);
-}
-
-static int read_run(const struct reader *r, int64_t *run_us)
-{
-    if (!rf_value_missing(cell(r, ELAPSED_RAW)))
-        return rf_value_seconds(cell(r, ELAPSED_RAW), run_us);
-    if (!rf_value_missing(cell(r, ELAPSED)))
-        return rf_value_duration(cell(r, ELAPSED), run_us);
-    return 1; /* what the caller has from start and end */
-}
-
-/* Words such as UNLIMITED and Partition_Limit leave the limit unknown: 0. */
-static void read_limit(const struct reader *r, int64_t *limit_us)
-{
-    int64_t minutes;
-
-    if (rf_value_integer(cell(r, LIMIT_RAW), &minutes) && minutes > 0 &&
-        minutes < RF_TRACE_TIME_MAX_S / 60)
-        *limit_us = minutes * 60000000;
-    else if (!rf_value_duration(cell(r, LIMIT), limit_us))
-        *limit_us = 0;
-}
-
 /* ---- rows -------------------------------------------------------------- */
-
-static enum rf_status wrong(const struct reader *r, int which, const char *what)
-{
-    return rf_sink_malformed(r->sink, r->table.lines.number, what, cell(r, which));
-}
-
-static uint64_t hash_of(struct rf_text text)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < text.size_bytes; i++)
-        h = (h ^ (unsigned char)text.bytes[i]) * 0x100000001b3u;
-    return h;
-}
 
 static enum rf_status put(struct reader *r, const struct row *row)
 {
@@ -213,54 +44,28 @@ static enum rf_status put(struct reader *r, const struct row *row)
     return RF_OK;
 }
 
-/* Still waiting or running when the table was printed? */
-static int unfinished(struct rf_text state, int started, int ended)
+static enum rf_status take(struct reader *r, const struct rf_sacct_row *in)
 {
-    static const char *const WORDS[] = {"PENDING",     "RUNNING",    "SUSPENDED",
-                                        "CONFIGURING", "COMPLETING", "RESIZING"};
-
-    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
-        if (begins(state, WORDS[i]))
-            return 1;
-    return started && !ended;
-}
-
-static enum rf_status read_row(struct reader *r)
-{
-    struct row row = {.it.line = r->table.lines.number};
-    struct rf_text about[RF_NFIELDS], state = cell(r, STATE);
-    int is_step, submitted, started, ended;
-    int64_t end_us;
+    struct row row = {.cluster = in->cluster,
+                      .job = in->job,
+                      .task = in->task,
+                      .component = in->component,
+                      .start_us = in->start_us,
+                      .it = {.line = in->line,
+                             .submit_us = in->submitted ? in->submit_us : -1,
+                             .run_us = in->run_us,
+                             .limit_us = in->limit_us,
+                             .min = in->devices},
+                      .requeued = in->requeued};
+    struct rf_text about[RF_NFIELDS];
     enum rf_status st;
 
-    if (!read_job_id(cell(r, JOB), &row, &is_step))
-        return wrong(r, JOB, "not a job id");
-    if (is_step) {
-        rf_sink_drop(r->sink, row.it.line, RF_DROP_STEP);
+    if (in->step || in->unfinished) {
+        rf_sink_drop(r->sink, in->line, in->step ? RF_DROP_STEP : RF_DROP_UNFINISHED);
         return RF_OK;
     }
-    if (!read_date(r, SUBMIT, &row.it.submit_us, &submitted))
-        return wrong(r, SUBMIT, "not a time of submission");
-    if (!read_date(r, START, &row.start_us, &started))
-        return wrong(r, START, "not a time of start");
-    if (!read_date(r, END, &end_us, &ended))
-        return wrong(r, END, "not a time of end");
-    row.it.run_us = started && ended ? end_us - row.start_us : 0;
-    if (!read_run(r, &row.it.run_us))
-        return wrong(r, r->column[ELAPSED_RAW] >= 0 ? ELAPSED_RAW : ELAPSED, "not a run time");
-    if (unfinished(state, started, ended || r->column[END] < 0)) {
-        rf_sink_drop(r->sink, row.it.line, RF_DROP_UNFINISHED);
-        return RF_OK;
-    }
-    if (!submitted)
-        row.it.submit_us = -1;
-    read_limit(r, &row.it.limit_us);
-    row.it.min = devices_of(r);
-    row.cluster = hash_of(cell(r, CLUSTER));
-    row.requeued = begins(state, "REQUEUED") || begins(state, "PREEMPTED") ||
-                   begins(state, "NODE_FAIL") || begins(state, "BOOT_FAIL");
     for (int f = 0; f < RF_NFIELDS; f++)
-        about[f] = rf_table_cell(&r->table, r->about[f]);
+        about[f] = rf_sheet_cell(&r->table.sheet, r->about[f]);
     st = rf_sink_account(r->sink, about, &row.it.account);
     return st == RF_OK ? put(r, &row) : st;
 }
@@ -359,75 +164,56 @@ static enum rf_status emit(struct reader *r)
 
 /* ---- the table ----------------------------------------------------------- */
 
-static int mentions(const char *text, size_t size_bytes, const char *word)
-{
-    size_t n = strlen(word);
-    const char *end = text + size_bytes;
-
-    while ((size_t)(end - text) >= n) {
-        const char *at = memchr(text, word[0], (size_t)(end - text) - n + 1);
-
-        if (at == NULL)
-            return 0;
-        if (memcmp(at, word, n) == 0)
-            return 1;
-        text = at + 1;
-    }
-    return 0;
-}
-
-static enum rf_status find_columns(struct reader *r)
+static enum rf_status check_columns(struct reader *r)
 {
     static const char *const ABOUT[RF_NFIELDS] = {"User", "Group",   "Partition",
                                                   "QOS",  "JobName", "Account"};
+    const int *column = r->table.column;
+    int64_t line = r->table.sheet.lines.number;
 
-    for (int c = 0; c < NCOLUMNS; c++)
-        r->column[c] = rf_table_column(&r->table, NAMES[c]);
     for (int f = 0; f < RF_NFIELDS; f++)
-        r->about[f] = rf_table_column(&r->table, ABOUT[f]);
-    if (r->column[JOB] < 0 || r->column[SUBMIT] < 0)
-        return rf_sink_refuse(r->sink, r->table.lines.number,
-                              "no header of sacct -P with JobID and Submit");
-    if (r->column[ELAPSED_RAW] < 0 && r->column[ELAPSED] < 0 &&
-        (r->column[START] < 0 || r->column[END] < 0))
+        r->about[f] = rf_sheet_column(&r->table.sheet, ABOUT[f]);
+    if (column[RF_SACCT_JOB] < 0 || column[RF_SACCT_SUBMIT] < 0)
+        return rf_sink_refuse(r->sink, line, "no header of sacct -P with JobID and Submit");
+    if (column[RF_SACCT_ELAPSED_RAW] < 0 && column[RF_SACCT_ELAPSED] < 0 &&
+        (column[RF_SACCT_START] < 0 || column[RF_SACCT_END] < 0))
         return rf_sink_refuse(
-            r->sink, r->table.lines.number,
-            "no column with run times: ElapsedRaw, Elapsed, or Start and End");
+            r->sink, line, "no column with run times: ElapsedRaw, Elapsed, or Start and End");
     return RF_OK;
 }
 
-static enum rf_status read_all(struct reader *r, const char *text, size_t size_bytes)
+static enum rf_status read_all(struct reader *r)
 {
-    enum rf_row row = rf_table_begin(&r->table, text, size_bytes, '|');
-    enum rf_status st = RF_OK;
+    struct rf_sacct_row row;
+    enum rf_row got;
+    enum rf_status st = check_columns(r);
 
-    if (row != RF_ROW_OK)
-        r->table.ncolumns = 0;
-    st = find_columns(r);
-    while (st == RF_OK && (row = rf_table_next(&r->table)) != RF_ROW_END) {
-        if (row == RF_ROW_OK)
-            st = read_row(r);
-        else
-            st = rf_sink_malformed(r->sink, r->table.lines.number, r->table.wrong,
-                                   (struct rf_text){"", 0});
-    }
+    while (st == RF_OK && (got = rf_sacct_next(&r->table, &row)) != RF_ROW_END)
+        st = got == RF_ROW_OK ? take(r, &row)
+                              : rf_sink_malformed(r->sink, r->table.sheet.lines.number,
+                                                  r->table.wrong, r->table.value);
     return st == RF_OK ? emit(r) : st;
 }
 
 enum rf_status rf_trace_sacct(struct rf_trace_sink *sink, const char *text, size_t size_bytes)
 {
+    static const enum rf_sacct_unit UNIT[RF_TRACE_NUNITS] = {[RF_TRACE_GPUS] = RF_SACCT_GPUS,
+                                                             [RF_TRACE_CPUS] = RF_SACCT_CPUS,
+                                                             [RF_TRACE_NODES] = RF_SACCT_NODES};
     struct reader *r = calloc(1, sizeof *r);
+    enum rf_trace_unit unit = sink->options->unit;
     enum rf_status st;
 
     if (r == NULL)
         return rf_fail(sink->err, RF_ERR_MEMORY, "out of memory for '%s'", sink->name);
     r->sink = sink;
-    r->unit = sink->options->unit;
-    if (r->unit == RF_TRACE_UNIT_AUTO)
-        r->unit = mentions(text, size_bytes, "gres/gpu") ? RF_TRACE_GPUS : RF_TRACE_CPUS;
-    sink->report->unit = r->unit;
+    if (unit == RF_TRACE_UNIT_AUTO)
+        unit =
+            rf_sacct_unit_of(text, size_bytes) == RF_SACCT_GPUS ? RF_TRACE_GPUS : RF_TRACE_CPUS;
+    sink->report->unit = unit;
     sink->dates = 1;
-    st = read_all(r, text, size_bytes);
+    rf_sacct_begin(&r->table, text, size_bytes, UNIT[unit]);
+    st = read_all(r);
     free(r->rows);
     free(r);
     return st;

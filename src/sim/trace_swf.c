@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/sheet.h"
+#include "base/value.h"
 #include "sim/trace_sink.h"
-#include "sim/trace_table.h"
-#include "sim/trace_value.h"
 
 enum { NFIELDS = 18 };
 
@@ -44,7 +44,7 @@ static void read_header(struct rf_trace_report *report, struct rf_text line)
         int64_t value;
 
         if (rf_value_is(key, KEYS[i]) && rf_value_integer(rest, &value) && value > 0 &&
-            value < RF_TRACE_TIME_MAX_S)
+            value < RF_VALUE_TIME_MAX_S)
             *values[i] = value;
     }
 }
@@ -190,7 +190,7 @@ enum rf_status rf_trace_swf(struct rf_trace_sink *sink, const char *text, size_t
         }
         if (line.size_bytes == 0)
             continue;
-        if (line.size_bytes > RF_TRACE_LINE_MAX)
+        if (line.size_bytes > RF_SHEET_LINE_MAX)
             st = rf_sink_malformed(sink, lines.number, "the line is too long",
                                    (struct rf_text){"", 0});
         else if (*line.bytes == ';')

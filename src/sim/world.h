@@ -7,7 +7,7 @@
 #ifndef RF_SIM_WORLD_H
 #define RF_SIM_WORLD_H
 
-#include "alloc/event.h"
+#include "alloc/promise.h"
 
 /* In the order in which changes of one instant take effect. */
 enum rf_change_kind {
@@ -28,13 +28,6 @@ struct rf_change {
     int32_t index;
 };
 
-struct rf_world_pledge {
-    char account[RF_NAME_BYTES], author[RF_NAME_BYTES];
-    char fence[16], basis[16], terms[RF_TEXT_BYTES], reason[RF_TEXT_BYTES];
-    struct rf_share share;
-    int64_t window_us, tolerance_us;
-};
-
 struct rf_world_policy {
     char order[16], fence[16], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
 };
@@ -50,7 +43,7 @@ struct rf_world_hold {
 struct rf_world {
     struct rf_change *changes; /* owned, as all arrays; sorted by (t_us, kind) */
     int64_t nchanges;
-    struct rf_world_pledge *pledges;
+    struct rf_pledge_spec *pledges;
     struct rf_world_policy *policies;
     struct rf_world_hold *holds;
     int npledges, npolicies, nholds;

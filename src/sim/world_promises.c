@@ -30,7 +30,7 @@ static enum rf_status add_pledge(struct rf_world_maker *m, int64_t t_us,
                                  const struct rf_pledge_plan *plan, const char *fence)
 {
     struct rf_world *w = m->world;
-    struct rf_world_pledge *pledge = &w->pledges[w->npledges];
+    struct rf_pledge_spec *pledge = &w->pledges[w->npledges];
     enum rf_status st;
 
     *pledge = plan->pledge;

@@ -10,14 +10,15 @@ root=$2
 may_include() {
     case $1 in
     base) echo "" ;;
-    alloc | nn | ckpt | align) echo "base" ;;
-    sim) echo "alloc base" ;;
+    alloc | nn | ckpt | align | slurm) echo "base" ;;
+    sim) echo "alloc slurm base" ;;
+    audit) echo "alloc ckpt slurm base" ;;
     data) echo "nn/batch.h base" ;;
     job) echo "alloc data base" ;;
-    report) echo "job sim align alloc data base" ;;
+    report) echo "job audit sim align alloc data base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
-    mpi) echo "report job data align ckpt nn sim alloc base" ;;
-    cli) echo "mpi config report job sim data align ckpt nn alloc base" ;;
+    mpi) echo "report job audit data align ckpt nn sim alloc base" ;;
+    cli) echo "mpi config report job audit slurm sim data align ckpt nn alloc base" ;;
     *) return 1 ;;
     esac
 }

@@ -26,6 +26,7 @@ struct random_cluster {
     int64_t refused, applied;
     int crashes;  /* with crashes, closes and recoveries */
     int promises; /* at most so many pledge events */
+    int stay;     /* jobs keep their accounts */
     int simple; /* every job waits once, on a fleet that stays, and runs on all it asked for */
 };
 
@@ -105,6 +106,8 @@ static inline void random_request(struct random_cluster *c)
     e.max = e.min + (int32_t)(random_below(c, 3) == 0 && !c->simple ? random_below(c, 12) : 0);
     if (!c->simple && random_below(c, 2) == 0)
         e.limit_us = 1 + random_below(c, 40);
+    if (!c->simple)
+        e.retries = (int32_t)random_below(c, 3);
     if (c->state->njobs > 0 && random_below(c, 4) == 0)
         e.after[e.nafter++] = (int32_t)random_below(c, c->state->njobs);
     random_emit(c, &e);
@@ -142,6 +145,29 @@ static inline void random_turn(struct random_cluster *c)
         snprintf(e.text, sizeof e.text, "%s", random_below(c, 3) > 0 ? "done" : "failed");
     if (e.type == RF_EVENT_PREEMPT || e.type == RF_EVENT_RELEASE || e.type == RF_EVENT_END)
         snprintf(e.reason, sizeof e.reason, "%s", "because");
+    if (e.type == RF_EVENT_RELEASE && rf_state_job_extra(c->state, job)->retries > 0) {
+        snprintf(e.reason, sizeof e.reason, "failed");
+        e.retry_us = random_below(c, 3) == 0 ? 0 : c->t_us + 1 + random_below(c, 30);
+    }
+    random_emit(c, &e);
+}
+
+/* A job that waits, or runs and has just been read, changes its account. */
+static inline void random_relabel(struct random_cluster *c)
+{
+    int runs = random_below(c, 2) > 0;
+    int32_t job = runs ? random_pick(c, c->state->running_first, c->state->nrunning)
+                       : random_pick(c, c->state->queue_first, c->state->nqueue);
+    struct rf_event e = random_event(c, RF_EVENT_CHARGE, job);
+
+    if (job < 0)
+        return;
+    if (runs)
+        random_emit(c, &e);
+    e = random_event(c, RF_EVENT_RELABEL, job);
+    snprintf(e.account, sizeof e.account, "%s", RANDOM_ACCOUNTS[random_below(c, 6)]);
+    snprintf(e.author, sizeof e.author, "somebody");
+    snprintf(e.reason, sizeof e.reason, "because");
     random_emit(c, &e);
 }
 
@@ -243,6 +269,8 @@ static inline void random_step(struct random_cluster *c)
         random_capacity(c);
     else if (k < 97)
         random_pledge(c);
+    else if (k == 98 && !c->simple && !c->stay)
+        random_relabel(c);
     else if (k == 97 && c->crashes && random_below(c, 3) == 0)
         random_crash(c);
     else {

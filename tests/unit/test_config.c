@@ -52,10 +52,10 @@ static void values_and_defaults_reach_their_fields(void **state)
     assert_int_equal(spec.grace_us, 1500000);
     assert_int_equal(spec.lease_us, 500000);
     assert_int_equal(spec.npledges, 1);
-    assert_int_equal(spec.pledges[0].share.num, 1);
-    assert_int_equal(spec.pledges[0].share.den, 5);
-    assert_int_equal(spec.pledges[0].window_us, 20000000);
-    assert_int_equal(spec.pledges[0].tolerance_us, 1500000); /* the grace */
+    assert_int_equal(spec.pledges[0].pledge.share.num, 1);
+    assert_int_equal(spec.pledges[0].pledge.share.den, 5);
+    assert_int_equal(spec.pledges[0].pledge.window_us, 20000000);
+    assert_int_equal(spec.pledges[0].pledge.tolerance_us, 1500000); /* the grace */
     assert_int_equal(spec.models[0].hidden, 48);
     assert_int_equal(spec.models[1].hidden, 128); /* 4 x width */
     assert_int_equal(spec.tasks[0].train, 4000);
@@ -157,7 +157,7 @@ static void overrides_reach_members_by_position_and_by_name(void **state)
     assert_int_equal(spec.jobs[1].train.steps, 9);
     assert_int_equal(spec.jobs[0].train.batch, 8);
     assert_string_equal(spec.name, "night");
-    assert_int_equal(spec.pledges[0].share.den, 4);
+    assert_int_equal(spec.pledges[0].pledge.share.den, 4);
     assert_int_equal(spec.models[1].hidden, 256);
     assert_string_equal(spec.fence, "none");
     assert_int_equal(spec.grace_us, 1000000); /* the whole group was replaced */
@@ -232,11 +232,22 @@ static const struct {
     {"run.seed=5000000000", "whole numbers beyond 32 bits need an L at their end: 5000000000"},
     {"run.seed=1.5", "got 1.5"},
     {"run.sede=1",
-     "key 'run.sede': expected one of name, seed, out, checkpoints, key, got 'sede'"},
+     "key 'run.sede': expected one of name, seed, out, checkpoints, key, linger_s, got 'sede'"},
     {"rum.name=x", "key 'rum': expected one of run, policy, pledges"},
     {"run.out=[]", "key 'run.out': expected text in double quotes, got an array"},
     {"policy.order=random", "key 'policy.order': "},
     {"policy.fence=wall", "key 'policy.fence': "},
+    {"policy.half_life_s=59", "key 'policy.half_life_s': expected a number of seconds from 60"},
+    {"policy.lease_silence=0", "key 'policy.lease_silence': expected a whole number from 1 to"},
+    {"pledges.[0].stock_devices=4", "expected nothing, since basis is \"fleet\", got a value"},
+    {"changes=({at=3; kind=\"pledge\"; account=\"capability\"; share=0;})",
+     "key 'changes.[0].account': expected an account that has a pledge, got 'capability'"},
+    {"changes=({at=\"2024-05-17\"; kind=\"pledge\"; account=\"alignment\"; share=0;})",
+     "key 'changes.[0].at': expected no date, since times count from the start of the run"},
+    {"changes=({at=3; kind=\"policy\"; order=\"random\";})",
+     "key 'changes.[0].order': expected one of: fcfs easy"},
+    {"changes=({at=3; kind=\"policy\"; order=\"easy\"; reason=\"New management\";})",
+     "key 'changes.[0].reason': expected a code of lower-case words joined by '-'"},
     {"policy.lease_s=0",
      "key 'policy.lease_s': expected a number of seconds from 0.01 to 86400, "
      "got 0"},

@@ -354,6 +354,7 @@ static void run_world(uint64_t seed, int simple, int64_t broken[RF_DEFINITION_N]
     for (int w = 0; w < RF_SLIDING_N; w++)
         o.sliding_us[w] = o.step_us * (1 + 4 * w);
     random_start(&c, seed);
+    c.stay = 1; /* the model knows a job by its last account */
     c.crashes = 0;
     c.simple = simple;
     c.pause_us = 1 + (int64_t)seed % 9;

@@ -380,14 +380,14 @@ enum { NCHANGES = 12 };
 struct world {
     struct rf_world world;
     struct rf_change changes[NCHANGES];
-    struct rf_world_pledge pledges[NCHANGES];
+    struct rf_pledge_spec pledges[NCHANGES];
     struct rf_world_policy policies[NCHANGES];
     struct rf_world_hold holds[NCHANGES];
 };
 
-static struct rf_world_pledge a_pledge(const char *account, int64_t num, int64_t den)
+static struct rf_pledge_spec a_pledge(const char *account, int64_t num, int64_t den)
 {
-    struct rf_world_pledge p = {.share = {num, den}, .window_us = 20 * SECOND};
+    struct rf_pledge_spec p = {.share = {num, den}, .window_us = 20 * SECOND};
 
     snprintf(p.account, sizeof p.account, "%s", account);
     snprintf(p.author, sizeof p.author, "test");

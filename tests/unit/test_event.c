@@ -14,7 +14,7 @@ static const char *const LINES[] = {
     "{\"seq\":0,\"t_us\":5,\"type\":\"open\",\"run\":\"r \\\"q\\\" \\\\ \\u000a "
     "é\",\"version\":\"0.1\","
     "\"config\":\"\",\"seed\":-9223372036854775808,\"policy\":\"fcfs+floor\",\"grace_us\":"
-    "30" PREV,
+    "30,\"heartbeat_us\":60,\"seal_us\":0" PREV,
     "{\"seq\":1,\"t_us\":5,\"type\":\"capacity\",\"devices\":\"0-3,7\",\"up\":1,\"reason\":"
     "\"joined\"" PREV,
     "{\"seq\":2,\"t_us\":5,\"type\":\"pledge\",\"account\":\"alignment\",\"share\":\"1/"
@@ -24,10 +24,12 @@ static const char *const LINES[] = {
     "\"declared\"" PREV,
     "{\"seq\":3,\"t_us\":6,\"type\":\"request\",\"job\":2,\"name\":\"weak\",\"account\":"
     "\"alignment.w2s\",\"min\":1,"
-    "\"max\":2,\"limit_us\":0,\"after\":[0,1]" PREV,
+    "\"max\":2,\"limit_us\":0,\"after\":[0,1],\"priority\":-2147483648,\"deadline_us\":9,"
+    "\"held_limit_us\":8,\"flops_limit\":7,\"retries\":3" PREV,
     "{\"seq\":3,\"t_us\":6,\"type\":\"request\",\"job\":2,\"name\":\"weak\",\"account\":"
     "\"alignment.w2s\",\"min\":1,"
-    "\"max\":2,\"limit_us\":0,\"after\":[]" PREV,
+    "\"max\":2,\"limit_us\":0,\"after\":[],\"priority\":0,\"deadline_us\":0,"
+    "\"held_limit_us\":0,\"flops_limit\":0,\"retries\":0" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"delay\",\"job\":0,\"reason\":\"devices-busy\"" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"deny\",\"job\":0,\"reason\":\"too-large\"" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"grant\",\"job\":0,\"lease\":0,\"devices\":\"0-1\","
@@ -41,7 +43,18 @@ static const char *const LINES[] = {
     "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"path\":\"a/"
     "b\"" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"release\",\"job\":0,\"lease\":0,\"held_us\":0,"
-    "\"reason\":\"preempted\"" PREV,
+    "\"reason\":\"preempted\",\"retry_us\":0" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"release\",\"job\":0,\"lease\":0,\"held_us\":0,"
+    "\"reason\":\"failed\",\"retry_us\":3000000" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"limit\",\"account\":\"a.b\",\"held_limit_us\":5,"
+    "\"flops_limit\":0,\"author\":\"board\",\"reason\":\"quarter-budget\"" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"dispute\",\"job\":0,\"lease\":0,\"reason\":"
+    "\"overclaimed-busy\",\"busy_us\":9,\"tokens\":8,\"flops\":7" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"relabel\",\"job\":0,\"account\":\"b\",\"author\":"
+    "\"ops\",\"reason\":\"wrong-account\"" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"measure\",\"flops\":90000000000,\"reason\":"
+    "\"matrix-product\"" PREV,
+    "{\"seq\":4,\"t_us\":6,\"type\":\"rotate\",\"vkey\":\"a+b\"" PREV,
     "{\"seq\":4,\"t_us\":6,\"type\":\"end\",\"job\":0,\"lease\":0,\"state\":\"done\","
     "\"held_us\":12,\"reason\":\"\"" PREV,
     "{\"seq\":2,\"t_us\":5,\"type\":\"policy\",\"policy\":\"easy+bank\",\"author\":\"board\","
@@ -115,7 +128,11 @@ static void what_would_not_be_written_is_refused(void **unused)
         "3000000000" PREV,
         "{\"seq\":3,\"t_us\":6,\"type\":\"request\",\"job\":2,\"name\":\"w\",\"account\":\"a\","
         "\"min\":1,\"max\":2,"
-        "\"limit_us\":0,\"after\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]" PREV,
+        "\"limit_us\":0,\"after\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16],\"priority\":0,"
+        "\"deadline_us\":0,\"held_limit_us\":0,\"flops_limit\":0,\"retries\":0" PREV,
+        /* a ledger from before there were priorities */
+        "{\"seq\":3,\"t_us\":6,\"type\":\"request\",\"job\":2,\"name\":\"w\",\"account\":\"a\","
+        "\"min\":1,\"max\":2,\"limit_us\":0,\"after\":[]" PREV,
         "{\"seq\":4,\"t_us\":6,\"type\":\"checkpoint\",\"job\":0,\"step\":3,\"digest\":\"abc\","
         "\"path\":\"p\"" PREV,
         "{\"seq\":4,\"t_us\":6,\"type\":\"heartbeat\"" PREV " ",

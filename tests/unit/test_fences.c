@@ -68,7 +68,7 @@ static void set_job(struct rf_workload *w, int64_t k, int64_t submit_s, int64_t 
 struct world {
     struct rf_world world;
     struct rf_change changes[NCHANGES];
-    struct rf_world_pledge pledges[NCHANGES];
+    struct rf_pledge_spec pledges[NCHANGES];
     struct rf_world_policy policies[NCHANGES];
     int fails;
 };
@@ -97,9 +97,9 @@ static void add_pledge(struct world *x, int64_t t_us, const char *account, int64
                        int64_t den, int64_t window_us, const struct rf_terms *terms)
 {
     int32_t i = x->world.npledges++;
-    struct rf_world_pledge *p = &x->pledges[i];
+    struct rf_pledge_spec *p = &x->pledges[i];
 
-    *p = (struct rf_world_pledge){.share = {num, den}, .window_us = window_us};
+    *p = (struct rf_pledge_spec){.share = {num, den}, .window_us = window_us};
     snprintf(p->account, sizeof p->account, "%s", account);
     snprintf(p->author, sizeof p->author, "test");
     snprintf(p->reason, sizeof p->reason, "declared");

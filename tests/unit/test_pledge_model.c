@@ -125,7 +125,10 @@ static enum rf_status model_after(void *self, const struct rf_state *s,
         int64_t k = (e->t_us - 1 - m->start_us) / m->pledges[i].window_us;
         int64_t unmet = e->job >= 0 ? m->unmet[i][e->job] : 0;
 
-        if (e->job < 0 || s->jobs[e->job].end_us < 0 || unmet == 0)
+        int leaves = e->type == RF_EVENT_RELABEL &&
+                     !rf_state_within(s, s->jobs[e->job].account, m->pledges[i].account);
+
+        if (e->job < 0 || (s->jobs[e->job].end_us < 0 && !leaves) || unmet == 0)
             continue;
         if (s->jobs[e->job].state != RF_JOB_DONE)
             m->windows[i][k].refused += use_of(&s->jobs[e->job], unmet);

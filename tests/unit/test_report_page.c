@@ -67,6 +67,53 @@ static void timeline_holds_every_lease_and_mark(void **state)
     rf_timeline_clear(&line);
 }
 
+static void tell(struct rf_timeline *line, struct rf_event event, int64_t t_s,
+                 const char *devices)
+{
+    struct rf_error err;
+
+    event.t_us = RUN_START_US + t_s * 1000000;
+    must(rf_idset_parse(&event.devices, devices, &err), &err);
+    must(rf_timeline_add(line, &event, &err), &err);
+    rf_event_clear(&event);
+}
+
+static void a_lease_is_cut_where_its_devices_or_its_account_change(void **state)
+{
+    static const char *const reasons[] = {"shrink", "grow", "relabel", "recover", ""};
+    static const int64_t ends_s[] = {2, 5, 7, 7, -1};
+    static const int32_t devices[] = {4, 2, 3, 3, 1}, leases[] = {0, 0, 0, 0, 1};
+    struct rf_timeline line = {0};
+    struct rf_event relabel = job_event(RF_EVENT_RELABEL, 0, "mistake");
+    struct rf_event request = job_event(RF_EVENT_REQUEST, 0, "");
+    struct rf_event grant = job_event(RF_EVENT_GRANT, 0, "");
+
+    (void)state;
+    snprintf(request.account, sizeof request.account, "capability");
+    snprintf(relabel.account, sizeof relabel.account, "alignment");
+    grant.lease = 0;
+    tell(&line, rf_event_make(RF_EVENT_OPEN, 0), 0, "");
+    tell(&line, request, 0, "");
+    tell(&line, grant, 1, "0-3");
+    tell(&line, job_event(RF_EVENT_SHRINK, 0, ""), 2, "2-3");
+    tell(&line, job_event(RF_EVENT_GROW, 0, ""), 5, "2");
+    tell(&line, relabel, 7, "");
+    tell(&line, rf_event_make(RF_EVENT_RECOVER, 0), 9, "");
+    grant.lease = 1;
+    tell(&line, grant, 10, "1");
+    assert_int_equal(line.nspans, 5);
+    for (int32_t i = 0; i < line.nspans; i++) {
+        const struct rf_span *span = &line.spans[i];
+
+        assert_int_equal(span->lease, leases[i]);
+        assert_int_equal(span->ndevices, devices[i]);
+        assert_int_equal(span->end_us, ends_s[i] < 0 ? -1 : ends_s[i] * 1000000);
+        assert_string_equal(span->reason, reasons[i]);
+        assert_string_equal(span->account, i < 3 ? "capability" : "alignment");
+    }
+    rf_timeline_clear(&line);
+}
+
 static double integral(const struct rf_usage *usage, const char *account)
 {
     double sum = 0;
@@ -338,6 +385,7 @@ static void plots_follow_the_colours_of_the_page(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lease_is_cut_where_its_devices_or_its_account_change),
         cmocka_unit_test(timeline_holds_every_lease_and_mark),
         cmocka_unit_test(usage_adds_up_to_the_meter),
         cmocka_unit_test(account_trees_are_split_at_dots),

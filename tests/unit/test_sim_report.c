@@ -27,7 +27,7 @@ struct demo {
     char dir[64];
     struct rf_workload workload;
     struct rf_change changes[2];
-    struct rf_world_pledge pledges[2];
+    struct rf_pledge_spec pledges[2];
     struct rf_world world;
     struct rf_sim_options options;
     struct rf_sim_result result;
@@ -67,7 +67,7 @@ static void make_jobs(struct rf_workload *w)
 
 static void make_world(struct demo *demo)
 {
-    const struct rf_world_pledge pledge = {.account = "alignment",
+    const struct rf_pledge_spec pledge = {.account = "alignment",
                                            .author = "board",
                                            .fence = "floor",
                                            .basis = "fleet",

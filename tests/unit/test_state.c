@@ -427,6 +427,244 @@ static void names_and_readings_are_looked_up(void **unused)
     cluster_end(&c);
 }
 
+/* ---- allowances, retries, disputes, other accounts ---------------------- */
+
+static struct rf_event limit(const struct cluster *c, const char *account, int64_t held_us,
+                             int64_t flops)
+{
+    struct rf_event e = rf_event_make(RF_EVENT_LIMIT, c->t_us);
+
+    snprintf(e.account, sizeof e.account, "%s", account);
+    snprintf(e.author, sizeof e.author, "board");
+    snprintf(e.reason, sizeof e.reason, "budget");
+    e.held_limit_us = held_us;
+    e.flops_limit = flops;
+    return e;
+}
+
+static struct rf_event of_lease(const struct cluster *c, enum rf_event_type type,
+                                const char *reason)
+{
+    struct rf_event e = rf_event_make(type, c->t_us);
+
+    e.job = 0;
+    e.lease = c->state->jobs[0].lease;
+    snprintf(e.reason, sizeof e.reason, "%s", reason);
+    if (type == RF_EVENT_RELEASE)
+        e.held_us = rf_state_owed_us(&c->state->jobs[0], c->t_us);
+    return e;
+}
+
+static void an_account_gets_nothing_beyond_its_limit(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+    int32_t a;
+
+    (void)unused;
+    submitted(&c);
+    e = limit(&c, "a", -1, 0);
+    refused(&c, &e, "a limit is not negative");
+    e = limit(&c, "a.", 5, 0);
+    refused(&c, &e, "an account is names");
+    e = grant(&c, 0, 0, 1);
+    cluster_emit(&c, &e);
+    c.t_us += 10;
+    cluster_charge(&c, 0);
+    e = limit(&c, "a", 5, 0); /* 5 more than the 10 so far */
+    cluster_emit(&c, &e);
+    a = rf_state_find_account(c.state, "a");
+    assert_int_equal(rf_wide_narrow(c.state->accounts[a].held_limit_us), 15);
+    assert_null(rf_state_spent(c.state, &c.state->jobs[0]));
+    c.t_us += 5;
+    cluster_charge(&c, 0);
+    assert_string_equal(rf_state_spent(c.state, &c.state->jobs[1]), "account-device-time");
+    e = grant(&c, 1, 1, 2);
+    refused(&c, &e, "the allowance is used up: account-device-time");
+    e = of_lease(&c, RF_EVENT_GROW, "");
+    assert_int_equal(rf_idset_add(&e.devices, 1, 2, NULL), RF_OK);
+    refused(&c, &e, "the allowance is used up");
+    e = limit(&c, "a", 0, 0);
+    cluster_emit(&c, &e);
+    e = grant(&c, 1, 1, 2);
+    cluster_emit(&c, &e);
+    e = limit(&c, "new.account", 0, 7);
+    cluster_emit(&c, &e);
+    a = rf_state_find_account(c.state, "new.account");
+    assert_int_equal(c.state->accounts[a].flops_limit, 7);
+    cluster_end(&c);
+}
+
+static struct rf_event wish(struct cluster *c)
+{
+    struct rf_event e = rf_event_make(RF_EVENT_REQUEST, c->t_us);
+
+    e.job = c->state->njobs;
+    e.min = e.max = 1;
+    snprintf(e.account, sizeof e.account, "a");
+    return e;
+}
+
+static void a_job_gets_nothing_beyond_its_limit(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    cluster_start(&c, "none", 4, NULL);
+    cluster_works(&c, WORKS, 1);
+    c.nsubmitted = 1;
+    e = wish(&c);
+    e.flops_limit = -1;
+    refused(&c, &e, "is not negative");
+    e = wish(&c);
+    e.retries = -1;
+    refused(&c, &e, "is not negative");
+    e = wish(&c);
+    e.flops_limit = 100;
+    e.priority = -3;
+    e.deadline_us = 99;
+    cluster_emit(&c, &e);
+    assert_int_equal(rf_state_job_extra(c.state, 0)->priority, -3);
+    assert_int_equal(rf_state_job_extra(c.state, 0)->deadline_us, 99);
+    e = grant(&c, 0, 0, 1);
+    cluster_emit(&c, &e);
+    e = of_lease(&c, RF_EVENT_CHARGE, "");
+    e.flops = 100;
+    cluster_emit(&c, &e);
+    e = of_lease(&c, RF_EVENT_RELEASE, "preempted");
+    cluster_emit(&c, &e);
+    e = grant(&c, 0, 0, 1);
+    refused(&c, &e, "the allowance is used up: job-flops");
+    cluster_end(&c);
+}
+
+static void a_job_that_failed_is_tried_again_in_time(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+    int64_t retry_us;
+
+    (void)unused;
+    cluster_start(&c, "none", 4, NULL);
+    cluster_works(&c, WORKS, 1);
+    c.nsubmitted = 1;
+    e = wish(&c);
+    e.retries = 1;
+    cluster_emit(&c, &e);
+    e = grant(&c, 0, 0, 1);
+    cluster_emit(&c, &e);
+    e = of_lease(&c, RF_EVENT_RELEASE, "preempted");
+    e.retry_us = c.t_us + 1;
+    refused(&c, &e, "only a job that failed");
+    e = of_lease(&c, RF_EVENT_RELEASE, "failed");
+    e.retry_us = c.t_us;
+    refused(&c, &e, "lies ahead");
+    e = of_lease(&c, RF_EVENT_RELEASE, "failed");
+    retry_us = e.retry_us = c.t_us + 100;
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->retry_us, retry_us);
+    assert_false(rf_state_ready(c.state, &c.state->jobs[0]));
+    e = grant(&c, 0, 0, 1);
+    refused(&c, &e, "not yet time");
+    c.t_us = retry_us; /* time passes with events */
+    e = rf_event_make(RF_EVENT_HEARTBEAT, c.t_us);
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->retry_us, INT64_MAX);
+    assert_true(rf_state_ready(c.state, &c.state->jobs[0]));
+    e = grant(&c, 0, 0, 1);
+    cluster_emit(&c, &e);
+    e = of_lease(&c, RF_EVENT_RELEASE, "failed");
+    refused(&c, &e, "no retry left");
+    cluster_end(&c);
+}
+
+static void disputed_readings_are_kept_apart(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    submitted(&c);
+    e = of_lease(&c, RF_EVENT_DISPUTE, "silent");
+    refused(&c, &e, "does not hold this lease");
+    e = grant(&c, 0, 0, 1);
+    cluster_emit(&c, &e);
+    e = of_lease(&c, RF_EVENT_DISPUTE, "Not a code");
+    refused(&c, &e, "lower-case words");
+    for (int i = 0; i < 3;
+         i++) { /* whoever claims as much as it can cannot stop the recorder */
+        e = of_lease(&c, RF_EVENT_DISPUTE, "overclaimed-flops");
+        e.flops = INT64_MAX;
+        e.busy_us = 4;
+        cluster_emit(&c, &e);
+    }
+    assert_int_equal(rf_state_job_extra(c.state, 0)->disputed.times, 3);
+    assert_int_equal(c.state->accounts[0].disputed.busy_us, 12);
+    assert_int_equal(c.state->accounts[0].disputed.flops, INT64_MAX);
+    assert_int_equal(c.state->accounts[0].flops, 0);
+    cluster_end(&c);
+}
+
+static void a_job_moves_to_another_account_with_what_it_is_charged_from_then_on(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+    int32_t a, b;
+
+    (void)unused;
+    submitted(&c);
+    e = grant(&c, 0, 0, 2);
+    cluster_emit(&c, &e);
+    c.t_us += 10;
+    e = of_lease(&c, RF_EVENT_RELABEL, "wrong-account");
+    snprintf(e.account, sizeof e.account, "b.new");
+    refused(&c, &e, "has to be charged first");
+    cluster_charge(&c, 0);
+    e = of_lease(&c, RF_EVENT_RELABEL, "wrong-account");
+    snprintf(e.account, sizeof e.account, "a.x");
+    refused(&c, &e, "belongs to this account already");
+    e = of_lease(&c, RF_EVENT_RELABEL, "wrong-account");
+    snprintf(e.account, sizeof e.account, "b.new");
+    cluster_emit(&c, &e);
+    c.t_us += 10;
+    cluster_charge(&c, 0);
+    a = rf_state_find_account(c.state, "a");
+    b = rf_state_find_account(c.state, "b");
+    assert_int_equal(rf_wide_narrow(c.state->accounts[a].held_us), 20);
+    assert_int_equal(rf_wide_narrow(c.state->accounts[b].held_us), 20);
+    assert_int_equal(c.state->accounts[a].used, 0);
+    assert_int_equal(c.state->accounts[b].used, 2);
+    assert_string_equal(rf_state_job_account(c.state, 0), "b.new");
+    e = of_lease(&c, RF_EVENT_PREEMPT, "reclaim");
+    cluster_emit(&c, &e);
+    e = of_lease(&c, RF_EVENT_RELABEL, "wrong-account");
+    snprintf(e.account, sizeof e.account, "a");
+    refused(&c, &e, "neither runs nor is in the queue");
+    cluster_end(&c);
+}
+
+static void measurements_and_keys_are_checked(void **unused)
+{
+    struct cluster c;
+    struct rf_event e;
+
+    (void)unused;
+    submitted(&c);
+    e = rf_event_make(RF_EVENT_MEASURE, c.t_us);
+    snprintf(e.reason, sizeof e.reason, "matrix-product");
+    refused(&c, &e, "does something in a second");
+    e = rf_event_make(RF_EVENT_MEASURE, c.t_us);
+    snprintf(e.reason, sizeof e.reason, "matrix-product");
+    e.flops = 1000;
+    cluster_emit(&c, &e);
+    assert_int_equal(c.state->peak_flops, 1000);
+    e = rf_event_make(RF_EVENT_ROTATE, c.t_us);
+    snprintf(e.text, sizeof e.text, "a+00000000+AAAA");
+    refused(&c, &e, "names no public key");
+    cluster_end(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +680,12 @@ int main(void)
         cmocka_unit_test(devices_that_are_down_still_count_as_secured),
         cmocka_unit_test(reasons_are_kept_up_to_a_number),
         cmocka_unit_test(names_and_readings_are_looked_up),
+        cmocka_unit_test(an_account_gets_nothing_beyond_its_limit),
+        cmocka_unit_test(a_job_gets_nothing_beyond_its_limit),
+        cmocka_unit_test(a_job_that_failed_is_tried_again_in_time),
+        cmocka_unit_test(disputed_readings_are_kept_apart),
+        cmocka_unit_test(a_job_moves_to_another_account_with_what_it_is_charged_from_then_on),
+        cmocka_unit_test(measurements_and_keys_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,8 @@ enum { ABSENT = -3, DOWN = -2, FREE = -1 }; /* owners that are no job */
 static const char *const NAMES[ACCOUNTS] = {"a", "a.x", "b.y.z", "b", "c"};
 
 struct model_job {
-    int account, min, max, ndevices, lease, lent, after, preemptions;
-    int64_t charged_us, held_us;
+    int account, min, max, ndevices, lease, lent, after, preemptions, retries;
+    int64_t charged_us, held_us, flops, retry_us, held_limit_us, flops_limit, disputed;
     enum rf_job_state state;
     char reason[RF_TEXT_BYTES];
 };
@@ -31,6 +31,9 @@ struct model {
     struct model_job jobs[JOBS];
     int njobs, leases, closed, was_closed;
     int64_t t_us;
+    struct { /* charged to this very account, not to those below it; and its limits, absolute */
+        int64_t held_us, flops, denied, preempted, disputed, held_limit_us, flops_limit;
+    } books[ACCOUNTS];
     struct {
         int64_t begin_us, end_us;
     } holds[EVENTS];
@@ -113,6 +116,38 @@ static int takes_capacity(const struct model *m, const struct rf_event *e)
            all_owned_by(m, &e->devices, owner);
 }
 
+static int64_t held_by(const struct model *m, int account)
+{
+    int64_t sum = 0;
+
+    for (int a = 0; a < ACCOUNTS; a++)
+        sum += below(a, account) ? m->books[a].held_us : 0;
+    return sum;
+}
+
+static int64_t flops_by(const struct model *m, int account)
+{
+    int64_t sum = 0;
+
+    for (int a = 0; a < ACCOUNTS; a++)
+        sum += below(a, account) ? m->books[a].flops : 0;
+    return sum;
+}
+
+static int spent(const struct model *m, const struct model_job *job)
+{
+    if (job->held_limit_us > 0 && job->held_us >= job->held_limit_us)
+        return 1;
+    if (job->flops_limit > 0 && job->flops >= job->flops_limit)
+        return 1;
+    for (int a = 0; a < ACCOUNTS; a++)
+        if (below(job->account, a) &&
+            ((m->books[a].held_limit_us > 0 && held_by(m, a) >= m->books[a].held_limit_us) ||
+             (m->books[a].flops_limit > 0 && flops_by(m, a) >= m->books[a].flops_limit)))
+            return 1;
+    return 0;
+}
+
 static int takes_resize(const struct model *m, const struct rf_event *e)
 {
     const struct model_job *job;
@@ -125,7 +160,8 @@ static int takes_resize(const struct model *m, const struct rf_event *e)
         return 0;
     if (e->type == RF_EVENT_SHRINK)
         return job->ndevices - n >= job->min && all_owned_by(m, &e->devices, e->job);
-    return job->ndevices + n <= job->max && e->lent <= n && all_owned_by(m, &e->devices, FREE);
+    return !spent(m, job) && job->ndevices + n <= job->max && e->lent <= n &&
+           all_owned_by(m, &e->devices, FREE);
 }
 
 static int takes_grant(const struct model *m, const struct rf_event *e)
@@ -136,8 +172,29 @@ static int takes_grant(const struct model *m, const struct rf_event *e)
         return 0;
     if (m->jobs[e->job].after >= 0 && m->jobs[m->jobs[e->job].after].state != RF_JOB_DONE)
         return 0;
+    if (m->jobs[e->job].retry_us > m->t_us || spent(m, &m->jobs[e->job]))
+        return 0;
     return n >= m->jobs[e->job].min && n <= m->jobs[e->job].max &&
            all_owned_by(m, &e->devices, FREE);
+}
+
+static int takes_release(const struct model *m, const struct rf_event *e)
+{
+    if (!holds(m, e) || !owes_exactly(m, e))
+        return 0;
+    if (strcmp(e->reason, "failed") != 0)
+        return e->retry_us == 0;
+    return m->jobs[e->job].retries > 0 && (e->retry_us == 0 || e->retry_us > e->t_us);
+}
+
+static int takes_relabel(const struct model *m, const struct rf_event *e)
+{
+    const struct model_job *job = &m->jobs[e->job];
+
+    if (e->job < 0 || e->job >= m->njobs || strcmp(NAMES[job->account], e->account) == 0)
+        return 0;
+    return job->state == RF_JOB_QUEUED ||
+           (job->state == RF_JOB_RUNNING && job->charged_us == e->t_us);
 }
 
 static int takes(const struct model *m, const struct rf_event *e)
@@ -152,16 +209,22 @@ static int takes(const struct model *m, const struct rf_event *e)
     case RF_EVENT_RESERVE:
         return e->count > 0 && e->begin_us < e->end_us && e->end_us > e->t_us;
     case RF_EVENT_REQUEST:
-        return e->job == m->njobs && e->min >= 1 && e->max >= e->min &&
-               (e->nafter == 0 || e->after[0] < m->njobs);
+        return e->job == m->njobs && e->min >= 1 && e->max >= e->min && e->retries >= 0 &&
+               e->held_limit_us >= 0 && (e->nafter == 0 || e->after[0] < m->njobs);
     case RF_EVENT_DELAY:
         return queued(m, e->job) && strcmp(m->jobs[e->job].reason, e->reason) != 0;
     case RF_EVENT_DENY:
         return queued(m, e->job);
     case RF_EVENT_GRANT:
         return takes_grant(m, e);
+    case RF_EVENT_LIMIT:
+        return e->held_limit_us >= 0;
     case RF_EVENT_CHARGE:
         return holds(m, e) && owes_exactly(m, e);
+    case RF_EVENT_DISPUTE:
+        return holds(m, e);
+    case RF_EVENT_RELABEL:
+        return takes_relabel(m, e);
     case RF_EVENT_PREEMPT:
         return holds(m, e) && m->jobs[e->job].state == RF_JOB_RUNNING;
     case RF_EVENT_SHRINK:
@@ -172,7 +235,7 @@ static int takes(const struct model *m, const struct rf_event *e)
             return queued(m, e->job) && !word && e->held_us == 0;
         return holds(m, e) && owes_exactly(m, e);
     case RF_EVENT_RELEASE:
-        return holds(m, e) && owes_exactly(m, e);
+        return takes_release(m, e);
     case RF_EVENT_CLOSE:
         return owned(m, FREE) + owned(m, DOWN) + owned(m, ABSENT) == DEVICES;
     default:
@@ -200,6 +263,9 @@ static void apply_to_job(struct model *m, const struct rf_event *e)
     int n = rf_idset_count(&e->devices);
 
     job->held_us += e->held_us;
+    m->books[job->account].held_us += e->held_us;
+    job->flops += e->flops;
+    m->books[job->account].flops += e->flops;
     job->charged_us = e->t_us;
     if (e->type == RF_EVENT_GRANT) {
         job->state = RF_JOB_RUNNING;
@@ -216,9 +282,25 @@ static void apply_to_job(struct model *m, const struct rf_event *e)
         job->ndevices -= n;
         job->lent = job->lent > n ? job->lent - n : 0;
         give(m, &e->devices, FREE);
-    } else if (e->type == RF_EVENT_PREEMPT) {
-        job->state = RF_JOB_STOPPING;
-        job->preemptions++;
+    }
+}
+
+/* Limits, disputes, other accounts. */
+static void apply_to_books(struct model *m, const struct rf_event *e)
+{
+    struct model_job *job = e->job < 0 ? NULL : &m->jobs[e->job];
+    int a = 0;
+
+    while (e->type != RF_EVENT_DISPUTE && strcmp(NAMES[a], e->account) != 0)
+        a++;
+    if (e->type == RF_EVENT_DISPUTE) {
+        job->disputed += e->flops;
+        m->books[job->account].disputed += e->flops;
+    } else if (e->type == RF_EVENT_RELABEL) {
+        job->account = a;
+    } else {
+        m->books[a].held_limit_us = e->held_limit_us > 0 ? held_by(m, a) + e->held_limit_us : 0;
+        m->books[a].flops_limit = e->flops_limit > 0 ? flops_by(m, a) + e->flops_limit : 0;
     }
 }
 
@@ -230,6 +312,12 @@ static void apply_over(struct model *m, const struct rf_event *e)
     if (e->type == RF_EVENT_DELAY)
         return;
     job->held_us += e->held_us;
+    m->books[job->account].held_us += e->held_us;
+    m->books[job->account].denied += e->type == RF_EVENT_DENY;
+    if (e->type == RF_EVENT_RELEASE && strcmp(e->reason, "failed") == 0) {
+        job->retries--;
+        job->retry_us = e->retry_us;
+    }
     let_go(m, e->job);
     job->state = e->type == RF_EVENT_RELEASE      ? RF_JOB_QUEUED
                  : e->type == RF_EVENT_DENY       ? RF_JOB_DENIED
@@ -266,6 +354,9 @@ static void apply(struct model *m, const struct rf_event *e, int account)
                                                  .min = e->min,
                                                  .max = e->max,
                                                  .lease = -1,
+                                                 .retries = e->retries,
+                                                 .held_limit_us = e->held_limit_us,
+                                                 .flops_limit = e->flops_limit,
                                                  .after = e->nafter > 0 ? e->after[0] : -1,
                                                  .state = RF_JOB_QUEUED};
         break;
@@ -278,6 +369,12 @@ static void apply(struct model *m, const struct rf_event *e, int account)
     case RF_EVENT_PREEMPT:
         m->jobs[e->job].state = RF_JOB_STOPPING;
         m->jobs[e->job].preemptions++;
+        m->books[m->jobs[e->job].account].preempted++;
+        break;
+    case RF_EVENT_LIMIT:
+    case RF_EVENT_DISPUTE:
+    case RF_EVENT_RELABEL:
+        apply_to_books(m, e);
         break;
     case RF_EVENT_DELAY:
     case RF_EVENT_DENY:
@@ -314,6 +411,9 @@ static void same_jobs(const struct model *m, const struct rf_state *s)
         assert_int_equal(have->lent, want->lent);
         assert_int_equal(have->held_us, want->held_us);
         assert_int_equal(have->preemptions, want->preemptions);
+        assert_int_equal(rf_state_job_extra(s, i)->retries, want->retries);
+        assert_int_equal(rf_state_job_extra(s, i)->disputed.flops, want->disputed);
+        assert_int_equal(rf_state_spent(s, have) != NULL, spent(m, want));
         assert_string_equal(rf_state_job_account(s, i), NAMES[want->account]);
         assert_string_equal(rf_state_job_reason(s, i), want->reason);
         if (want->state == RF_JOB_QUEUED) {
@@ -336,22 +436,28 @@ static void same_accounts(const struct model *m, const struct rf_state *s)
 {
     for (int a = 0; a < ACCOUNTS; a++) {
         int32_t id = rf_state_find_account(s, NAMES[a]);
-        int64_t used = 0, held_us = 0, jobs = 0, denied = 0, preempted = 0;
+        int64_t used = 0, jobs = 0, denied = 0, preempted = 0, disputed = 0;
 
         for (int i = 0; i < m->njobs; i++) {
             if (!below(m->jobs[i].account, a))
                 continue;
             used += m->jobs[i].ndevices;
-            held_us += m->jobs[i].held_us;
             jobs++;
-            denied += m->jobs[i].state == RF_JOB_DENIED;
-            preempted += m->jobs[i].preemptions;
+        }
+        for (int b = 0; b < ACCOUNTS; b++) {
+            if (!below(b, a))
+                continue;
+            denied += m->books[b].denied;
+            preempted += m->books[b].preempted;
+            disputed += m->books[b].disputed;
         }
         assert_true(id >= 0 || jobs == 0);
         if (id < 0)
             continue;
         assert_int_equal(s->accounts[id].used, used);
-        assert_int_equal(rf_wide_narrow(s->accounts[id].held_us), held_us);
+        assert_int_equal(rf_wide_narrow(s->accounts[id].held_us), held_by(m, a));
+        assert_int_equal(s->accounts[id].flops, flops_by(m, a));
+        assert_int_equal(s->accounts[id].disputed.flops, disputed);
         assert_int_equal(s->accounts[id].jobs, jobs);
         assert_int_equal(s->accounts[id].denied, denied);
         assert_int_equal(s->accounts[id].preempted, preempted);
@@ -439,6 +545,13 @@ static void about_request(struct world *w, struct rf_event *e, int *account)
     e->limit_us = pick(w, 1000);
     if (pick(w, 4) == 0 && w->model->njobs > 0)
         e->after[e->nafter++] = pick(w, w->model->njobs + 1);
+    if (pick(w, 3) == 0)
+        e->retries = pick(w, 4) - (pick(w, 20) == 0);
+    if (pick(w, 8) == 0)
+        e->held_limit_us = 1 + pick(w, 60);
+    if (pick(w, 8) == 0)
+        e->flops_limit = 1 + pick(w, 60);
+    e->priority = pick(w, 3) - 1;
     if (pick(w, 2))
         snprintf(e->name, sizeof e->name, "job-%d", pick(w, 1000));
     snprintf(e->account, sizeof e->account, "%s", NAMES[*account]);
@@ -457,7 +570,7 @@ static void about_holder(struct world *w, struct rf_event *e)
         return;
     job = &m->jobs[e->job];
     e->lease = pick(w, 60) == 0 ? job->lease + 1 : job->lease;
-    if (e->type != RF_EVENT_PREEMPT && job->lease >= 0)
+    if (e->type != RF_EVENT_PREEMPT && e->type != RF_EVENT_DISPUTE && job->lease >= 0)
         e->held_us = job->ndevices * (e->t_us - job->charged_us) + (pick(w, 50) == 0);
     if (e->type == RF_EVENT_SHRINK)
         some_devices(w, &e->devices, e->job, 1 + pick(w, 3));
@@ -467,6 +580,12 @@ static void about_holder(struct world *w, struct rf_event *e)
         e->lent = pick(w, 3);
     if (e->type == RF_EVENT_CHARGE && pick(w, 3) == 0)
         e->tokens = pick(w, 100);
+    if (e->type == RF_EVENT_CHARGE || e->type == RF_EVENT_DISPUTE)
+        e->flops = pick(w, 20);
+    if (e->type == RF_EVENT_RELEASE && (pick(w, 3) == 0 || job->retries > 0)) {
+        snprintf(e->reason, sizeof e->reason, "failed");
+        e->retry_us = pick(w, 3) == 0 ? 0 : e->t_us + pick(w, 12);
+    }
 }
 
 static void about_grant(struct world *w, struct rf_event *e)
@@ -482,6 +601,23 @@ static void about_grant(struct world *w, struct rf_event *e)
                          pick(w, m->jobs[e->job].max - m->jobs[e->job].min + 2));
 }
 
+static void about_account(struct world *w, struct rf_event *e)
+{
+    const struct model *m = w->model;
+
+    snprintf(e->account, sizeof e->account, "%s", NAMES[pick(w, ACCOUNTS)]);
+    snprintf(e->author, sizeof e->author, "board");
+    if (e->type == RF_EVENT_LIMIT) {
+        e->held_limit_us = pick(w, 3) == 0 ? 0 : pick(w, 400) - (pick(w, 20) == 0);
+        e->flops_limit = pick(w, 2) ? 0 : pick(w, 400);
+        return;
+    }
+    e->job = some_job(w, pick(w, 2));
+    if (e->job >= 0 && e->job < m->njobs && m->jobs[e->job].lease >= 0 &&
+        m->jobs[e->job].charged_us >= m->t_us)
+        e->t_us = m->t_us;
+}
+
 static struct rf_event random_event(struct world *w, int *account)
 {
     static const enum rf_event_type TYPES[] = {
@@ -489,7 +625,8 @@ static struct rf_event random_event(struct world *w, int *account)
         RF_EVENT_REQUEST,  RF_EVENT_DELAY,   RF_EVENT_DENY,      RF_EVENT_GRANT,
         RF_EVENT_GRANT,    RF_EVENT_GRANT,   RF_EVENT_GRANT,     RF_EVENT_CHARGE,
         RF_EVENT_PREEMPT,  RF_EVENT_SHRINK,  RF_EVENT_GROW,      RF_EVENT_RELEASE,
-        RF_EVENT_END,      RF_EVENT_END,     RF_EVENT_HEARTBEAT, RF_EVENT_CLOSE};
+        RF_EVENT_END,      RF_EVENT_END,     RF_EVENT_HEARTBEAT, RF_EVENT_CLOSE,
+        RF_EVENT_LIMIT,    RF_EVENT_DISPUTE, RF_EVENT_RELABEL,   RF_EVENT_RELABEL};
     static const char *const REASONS[] = {"devices-busy", "queue-order", "kept-clear"};
     static const char *const ENDS[] = {"done", "done", "failed", "cancelled"};
     enum rf_event_type type = TYPES[pick(w, (int)(sizeof TYPES / sizeof *TYPES))];
@@ -508,6 +645,8 @@ static struct rf_event random_event(struct world *w, int *account)
         about_request(w, &e, account);
     else if (type == RF_EVENT_GRANT)
         about_grant(w, &e);
+    else if (type == RF_EVENT_LIMIT || type == RF_EVENT_RELABEL)
+        about_account(w, &e);
     else if (type == RF_EVENT_DELAY || type == RF_EVENT_DENY ||
              (type == RF_EVENT_END && pick(w, 20) == 0))
         e.job = some_job(w, 0);

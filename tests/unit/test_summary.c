@@ -189,7 +189,7 @@ static void parts_tell_the_pledged_from_the_others(void **unused)
     static const struct job jobs[] = {
         {"capability", 0, 1000, 4}, {"alignment.eval", 100, 50, 1}, {"alignment", 100, 50, 1}};
     struct rf_change change = {.kind = RF_CHANGE_PLEDGE};
-    struct rf_world_pledge pledge = {.account = "alignment",
+    struct rf_pledge_spec pledge = {.account = "alignment",
                                      .author = "board",
                                      .fence = "floor",
                                      .basis = "fleet",

@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 #include "sim/trace.h"
-#include "sim/trace_value.h"
+#include "base/value.h"
 
 struct job {
     double submit_s, run_s, limit_s;

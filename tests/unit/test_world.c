@@ -399,7 +399,7 @@ static void a_change_of_mind_changes_what_it_names_and_nothing_else(void **state
         {.at_us = 50 * DAY_US, .kind = "policy", .order = "easy"}};
     struct rf_scenario s = fleet_of(12);
     struct rf_world w;
-    const struct rf_world_pledge *p;
+    const struct rf_pledge_spec *p;
 
     (void)state;
     s.pledges = pledges;

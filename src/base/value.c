@@ -1,4 +1,4 @@
-#include "sim/trace_value.h"
+#include "base/value.h"
 
 #include <string.h>
 #include <strings.h>
@@ -72,7 +72,7 @@ int rf_value_seconds(struct rf_text text, int64_t *value_us)
     int negative;
     int64_t whole, millionth;
 
-    if (!number(text, &negative, &whole, &millionth) || whole > RF_TRACE_TIME_MAX_S)
+    if (!number(text, &negative, &whole, &millionth) || whole > RF_VALUE_TIME_MAX_S)
         return 0;
     *value_us = whole * 1000000 + millionth;
     if (negative)
@@ -154,7 +154,7 @@ int rf_value_date(struct rf_text text, int64_t *value_us)
         minute > 59 || second < 0 || second > 60 || !zone(at, end, &east_s))
         return 0;
     second += ((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60 - east_s;
-    if (second > RF_TRACE_TIME_MAX_S || second < -RF_TRACE_TIME_MAX_S)
+    if (second > RF_VALUE_TIME_MAX_S || second < -RF_VALUE_TIME_MAX_S)
         return 0;
     *value_us = second * 1000000 + millionth;
     return 1;

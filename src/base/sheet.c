@@ -1,8 +1,8 @@
-#include "sim/trace_table.h"
+#include "base/sheet.h"
 
 #include <string.h>
 
-#include "sim/trace_value.h"
+#include "base/value.h"
 
 /* A cell in quotes that begins at *at; *at moves to the separator or the end. */
 static int quoted(const char **at, const char *end, struct rf_text *cell)
@@ -21,13 +21,13 @@ static int quoted(const char **at, const char *end, struct rf_text *cell)
 }
 
 /* Cuts a line into cells; how many, or -1: table->wrong says why not. */
-static int cut(struct rf_table *table, struct rf_text line, struct rf_text *cells)
+static int cut(struct rf_sheet *table, struct rf_text line, struct rf_text *cells)
 {
     const char *at = line.bytes, *end = at + line.size_bytes;
     const char separator = table->separator;
     const int quotes = separator == ',';
 
-    for (int n = 0; n < RF_TABLE_COLUMNS; n++) {
+    for (int n = 0; n < RF_SHEET_COLUMNS; n++) {
         const char *begin;
 
         while (quotes && at < end && (*at == ' ' || *at == '\t'))
@@ -55,7 +55,7 @@ static int cut(struct rf_table *table, struct rf_text line, struct rf_text *cell
 }
 
 /* The next line that is neither blank nor a comment. */
-static int next_line(struct rf_table *table, struct rf_text *line)
+static int next_line(struct rf_sheet *table, struct rf_text *line)
 {
     while (rf_lines_next(&table->lines, line)) {
         struct rf_text inner = *line;
@@ -70,7 +70,7 @@ static int next_line(struct rf_table *table, struct rf_text *line)
     return 0;
 }
 
-enum rf_row rf_table_begin(struct rf_table *table, const char *text, size_t size_bytes,
+enum rf_row rf_sheet_begin(struct rf_sheet *table, const char *text, size_t size_bytes,
                            char separator)
 {
     struct rf_text line;
@@ -85,14 +85,14 @@ enum rf_row rf_table_begin(struct rf_table *table, const char *text, size_t size
     return table->ncolumns > 0 ? RF_ROW_OK : RF_ROW_BAD;
 }
 
-enum rf_row rf_table_next(struct rf_table *table)
+enum rf_row rf_sheet_next(struct rf_sheet *table)
 {
     struct rf_text line;
     int n;
 
     if (!next_line(table, &line))
         return RF_ROW_END;
-    if (line.size_bytes > RF_TRACE_LINE_MAX) {
+    if (line.size_bytes > RF_SHEET_LINE_MAX) {
         table->wrong = "the line is too long";
         return RF_ROW_BAD;
     }
@@ -105,7 +105,7 @@ enum rf_row rf_table_next(struct rf_table *table)
     return RF_ROW_BAD;
 }
 
-int rf_table_column(const struct rf_table *table, const char *names)
+int rf_sheet_column(const struct rf_sheet *table, const char *names)
 {
     while (*names != '\0') {
         size_t n = strcspn(names, " ");
@@ -123,7 +123,7 @@ int rf_table_column(const struct rf_table *table, const char *names)
     return -1;
 }
 
-struct rf_text rf_table_cell(const struct rf_table *table, int column)
+struct rf_text rf_sheet_cell(const struct rf_sheet *table, int column)
 {
     return column >= 0 ? table->cells[column] : (struct rf_text){"", 0};
 }

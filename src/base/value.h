@@ -1,16 +1,16 @@
-/* trace_value.h - numbers, dates and durations as traces write them. Internal to the readers.
+/* value.h - numbers, dates and durations as tables of jobs write them.
  *
  * All of them take exactly the bytes of the text, without spaces around it, and return 1 when
- * they understood all of it. Times beyond RF_TRACE_TIME_MAX_S are not understood: no trace is
+ * they understood all of it. Times beyond RF_VALUE_TIME_MAX_S are not understood: no table is
  * about them, and sums of times then stay far from the end of 64 bits. */
-#ifndef RF_SIM_TRACE_VALUE_H
-#define RF_SIM_TRACE_VALUE_H
+#ifndef RF_BASE_VALUE_H
+#define RF_BASE_VALUE_H
 
 #include <stdint.h>
 
 #include "base/lines.h"
 
-#define RF_TRACE_TIME_MAX_S INT64_C(20000000000) /* 633 years */
+#define RF_VALUE_TIME_MAX_S INT64_C(20000000000) /* 633 years */
 
 /* A whole number; "8.0" is one. */
 int rf_value_integer(struct rf_text text, int64_t *value);

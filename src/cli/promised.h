@@ -1,0 +1,17 @@
+/* promised.h - what a configuration promises, as the events that a coordinator records. */
+#ifndef RF_CLI_PROMISED_H
+#define RF_CLI_PROMISED_H
+
+#include "alloc/policy.h"
+#include "job/spec.h"
+
+/* Pledges at time 0 and all changes of mind, in order of time: t_us counts from the start of
+ * the run. The caller frees *events. */
+enum rf_status rf_promised_events(const struct rf_run_spec *spec, struct rf_event **events,
+                                  int *n, struct rf_error *err);
+
+/* The policy that the configuration asks for, checked. */
+enum rf_status rf_promised_policy(const struct rf_run_spec *spec,
+                                  struct rf_policy_options *options, struct rf_error *err);
+
+#endif
