@@ -112,7 +112,8 @@ static enum rf_status make_saver(struct rf_job_work *w, struct rf_error *err)
     const struct rf_train_spec *t = w->job->train;
     struct rf_ckpt_options options = {
         .keep = {.last = t->checkpoint_keep, .every = t->checkpoint_keep_every},
-        .background = t->checkpoint_background && t->checkpoint_every > 0};
+        .background = t->checkpoint_background && t->checkpoint_every > 0,
+        .share = t->checkpoint_share};
     char dir[RF_PATH_BYTES];
     int ntensors;
     enum rf_status st = rf_file_join(dir, w->ctx->ckpt_dir, w->job->name, err);

@@ -166,6 +166,10 @@ static const struct rf_key train_keys[] = {
      .kind = RF_KEY_FLAG,
      AT(rf_train_spec, checkpoint_bf16),
      .number = 0},
+    {.key = "checkpoint_share",
+     .kind = RF_KEY_FLAG,
+     AT(rf_train_spec, checkpoint_share),
+     .number = 1},
     {0}};
 
 static const struct rf_key job_keys[] = {

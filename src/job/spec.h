@@ -28,6 +28,7 @@ struct rf_train_spec {
     int checkpoint_keep_every; /* those of steps that are multiples stay too; 0: none */
     int checkpoint_background; /* training goes on while they are written */
     int checkpoint_bf16;       /* the moments are rounded to bf16 in files */
+    int checkpoint_share;      /* what has not changed is not written again */
 };
 
 /* A job written out in the config: generative pretraining on a task's corpus. */
