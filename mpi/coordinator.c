@@ -127,7 +127,8 @@ static enum rf_status check_same_run(const struct rf_journal *journal,
                        options->ledger_path, journal->config, options->config_digest);
     for (int32_t id = 0; id < journal->state->njobs; id++) {
         const char *name = rf_state_job_extra(journal->state, id)->name;
-        int i = id < options->nrequests && strcmp(options->requests[id].name, name) == 0 ? id : 0;
+        int i =
+            id < options->nrequests && strcmp(options->requests[id].name, name) == 0 ? id : 0;
 
         while (i < options->nrequests && strcmp(options->requests[i].name, name) != 0)
             i++;

@@ -24,7 +24,7 @@ struct rf_request {
     int64_t deadline_us;                 /* after its submission; 0: none */
     int64_t held_limit_us, flops_limit;  /* what it may use in all; 0: any */
     int32_t retries;                     /* so often it is tried again when it fails ... */
-    int64_t backoff_us;                  /* ... so long after the first time, then twice as long */
+    int64_t backoff_us; /* ... so long after the first time, then twice as long */
 };
 
 struct rf_run_options {
@@ -36,10 +36,11 @@ struct rf_run_options {
     char policy_name[40]; /* "fcfs+floor" */
     int64_t grace_us, lease_us, seal_us, heartbeat_us;
     int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */
-    int lease_silence;  /* a lease without a reading for so many times lease_us is disputed;
+    int lease_silence; /* a lease without a reading for so many times lease_us is disputed;
                            0: none is */
-    int64_t peak_flops; /* per device and second: claims of much more are disputed; 0: none are */
-    char peak_how[32];  /* how it is known, as a code */
+    int64_t
+        peak_flops; /* per device and second: claims of much more are disputed; 0: none are */
+    char peak_how[32]; /* how it is known, as a code */
     /* Pledge, policy and limit events without seq; t_us: after the start of the run,
      * ascending. */
     const struct rf_event *pledges;

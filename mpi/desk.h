@@ -24,9 +24,9 @@ struct rf_held {
     int paused;  /* they have left at a step boundary, and will be told to begin again */
     int32_t formation;
     enum rf_revocation revoke, told;
-    char ends[RF_TEXT_BYTES]; /* not "": it does not come back, for this reason */
-    int cancelled;            /* ... because somebody said so: it is no failure */
-    int64_t formed_us;        /* its ranks were told to begin */
+    char ends[RF_TEXT_BYTES];   /* not "": it does not come back, for this reason */
+    int cancelled;              /* ... because somebody said so: it is no failure */
+    int64_t formed_us;          /* its ranks were told to begin */
     int64_t heard_us, asked_us; /* the last message came; asked to stop; -1: not */
     int silent, overrun;        /* disputed as such since */
     /* This lease so far: device-time by the coordinator's clock, and what the job says it did. */
@@ -53,15 +53,15 @@ struct rf_dispatch {
     int next_promise;
     struct rf_held *leases; /* owned: those that are out, room for one per worker */
     int nleases, nworkers, byes;
-    int32_t formations; /* groups told to begin so far */
-    int *ranks;         /* owned: room for a group of all workers */
+    int32_t formations;                           /* groups told to begin so far */
+    int *ranks;                                   /* owned: room for a group of all workers */
     int64_t last_event_us, last_seal_us, idle_us; /* idle since; -1: not idle */
-    int changed;         /* since the policy was asked */
-    int64_t wake_us;     /* when its answer may differ although nothing changed */
-    int64_t woken_us;    /* the last time it was asked for that */
-    int64_t watch_us;    /* when the next lease has to be looked at */
-    int untold;          /* some lease is to be told something */
-    int moved;           /* devices changed hands since the progress line was shown */
+    int changed;                                  /* since the policy was asked */
+    int64_t wake_us;  /* when its answer may differ although nothing changed */
+    int64_t woken_us; /* the last time it was asked for that */
+    int64_t watch_us; /* when the next lease has to be looked at */
+    int untold;       /* some lease is to be told something */
+    int moved;        /* devices changed hands since the progress line was shown */
     int signalled;
     enum rf_status failed;
     struct rf_error error;

@@ -188,6 +188,8 @@ static void tell_start(struct rf_dispatch *d, struct rf_held *held)
         for (int32_t id = devices->ranges[r].begin; id < devices->ranges[r].end; id++)
             d->ranks[n++] = id;
     message.nranks = n;
+    message.entries = rf_ledger_entries(d->journal->ledger);
+    rf_ledger_head(d->journal->ledger, message.head);
     for (int i = 0; i < n; i++) {
         rf_message_send(d->control, d->ranks[i], &message);
         rf_message_send_ranks(d->control, d->ranks[i], d->ranks, n);

@@ -19,8 +19,8 @@ enum { PROPOSALS = 64, WAKE_US = 5000, GROW_LEAST_US = 1000000 };
 
 enum rf_status rf_desk_room(struct rf_dispatch *d, int32_t n, struct rf_error *err)
 {
-    int32_t room = d->requests_room * 2 > d->nrequests + n ? d->requests_room * 2
-                                                           : d->nrequests + n + 8;
+    int32_t room =
+        d->requests_room * 2 > d->nrequests + n ? d->requests_room * 2 : d->nrequests + n + 8;
     struct rf_request *requests;
     struct rf_known *known;
     int32_t *job_of;

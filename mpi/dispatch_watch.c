@@ -110,8 +110,8 @@ static void watch_silence(struct rf_dispatch *d, struct rf_held *held)
 
     if (patience_us <= 0 || held->paused)
         return;
-    late = held->asked_us >= 0 &&
-           is_here(d, held->asked_us + d->options->grace_us + patience_us);
+    late =
+        held->asked_us >= 0 && is_here(d, held->asked_us + d->options->grace_us + patience_us);
     if (late && !held->overrun) {
         held->overrun = 1;
         rf_desk_dispute(d, held, "overrun", &nothing);

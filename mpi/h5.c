@@ -11,9 +11,11 @@
 
 #include "base/file.h"
 #include "base/tensor.h"
+#include "mpi/h5_driver.h"
 
 struct rf_h5 {
     hid_t file;
+    int code; /* of a new file: the errno of the first write that failed; see h5_driver.h */
     char path[RF_PATH_BYTES];
 };
 
@@ -168,8 +170,12 @@ enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_b
         access = access_list();
         H5Pset_userblock(how, user_block);
         H5Pset_obj_track_times(how, 0);
-        (*file)->file = H5Fcreate(path, H5F_ACC_TRUNC, how, access);
-        if ((*file)->file < 0)
+        if (rf_h5_driver_set(access, &(*file)->code) >= 0)
+            (*file)->file = H5Fcreate(path, H5F_ACC_TRUNC, how, access);
+        if ((*file)->file < 0 && (*file)->code != 0)
+            st = rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", path,
+                         strerror((*file)->code));
+        else if ((*file)->file < 0)
             st = h5_fail(err, RF_ERR_IO, "create", path, NULL);
         H5Pclose(access);
         H5Pclose(how);
@@ -257,6 +263,8 @@ enum rf_status rf_h5_close(struct rf_h5 *file, struct rf_error *err)
         return RF_OK;
     if (H5Fclose(file->file) < 0)
         st = h5_fail(err, RF_ERR_IO, "close", file->path, NULL);
+    if (file->code != 0)
+        st = rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", file->path, strerror(file->code));
     if (st == RF_OK)
         st = rf_h5_fault_at("close", file->path, err);
     free(file);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "mpi/protocol.h"
@@ -13,6 +14,8 @@ struct rf_lease {
     int coordinator;
     int32_t job, number, formation;
     int64_t lease_us, sent_us;
+    int64_t entries; /* of the ledger at the start of this group, and its tree head */
+    char head[RF_DIGEST_BASE64];
     struct rf_reading unsent; /* since the last message; leader only; step -1: not known yet */
     enum rf_stop stop;        /* once it says stop, it stays so */
 };
@@ -36,9 +39,17 @@ void rf_lease_bind(struct rf_lease *lease, const struct rf_group *control, int c
                                .number = message->lease,
                                .formation = message->formation,
                                .lease_us = message->lease_us,
+                               .entries = message->entries,
                                .sent_us = INT64_MIN,
                                .unsent = {.step = -1},
                                .stop = RF_GO};
+    memcpy(lease->head, message->head, sizeof lease->head);
+}
+
+int64_t rf_lease_head(const struct rf_lease *lease, char head[RF_DIGEST_BASE64])
+{
+    memcpy(head, lease->head, sizeof lease->head);
+    return lease->entries;
 }
 
 void rf_lease_free(struct rf_lease *lease)

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "mpi/group.h"
 
 enum rf_stop {
@@ -35,6 +36,10 @@ enum rf_stop rf_lease_poll(struct rf_lease *lease, const struct rf_group *group,
  * by the group's first. path is relative to the checkpoint directory. */
 void rf_lease_checkpoint(struct rf_lease *lease, const struct rf_group *group, int64_t step,
                          const char *digest_hex, const char *path);
+
+/* Local. The ledger as it was when this group formed: how many entries, and the base64 of the tree
+ * head over them. 0 and "" without a coordinator. The same on every rank. */
+int64_t rf_lease_head(const struct rf_lease *lease, char head[RF_DIGEST_BASE64]);
 
 /* How a job's time on its devices ended. */
 enum rf_outcome { RF_OUTCOME_DONE, RF_OUTCOME_STOPPED, RF_OUTCOME_FAILED };

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "alloc/event.h"
+#include "base/digest.h"
 #include "mpi/group.h"
 #include "mpi/lease.h"
 
@@ -28,13 +29,15 @@ enum rf_message_kind {
 struct rf_message {
     int32_t kind;
     int32_t job, lease;
-    int32_t plan;              /* lease: which of the requests the job is */
-    int32_t formation;         /* lease, revoke: counts groups; a lease may form several */
-    int32_t nranks;            /* lease */
-    int32_t outcome;           /* final: enum rf_outcome */
-    int32_t status;            /* final: enum rf_status of a job that failed */
-    int32_t signal;            /* revoke, final: because of a signal */
-    int64_t lease_us;          /* lease: a reading at most this often */
+    int32_t plan;      /* lease: which of the requests the job is */
+    int32_t formation; /* lease, revoke: counts groups; a lease may form several */
+    int32_t nranks;    /* lease */
+    int32_t outcome;   /* final: enum rf_outcome */
+    int32_t status;    /* final: enum rf_status of a job that failed */
+    int32_t signal;    /* revoke, final: because of a signal */
+    int64_t lease_us;  /* lease: a reading at most this often */
+    int64_t entries;   /* lease: of the ledger by now; their tree head follows */
+    char head[RF_DIGEST_BASE64];
     struct rf_reading reading; /* meter, final (step -1: as before); checkpoint: step only */
     char text[RF_TEXT_BYTES];  /* checkpoint: path; final: why it failed */
     char digest[65];           /* checkpoint */

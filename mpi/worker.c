@@ -59,7 +59,8 @@ static void serve_lease(const struct rf_worker *w, const struct rf_message *mess
     enum rf_outcome outcome;
 
     rf_message_take_ranks(w->control, w->coordinator, w->ranks, message->nranks);
-    rf_group_among(&group, w->control, w->ranks, message->nranks, message->formation % GROUP_TAGS);
+    rf_group_among(&group, w->control, w->ranks, message->nranks,
+                   message->formation % GROUP_TAGS);
     rf_lease_bind(w->lease, w->control, w->coordinator, message);
     outcome = w->body(w->ctx, &group, message->plan, w->lease, &err);
     rf_lease_finish(w->lease, &group, outcome, &err);

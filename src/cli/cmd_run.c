@@ -106,17 +106,6 @@ static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers,
     return st;
 }
 
-static struct rf_request request_of(const struct rf_planned_job *job)
-{
-    struct rf_request request = {
-        .min = job->min, .max = job->max, .submit_us = job->submit_us, .nafter = job->nafter};
-
-    memcpy(request.name, job->name, sizeof request.name);
-    memcpy(request.account, job->account, sizeof request.account);
-    memcpy(request.after, job->after, sizeof request.after);
-    return request;
-}
-
 /* Collective: pledges and requests as the coordinator takes them, then the run itself. */
 static enum rf_status coordinate(const struct rf_group *world, struct rf_launch *launch,
                                  const struct run_options *o, struct rf_run_outcome *outcome,
@@ -139,6 +128,7 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                      .seal_us = spec->seal_us,
                                      .heartbeat_us = spec->heartbeat_us,
                                      .linger_us = spec->linger_us,
+                                     .lease_silence = spec->lease_silence,
                                      .requests = requests,
                                      .nrequests = launch->plan.njobs,
                                      .ledger_path = launch->ledger_path,
@@ -157,7 +147,7 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
     st = rf_agree(world, st, err);
     if (st == RF_OK) {
         for (int32_t i = 0; i < launch->plan.njobs; i++)
-            requests[i] = request_of(&launch->plan.jobs[i]);
+            requests[i] = rf_promised_request(&launch->plan.jobs[i]);
         snprintf(options.run, sizeof options.run, "%s", spec->name);
         snprintf(options.config_digest, sizeof options.config_digest, "%s", launch->digest);
         snprintf(options.policy_name, sizeof options.policy_name, "%s+%s", spec->order,

@@ -33,6 +33,18 @@ static struct rf_event policy_event(const struct rf_world_policy *from, int64_t 
     return event;
 }
 
+static struct rf_event limit_event(const struct rf_limit_spec *from)
+{
+    struct rf_event event = rf_event_make(RF_EVENT_LIMIT, 0);
+
+    memcpy(event.account, from->account, sizeof event.account);
+    memcpy(event.author, from->author, sizeof event.author);
+    memcpy(event.reason, from->reason, sizeof event.reason);
+    event.held_limit_us = from->max_device_us;
+    event.flops_limit = (int64_t)from->max_flops;
+    return event;
+}
+
 enum rf_status rf_promised_events(const struct rf_run_spec *spec, struct rf_event **events,
                                   int *n, struct rf_error *err)
 {
@@ -51,9 +63,11 @@ enum rf_status rf_promised_events(const struct rf_run_spec *spec, struct rf_even
     st = rf_scenario_world(&scenario, INT64_MAX, &world, err);
     if (st != RF_OK)
         return st;
-    *events = malloc((size_t)(world.nchanges + 1) * sizeof **events);
+    *events = malloc((size_t)(world.nchanges + spec->nlimits + 1) * sizeof **events);
     if (*events == NULL)
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory for what is promised");
+    for (int i = 0; st == RF_OK && i < spec->nlimits; i++)
+        (*events)[(*n)++] = limit_event(&spec->limits[i]);
     for (int64_t i = 0; st == RF_OK && i < world.nchanges; i++) {
         const struct rf_change *c = &world.changes[i];
 
@@ -80,4 +94,24 @@ enum rf_status rf_promised_policy(const struct rf_run_spec *spec,
     options->checkpoint_every_us = spec->checkpoint_every_us;
     options->restart_us = spec->restart_us;
     return rf_policy_options_check(options, err);
+}
+
+struct rf_request rf_promised_request(const struct rf_planned_job *job)
+{
+    struct rf_request request = {.min = job->min,
+                                 .max = job->max,
+                                 .submit_us = job->submit_us,
+                                 .nafter = job->nafter,
+                                 .limit_us = job->bounds.limit_us,
+                                 .priority = job->bounds.priority,
+                                 .deadline_us = job->bounds.deadline_us,
+                                 .held_limit_us = job->bounds.max_device_us,
+                                 .flops_limit = (int64_t)job->bounds.max_flops,
+                                 .retries = job->bounds.retries,
+                                 .backoff_us = job->bounds.backoff_us};
+
+    memcpy(request.name, job->name, sizeof request.name);
+    memcpy(request.account, job->account, sizeof request.account);
+    memcpy(request.after, job->after, sizeof request.after);
+    return request;
 }

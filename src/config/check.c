@@ -151,6 +151,30 @@ static enum rf_status want_ranks(const struct checker *c, const char *list, int 
     return RF_OK;
 }
 
+/* Of a submission: is there a job or an experiment of this name already? */
+static int is_taken(const struct rf_run_spec *spec, const char *name)
+{
+    for (const struct rf_run_spec *b = spec->base; b != NULL; b = b->base) {
+        if (find_job(b, name) >= 0)
+            return 1;
+        for (int i = 0; i < b->nexperiments; i++)
+            if (strcmp(b->experiments[i].name, name) == 0)
+                return 1;
+    }
+    return 0;
+}
+
+/* The job of that name among the first n here, or of what was there before; NULL: none. */
+static const struct rf_pretrain_spec *earlier_job(const struct rf_run_spec *spec, int n,
+                                                  const char *name)
+{
+    int i = find_job(spec, name);
+
+    if (i >= 0)
+        return i < n ? &spec->jobs[i] : NULL;
+    return spec->base != NULL ? earlier_job(spec->base, spec->base->njobs, name) : NULL;
+}
+
 /* ---- one kind of thing each */
 
 static enum rf_status check_model(const struct checker *c, int i)
@@ -244,21 +268,21 @@ static enum rf_status check_job(const struct checker *c, int i)
     const struct rf_pretrain_spec *j = &c->spec->jobs[i];
     enum rf_status st = RF_OK;
 
-    if (find_job(c->spec, j->name) != i)
+    if (find_job(c->spec, j->name) != i || is_taken(c->spec, j->name))
         return refuse_twice(c, "jobs", i, "name", j->name);
+    if (c->spec->base != NULL && j->submit_us != 0)
+        return refuse(c, "jobs", i, "submit_s",
+                      "expected nothing, since the job is submitted now, got a value");
     st = want_model(c, "jobs", i, "model", j->model);
     if (st == RF_OK)
         st = want_task(c, "jobs", i, j->task);
     if (st == RF_OK)
         st = want_ranks(c, "jobs", i, j->min, j->max);
-    for (int k = 0; st == RF_OK && k < j->nafter; k++) {
-        int other = find_job(c->spec, j->after[k]);
-
-        if (other < 0 || other >= i)
+    for (int k = 0; st == RF_OK && k < j->nafter; k++)
+        if (earlier_job(c->spec, i, j->after[k]) == NULL)
             st = refuse(c, "jobs", i, "after",
                         "expected names of jobs that are listed before this one, got '%s'",
                         j->after[k]);
-    }
     return st;
 }
 
@@ -266,17 +290,17 @@ static enum rf_status check_job(const struct checker *c, int i)
 static enum rf_status want_start(const struct checker *c, int i, const char *key,
                                  const char *name, const char *model)
 {
-    int job = find_job(c->spec, name);
+    const struct rf_pretrain_spec *job = earlier_job(c->spec, c->spec->njobs, name);
 
     if (name[0] == '\0')
         return RF_OK;
-    if (job < 0)
+    if (job == NULL)
         return refuse(c, "experiments", i, key,
                       "expected the name of a job in 'jobs', got '%s'", name);
-    if (strcmp(c->spec->jobs[job].model, model) != 0)
+    if (strcmp(job->model, model) != 0)
         return refuse(c, "experiments", i, key,
                       "expected a job that trains model '%s', got '%s', which trains '%s'",
-                      model, name, c->spec->jobs[job].model);
+                      model, name, job->model);
     return RF_OK;
 }
 
@@ -306,8 +330,11 @@ static enum rf_status check_experiment(const struct checker *c, int i)
     for (int k = 0; k < i; k++)
         if (strcmp(c->spec->experiments[k].name, e->name) == 0)
             return refuse_twice(c, "experiments", i, "name", e->name);
-    if (find_job(c->spec, e->name) >= 0)
+    if (find_job(c->spec, e->name) >= 0 || is_taken(c->spec, e->name))
         return refuse_twice(c, "experiments", i, "name", e->name);
+    if (c->spec->base != NULL && e->submit_us != 0)
+        return refuse(c, "experiments", i, "submit_s",
+                      "expected nothing, since the jobs are submitted now, got a value");
     st = want_task(c, "experiments", i, e->task);
     if (st == RF_OK)
         st = want_model(c, "experiments", i, "weak", e->weak);
@@ -364,6 +391,23 @@ static enum rf_status check_pledges(const struct checker *c)
     return st;
 }
 
+static enum rf_status check_limit(const struct checker *c, int i)
+{
+    const struct rf_limit_spec *l = &c->spec->limits[i];
+
+    for (int k = 0; k < i; k++)
+        if (strcmp(c->spec->limits[k].account, l->account) == 0)
+            return refuse(c, "limits", i, "account",
+                          "expected one limit per account, got '%s' a second time", l->account);
+    if (l->max_device_us == 0 && l->max_flops < 1)
+        return refuse(c, "limits", i, "max_device_s",
+                      "expected max_device_s or max_flops, got neither");
+    if (!rf_config_is_code(l->reason))
+        return refuse(c, "limits", i, "reason",
+                      "expected a code of lower-case words joined by '-', got '%s'", l->reason);
+    return RF_OK;
+}
+
 enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *place,
                                void *ctx, struct rf_error *err)
 {
@@ -383,5 +427,7 @@ enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *
         st = check_experiment(&c, i);
     if (st == RF_OK)
         st = check_pledges(&c);
+    for (int i = 0; st == RF_OK && i < spec->nlimits; i++)
+        st = check_limit(&c, i);
     return st;
 }

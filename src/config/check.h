@@ -18,6 +18,9 @@ typedef void rf_config_place(void *ctx, const char *path, char *place, size_t si
 enum rf_status rf_config_refuse(rf_config_place *place, void *ctx, const char *path,
                                 struct rf_error *err, const char *fmt, ...) RF_PRINTF(5, 6);
 
+/* A reason as the ledger has them: lower-case words joined by '-'. */
+int rf_config_is_code(const char *text);
+
 /* Fills in the defaults that depend on other keys. */
 void rf_config_derive(struct rf_run_spec *spec);
 

@@ -96,6 +96,17 @@ static int is_word(const char *words, const char *word)
     return 0;
 }
 
+int rf_config_is_code(const char *text)
+{
+    char last = '-';
+
+    for (const char *c = text; *c != '\0'; last = *c++)
+        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-", *c) == NULL ||
+            (*c == '-' && c == text))
+            return 0;
+    return last != '-';
+}
+
 static enum rf_status check_policy(const struct checker *c, int i)
 {
     static const char orders[] = "fcfs easy conservative sjf fairshare";
@@ -114,8 +125,7 @@ static enum rf_status check_policy(const struct checker *c, int i)
     if (change->fence[0] != '\0' && !is_word(fences, change->fence))
         return refuse(c, "changes", i, "fence", "expected one of: %s, got '%s'", fences,
                       change->fence);
-    if (change->reason[0] == '\0' ||
-        change->reason[strspn(change->reason, "abcdefghijklmnopqrstuvwxyz0123456789-")] != '\0')
+    if (!rf_config_is_code(change->reason))
         return refuse(c, "changes", i, "reason",
                       "expected a code of lower-case words joined by '-', since kind is "
                       "\"policy\", got '%s'",

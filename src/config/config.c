@@ -181,6 +181,8 @@ static enum rf_status read_time(struct reader *r, const struct rf_key *k, const 
 
     if (text == NULL || !rf_date_parse(text, &date_us))
         return read_seconds(r, k, path, s, to);
+    if (r->origin_us == NULL)
+        return expected(r, path, s, "no date, since times count from the start of the run");
     if (*r->origin_us == 0)
         return expected(r, path, s, "no date, since 'simulate.start' does not say when it is");
     *to = date_us - *r->origin_us;
@@ -466,6 +468,8 @@ static enum rf_status read_key(struct reader *r, const struct rf_key *k, const c
         return read_group(r, k->group, path, s, to);
     case RF_KEY_LIST:
         return read_list(r, k, path, s, base);
+    case RF_KEY_PASSED:
+        return RF_OK;
     }
     return RF_OK;
 }
@@ -736,12 +740,12 @@ enum rf_status rf_schema_parse(const struct rf_schema *schema, void *target, con
                                const char *const *overrides, int noverrides,
                                struct rf_error *err)
 {
-    struct reader r = {.filename = filename,
-                       .origin_us = (const void *)((char *)target + schema->origin_offset),
-                       .err = err};
+    struct reader r = {.filename = filename, .err = err};
     char *copy;
     enum rf_status st;
 
+    if (schema->origin_offset > 0)
+        r.origin_us = (const void *)((char *)target + schema->origin_offset);
     memset(target, 0, schema->size);
     if (size_bytes > RF_CONFIG_MAX_BYTES)
         return rf_fail(err, RF_ERR_CONFIG, "%s: a configuration of more than %d bytes",
@@ -798,6 +802,20 @@ enum rf_status rf_config_read(struct rf_run_spec *spec, const char *filename,
     return rf_schema_read(&rf_config_run, spec, filename, overrides, noverrides, err);
 }
 
+enum rf_status rf_config_parse_submission(struct rf_run_spec *spec,
+                                          const struct rf_run_spec *base, const char *text,
+                                          size_t size_bytes, const char *filename,
+                                          const char *const *overrides, int noverrides,
+                                          struct rf_error *err)
+{
+    struct rf_submission submission = {.base = base};
+    enum rf_status st = rf_schema_parse(&rf_config_submission, &submission, text, size_bytes,
+                                        filename, overrides, noverrides, err);
+
+    *spec = submission.spec;
+    return st;
+}
+
 enum rf_status rf_config_parse_scenario(struct rf_scenario *scenario, const char *text,
                                         size_t size_bytes, const char *filename,
                                         const char *const *overrides, int noverrides,
@@ -812,4 +830,11 @@ enum rf_status rf_config_read_scenario(struct rf_scenario *scenario, const char 
                                        struct rf_error *err)
 {
     return rf_schema_read(&rf_config_simulate, scenario, filename, overrides, noverrides, err);
+}
+
+enum rf_status rf_config_read_promises(struct rf_scenario *scenario, const char *filename,
+                                       const char *const *overrides, int noverrides,
+                                       struct rf_error *err)
+{
+    return rf_schema_read(&rf_config_promises, scenario, filename, overrides, noverrides, err);
 }

@@ -47,6 +47,20 @@ enum rf_status rf_config_write(const struct rf_run_spec *spec, char **text, size
 enum rf_status rf_config_digest(const struct rf_run_spec *spec, char hex[RF_DIGEST_HEX],
                                 struct rf_error *err);
 
+/* Jobs that are submitted to a run: sections models, tasks, jobs and experiments. Names of models
+ * and tasks may be those of the base, names in `after` and `pretrained` those of its jobs; its
+ * own names must be new. The base is the run's specification, or the submission before this one,
+ * and is borrowed for the life of *spec, which is ended with rf_run_spec_clear(). Copies of the
+ * base's models and tasks follow its own. */
+enum rf_status rf_config_parse_submission(struct rf_run_spec *spec,
+                                          const struct rf_run_spec *base, const char *text,
+                                          size_t size_bytes, const char *filename,
+                                          const char *const *overrides, int noverrides,
+                                          struct rf_error *err);
+/* Without what it takes from its base: reading this with the same base gives an equal one. */
+enum rf_status rf_config_write_submission(const struct rf_run_spec *spec, char **text,
+                                          size_t *size_bytes, struct rf_error *err);
+
 /* The same for the scenarios that `simulate` takes; a scenario is ended with
  * rf_scenario_clear(). */
 enum rf_status rf_config_read_scenario(struct rf_scenario *scenario, const char *filename,
@@ -57,6 +71,15 @@ enum rf_status rf_config_parse_scenario(struct rf_scenario *scenario, const char
                                         const char *const *overrides, int noverrides,
                                         struct rf_error *err);
 enum rf_status rf_config_write_scenario(const struct rf_scenario *scenario, char **text,
+                                        size_t *size_bytes, struct rf_error *err);
+/* Policy, pledges, changes and definitions of a run's or a scenario's configuration, or of a file
+ * with nothing else; other sections are not looked at. Times count from the start, dates are
+ * refused. The rest of the scenario is as rf_scenario_make() has it. */
+enum rf_status rf_config_read_promises(struct rf_scenario *scenario, const char *filename,
+                                       const char *const *overrides, int noverrides,
+                                       struct rf_error *err);
+/* These sections as text, for rf_config_read_promises(). */
+enum rf_status rf_config_write_promises(const struct rf_scenario *scenario, char **text,
                                         size_t *size_bytes, struct rf_error *err);
 enum rf_status rf_config_digest_scenario(const struct rf_scenario *scenario,
                                          char hex[RF_DIGEST_HEX], struct rf_error *err);

@@ -1,3 +1,6 @@
+#include <stdlib.h>
+#include <string.h>
+
 #include "config/schema_promise.h"
 
 #include "job/spec.h"
@@ -172,6 +175,32 @@ static const struct rf_key train_keys[] = {
      .number = 1},
     {0}};
 
+/* What jobs and the jobs of experiments have alike. */
+#define BOUNDS(type)                                                                           \
+    {.key = "limit_s",                                                                         \
+     .kind = RF_KEY_SECONDS,                                                                   \
+     AT(type, bounds.limit_us),                                                                \
+     .max = RF_LONGEST_S},                                                                     \
+        {.key = "priority",                                                                    \
+         .kind = RF_KEY_INT,                                                                   \
+         AT(type, bounds.priority),                                                            \
+         .min = -1000,                                                                         \
+         .max = 1000},                                                                         \
+        {.key = "deadline_s",                                                                  \
+         .kind = RF_KEY_SECONDS,                                                               \
+         AT(type, bounds.deadline_us),                                                         \
+         .max = RF_LONGEST_S},                                                                 \
+        {.key = "max_device_s",                                                                \
+         .kind = RF_KEY_SECONDS,                                                               \
+         AT(type, bounds.max_device_us),                                                       \
+         .max = 1e12},                                                                         \
+        {.key = "max_flops", .kind = RF_KEY_NUMBER, AT(type, bounds.max_flops), .max = 9e18},  \
+        {.key = "retries", .kind = RF_KEY_INT, AT(type, bounds.retries), .max = 1000},         \
+    {                                                                                          \
+        .key = "backoff_s", .kind = RF_KEY_SECONDS, AT(type, bounds.backoff_us), .max = 86400, \
+        .number = 1                                                                            \
+    }
+
 static const struct rf_key job_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_pretrain_spec, name), .required = 1},
     {.key = "account", .kind = RF_KEY_ACCOUNT, ROOM(rf_pretrain_spec, account), .required = 1},
@@ -191,6 +220,7 @@ static const struct rf_key job_keys[] = {
     /* 0 stands for min until the whole file is read */
     {.key = "max", .kind = RF_KEY_INT, AT(rf_pretrain_spec, max), .min = 1, .max = 1e6},
     {.key = "submit_s", .kind = RF_KEY_SECONDS, AT(rf_pretrain_spec, submit_us), .max = 1e9},
+    BOUNDS(rf_pretrain_spec),
     {.key = "after",
      .kind = RF_KEY_NAMES,
      AT(rf_pretrain_spec, after),
@@ -273,20 +303,49 @@ static const struct rf_key experiment_keys[] = {
     /* 0 stands for min until the whole file is read */
     {.key = "max", .kind = RF_KEY_INT, AT(rf_experiment_spec, max), .min = 1, .max = 1e6},
     {.key = "submit_s", .kind = RF_KEY_SECONDS, AT(rf_experiment_spec, submit_us), .max = 1e9},
+    BOUNDS(rf_experiment_spec),
     {0}};
+
+static const struct rf_key limit_keys[] = {
+    {.key = "account", .kind = RF_KEY_ACCOUNT, ROOM(rf_limit_spec, account), .required = 1},
+    {.key = "max_device_s",
+     .kind = RF_KEY_SECONDS,
+     AT(rf_limit_spec, max_device_us),
+     .max = 1e12},
+    {.key = "max_flops", .kind = RF_KEY_NUMBER, AT(rf_limit_spec, max_flops), .max = 9e18},
+    {.key = "author",
+     .kind = RF_KEY_TEXT,
+     ROOM(rf_limit_spec, author),
+     .text = "configuration"},
+    {.key = "reason",
+     .kind = RF_KEY_TEXT,
+     ROOM(rf_limit_spec, reason),
+     .text = "declared-at-start"},
+    {0}};
+
+/* What there is to run: the last sections of a run, and all of a submission. */
+#define WORK                                                                                   \
+    {.key = "models", RF_KEY_LIST_OF(rf_run_spec, models), .group = model_keys, .max = 1000},  \
+        {.key = "tasks", RF_KEY_LIST_OF(rf_run_spec, tasks), .group = task_keys, .max = 1000}, \
+        {.key = "jobs", RF_KEY_LIST_OF(rf_run_spec, jobs), .group = job_keys, .max = 10000},   \
+    {                                                                                          \
+        .key = "experiments", RF_KEY_LIST_OF(rf_run_spec, experiments),                        \
+        .group = experiment_keys, .max = 1000                                                  \
+    }
 
 static const struct rf_key sections[] = {
     {.key = "run", .kind = RF_KEY_GROUP, .group = run_keys},
     {.key = "policy", .kind = RF_KEY_GROUP, .group = policy_keys},
-    {.key = "pledges", RF_KEY_LIST_OF(rf_run_spec, pledges), .group = rf_pledge_keys, .max = 256},
-    {.key = "changes", RF_KEY_LIST_OF(rf_run_spec, changes), .group = rf_change_keys, .max = 1000},
-    {.key = "models", RF_KEY_LIST_OF(rf_run_spec, models), .group = model_keys, .max = 1000},
-    {.key = "tasks", RF_KEY_LIST_OF(rf_run_spec, tasks), .group = task_keys, .max = 1000},
-    {.key = "jobs", RF_KEY_LIST_OF(rf_run_spec, jobs), .group = job_keys, .max = 10000},
-    {.key = "experiments",
-     RF_KEY_LIST_OF(rf_run_spec, experiments),
-     .group = experiment_keys,
+    {.key = "pledges",
+     RF_KEY_LIST_OF(rf_run_spec, pledges),
+     .group = rf_pledge_keys,
+     .max = 256},
+    {.key = "changes",
+     RF_KEY_LIST_OF(rf_run_spec, changes),
+     .group = rf_change_keys,
      .max = 1000},
+    {.key = "limits", RF_KEY_LIST_OF(rf_run_spec, limits), .group = limit_keys, .max = 1000},
+    WORK,
     {0}};
 
 static enum rf_status finish(void *target, rf_config_place *place, void *ctx,
@@ -303,3 +362,50 @@ static void clear(void *target)
 
 const struct rf_schema rf_config_run = {
     .sections = sections, .size = sizeof(struct rf_run_spec), .finish = finish, .clear = clear};
+
+/* ---- submissions */
+
+static const struct rf_key submission_sections[] = {WORK, {0}};
+
+/* Appends what is not there under its name. */
+static enum rf_status inherit(struct rf_run_spec *spec, const struct rf_run_spec *base,
+                              struct rf_error *err)
+{
+    size_t nmodels = (size_t)(spec->nmodels + base->nmodels) + 1;
+    size_t ntasks = (size_t)(spec->ntasks + base->ntasks) + 1;
+    struct rf_model_spec *models = realloc(spec->models, nmodels * sizeof *models);
+    struct rf_task_options *tasks;
+
+    spec->models = models != NULL ? models : spec->models;
+    tasks = realloc(spec->tasks, ntasks * sizeof *tasks);
+    spec->tasks = tasks != NULL ? tasks : spec->tasks;
+    if (models == NULL || tasks == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory");
+    memcpy(&models[spec->nmodels], base->models, (size_t)base->nmodels * sizeof *models);
+    memcpy(&tasks[spec->ntasks], base->tasks, (size_t)base->ntasks * sizeof *tasks);
+    spec->nmodels += base->nmodels;
+    spec->ntasks += base->ntasks;
+    return RF_OK;
+}
+
+static enum rf_status finish_submission(void *target, rf_config_place *place, void *ctx,
+                                        struct rf_error *err)
+{
+    struct rf_submission *submission = target;
+    struct rf_run_spec *spec = &submission->spec;
+    enum rf_status st;
+
+    spec->base = submission->base;
+    spec->seed = spec->base->seed;
+    spec->nown_models = spec->nmodels;
+    spec->nown_tasks = spec->ntasks;
+    memcpy(spec->name, spec->base->name, sizeof spec->name);
+    rf_config_derive(spec);
+    st = inherit(spec, spec->base, err);
+    return st == RF_OK ? rf_config_check(spec, place, ctx, err) : st;
+}
+
+const struct rf_schema rf_config_submission = {.sections = submission_sections,
+                                               .size = sizeof(struct rf_run_spec),
+                                               .finish = finish_submission,
+                                               .clear = clear};

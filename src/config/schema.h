@@ -30,7 +30,8 @@ enum rf_key_kind {
     RF_KEY_SHARES,   /* struct rf_share[], and an int count */
     RF_KEY_DURATIONS, /* int64_t[] microseconds, and an int count */
     RF_KEY_GROUP,     /* a group of its own: keys in `group`, offsets relative to `offset` */
-    RF_KEY_LIST       /* of groups: a pointer to an array of structs, and an int count */
+    RF_KEY_LIST,      /* of groups: a pointer to an array of structs, and an int count */
+    RF_KEY_PASSED     /* nothing: what stands here is for somebody else, and not looked at */
 };
 
 enum { RF_KEY_NAME_MAX = 40 };
@@ -55,15 +56,23 @@ struct rf_schema {
     const struct rf_key *sections;
     size_t size;          /* of the struct that it fills */
     size_t origin_offset; /* of the RF_KEY_DATE that dates in RF_KEY_TIME count from; it stands
-                             in the first section. 0: there are no such keys */
+                             in the first section. 0: dates are not understood */
     /* Fills in defaults that depend on other keys, then checks the rules between keys. */
     enum rf_status (*finish)(void *target, rf_config_place *place, void *ctx,
                              struct rf_error *err);
     void (*clear)(void *target); /* frees what the lists own */
 };
 
-extern const struct rf_schema rf_config_run;      /* struct rf_run_spec */
-extern const struct rf_schema rf_config_simulate; /* struct rf_scenario */
+extern const struct rf_schema rf_config_run;        /* struct rf_run_spec */
+extern const struct rf_schema rf_config_submission; /* struct rf_submission */
+extern const struct rf_schema rf_config_simulate;   /* struct rf_scenario */
+extern const struct rf_schema rf_config_promises; /* struct rf_scenario: policy and promises */
+
+/* A submission is read with an eye to what there is already: the reader leaves base alone. */
+struct rf_submission {
+    struct rf_run_spec spec; /* what the reader fills, as for a run */
+    const struct rf_run_spec *base;
+};
 
 /* What config.h does, for any kind of configuration. */
 enum rf_status rf_schema_parse(const struct rf_schema *schema, void *target, const char *text,

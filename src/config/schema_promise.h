@@ -40,7 +40,9 @@ extern const struct rf_key rf_change_keys[]; /* struct rf_change_spec */
          .min = 60,                                                                            \
          .max = RF_LONGEST_S,                                                                  \
          .number = 7 * 86400},                                                                 \
-        {.key = "resize", .kind = RF_KEY_FLAG, RF_KEY_AT(type, resize)}
+    {                                                                                          \
+        .key = "resize", .kind = RF_KEY_FLAG, RF_KEY_AT(type, resize)                          \
+    }
 
 /* What stopping a job costs; the defaults are those of a run or of a scenario. */
 #define RF_COST_ROWS(type, grace_s, write_s, every_s, start_s)                                 \
@@ -59,10 +61,9 @@ extern const struct rf_key rf_change_keys[]; /* struct rf_change_spec */
          RF_KEY_AT(type, checkpoint_every_us),                                                 \
          .max = RF_LONGEST_S,                                                                  \
          .number = every_s},                                                                   \
-        {.key = "restart_s",                                                                   \
-         .kind = RF_KEY_SECONDS,                                                               \
-         RF_KEY_AT(type, restart_us),                                                          \
-         .max = 30 * 86400,                                                                    \
-         .number = start_s}
+    {                                                                                          \
+        .key = "restart_s", .kind = RF_KEY_SECONDS, RF_KEY_AT(type, restart_us),               \
+        .max = 30 * 86400, .number = start_s                                                   \
+    }
 
 #endif

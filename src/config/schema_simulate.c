@@ -48,7 +48,10 @@ static const struct rf_key workload_keys[] = {
      .text = "default"},
     {.key = "rules", RF_KEY_LIST_OF(rf_workload_spec, rules), .group = rule_keys, .max = 1000},
     {.key = "jobs", .kind = RF_KEY_LONG, AT(rf_workload_spec, jobs), .max = 1e8},
-    {.key = "horizon", .kind = RF_KEY_TIME, AT(rf_workload_spec, horizon_us), .max = RF_LONGEST_S},
+    {.key = "horizon",
+     .kind = RF_KEY_TIME,
+     AT(rf_workload_spec, horizon_us),
+     .max = RF_LONGEST_S},
     {.key = "load", .kind = RF_KEY_NUMBER, AT(rf_workload_spec, load), .max = 100},
     {.key = "follow_fleet", .kind = RF_KEY_FLAG, AT(rf_workload_spec, follow_fleet)},
     {.key = "backlog_s",
@@ -112,7 +115,10 @@ static const struct rf_key outage_keys[] = {
      AT(rf_outage_spec, notice_us),
      .max = RF_LONGEST_S,
      .number = 7 * 86400},
-    {.key = "every_s", .kind = RF_KEY_SECONDS, AT(rf_outage_spec, every_us), .max = RF_LONGEST_S},
+    {.key = "every_s",
+     .kind = RF_KEY_SECONDS,
+     AT(rf_outage_spec, every_us),
+     .max = RF_LONGEST_S},
     {.key = "devices", .kind = RF_KEY_INT, AT(rf_outage_spec, devices), .max = 1e7},
     {.key = "author",
      .kind = RF_KEY_TEXT,
@@ -161,9 +167,8 @@ static const struct rf_key fleet_keys[] = {
      .max = 1000},
     {0}};
 
-static const struct rf_key policy_keys[] = {RF_POLICY_ROWS(rf_scenario),
-                                            RF_COST_ROWS(rf_scenario, 300, 60, 3600, 120),
-                                            {0}};
+static const struct rf_key policy_keys[] = {
+    RF_POLICY_ROWS(rf_scenario), RF_COST_ROWS(rf_scenario, 300, 60, 3600, 120), {0}};
 
 static const struct rf_key definition_keys[] = {
     {.key = "step_s",
@@ -235,8 +240,14 @@ static const struct rf_key sections[] = {
      .group = workload_keys},
     {.key = "fleet", .kind = RF_KEY_GROUP, AT(rf_scenario, fleet), .group = fleet_keys},
     {.key = "policy", .kind = RF_KEY_GROUP, .group = policy_keys},
-    {.key = "pledges", RF_KEY_LIST_OF(rf_scenario, pledges), .group = rf_pledge_keys, .max = 256},
-    {.key = "changes", RF_KEY_LIST_OF(rf_scenario, changes), .group = rf_change_keys, .max = 1000},
+    {.key = "pledges",
+     RF_KEY_LIST_OF(rf_scenario, pledges),
+     .group = rf_pledge_keys,
+     .max = 256},
+    {.key = "changes",
+     RF_KEY_LIST_OF(rf_scenario, changes),
+     .group = rf_change_keys,
+     .max = 1000},
     {.key = "definitions", .kind = RF_KEY_GROUP, .group = definition_keys},
     {.key = "grid", .kind = RF_KEY_GROUP, AT(rf_scenario, grid), .group = grid_keys},
     {0}};

@@ -184,6 +184,8 @@ static void write_value(FILE *out, const struct rf_key *k, const char *base, int
     case RF_KEY_LIST:
         write_list(out, k, base, indent);
         break;
+    case RF_KEY_PASSED:
+        break;
     }
 }
 
@@ -191,6 +193,8 @@ static void write_group(FILE *out, const struct rf_key *keys, const char *base, 
 {
     fputs("{\n", out);
     for (const struct rf_key *k = keys; k->key != NULL; k++) {
+        if (k->kind == RF_KEY_PASSED)
+            continue;
         fprintf(out, "%*s%s = ", indent + 4, "", k->key);
         write_value(out, k, base, indent + 4);
         fputs(";\n", out);
@@ -208,6 +212,8 @@ enum rf_status rf_schema_write(const struct rf_schema *schema, const void *targe
         return rf_fail(err, RF_ERR_MEMORY, "out of memory");
     fputs("# The effective configuration: every default is written out.\n", out);
     for (const struct rf_key *k = schema->sections; k->key != NULL; k++) {
+        if (k->kind == RF_KEY_PASSED)
+            continue;
         fprintf(out, "\n%s = ", k->key);
         write_value(out, k, target, 0);
         fputs(";\n", out);
@@ -250,6 +256,16 @@ enum rf_status rf_config_digest(const struct rf_run_spec *spec, char hex[RF_DIGE
     return digest_of(&rf_config_run, spec, hex, err);
 }
 
+enum rf_status rf_config_write_submission(const struct rf_run_spec *spec, char **text,
+                                          size_t *size_bytes, struct rf_error *err)
+{
+    struct rf_run_spec own = *spec;
+
+    own.nmodels = spec->nown_models;
+    own.ntasks = spec->nown_tasks;
+    return rf_schema_write(&rf_config_submission, &own, text, size_bytes, err);
+}
+
 enum rf_status rf_config_write_scenario(const struct rf_scenario *scenario, char **text,
                                         size_t *size_bytes, struct rf_error *err)
 {
@@ -260,4 +276,10 @@ enum rf_status rf_config_digest_scenario(const struct rf_scenario *scenario,
                                          char hex[RF_DIGEST_HEX], struct rf_error *err)
 {
     return digest_of(&rf_config_simulate, scenario, hex, err);
+}
+
+enum rf_status rf_config_write_promises(const struct rf_scenario *scenario, char **text,
+                                        size_t *size_bytes, struct rf_error *err)
+{
+    return rf_schema_write(&rf_config_promises, scenario, text, size_bytes, err);
 }

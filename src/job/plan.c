@@ -98,6 +98,7 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
         .min = from->min,
         .max = from->max,
         .submit_us = from->submit_us,
+        .bounds = from->bounds,
         .task_seed = (uint64_t)spec->seed,
         .model_seed = rf_rng_stream("pretrain", (uint64_t)plan->njobs) ^ (uint64_t)spec->seed};
     memcpy(job->name, from->name, sizeof job->name);
@@ -158,7 +159,8 @@ static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell
         .model_seed = cell->model_seed,
         .min = cell->from->min,
         .max = cell->from->max,
-        .submit_us = cell->from->submit_us};
+        .submit_us = cell->from->submit_us,
+        .bounds = cell->from->bounds};
     memcpy(job->account, cell->from->account, sizeof job->account);
     if (role == RF_ROLE_STUDENT)
         snprintf(what, sizeof what, "student-%s", rf_loss_name(loss));
@@ -294,6 +296,8 @@ enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_
     *plan = (struct rf_job_plan){0};
     for (int i = 0; i < spec->nexperiments; i++)
         room += 1 + 7 * (size_t)spec->experiments[i].seeds;
+    if (room == 0 && spec->linger_us > 0)
+        return RF_OK; /* jobs will be submitted */
     if (room == 0)
         return rf_fail(err, RF_ERR_CONFIG,
                        "there is nothing to run: no jobs and no experiments");

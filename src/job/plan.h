@@ -51,6 +51,7 @@ struct rf_planned_job {
     uint64_t model_seed; /* initial values and order of the examples */
     int32_t min, max;
     int64_t submit_us;
+    struct rf_job_bounds bounds;
     int32_t after[RF_AFTER_MAX], nafter;
 };
 

@@ -6,6 +6,7 @@ void rf_run_spec_clear(struct rf_run_spec *spec)
 {
     free(spec->pledges);
     free(spec->changes);
+    free(spec->limits);
     free(spec->models);
     free(spec->tasks);
     free(spec->jobs);

@@ -31,12 +31,24 @@ struct rf_train_spec {
     int checkpoint_share;      /* what has not changed is not written again */
 };
 
+/* What a job may use, and what becomes of it when it does not go well. 0: none of it. */
+struct rf_job_bounds {
+    int64_t limit_us;      /* of one lease */
+    int priority;          /* higher first, whatever the order */
+    int64_t deadline_us;   /* after its submission */
+    int64_t max_device_us; /* device-time in all */
+    double max_flops;
+    int retries;        /* so often it is tried again when it failed ... */
+    int64_t backoff_us; /* ... so long after the first time, twice as long after the next */
+};
+
 /* A job written out in the config: generative pretraining on a task's corpus. */
 struct rf_pretrain_spec {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES], model[RF_NAME_BYTES], task[RF_NAME_BYTES];
     struct rf_train_spec train;
     int min, max;      /* ranks */
     int64_t submit_us; /* after the start of the run */
+    struct rf_job_bounds bounds;
     char after[RF_AFTER_MAX][RF_NAME_BYTES];
     int nafter;
 };
@@ -58,6 +70,14 @@ struct rf_experiment_spec {
     int bootstrap;           /* resamples for the interval */
     int min, max;
     int64_t submit_us;
+    struct rf_job_bounds bounds; /* of each of its jobs */
+};
+
+/* From the start on, an account may be charged so much in all; 0: as much as it likes. */
+struct rf_limit_spec {
+    char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
+    int64_t max_device_us;
+    double max_flops;
 };
 
 struct rf_run_spec {
@@ -76,11 +96,16 @@ struct rf_run_spec {
     double peak_flops; /* per device-second; 0: measured at the start */
     struct rf_pledge_plan *pledges; /* owned, as all arrays here */
     struct rf_change_spec *changes;
+    struct rf_limit_spec *limits;
     struct rf_model_spec *models;
     struct rf_task_options *tasks;
     struct rf_pretrain_spec *jobs;
     struct rf_experiment_spec *experiments;
-    int npledges, nchanges, nmodels, ntasks, njobs, nexperiments;
+    int npledges, nchanges, nlimits, nmodels, ntasks, njobs, nexperiments;
+    /* Of a submission: what was there before it, borrowed (NULL: this is a run), and how many of
+     * the models and tasks are its own; copies of others follow them. */
+    const struct rf_run_spec *base;
+    int nown_models, nown_tasks;
 };
 
 void rf_run_spec_clear(struct rf_run_spec *spec);
