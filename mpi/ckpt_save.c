@@ -19,6 +19,7 @@
 #include "ckpt/granule.h"
 #include "ckpt/pump.h"
 #include "mpi/ckpt.h"
+#include "mpi/ckpt_publish.h"
 #include "mpi/ckpt_share.h"
 #include "mpi/ckpt_table.h"
 #include "mpi/h5.h"
@@ -472,67 +473,26 @@ static enum rf_status join_digests(struct rf_ckpt_saver *saver, struct rf_error 
     return rf_manifest_content(saver->entries, saver->ntensors, &saver->content, err);
 }
 
-static int put_at(int fd, const void *data, size_t size, uint64_t offset)
-{
-    const unsigned char *p = data;
-
-    while (size > 0) {
-        ssize_t n = pwrite(fd, p, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        p += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return 0;
-}
-
-static enum rf_status put_digests(struct rf_ckpt_saver *saver, struct rf_error *err)
-{
-    int fd = open(saver->temp, O_RDWR | O_CLOEXEC), failed;
-
-    if (fd < 0)
-        return rf_fail(err, RF_ERR_IO, "cannot open '%s': %s", saver->temp, strerror(errno));
-    failed =
-        put_at(fd, saver->granules, (size_t)saver->first[saver->ntensors] * RF_DIGEST_BYTES,
-               saver->places.granules) != 0 ||
-        put_at(fd, &saver->content, RF_DIGEST_BYTES, saver->places.content) != 0;
-    for (int i = 0; !failed && i < saver->ntensors; i++)
-        failed = put_at(fd, &saver->entries[i].digest, RF_DIGEST_BYTES,
-                        saver->places.tensors + (uint64_t)i * RF_DIGEST_BYTES) != 0;
-    failed = failed ? errno : 0;
-    close(fd); /* the seal syncs */
-    return failed
-               ? rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp, strerror(failed))
-               : RF_OK;
-}
-
 /* On a thread of rank 0: digests, seal, name, and tidying up. What cannot be tidied does not undo
  * the save. */
 static enum rf_status publish(void *arg, struct rf_error *err)
 {
     struct rf_ckpt_saver *saver = arg;
-    enum rf_status st = put_digests(saver, err);
+    const struct rf_ckpt_digests digests = {
+        .granules = saver->granules,
+        .ngranules = saver->first[saver->ntensors],
+        .tensors = saver->entries,
+        .ntensors = saver->ntensors,
+        .content = &saver->content,
+    };
+    enum rf_status st = rf_ckpt_put_digests(saver->temp, &saver->places, &digests, err);
 
     saver->tidy.status = RF_OK;
     for (int i = 0; i < saver->nhere; i++)
         saver->sorted[i] = saver->extents[saver->which[i]];
     if (st == RF_OK)
-        st = rf_h5_fault_at("seal", saver->temp, err);
-    if (st == RF_OK)
-        st = rf_envelope_seal(saver->temp, saver->places.block_bytes, saver->sorted,
-                              saver->nhere, err);
-    if (st == RF_OK)
-        st = rf_share_check(saver->dir, saver->bases, saver->ntensors, err);
-    if (st == RF_OK)
-        st = rf_h5_fault_at("rename", saver->temp, err);
-    if (st == RF_OK && rename(saver->temp, saver->path) != 0)
-        st = rf_fail(err, RF_ERR_IO, "cannot rename to '%s': %s", saver->path, strerror(errno));
-    if (st == RF_OK)
-        st = rf_file_sync_dir(saver->dir, err);
+        st = rf_ckpt_publish(saver->temp, saver->path, saver->dir, saver->places.block_bytes,
+                             saver->sorted, saver->nhere, saver->bases, saver->ntensors, err);
     if (st != RF_OK)
         return st;
     if (rf_store_set_latest(saver->dir, saver->step, &saver->tidy) == RF_OK)

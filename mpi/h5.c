@@ -195,7 +195,8 @@ static enum rf_status open_file(struct rf_h5 **file, const char *path, unsigned 
         st = rf_h5_fault_at("open", path, err);
     if (st == RF_OK) {
         access = access_list();
-        (*file)->file = H5Fopen(path, how, access);
+        if (how == H5F_ACC_RDONLY || rf_h5_driver_set(access, &(*file)->code) >= 0)
+            (*file)->file = H5Fopen(path, how, access);
         if ((*file)->file < 0)
             st = h5_fail(err, RF_ERR_INPUT, "open", path, NULL);
         H5Pclose(access);

@@ -119,6 +119,7 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
                                    .width = m->width,
                                    .hidden = m->hidden};
     struct rf_train_options options = {.bf16 = t->bf16,
+                                       .freeze_layers = t->freeze_layers,
                                        .steps = t->steps,
                                        .lr = t->lr,
                                        .min_lr_ratio = t->min_lr_ratio,

@@ -26,6 +26,7 @@ static struct rf_ckpt_info describe(const struct rf_job_work *w)
     rf_digest_to_hex(&w->info->tokenizer, info.tokenizer);
     snprintf(info.config, sizeof info.config, "%s", w->ctx->config_digest);
     snprintf(info.version, sizeof info.version, "%s", w->ctx->version);
+    info.ledger_entries = rf_lease_head(w->lease, info.ledger_head);
     return info;
 }
 

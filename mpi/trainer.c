@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mpi/exchange.h"
 #include "nn/adamw.h"
@@ -14,6 +15,7 @@ struct rf_trainer {
     struct rf_exchange exchange;
     struct rf_model *model;    /* owned */
     rf_real *moments;          /* owned [2][plan.nlocal]: first, then second */
+    unsigned char *frozen;     /* owned [plan.nparams] */
     struct rf_tensor *tensors; /* owned [3 * plan.nparams] */
     int64_t steps_done;
 };
@@ -31,6 +33,18 @@ static void describe(struct rf_tensor *tensor, const struct rf_param *p, const c
         tensor->offset[d] = p->offset[d];
         tensor->extent[d] = p->extent[d];
     }
+}
+
+/* Does this parameter stay as it is? Embeddings come below the first layer. */
+static int is_frozen(const char *name, int layers)
+{
+    int layer;
+
+    if (layers <= 0)
+        return 0;
+    return sscanf(name, "h.%d.", &layer) == 1
+               ? layer < layers
+               : strcmp(name, "wte.weight") == 0 || strcmp(name, "wpe.weight") == 0;
 }
 
 static enum rf_status check(const struct rf_model_shape *shape,
@@ -67,12 +81,14 @@ static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *s
         return st;
     t->moments = calloc(2 * t->plan.nlocal + 1, sizeof *t->moments);
     t->tensors = calloc(3 * (size_t)t->plan.nparams, sizeof *t->tensors);
-    if (t->moments == NULL || t->tensors == NULL)
+    t->frozen = calloc((size_t)t->plan.nparams, sizeof *t->frozen);
+    if (t->moments == NULL || t->tensors == NULL || t->frozen == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser: %zu values",
                        2 * t->plan.nlocal);
     for (int i = 0; i < t->plan.nparams; i++) {
         const struct rf_param *p = &t->plan.params[i];
 
+        t->frozen[i] = (unsigned char)is_frozen(p->name, o->freeze_layers);
         describe(&t->tensors[i], p, "", rf_model_values(t->model));
         describe(&t->tensors[t->plan.nparams + i], p, "m/", t->moments);
         describe(&t->tensors[2 * t->plan.nparams + i], p, "v/", t->moments + t->plan.nlocal);
@@ -110,6 +126,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
         return;
     rf_model_destroy(trainer->model);
     rf_plan_clear(&trainer->plan);
+    free(trainer->frozen);
     free(trainer->moments);
     free(trainer->tensors);
     free(trainer);
@@ -117,7 +134,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
 
 /* ---- a step -------------------------------------------------------------- */
 
-/* Global norm: every slice counts, and what all ranks hold counts once. */
+/* Global norm of what learns: every slice counts, and what all ranks hold counts once. */
 static double gradient_norm(const struct rf_trainer *t)
 {
     const rf_real *g = rf_model_gradients(t->model);
@@ -126,7 +143,7 @@ static double gradient_norm(const struct rf_trainer *t)
     for (int i = 0; i < t->plan.nparams; i++) {
         const struct rf_param *p = &t->plan.params[i];
 
-        if (!p->replicated || t->exchange.rank == 0)
+        if (!t->frozen[i] && (!p->replicated || t->exchange.rank == 0))
             sum += rf_sum_squares(g + p->at, (size_t)(p->extent[0] * p->extent[1]));
     }
     rf_exchange_sum_double(&t->exchange, &sum, 1);
@@ -149,6 +166,8 @@ static void update(struct rf_trainer *t, double lr, double norm)
     for (int i = 0; i < t->plan.nparams; i++) {
         const struct rf_param *p = &t->plan.params[i];
 
+        if (t->frozen[i])
+            continue;
         a.weight_decay = p->decays ? o->weight_decay : 0;
         rf_adamw_update(values + p->at, g + p->at, m + p->at, v + p->at,
                         (size_t)(p->extent[0] * p->extent[1]), &a);

@@ -40,7 +40,7 @@ bytes() { printf "$(printf %s "$1" | sed 's/../\\x&/g')"; }
 # dumped FILE: how many tensors h5dump and show agree on
 dumped() {
     local name shape digest object raw n=0
-    while read -r name shape digest; do
+    while read -r name shape digest _; do
         object=/params/$name
         [[ $name = [mv]/* ]] && object=/optimizer/$name
         [ $((${shape/x/*})) -le 262144 ] || continue
