@@ -164,7 +164,7 @@ static enum rf_status open_ledger(struct coordinator *c, struct rf_error *err)
     const struct rf_run_options *o = c->options;
     enum rf_status st;
 
-    if (!o->resume) {
+    if (!o->resume || !rf_file_exists(o->ledger_path)) { /* killed before the first line */
         st = rf_journal_create(&c->journal, o->ledger_path, o->run, o->key, err);
         rf_journal_at(&c->journal, now_us(c));
         return st;
@@ -219,7 +219,8 @@ static enum rf_status prepare(struct coordinator *c, struct rf_error *err)
     if (st == RF_OK)
         st = open_ledger(c, err);
     if (st == RF_OK && !c->finished)
-        st = record_missing(&c->journal, c->options, c->control->size - 1, err);
+        st = record_missing(&c->journal, c->options, rf_dispatch_devices(c->control, c->options),
+                            err);
     if (st == RF_OK)
         st = rf_journal_sync(&c->journal, err);
     if (st == RF_OK)
@@ -314,9 +315,20 @@ static enum rf_status work(const struct rf_group *control, rf_job_body *body, vo
     return st;
 }
 
-enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_options *options,
-                             rf_job_body *body, void *ctx, struct rf_run_outcome *outcome,
-                             struct rf_error *err)
+static enum rf_status play_alone(const struct rf_group *control, rf_play *play, void *ctx,
+                                 struct rf_error *err)
+{
+    enum rf_status st = rf_agree(control, RF_OK, err);
+
+    if (st == RF_OK)
+        play(ctx, control);
+    return st;
+}
+
+/* play is NULL where there are workers with a body. */
+static enum rf_status run(const struct rf_group *world, const struct rf_run_options *options,
+                          rf_job_body *body, rf_play *play, void *ctx,
+                          struct rf_run_outcome *outcome, struct rf_error *err)
 {
     struct rf_group control = {0};
     struct rf_error result = {.status = RF_OK};
@@ -332,6 +344,8 @@ enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_o
     rf_group_dup(&control, world->comm);
     if (control.rank == coordinator)
         result.status = coordinate(&control, options, outcome, &result);
+    else if (play != NULL)
+        result.status = play_alone(&control, play, ctx, &result);
     else
         result.status = work(&control, body, ctx, &result);
     rf_group_bcast(&control, &result, sizeof result, coordinator);
@@ -341,6 +355,21 @@ enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_o
     if (result.status != RF_OK && err != NULL)
         *err = result;
     return result.status;
+}
+
+enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_options *options,
+                             rf_job_body *body, void *ctx, struct rf_run_outcome *outcome,
+                             struct rf_error *err)
+{
+    return run(world, options, body, NULL, ctx, outcome, err);
+}
+
+enum rf_status rf_coordinate_play(const struct rf_group *world,
+                                  const struct rf_run_options *options, rf_play *play,
+                                  void *ctx, struct rf_run_outcome *outcome,
+                                  struct rf_error *err)
+{
+    return run(world, options, NULL, play, ctx, outcome, err);
 }
 
 void rf_run_outcome_clear(struct rf_run_outcome *outcome)

@@ -50,6 +50,7 @@ struct rf_run_options {
     const struct rf_request *requests;
     int nrequests;
     const char *ledger_path;
+    int spread; /* for load generators: each worker rank stands for so many devices; else 0 */
     const struct rf_key *key; /* NULL on workers */
     int resume;               /* go on with the ledger; it must be of the same configuration */
     int progress; /* a progress line on stderr: 2 on a terminal, 1 plain lines, 0 none */
@@ -73,6 +74,14 @@ struct rf_run_outcome {
 enum rf_status rf_coordinate(const struct rf_group *world, const struct rf_run_options *options,
                              rf_job_body *body, void *ctx, struct rf_run_outcome *outcome,
                              struct rf_error *err);
+/* The same for load generators: every worker rank plays as many workers as options->spread says, by
+ * itself. play takes all that comes on control (protocol.h), answers for each device, and returns
+ * after it has answered SHUTDOWN with BYE. spread is the same on all ranks. */
+typedef void rf_play(void *ctx, const struct rf_group *control);
+enum rf_status rf_coordinate_play(const struct rf_group *world,
+                                  const struct rf_run_options *options, rf_play *play,
+                                  void *ctx, struct rf_run_outcome *outcome,
+                                  struct rf_error *err);
 void rf_run_outcome_clear(struct rf_run_outcome *outcome);
 
 #endif

@@ -51,10 +51,13 @@ struct rf_dispatch {
     int32_t nrequests, requests_room, next_request;
     struct rf_known *known; /* owned, by job id; room as for requests */
     int next_promise;
-    struct rf_held *leases; /* owned: those that are out, room for one per worker */
+    int64_t *owed_us; /* owned, scratch of one look: by account */
+    int32_t owed_room;
+    struct rf_held *leases; /* owned: those that are out, room for one per device */
     int nleases, nworkers, byes;
+    int spread; /* device id / spread is the rank that it is */
     int32_t formations;                           /* groups told to begin so far */
-    int *ranks;                                   /* owned: room for a group of all workers */
+    int *ranks;                                   /* owned: room for a group of all devices */
     int64_t last_event_us, last_seal_us, idle_us; /* idle since; -1: not idle */
     int changed;                                  /* since the policy was asked */
     int64_t wake_us;  /* when its answer may differ although nothing changed */

@@ -50,12 +50,18 @@ static enum rf_status take_over(struct rf_dispatch *d, struct rf_error *err)
     return st;
 }
 
+int rf_dispatch_devices(const struct rf_group *control, const struct rf_run_options *options)
+{
+    return (control->size - 1) * (options->spread > 1 ? options->spread : 1);
+}
+
 enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf_group *control,
                                   const struct rf_run_options *options,
                                   struct rf_journal *journal, struct rf_policy *policy,
                                   struct rf_error *err)
 {
     struct rf_dispatch *d = calloc(1, sizeof *d);
+    size_t ndevices = (size_t)rf_dispatch_devices(control, options);
     enum rf_status st;
 
     *dispatch = NULL;
@@ -66,17 +72,18 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
     d->journal = journal;
     d->policy = policy;
     d->nworkers = control->size - 1;
+    d->spread = options->spread > 1 ? options->spread : 1;
     d->progress = rf_progress_make(options->progress, rf_time_us());
     d->last_event_us = d->last_seal_us = journal->now_us;
     d->idle_us = -1;
     d->changed = 1; /* a resumed run has a queue already */
     d->next_promise = (int)(journal->seen[RF_EVENT_PLEDGE] + journal->seen[RF_EVENT_POLICY] +
                             journal->seen[RF_EVENT_LIMIT]);
-    d->leases = calloc((size_t)d->nworkers, sizeof *d->leases);
-    d->ranks = calloc((size_t)d->nworkers, sizeof *d->ranks);
+    d->leases = calloc(ndevices, sizeof *d->leases);
+    d->ranks = calloc(ndevices, sizeof *d->ranks);
     st = take_over(d, err);
     if (st == RF_OK && (d->leases == NULL || d->ranks == NULL))
-        st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d leases", control->size - 1);
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %zu leases", ndevices);
     if (st != RF_OK) {
         rf_dispatch_destroy(d);
         return st;
@@ -93,6 +100,7 @@ void rf_dispatch_destroy(struct rf_dispatch *dispatch)
     free(dispatch->requests);
     free(dispatch->job_of);
     free(dispatch->known);
+    free(dispatch->owed_us);
     free(dispatch->leases);
     free(dispatch->ranks);
     free(dispatch);
@@ -191,10 +199,10 @@ static void tell_start(struct rf_dispatch *d, struct rf_held *held)
     message.entries = rf_ledger_entries(d->journal->ledger);
     rf_ledger_head(d->journal->ledger, message.head);
     for (int i = 0; i < n; i++) {
-        rf_message_send(d->control, d->ranks[i], &message);
-        rf_message_send_ranks(d->control, d->ranks[i], d->ranks, n);
+        rf_message_send(d->control, d->ranks[i] / d->spread, &message);
+        rf_message_send_ranks(d->control, d->ranks[i] / d->spread, d->ranks, n);
     }
-    held->leader = d->ranks[0];
+    held->leader = d->ranks[0] / d->spread;
     held->formation = message.formation;
     held->started = 1;
     held->formed_us = held->heard_us = d->journal->now_us;

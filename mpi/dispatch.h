@@ -21,6 +21,9 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
                                   struct rf_error *err);
 void rf_dispatch_destroy(struct rf_dispatch *dispatch);
 
+/* How many devices the workers are. */
+int rf_dispatch_devices(const struct rf_group *control, const struct rf_run_options *options);
+
 /* Local. One round at time t_us (UTC). Returns whether anything happened. */
 int rf_dispatch_round(struct rf_dispatch *dispatch, int64_t t_us);
 

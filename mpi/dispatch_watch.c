@@ -4,6 +4,7 @@
  * not heard of, or has not left long after it was asked to, cannot be thrown off its ranks: it is
  * disputed, once each time, and charged by the clock, so that no evidence is missing. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mpi/desk.h"
@@ -54,19 +55,27 @@ static const char *broken_limit(struct rf_dispatch *d, const struct rf_held *hel
     return NULL;
 }
 
-/* What all running jobs of an account, and of those below it, have not been charged for yet. */
-static int64_t owed_us(const struct rf_dispatch *d, int32_t account)
+/* What running jobs have not been charged for yet, by account, those below it included. */
+static int look_at_accounts(struct rf_dispatch *d)
 {
     const struct rf_state *s = rf_desk_state(d);
-    int64_t sum_us = 0;
 
+    if (s->naccounts > d->owed_room) {
+        int64_t *owed_us = realloc(d->owed_us, (size_t)s->naccounts * sizeof *owed_us);
+
+        if (owed_us == NULL)
+            return 0; /* the next look may find memory; the ledger's rules hold in any case */
+        d->owed_us = owed_us;
+        d->owed_room = s->naccounts;
+    }
+    memset(d->owed_us, 0, (size_t)s->naccounts * sizeof *d->owed_us);
     for (int32_t i = s->running_first; i >= 0; i = s->jobs[i].next)
-        if (rf_state_within(s, s->jobs[i].account, account))
-            sum_us += rf_state_owed_us(&s->jobs[i], d->journal->now_us);
-    return sum_us;
+        for (int32_t a = s->jobs[i].account; a >= 0; a = s->accounts[a].parent)
+            d->owed_us[a] += rf_state_owed_us(&s->jobs[i], d->journal->now_us);
+    return 1;
 }
 
-/* Accounts with an allowance that is used up, by what was charged and what is owed. */
+/* An account's allowance that is used up, by what was charged and what is owed. */
 static const char *broken_allowance(const struct rf_dispatch *d, const struct rf_held *held)
 {
     const struct rf_state *s = rf_desk_state(d);
@@ -79,24 +88,22 @@ static const char *broken_allowance(const struct rf_dispatch *d, const struct rf
             return "account-flops";
         if (rf_wide_sign(of->held_limit_us) <= 0)
             continue;
-        rf_wide_add(&used_us, owed_us(d, a));
+        rf_wide_add(&used_us, d->owed_us[a]);
         if (rf_wide_compare(used_us, of->held_limit_us) >= 0)
             return "account-device-time";
     }
     return NULL;
 }
 
-static void watch_limits(struct rf_dispatch *d, struct rf_held *held)
+static void watch_limits(struct rf_dispatch *d, struct rf_held *held, int accounts)
 {
     const char *why;
 
     if (held->ends[0] != '\0' || held->revoke == RF_REVOKE_SIGNAL)
         return;
     why = broken_limit(d, held);
-    if (why == NULL && rf_desk_state(d)->limited) {
+    if (why == NULL && accounts)
         why = broken_allowance(d, held);
-        d->watch_us = sooner(d->watch_us, d->journal->now_us + ALLOWANCE_US);
-    }
     if (why != NULL)
         end_for(d, held, why);
 }
@@ -129,11 +136,17 @@ static void watch_silence(struct rf_dispatch *d, struct rf_held *held)
 
 void rf_desk_watch(struct rf_dispatch *d)
 {
+    int accounts = 0;
+
     if (d->journal->now_us < d->watch_us)
         return;
     d->watch_us = INT64_MAX;
+    if (rf_desk_state(d)->limited && d->nleases > 0) {
+        accounts = look_at_accounts(d);
+        d->watch_us = d->journal->now_us + ALLOWANCE_US;
+    }
     for (int i = 0; i < d->nleases && !d->failed; i++) {
         watch_silence(d, &d->leases[i]);
-        watch_limits(d, &d->leases[i]);
+        watch_limits(d, &d->leases[i], accounts);
     }
 }

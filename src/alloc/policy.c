@@ -231,6 +231,7 @@ int rf_policy_held_up(const struct rf_policy *policy)
 
     return line->blocked && line->head.need > policy->state->nfree && policy->plain &&
            policy->nresizable == 0 && policy->state->nholds == 0 && !policy->recheck &&
+           policy->bounded.n == 0 && !policy->state->limited && !policy->ranked &&
            (!policy->options.explain || policy->fresh.n == 0);
 }
 
@@ -241,6 +242,7 @@ static int cannot_start(const struct rf_policy *policy, int32_t job)
     const struct rf_job *j = &policy->state->jobs[job];
 
     return policy->dirty == 0 && !policy->order->by_limit && !policy->options.explain &&
+           rf_state_job_extra(policy->state, job)->priority == 0 &&
            job > policy->lines[0].head.job && j->min <= policy->least_most &&
            (policy->order->backfill == RF_BACKFILL_NONE || j->min > policy->state->nfree) &&
            rf_policy_held_up(policy);
@@ -257,6 +259,8 @@ static enum rf_status observe_request(struct rf_policy *policy, int32_t job)
     }
     if (st == RF_OK && s->naccounts > policy->naccounts)
         st = rf_policy_learn_accounts(policy);
+    if (st == RF_OK)
+        st = rf_policy_bound(policy, job);
     if (st == RF_OK && policy->fence->receive != NULL)
         st = policy->fence->receive(policy, job);
     if (st != RF_OK || rf_policy_kept(policy, job, NULL))
@@ -311,6 +315,8 @@ static enum rf_status observe_stop(struct rf_policy *policy, const struct rf_eve
     if (event->type == RF_EVENT_RELEASE) {
         rf_policy_plans_stale(policy);
         st = rf_joblist_add(&policy->fresh, event->job);
+        if (st == RF_OK)
+            st = rf_policy_bound(policy, event->job);
         if (st == RF_OK)
             st = rf_state_ready(policy->state, job)
                      ? rf_policy_enqueue(policy, event->job)

@@ -20,6 +20,9 @@
  *                       (Feitelson & Weil 1998)
  *         sjf           the shortest limit first
  *         fairshare     the account with the least decayed usage first, and as easy otherwise
+ *         Whatever the order, jobs of a higher priority come first. Reservations and planned starts
+ *         hold against jobs of the same or a lower priority; where there are priorities,
+ *         conservative plans are made anew at each question.
  * Fences: none          measure only
  *         partition     hard wall, see policy_fence.c
  *         floor         guaranteed share; what its owner leaves idle is lent, and reclaimed by
@@ -48,7 +51,9 @@ struct rf_proposal {
     const char *reason; /* static text: "devices-busy", "queue-order", "after-unfinished",
                     "reserved-for-pledge", "reserved-for-earlier", "kept-clear", "share-used-up",
                     "board-pending", "too-large", "board-denied", "budget-used-up", "reclaim",
-                    "dependency-failed", "grow"... */
+                    "dependency-failed", "deadline-passed", "grow", or what rf_state_spent() says:
+                    jobs that wait are denied when their deadline passes or nothing is left of
+                    what they, or their accounts, may use */
 };
 
 struct rf_policy_options {

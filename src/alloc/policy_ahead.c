@@ -413,7 +413,7 @@ void rf_plan_ahead(struct rf_plan *plan, struct rf_line *line)
 {
     const struct rf_policy *policy = plan->policy;
     int keeps = policy->order->backfill == RF_BACKFILL_PLAN && policy->state->nholds == 0 &&
-                plan->reserved == 0 && plan->nclaims == 0;
+                plan->reserved == 0 && plan->nclaims == 0 && !policy->ranked;
     int depth =
         policy->order->backfill == RF_BACKFILL_PLAN ? -1 : policy->options.reserve_depth;
 

@@ -10,7 +10,7 @@
 
 /* ---- who can never run ---- */
 
-static void deny_one(struct rf_plan *plan, int32_t job, const char *reason)
+void rf_plan_deny(struct rf_plan *plan, int32_t job, const char *reason)
 {
     rf_plan_propose(plan, RF_PROPOSE_DENY, job, reason, -1);
     rf_joblist_remove(&plan->policy->held_back, job);
@@ -35,7 +35,7 @@ static void sort_out(struct rf_plan *plan)
         int32_t job = policy->held_back.jobs[i];
 
         if (rf_state_orphan(s, &s->jobs[job])) {
-            deny_one(plan, job, "dependency-failed");
+            rf_plan_deny(plan, job, "dependency-failed");
             i--;
         } else if (rf_state_ready(s, &s->jobs[job])) {
             rf_joblist_remove(&policy->held_back, job);
@@ -50,7 +50,7 @@ static void sort_out(struct rf_plan *plan)
         int32_t job = policy->fresh.jobs[i];
 
         if (too_large(plan, job) && rf_policy_waits(policy, job))
-            deny_one(plan, job, "too-large");
+            rf_plan_deny(plan, job, "too-large");
     }
 }
 
@@ -69,7 +69,7 @@ static void deny_too_large(struct rf_plan *plan)
             continue;
         while (rf_roll_at(&lane->jobs, at, &e) && !rf_plan_full(plan)) {
             if (e.need > most) {
-                deny_one(plan, e.job, "too-large");
+                rf_plan_deny(plan, e.job, "too-large");
                 at = rf_roll_behind(&lane->jobs, e.time_us, e.job);
             } else {
                 at = rf_roll_next(&lane->jobs, at);
@@ -124,6 +124,7 @@ static void answer(struct rf_plan *plan)
     struct rf_policy *policy = plan->policy;
 
     sort_out(plan);
+    rf_plan_deny_spent(plan);
     if (policy->recheck)
         deny_too_large(plan);
     policy->recheck &= rf_plan_full(plan);
@@ -139,7 +140,8 @@ static void answer(struct rf_plan *plan)
 /* Can arrivals be looked at alone? Not if one of them might claim. */
 static int only_arrivals(const struct rf_policy *policy)
 {
-    return policy->dirty == RF_DIRTY_ARRIVAL && !policy->recheck && !policy->fence->promises;
+    return policy->dirty == RF_DIRTY_ARRIVAL && !policy->recheck && !policy->fence->promises &&
+           policy->bounded.n == 0 && !policy->state->limited;
 }
 
 /* Is it plain to see that nobody can start, not even by overtaking the head of the line? */
@@ -165,6 +167,8 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     if (policy->npending > policy->pending_at)
         rf_policy_take_back(policy);
     policy->npending = policy->pending_at = 0;
+    if (now_us >= policy->due_us)
+        policy->dirty = RF_DIRTY_ALL;
     if (s->nholds != policy->nholds) { /* one is over */
         policy->nholds = s->nholds;
         policy->dirty = RF_DIRTY_ALL;
@@ -209,7 +213,9 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
 int rf_policy_settled(const struct rf_policy *policy)
 {
     return policy->dirty == 0 && policy->npending == policy->pending_at && policy->plain &&
-           policy->nresizable == 0 && policy->state->nholds == 0 && policy->nholds == 0;
+           policy->nresizable == 0 && policy->bounded.n == 0 && !policy->state->limited &&
+           policy->state->retry_us == INT64_MAX && policy->state->nholds == 0 &&
+           policy->nholds == 0;
 }
 
 int64_t rf_policy_wake_us(const struct rf_policy *policy, int64_t now_us)
@@ -218,8 +224,10 @@ int64_t rf_policy_wake_us(const struct rf_policy *policy, int64_t now_us)
     int64_t wake_us = policy->wake_us;
     int waits = 0;
 
+    int64_t due_us = s->retry_us < policy->due_us ? s->retry_us : policy->due_us;
+
     if (wake_us == INT64_MAX && s->nholds == 0 && policy->nresizable == 0)
-        return INT64_MAX;
+        return due_us > now_us ? due_us : now_us + 1;
     for (int32_t i = 0; i < policy->nlanes; i++)
         waits |= policy->lanes[i].jobs.count > 0;
     if (!waits && policy->nresizable == 0 && !policy->fence->separate &&
@@ -240,5 +248,6 @@ int64_t rf_policy_wake_us(const struct rf_policy *policy, int64_t now_us)
         if (s->jobs[i].ndevices < s->jobs[i].max && t_us > now_us && t_us < wake_us)
             wake_us = t_us;
     }
+    wake_us = due_us < wake_us ? due_us : wake_us;
     return wake_us > now_us ? wake_us : now_us + 1;
 }

@@ -96,6 +96,7 @@ static void rescale(struct rf_policy *policy)
 /* Devices of the lane's account change by `change` at t_us. */
 static void use(struct rf_policy *policy, struct rf_lane *lane, int32_t change, int64_t t_us)
 {
+    lane = &policy->lanes[lane->base];
     if (!policy->order->by_account)
         return;
     rescale(policy);
@@ -126,8 +127,44 @@ static enum rf_status add_lane(struct rf_policy *policy, int32_t wall)
         policy->lanes = lanes;
         policy->lane_room = room;
     }
-    policy->lanes[policy->nlanes++] =
-        (struct rf_lane){.wall = wall, .jobs = {.by_time = policy->order->by_limit}};
+    policy->lanes[policy->nlanes] =
+        (struct rf_lane){.wall = wall,
+                         .base = policy->nlanes,
+                         .next = -1,
+                         .jobs = {.by_time = policy->order->by_limit}};
+    policy->nlanes++;
+    return RF_OK;
+}
+
+struct rf_lane *rf_policy_lane_by_priority(struct rf_policy *policy, struct rf_lane *lane,
+                                           int32_t job)
+{
+    int32_t priority = rf_state_job_extra(policy->state, job)->priority;
+    struct rf_lane *at = lane;
+
+    while (at->priority != priority && at->next >= 0)
+        at = &policy->lanes[at->next];
+    return at->priority == priority ? at : lane;
+}
+
+/* Jobs of one priority have a lane of their own. */
+static enum rf_status open_lane(struct rf_policy *policy, int32_t job)
+{
+    struct rf_lane *lane = rf_policy_lane_of(policy, job);
+    int32_t priority = rf_state_job_extra(policy->state, job)->priority, base = lane->base;
+    enum rf_status st;
+
+    if (lane->priority == priority)
+        return RF_OK;
+    st = add_lane(policy, lane->wall);
+    if (st != RF_OK)
+        return st;
+    lane = &policy->lanes[policy->nlanes - 1];
+    lane->priority = priority;
+    lane->base = base;
+    lane->next = policy->lanes[base].next;
+    policy->lanes[base].next = policy->nlanes - 1;
+    policy->ranked = 1;
     return RF_OK;
 }
 
@@ -161,9 +198,13 @@ static void count_wide(struct rf_policy *policy, struct rf_wall *wall, int32_t j
 enum rf_status rf_policy_enqueue(struct rf_policy *policy, int32_t job)
 {
     struct rf_roll_entry entry = rf_policy_entry(policy, job);
-    struct rf_lane *lane = rf_policy_lane_of(policy, job);
-    enum rf_status st = rf_roll_add(&lane->jobs, &entry, NULL);
+    struct rf_lane *lane;
+    enum rf_status st = policy->state->jobs[job].extra < 0 ? RF_OK : open_lane(policy, job);
 
+    if (st != RF_OK)
+        return st;
+    lane = rf_policy_lane_of(policy, job);
+    st = rf_roll_add(&lane->jobs, &entry, NULL);
     if (st != RF_OK)
         return st;
     lane->widest =
@@ -326,6 +367,9 @@ void rf_policy_forget(struct rf_policy *policy)
     joblist_clear(&policy->fresh);
     joblist_clear(&policy->stopping);
     joblist_clear(&policy->refused);
+    joblist_clear(&policy->bounded);
+    policy->due_us = INT64_MAX;
+    policy->ranked = 0;
     free(policy->lanes);
     free(policy->lane_of);
     free(policy->slot_us);
@@ -391,6 +435,8 @@ static enum rf_status take_jobs(struct rf_policy *policy)
     }
     for (int32_t i = s->queue_first; i >= 0 && st == RF_OK; i = s->jobs[i].next) {
         st = rf_joblist_add(&policy->fresh, i);
+        if (st == RF_OK)
+            st = rf_policy_bound(policy, i);
         if (st == RF_OK && rf_policy_kept(policy, i, &why))
             st =
                 strcmp(why, "board-pending") == 0 ? RF_OK : rf_joblist_add(&policy->refused, i);

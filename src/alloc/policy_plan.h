@@ -36,6 +36,8 @@ struct rf_wall {
 
 struct rf_lane {
     int32_t wall;
+    int32_t priority;    /* of the jobs in it */
+    int32_t base, next;  /* the lane of priority 0 of the same; another one, or -1 */
     struct rf_roll jobs; /* waiting and ready, with their limits */
     int32_t widest;      /* no job in it needs more */
     /* fairshare: device-time used so far and weighed by how recent it is, less what
@@ -153,6 +155,9 @@ struct rf_policy {
     struct rf_joblist fresh;     /* came in since the last answer */
     struct rf_joblist stopping;
     struct rf_joblist refused; /* by the fence; the event has not come yet */
+    struct rf_joblist bounded; /* queued, with a deadline or an allowance */
+    int64_t due_us;            /* the earliest of those deadlines */
+    int ranked;                /* some job has a priority other than 0 */
     struct rf_fence_memory memory;
     struct rf_decay decay;
     int64_t *slot_us; /* owned, by job, for orders that plan: the planned start */
@@ -195,12 +200,17 @@ void rf_policy_forget(struct rf_policy *policy);
 /* Fills in the walls' shares of the fleet as it is. */
 void rf_policy_measure(struct rf_policy *policy);
 
+/* The lane beside `lane` for the job's priority; `lane` itself where there is none yet. */
+struct rf_lane *rf_policy_lane_by_priority(struct rf_policy *policy, struct rf_lane *lane,
+                                           int32_t job);
 /* Finds a wall and a lane for accounts that are new in the state. */
 enum rf_status rf_policy_learn_accounts(struct rf_policy *policy);
 /* The lane, wall and line of a job. */
 static inline struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_t job)
 {
-    return &policy->lanes[policy->lane_of[policy->state->jobs[job].account]];
+    struct rf_lane *lane = &policy->lanes[policy->lane_of[policy->state->jobs[job].account]];
+
+    return lane->next < 0 ? lane : rf_policy_lane_by_priority(policy, lane, job);
 }
 
 static inline struct rf_wall *rf_policy_wall_of(struct rf_policy *policy, int32_t job)
@@ -269,6 +279,17 @@ const char *rf_plan_why(const struct rf_plan *plan, const struct rf_wall *w, int
 void rf_plan_serve_lines(struct rf_plan *plan);
 void rf_plan_serve_arrivals(struct rf_plan *plan);
 void rf_plan_explain(struct rf_plan *plan);
+
+/* ---- policy_ask.c ---- */
+
+/* The job leaves those that wait. */
+void rf_plan_deny(struct rf_plan *plan, int32_t job, const char *reason);
+
+/* ---- policy_limit.c: deadlines and allowances ---- */
+
+/* A job has come into the queue, new or again. */
+enum rf_status rf_policy_bound(struct rf_policy *policy, int32_t job);
+void rf_plan_deny_spent(struct rf_plan *plan);
 
 /* ---- policy_ahead.c: lines whose jobs have planned starts ---- */
 

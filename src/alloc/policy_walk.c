@@ -92,14 +92,19 @@ void rf_plan_rank(struct rf_plan *plan)
     if (!policy->order->by_account)
         return;
     weight = rf_decay_at(&policy->decay, plan->now_us);
-    for (int32_t i = 0; i < policy->nlanes; i++)
-        policy->lanes[i].rank = policy->lanes[i].usage + policy->lanes[i].used * weight;
+    for (int32_t i = 0; i < policy->nlanes; i++) {
+        const struct rf_lane *base = &policy->lanes[policy->lanes[i].base];
+
+        policy->lanes[i].rank = base->usage + base->used * weight;
+    }
 }
 
 int rf_plan_precedes(const struct rf_policy *policy, const struct rf_lane *a,
                      const struct rf_roll_entry *x, const struct rf_lane *b,
                      const struct rf_roll_entry *y)
 {
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
     if (a->rank < b->rank || b->rank < a->rank)
         return a->rank < b->rank;
     if (policy->order->by_limit && x->time_us != y->time_us)

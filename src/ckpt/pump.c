@@ -1,11 +1,10 @@
 /* The stretches under way stand in a ring, in the order in which they were handed over, and so
- * does their memory: what is freed is always the oldest. A thread takes as many waiting stretches
- * as have sixteen granules together, because that many are hashed at once (digest_lanes.c).
- *
- * Going past the page cache wants offsets, sizes and memory on block borders. A stretch lies in
- * memory as far behind a border as in the file; what sticks out at its ends goes through the page
- * cache, which Linux keeps coherent with direct writes to other blocks. */
-#define _GNU_SOURCE /* O_DIRECT, fallocate(), madvise() */
+ * does their memory: what is freed is always the oldest. Two things happen to each: some threads
+ * move it between memory and file, others hash it. On the way out neither waits for the other;
+ * on the way in a stretch is hashed once it was read. Hashing goes by granules, as many at a time as
+ * fill the lanes (base/digest_many.c), wherever stretches begin and end; fewer only when no
+ * more are to be expected. */
+#define _GNU_SOURCE /* fallocate(), madvise() */
 
 #include "ckpt/pump.h"
 
@@ -18,23 +17,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "ckpt/transfer.h"
 
 enum {
-    THREADS = 2,
-    BORDER = 4096,        /* for direct transfers */
-    HUGE_PAGE = 2 << 20,  /* what the memory is aligned to */
-    AT_ONCE = 16,         /* granules that a thread hashes together */
-    DIRECT_FROM = 1 << 16 /* smaller stretches are not worth a direct transfer */
+    MOVERS = 2, /* so that the disk always has a request */
+    HASHERS = 2,
+    HUGE_PAGE = 2 << 20, /* what the memory is aligned to */
+    LANES = 16,          /* granules of full length that are hashed together */
+    AT_ONCE = 4 * LANES  /* granules of any length */
 };
-
-enum step { FREE, GIVEN, WAITING, TAKEN, DONE };
 
 struct slot {
     struct rf_stretch stretch;
-    enum step step;
-    size_t begin, end; /* of its memory in the ring, counted without end */
+    int sent;                      /* it is filled, or asked for */
+    int moved;                     /* between memory and file */
+    int ngranules, taken, nhashed; /* taken by hashers; done by them */
+    size_t begin, end;             /* of its memory in the ring, counted without end */
     unsigned char *data;
+};
+
+/* Granules that one thread hashes together. */
+struct batch {
+    int n;
+    size_t size_bytes, longest;
+    struct rf_bytes texts[AT_ONCE];
+    struct rf_digest *where[AT_ONCE];
+    struct slot *slots[AT_ONCE];
 };
 
 enum call { CALL_NONE, CALL_END, CALL_WORK, CALL_WARM };
@@ -42,20 +50,21 @@ enum call { CALL_NONE, CALL_END, CALL_WORK, CALL_WARM };
 struct rf_pump {
     pthread_mutex_t lock;
     pthread_cond_t work, news; /* for the threads; for the caller */
-    pthread_t threads[THREADS];
+    pthread_t threads[MOVERS + HASHERS];
     int nthreads, quit;
     int (*fault)(const char *step);
 
     unsigned char *memory;   /* owned [room] */
     size_t room, head, tail; /* bytes given and freed, counted without end */
     struct slot *slots;      /* owned [nslots] */
-    int64_t nslots, first, next,
-        waiting; /* counted without end: oldest, next free, next to do */
+    int64_t nslots;
+    /* Counted without end: the oldest, the next to be moved, to be hashed, and to be given. */
+    int64_t first, to_move, to_hash, next;
 
-    char path[RF_PATH_BYTES];
-    int fd, direct_fd, direct, writing;
+    struct rf_transfer file;
     enum call call;
-    int in_call, running; /* a thread is at the call; stretches taken */
+    int in_call, moving, hashing; /* threads at it */
+    int waiting, ended;           /* the caller waits; no more stretches come */
     enum rf_status (*task)(void *arg, struct rf_error *err);
     void *arg;
     enum rf_status status;
@@ -64,214 +73,14 @@ struct rf_pump {
 
 size_t rf_pump_need(size_t size_bytes)
 {
-    return (size_bytes + 3 * (size_t)BORDER - 1) / BORDER * BORDER;
+    const size_t border = RF_TRANSFER_BORDER;
+
+    return (size_bytes + 3 * border - 1) / border * border;
 }
-
-/* ---- transfers, without the lock --------------------------------------------------- */
-
-static enum rf_status failed(const struct rf_pump *pump, const char *verb, int code,
-                             struct rf_error *err)
-{
-    return rf_fail(err, RF_ERR_IO, "cannot %s '%s': %s", verb, pump->path, strerror(code));
-}
-
-static enum rf_status faulted(struct rf_pump *pump, const char *step, struct rf_error *err)
-{
-    int code = 0;
-
-    if (pump->fault != NULL) {
-        pthread_mutex_lock(&pump->lock);
-        code = pump->fault(step);
-        pthread_mutex_unlock(&pump->lock);
-    }
-    return code == 0 ? RF_OK : failed(pump, step, code, err);
-}
-
-/* Bytes [from, to) of the file, which lie in memory at at. Returns 0 or an errno; *done says how
- * far it came. The end of the file in a read is no error here. */
-static int transfer(int fd, int writing, unsigned char *at, uint64_t from, uint64_t to,
-                    uint64_t *done)
-{
-    *done = from;
-    while (*done < to) {
-        unsigned char *p = at + (*done - from);
-        size_t n = (size_t)(to - *done);
-        ssize_t got = writing ? pwrite(fd, p, n, (off_t)*done) : pread(fd, p, n, (off_t)*done);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return errno;
-        if (got == 0)
-            return writing ? ENOSPC : 0;
-        *done += (uint64_t)got;
-    }
-    return 0;
-}
-
-/* Through the page cache; a file that ends too early is a failure here. */
-static enum rf_status buffered(struct rf_pump *pump, unsigned char *at, uint64_t from,
-                               uint64_t to, struct rf_error *err)
-{
-    uint64_t done;
-    int code = transfer(pump->fd, pump->writing, at, from, to, &done);
-
-    if (code != 0)
-        return failed(pump, pump->writing ? "write" : "read", code, err);
-    if (done < to)
-        return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': it ends at byte %llu", pump->path,
-                       (unsigned long long)done);
-    return RF_OK;
-}
-
-static enum rf_status write_slot(struct rf_pump *pump, const struct slot *slot,
-                                 struct rf_error *err)
-{
-    uint64_t from = slot->stretch.offset, to = from + slot->stretch.size_bytes, done;
-    uint64_t in = (from + BORDER - 1) / BORDER * BORDER, out = to / BORDER * BORDER;
-    enum rf_status st = faulted(pump, "write", err);
-
-    if (st != RF_OK)
-        return st;
-    if (pump->direct_fd < 0 || slot->stretch.size_bytes < DIRECT_FROM)
-        return buffered(pump, slot->data, from, to, err);
-    if (transfer(pump->direct_fd, 1, slot->data + (in - from), in, out, &done) != 0)
-        out = done; /* whatever it was, the page cache takes the rest or says why not */
-    if (from < in)
-        st = buffered(pump, slot->data, from, in, err);
-    if (st == RF_OK && out < to)
-        st = buffered(pump, slot->data + (out - from), out, to, err);
-    return st;
-}
-
-static enum rf_status read_slot(struct rf_pump *pump, const struct slot *slot,
-                                struct rf_error *err)
-{
-    uint64_t from = slot->stretch.offset, to = from + slot->stretch.size_bytes, done;
-    uint64_t out = from / BORDER * BORDER, end = (to + BORDER - 1) / BORDER * BORDER;
-    enum rf_status st = faulted(pump, "read", err);
-
-    if (st != RF_OK)
-        return st;
-    if (pump->direct_fd < 0 || slot->stretch.size_bytes < DIRECT_FROM)
-        return buffered(pump, slot->data, from, to, err);
-    transfer(pump->direct_fd, 0, slot->data - (from - out), out, end, &done);
-    if (done >= to)
-        return RF_OK;
-    done = done < from ? from : done;
-    return buffered(pump, slot->data + (done - from), done, to, err);
-}
-
-static void hash_slots(struct slot *const *slots, int n)
-{
-    struct rf_bytes texts[AT_ONCE];
-    struct rf_digest digests[AT_ONCE], *where[AT_ONCE];
-    int filled = 0;
-
-    for (int i = 0; i < n; i++) {
-        const struct rf_stretch *s = &slots[i]->stretch;
-
-        for (size_t at = 0, g = 0; at < s->size_bytes; at += s->granule_bytes, g++) {
-            size_t left = s->size_bytes - at;
-
-            texts[filled] = (struct rf_bytes){
-                slots[i]->data + at, left < s->granule_bytes ? left : s->granule_bytes};
-            where[filled++] = &s->digests[g];
-            if (filled < AT_ONCE && (i + 1 < n || at + s->granule_bytes < s->size_bytes))
-                continue;
-            rf_digest_many(texts, filled, digests);
-            for (int k = 0; k < filled; k++)
-                *where[k] = digests[k];
-            filled = 0;
-        }
-    }
-}
-
-static enum rf_status do_slots(struct rf_pump *pump, struct slot *const *slots, int n,
-                               struct rf_error *err)
-{
-    enum rf_status st = RF_OK;
-
-    if (pump->writing)
-        hash_slots(slots, n);
-    for (int i = 0; st == RF_OK && i < n; i++)
-        st = pump->writing ? write_slot(pump, slots[i], err) : read_slot(pump, slots[i], err);
-    if (st == RF_OK && !pump->writing)
-        hash_slots(slots, n);
-    return st;
-}
-
-/* After the last stretch. */
-static enum rf_status end_file(struct rf_pump *pump, enum rf_status so_far,
-                               struct rf_error *err)
-{
-    enum rf_status st = so_far;
-
-    if (pump->fd < 0) /* it was never begun */
-        return st;
-    if (st == RF_OK && pump->writing)
-        st = faulted(pump, "sync", err);
-    if (st == RF_OK && pump->writing && fsync(pump->fd) != 0)
-        st = failed(pump, "write", errno, err);
-    if (pump->direct_fd >= 0)
-        close(pump->direct_fd);
-    if (close(pump->fd) != 0 && st == RF_OK && pump->writing)
-        st = failed(pump, "write", errno, err);
-    pump->fd = pump->direct_fd = -1;
-    return st;
-}
-
-static enum rf_status do_call(struct rf_pump *pump, enum call call, enum rf_status so_far,
-                              struct rf_error *err)
-{
-    if (call == CALL_END)
-        return end_file(pump, so_far, err);
-    if (call == CALL_WORK)
-        return pump->task(pump->arg, err);
-    for (size_t at = 0; at < pump->room; at += BORDER)
-        pump->memory[at] = 0;
-    return RF_OK;
-}
-
-/* ---- the threads -------------------------------------------------------------------- */
 
 static struct slot *slot_of(struct rf_pump *pump, int64_t number)
 {
     return &pump->slots[number % pump->nslots];
-}
-
-static int granules_of(const struct slot *slot)
-{
-    return (int)((slot->stretch.size_bytes + slot->stretch.granule_bytes - 1) /
-                 slot->stretch.granule_bytes);
-}
-
-/* With the lock: the next stretches to do, marked as taken. */
-static int take_some(struct rf_pump *pump, struct slot *slots[AT_ONCE])
-{
-    int n = 0, granules = 0;
-
-    while (pump->waiting < pump->next && n < AT_ONCE) {
-        struct slot *slot = slot_of(pump, pump->waiting);
-
-        if (slot->step != WAITING || (n > 0 && granules + granules_of(slot) > AT_ONCE))
-            break;
-        granules += granules_of(slot);
-        slot->step = TAKEN;
-        slots[n++] = slot;
-        pump->waiting++;
-    }
-    return n;
-}
-
-/* With the lock: written stretches make room as soon as all before them are done. */
-static void make_room(struct rf_pump *pump)
-{
-    while (pump->first < pump->next && slot_of(pump, pump->first)->step == DONE) {
-        pump->tail = slot_of(pump, pump->first)->end;
-        slot_of(pump, pump->first)->step = FREE;
-        pump->first++;
-    }
 }
 
 static void note(struct rf_pump *pump, enum rf_status st, const struct rf_error *err)
@@ -282,27 +91,104 @@ static void note(struct rf_pump *pump, enum rf_status st, const struct rf_error 
     }
 }
 
-/* With the lock on entry and exit. */
-static void run_slots(struct rf_pump *pump, struct slot *const *slots, int n)
+/* With the lock: is there a stretch that may be moved? */
+static int can_move(struct rf_pump *pump)
 {
-    struct rf_error err;
-    enum rf_status st = pump->status;
+    return pump->to_move < pump->next && slot_of(pump, pump->to_move)->sent;
+}
 
-    pump->running++;
-    pthread_mutex_unlock(&pump->lock);
-    if (st == RF_OK)
-        st = do_slots(pump, slots, n, &err);
-    else
-        err = (struct rf_error){.status = st};
-    pthread_mutex_lock(&pump->lock);
-    note(pump, st, &err);
-    for (int i = 0; i < n; i++)
-        slots[i]->step = DONE;
-    if (pump->writing)
-        make_room(pump);
-    pump->running--;
+static int is_done(const struct slot *slot)
+{
+    return slot->moved && slot->nhashed == slot->ngranules;
+}
+
+/* With the lock, when something was done: written stretches make room as soon as all before them are
+ * done, and everybody looks again. */
+static void go_round(struct rf_pump *pump)
+{
+    while (pump->file.writing && pump->first < pump->next &&
+           is_done(slot_of(pump, pump->first))) {
+        pump->tail = slot_of(pump, pump->first)->end;
+        pump->first++;
+    }
     pthread_cond_broadcast(&pump->work);
     pthread_cond_broadcast(&pump->news);
+}
+
+/* ---- moving ------------------------------------------------------------------------ */
+
+static enum rf_status faulted(struct rf_pump *pump, const char *step, struct rf_error *err)
+{
+    int code = 0;
+
+    if (pump->fault != NULL) {
+        pthread_mutex_lock(&pump->lock);
+        code = pump->fault(step);
+        pthread_mutex_unlock(&pump->lock);
+    }
+    return code == 0 ? RF_OK
+                     : rf_fail(err, RF_ERR_IO, "cannot %s '%s': %s", step, pump->file.path,
+                               strerror(code));
+}
+
+static enum rf_status move(struct rf_pump *pump, const struct slot *slot, struct rf_error *err)
+{
+    const struct rf_stretch *s = &slot->stretch;
+    int writing = pump->file.writing;
+    enum rf_status st = faulted(pump, writing ? "write" : "read", err);
+
+    if (st != RF_OK)
+        return st;
+    return (writing ? rf_transfer_write : rf_transfer_read)(&pump->file, slot->data, s->offset,
+                                                            s->size_bytes, err);
+}
+
+/* With the lock on entry and exit. */
+static void move_next(struct rf_pump *pump)
+{
+    struct slot *slot = slot_of(pump, pump->to_move++);
+    struct rf_error err;
+    enum rf_status st = RF_OK;
+    int go_on = pump->status == RF_OK;
+
+    pump->moving++;
+    pthread_mutex_unlock(&pump->lock);
+    if (go_on)
+        st = move(pump, slot, &err);
+    pthread_mutex_lock(&pump->lock);
+    note(pump, st, &err);
+    slot->moved = 1;
+    pump->moving--;
+    go_round(pump);
+}
+
+/* ---- calls, which movers do when they have nothing else ----------------------------- */
+
+/* After the last stretch. */
+static enum rf_status end_file(struct rf_pump *pump, enum rf_status so_far,
+                               struct rf_error *err)
+{
+    enum rf_status st = so_far, closed;
+    struct rf_error other;
+
+    if (pump->file.fd < 0) /* it was never begun */
+        return st;
+    if (st == RF_OK && pump->file.writing)
+        st = faulted(pump, "sync", err);
+    closed = rf_transfer_close(&pump->file, st == RF_OK, st == RF_OK ? err : &other);
+    return st == RF_OK ? closed : st;
+}
+
+static enum rf_status do_call(struct rf_pump *pump, enum call call, enum rf_status so_far,
+                              struct rf_error *err)
+{
+    if (call == CALL_END)
+        return end_file(pump, so_far, err);
+    if (call == CALL_WORK)
+        return pump->task(pump->arg, err);
+    for (size_t at = 0; at < pump->room; at += RF_TRANSFER_BORDER)
+        pump->memory[at] = 0;
+    return RF_OK;
 }
 
 /* With the lock on entry and exit. */
@@ -322,19 +208,108 @@ static void run_call(struct rf_pump *pump)
     pthread_cond_broadcast(&pump->news);
 }
 
-static void *serve(void *arg)
+static void *move_all(void *arg)
 {
     struct rf_pump *pump = arg;
 
     pthread_mutex_lock(&pump->lock);
     for (;;) {
-        struct slot *slots[AT_ONCE];
-        int n = take_some(pump, slots);
-
-        if (n > 0)
-            run_slots(pump, slots, n);
-        else if (pump->call != CALL_NONE && !pump->in_call && pump->running == 0)
+        if (can_move(pump))
+            move_next(pump);
+        else if (pump->call != CALL_NONE && !pump->in_call && pump->moving == 0)
             run_call(pump);
+        else if (pump->quit)
+            break;
+        else
+            pthread_cond_wait(&pump->work, &pump->lock);
+    }
+    pthread_mutex_unlock(&pump->lock);
+    return NULL;
+}
+
+/* ---- hashing ------------------------------------------------------------------------ */
+
+/* With the lock: adds a granule, unless the lanes are full. */
+static int add_granule(struct batch *batch, struct slot *slot, int granule)
+{
+    const struct rf_stretch *s = &slot->stretch;
+    size_t at = (size_t)granule * s->granule_bytes, left = s->size_bytes - at;
+    size_t size = left < s->granule_bytes ? left : s->granule_bytes;
+    size_t longest = size > batch->longest ? size : batch->longest;
+
+    if (batch->n == AT_ONCE || batch->size_bytes + size > LANES * longest)
+        return 0;
+    batch->texts[batch->n] = (struct rf_bytes){slot->data + at, size};
+    batch->where[batch->n] = &s->digests[granule];
+    batch->slots[batch->n++] = slot;
+    batch->size_bytes += size;
+    batch->longest = longest;
+    return 1;
+}
+
+/* With the lock: the next granules in order; 1 when they fill the lanes. */
+static int collect(struct rf_pump *pump, struct batch *batch)
+{
+    batch->n = 0;
+    batch->size_bytes = batch->longest = 0;
+    for (int64_t i = pump->to_hash; i < pump->next; i++) {
+        struct slot *slot = slot_of(pump, i);
+
+        if (!slot->sent || (!slot->moved && !pump->file.writing))
+            break;
+        for (int g = slot->taken; g < slot->ngranules; g++)
+            if (!add_granule(batch, slot, g))
+                return 1;
+    }
+    return batch->n == AT_ONCE || (batch->n > 0 && batch->size_bytes == LANES * batch->longest);
+}
+
+/* With the lock: may granules that are not there yet be waited for? */
+static int more_comes(struct rf_pump *pump)
+{
+    if (pump->status != RF_OK)
+        return 0;
+    if (pump->file.writing)
+        return !pump->waiting && !pump->ended;
+    return pump->moving > 0 || can_move(pump);
+}
+
+/* With the lock on entry and exit. */
+static void hash_batch(struct rf_pump *pump, struct batch *batch)
+{
+    struct rf_digest digests[AT_ONCE];
+    int go_on = pump->status == RF_OK;
+
+    for (int i = 0; i < batch->n; i++) {
+        struct slot *slot = batch->slots[i];
+
+        if (++slot->taken == slot->ngranules)
+            pump->to_hash++;
+    }
+    pump->hashing++;
+    pthread_mutex_unlock(&pump->lock);
+    if (go_on)
+        rf_digest_many(batch->texts, batch->n, digests);
+    for (int i = 0; go_on && i < batch->n; i++)
+        *batch->where[i] = digests[i];
+    pthread_mutex_lock(&pump->lock);
+    for (int i = 0; i < batch->n; i++)
+        batch->slots[i]->nhashed++;
+    pump->hashing--;
+    go_round(pump);
+}
+
+static void *hash_all(void *arg)
+{
+    struct rf_pump *pump = arg;
+    struct batch batch;
+
+    pthread_mutex_lock(&pump->lock);
+    for (;;) {
+        int full = collect(pump, &batch);
+
+        if (full || (batch.n > 0 && !more_comes(pump)))
+            hash_batch(pump, &batch);
         else if (pump->quit)
             break;
         else
@@ -346,6 +321,23 @@ static void *serve(void *arg)
 
 /* ---- the caller's side ---------------------------------------------------------------- */
 
+/* One of each kind is enough to go on with. */
+static int start_threads(struct rf_pump *pump)
+{
+    int started[2] = {0, 0};
+
+    for (int i = 0; i < MOVERS + HASHERS; i++) {
+        int mover = i % 2 == 0;
+
+        if (pthread_create(&pump->threads[pump->nthreads], NULL, mover ? move_all : hash_all,
+                           pump) != 0)
+            break;
+        pump->nthreads++;
+        started[mover]++;
+    }
+    return started[0] > 0 && started[1] > 0;
+}
+
 enum rf_status rf_pump_create(struct rf_pump **out, size_t room_bytes, int max_stretches,
                               int (*fault)(const char *step), struct rf_error *err)
 {
@@ -355,7 +347,7 @@ enum rf_status rf_pump_create(struct rf_pump **out, size_t room_bytes, int max_s
     *out = pump;
     if (pump == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
-    pump->fd = pump->direct_fd = -1;
+    pump->file.fd = pump->file.direct_fd = -1;
     pump->fault = fault;
     pump->nslots = max_stretches;
     pump->room = (room_bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
@@ -366,17 +358,30 @@ enum rf_status rf_pump_create(struct rf_pump **out, size_t room_bytes, int max_s
     if (posix_memalign(&memory, HUGE_PAGE, pump->room) != 0)
         memory = NULL;
     pump->memory = memory;
-    while (memory != NULL && pump->slots != NULL && pump->nthreads < THREADS &&
-           pthread_create(&pump->threads[pump->nthreads], NULL, serve, pump) == 0)
-        pump->nthreads++;
-    if (pump->nthreads == 0) {
-        rf_pump_destroy(pump);
-        *out = NULL;
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint: %zu MB",
-                       room_bytes >> 20);
-    }
-    madvise(memory, pump->room, MADV_HUGEPAGE);
-    return RF_OK;
+    if (memory != NULL)
+        madvise(memory, pump->room, MADV_HUGEPAGE);
+    if (memory != NULL && pump->slots != NULL && start_threads(pump))
+        return RF_OK;
+    rf_pump_destroy(pump);
+    *out = NULL;
+    return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint: %zu MB",
+                   room_bytes >> 20);
+}
+
+/* With the lock. */
+static int busy(const struct rf_pump *pump)
+{
+    return pump->call != CALL_NONE || pump->moving > 0 || pump->hashing > 0 ||
+           pump->to_move < pump->next || pump->to_hash < pump->next;
+}
+
+/* With the lock, which it gives away while it waits for news. */
+static void wait_for_news(struct rf_pump *pump)
+{
+    pump->waiting = 1;
+    pthread_cond_broadcast(&pump->work);
+    pthread_cond_wait(&pump->news, &pump->lock);
+    pump->waiting = 0;
 }
 
 void rf_pump_destroy(struct rf_pump *pump)
@@ -384,18 +389,14 @@ void rf_pump_destroy(struct rf_pump *pump)
     if (pump == NULL)
         return;
     pthread_mutex_lock(&pump->lock);
-    while (pump->nthreads > 0 &&
-           (pump->waiting < pump->next || pump->call != CALL_NONE || pump->running > 0))
-        pthread_cond_wait(&pump->news, &pump->lock);
+    while (busy(pump))
+        wait_for_news(pump);
     pump->quit = 1;
     pthread_cond_broadcast(&pump->work);
     pthread_mutex_unlock(&pump->lock);
     for (int i = 0; i < pump->nthreads; i++)
         pthread_join(pump->threads[i], NULL);
-    if (pump->direct_fd >= 0)
-        close(pump->direct_fd);
-    if (pump->fd >= 0)
-        close(pump->fd);
+    rf_transfer_close(&pump->file, 0, NULL);
     pthread_cond_destroy(&pump->news);
     pthread_cond_destroy(&pump->work);
     pthread_mutex_destroy(&pump->lock);
@@ -408,8 +409,9 @@ static void call(struct rf_pump *pump, enum call what)
 {
     pthread_mutex_lock(&pump->lock);
     while (pump->call != CALL_NONE)
-        pthread_cond_wait(&pump->news, &pump->lock);
+        wait_for_news(pump);
     pump->call = what;
+    pump->ended |= what == CALL_END;
     pthread_cond_broadcast(&pump->work);
     pthread_mutex_unlock(&pump->lock);
 }
@@ -422,27 +424,12 @@ void rf_pump_warm(struct rf_pump *pump)
 enum rf_status rf_pump_begin(struct rf_pump *pump, const char *path, int writing, int direct,
                              struct rf_error *err)
 {
-    int flags = (writing ? O_RDWR : O_RDONLY) | O_CLOEXEC;
-
     rf_pump_wait(pump, NULL);
-    if (strlen(path) >= sizeof pump->path)
-        return rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
     pump->status = RF_OK;
+    pump->ended = 0;
     pump->head = pump->tail = 0;
-    pump->first = pump->next = pump->waiting = 0;
-    pump->writing = writing;
-    memcpy(pump->path, path, strlen(path) + 1);
-    pump->fd = open(path, flags);
-    if (pump->fd < 0)
-        return rf_fail(err, writing ? RF_ERR_IO : RF_ERR_INPUT, "cannot open '%s': %s", path,
-                       strerror(errno));
-    pump->direct_fd = -1;
-#ifdef O_DIRECT
-    if (direct)
-        pump->direct_fd = open(path, flags | O_DIRECT);
-#endif
-    pump->direct = pump->direct_fd >= 0;
-    return RF_OK;
+    pump->first = pump->next = pump->to_move = pump->to_hash = 0;
+    return rf_transfer_open(&pump->file, path, writing, direct, err);
 }
 
 /* With the lock: where a stretch of this size would begin in the ring; it must not wrap. */
@@ -471,11 +458,11 @@ static struct slot *give(struct rf_pump *pump, const struct rf_stretch *stretch)
 
     if (pump->first == pump->next)
         pump->head = pump->tail = 0;
-    slot->stretch = *stretch;
-    slot->begin = place(pump, need);
+    *slot = (struct slot){.stretch = *stretch, .begin = place(pump, need)};
+    slot->ngranules =
+        (int)((stretch->size_bytes + stretch->granule_bytes - 1) / stretch->granule_bytes);
     slot->end = slot->begin + need;
-    slot->data = pump->memory + slot->begin % pump->room + stretch->offset % BORDER;
-    slot->step = GIVEN;
+    slot->data = pump->memory + slot->begin % pump->room + stretch->offset % RF_TRANSFER_BORDER;
     pump->head = slot->end;
     pump->next++;
     return slot;
@@ -487,7 +474,7 @@ void *rf_pump_room(struct rf_pump *pump, const struct rf_stretch *stretch)
 
     pthread_mutex_lock(&pump->lock);
     while (!fits(pump, stretch->size_bytes))
-        pthread_cond_wait(&pump->news, &pump->lock);
+        wait_for_news(pump);
     slot = give(pump, stretch);
     pthread_mutex_unlock(&pump->lock);
     return slot->data;
@@ -496,8 +483,8 @@ void *rf_pump_room(struct rf_pump *pump, const struct rf_stretch *stretch)
 void rf_pump_send(struct rf_pump *pump)
 {
     pthread_mutex_lock(&pump->lock);
-    slot_of(pump, pump->next - 1)->step = WAITING;
-    pthread_cond_signal(&pump->work);
+    slot_of(pump, pump->next - 1)->sent = 1;
+    pthread_cond_broadcast(&pump->work);
     pthread_mutex_unlock(&pump->lock);
 }
 
@@ -514,8 +501,8 @@ int rf_pump_fits(struct rf_pump *pump, size_t size_bytes)
 void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch)
 {
     pthread_mutex_lock(&pump->lock);
-    give(pump, stretch)->step = WAITING;
-    pthread_cond_signal(&pump->work);
+    give(pump, stretch)->sent = 1;
+    pthread_cond_broadcast(&pump->work);
     pthread_mutex_unlock(&pump->lock);
 }
 
@@ -524,8 +511,8 @@ const void *rf_pump_take(struct rf_pump *pump)
     struct slot *slot = slot_of(pump, pump->first);
 
     pthread_mutex_lock(&pump->lock);
-    while (slot->step != DONE)
-        pthread_cond_wait(&pump->news, &pump->lock);
+    while (!is_done(slot))
+        wait_for_news(pump);
     pthread_mutex_unlock(&pump->lock);
     return slot->data;
 }
@@ -534,7 +521,6 @@ void rf_pump_drop(struct rf_pump *pump)
 {
     pthread_mutex_lock(&pump->lock);
     pump->tail = slot_of(pump, pump->first)->end;
-    slot_of(pump, pump->first)->step = FREE;
     pump->first++;
     pthread_mutex_unlock(&pump->lock);
 }
@@ -552,12 +538,6 @@ void rf_pump_call(struct rf_pump *pump, enum rf_status (*work)(void *arg, struct
     pump->arg = arg;
     pump->status = RF_OK;
     call(pump, CALL_WORK);
-}
-
-/* With the lock. */
-static int busy(const struct rf_pump *pump)
-{
-    return pump->call != CALL_NONE || pump->running > 0 || pump->waiting < pump->next;
 }
 
 int rf_pump_failed(struct rf_pump *pump)
@@ -586,17 +566,12 @@ enum rf_status rf_pump_wait(struct rf_pump *pump, struct rf_error *err)
 
     pthread_mutex_lock(&pump->lock);
     while (busy(pump))
-        pthread_cond_wait(&pump->news, &pump->lock);
+        wait_for_news(pump);
     st = pump->status;
     if (st != RF_OK && err != NULL)
         *err = pump->err;
     pthread_mutex_unlock(&pump->lock);
     return st;
-}
-
-int rf_pump_direct(const struct rf_pump *pump)
-{
-    return pump->direct;
 }
 
 enum rf_status rf_pump_reserve(const char *path, struct rf_error *err)

@@ -1,10 +1,10 @@
 /* pump.h - stretches of a file between memory and disk, hashed on the way, beside the caller's
  * own work.
  *
- * A pump has two threads of its own and one block of memory. They call nothing but the system
- * and the hash: whoever owns the pump may use MPI and HDF5 at the same time. Two, so that one
- * hashes while the other waits for the disk. Where the file system allows it they go past the
- * page cache (O_DIRECT), which leaves the cores and their caches to whoever computes.
+ * A pump has four threads of its own and one block of memory. They call nothing but the system
+ * and the hash: whoever owns the pump may use MPI and HDF5 at the same time. Two hash, and two keep
+ * the disk busy, mostly asleep. Where the file system allows it they go past the page cache
+ * (O_DIRECT), which leaves the cores and their caches to whoever computes.
  *
  * One caller at a time; it begins a file, hands over stretches in any order of offsets, and
  * ends. After a failure the rest goes through the same motions without touching the file, so
@@ -71,8 +71,6 @@ int rf_pump_failed(struct rf_pump *pump);
 int rf_pump_busy(struct rf_pump *pump);
 /* Waits for the end, or for the call, and says how it went. */
 enum rf_status rf_pump_wait(struct rf_pump *pump, struct rf_error *err);
-/* Whether the file that was begun last went past the page cache. */
-int rf_pump_direct(const struct rf_pump *pump);
 
 /* Local: sets disk space aside for all of an existing file, so that a full disk is noticed before the
  * values are written. File systems that cannot do that are left alone. */

@@ -33,7 +33,7 @@ static enum rf_status simulate_one(const struct rf_simulate_args *args,
                        "--resume is for ensembles, and this is one simulation");
     st = rf_grid_scenario(&scenario, grid, 0, scenarios, err);
     if (st == RF_OK)
-        st = rf_simulate_one(args, &scenario, err);
+        st = rf_simulate_one(args, &scenario, NULL, err);
     rf_grid_scenario_clear(&scenario);
     return st;
 }
@@ -74,7 +74,9 @@ static enum rf_status simulate(const struct rf_group *world, int argc, char **ar
     int help;
     enum rf_status st = rf_simulate_args_read(&args, &help, argc, argv, err);
 
-    if (st == RF_OK && !help)
+    if (st == RF_OK && !help && args.replay != NULL)
+        st = rf_agree(world, world->rank == 0 ? rf_simulate_replay(&args, err) : RF_OK, err);
+    else if (st == RF_OK && !help)
         st = run(world, &args, err);
     rf_simulate_args_clear(&args);
     return st;

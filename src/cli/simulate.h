@@ -4,6 +4,7 @@
 
 #include "cli/options.h"
 #include "mpi/group.h"
+#include "report/sim_replay.h"
 #include "sim/cell.h"
 #include "sim/grid.h"
 
@@ -25,6 +26,9 @@ struct rf_simulate_args {
     int64_t devices, depth, seed;
     int strict, lenient, replan, compress;
     struct rf_text_list rules;
+    /* of a recorded run */
+    const char *replay, *policy, *vkey;
+    int64_t prefix;
 };
 
 /* Reads the command line. *help: it was asked for, and has been answered. The caller ends args
@@ -46,10 +50,24 @@ enum rf_status rf_simulate_directory(char dir[RF_PATH_BYTES],
 void rf_simulate_tell_intake(const struct rf_scenario *scenario,
                              const struct rf_trace_report *report);
 
-/* Local: one scenario, from running it to everything that is asked for. RF_NO: --check was
- * given, and a pledge is not kept. */
+/* A recorded run that a scenario is simulated with. */
+struct rf_simulate_recorded {
+    const struct rf_replay *replay;
+    int promised;                 /* its own promises hold, not the scenario's */
+    int same;                     /* ... and its policy: the fidelity is that of this simulation */
+    const char *config;           /* text of the run directory's config.cfg */
+    struct rf_sim_replay *report; /* gets a column, and with `same` the fidelity */
+};
+
+/* Local: one scenario, from running it to everything that is asked for. recorded may be NULL. RF_NO:
+ * --check was given, and a pledge is not kept. */
 enum rf_status rf_simulate_one(const struct rf_simulate_args *args,
-                               const struct rf_scenario *scenario, struct rf_error *err);
+                               const struct rf_scenario *scenario,
+                               const struct rf_simulate_recorded *recorded,
+                               struct rf_error *err);
+
+/* Local: the recorded run of --replay again, under its own promises or others. */
+enum rf_status rf_simulate_replay(const struct rf_simulate_args *args, struct rf_error *err);
 
 /* Collective on world, arguments equal everywhere: the cells of n scenarios over the ranks, and
  * everything that is left of them. RF_ERR_PEER: some cells failed, the others' results are there.

@@ -19,8 +19,12 @@ static const char MORE[] =
     "orders, fences, shares and seeds, shared out over ranks, with the same bytes on any\n"
     "number of them:\n"
     "  mpirun -n 4 ringfence simulate configs/share-sweep.cfg\n\n"
+    "A ledger is replayed with the run times that were measured: by the policy that took the\n"
+    "decisions, which shows how far simulations are from live runs, or by another one:\n"
+    "  ringfence simulate --replay runs/quickstart/ledger.jsonl\n"
+    "  ringfence simulate --replay runs/quickstart/ledger.jsonl --policy other.cfg\n\n"
     "Exit codes: 0 done, whatever the verdicts; with --check 1 when a pledge was broken or\n"
-    "cannot be proved kept; 2 wrong arguments, configuration or trace; 3 files or memory,\n"
+    "cannot be proved kept, or a ledger to replay does not verify; 2 wrong arguments, configuration or trace; 3 files or memory,\n"
     "or some cells of an ensemble failed.\n";
 
 static const char ABOUT[] =
@@ -137,6 +141,26 @@ static enum rf_status parse(struct rf_simulate_args *a, struct rf_arguments *res
          .value = "NAME",
          .text = &a->account,
          .help = "with --trace: ... and where none fits; default 'default'"},
+        {.name = "replay",
+         .value = "LEDGER",
+         .text = &a->replay,
+         .help = "a recorded run again: its requests, with the run times that were measured"},
+        {.name = "policy",
+         .value = "FILE",
+         .text = &a->policy,
+         .help = "with --replay: what would have happened under the policy, pledges and changes "
+                 "of this configuration; --order and --fence change only those"},
+        {.name = "prefix",
+         .value = "N",
+         .integer = &a->prefix,
+         .min = 1,
+         .max = 9e15,
+         .help = "with --replay: only the ledger's first N lines, if it does not verify beyond "
+                 "them"},
+        {.name = "public-key",
+         .value = "FILE",
+         .text = &a->vkey,
+         .help = "with --replay: the key that its seals must be signed with"},
         {.name = "seed",
          .value = "N",
          .integer = &a->seed,
@@ -144,7 +168,8 @@ static enum rf_status parse(struct rf_simulate_args *a, struct rf_arguments *res
          .max = 9e15,
          .help = "with --trace: for what is left to chance; default 1"},
         {0}};
-    const struct rf_command_line line = {.usage = "simulate CONFIG...\nsimulate --trace FILE",
+    const struct rf_command_line line = {.usage = "simulate CONFIG...\nsimulate --trace FILE\n"
+                                                  "simulate --replay LEDGER",
                                          .about = ABOUT,
                                          .more = MORE,
                                          .options = table,
@@ -185,15 +210,54 @@ static enum rf_status check_with_config(const struct rf_simulate_args *a, struct
     return RF_OK;
 }
 
+/* A replay takes its jobs and its machine from the ledger. */
+static enum rf_status check_replay(const struct rf_simulate_args *a, struct rf_error *err)
+{
+    const struct {
+        const char *option;
+        int given;
+    } others[] = {{"a configuration", a->config != NULL},
+                  {"--trace", a->trace != NULL},
+                  {"--devices", a->devices != 0},
+                  {"--reserve-depth", a->depth != 1},
+                  {"--replan", a->replan},
+                  {"--compress", a->compress},
+                  {"--tie", a->tie != NULL},
+                  {"--format", a->format != NULL},
+                  {"--unit", a->unit != NULL},
+                  {"--strict", a->strict},
+                  {"--lenient", a->lenient},
+                  {"--rule", a->rules.n > 0},
+                  {"--account", a->account != NULL},
+                  {"--seed", a->seed != 1},
+                  {"--resume", a->resume}};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (others[i].given)
+            return rf_fail(err, RF_ERR_ARG, "--replay does not go with %s" SEE,
+                           others[i].option);
+    if (a->policy != NULL && (a->order != NULL || a->fence != NULL))
+        return rf_fail(err, RF_ERR_ARG,
+                       "with --policy, order and fence are changed by --set policy.order=..." SEE);
+    if (a->policy == NULL && a->set.n > 0)
+        return rf_fail(err, RF_ERR_ARG, "--set is for the configuration of --policy" SEE);
+    return RF_OK;
+}
+
 static enum rf_status check(const struct rf_simulate_args *a, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
     int to_stdout = a->json + (a->schedule != NULL && strcmp(a->schedule, "-") == 0) +
                     (a->csv != NULL && strcmp(a->csv, "-") == 0);
 
-    if (a->config == NULL && a->trace == NULL)
-        return rf_fail(err, RF_ERR_ARG, "a configuration or --trace FILE is needed" SEE);
-    if (a->config != NULL)
+    if (a->config == NULL && a->trace == NULL && a->replay == NULL)
+        return rf_fail(err, RF_ERR_ARG,
+                       "a configuration, --trace FILE or --replay LEDGER is needed" SEE);
+    if (a->replay == NULL && (a->policy != NULL || a->vkey != NULL || a->prefix != 0))
+        return rf_fail(err, RF_ERR_ARG, "--policy, --prefix and --public-key are for --replay" SEE);
+    if (a->replay != NULL)
+        st = check_replay(a, err);
+    else if (a->config != NULL)
         st = check_with_config(a, err);
     else if (a->set.n > 0)
         st = rf_fail(err, RF_ERR_ARG, "--set is for configurations, and there is none" SEE);

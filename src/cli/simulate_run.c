@@ -17,6 +17,8 @@
 struct work {
     const struct rf_simulate_args *args;
     const struct rf_scenario *scenario;
+    const struct rf_simulate_recorded *recorded; /* NULL: none */
+    struct rf_steps steps;                       /* ... and then: owned */
     char dir[RF_PATH_BYTES], ledger[RF_PATH_BYTES]; /* "": none */
     char digest[RF_DIGEST_HEX];
     struct rf_key *key;
@@ -84,15 +86,35 @@ static enum rf_status run(struct work *w, struct rf_error *err)
                                       .version = RF_VERSION,
                                       .config_digest = w->digest,
                                       .progress = show};
+    struct rf_observer watcher = rf_steps_observer(&w->steps);
     struct rf_bar bar;
     enum rf_status st;
 
+    if (w->recorded != NULL) {
+        options.replay = w->recorded->replay;
+        options.promised = w->recorded->promised;
+        options.watcher = &watcher;
+    }
     rf_bar_start(&bar, "simulating", !w->args->quiet);
     options.progress_ctx = &bar.watch;
     st = rf_cell_run(&w->cell, w->scenario, &options, err);
     rf_bar_end(&bar);
-    if (!w->args->quiet)
+    if (!w->args->quiet && w->recorded == NULL)
         rf_simulate_tell_intake(w->scenario, &w->cell.intake);
+    return st;
+}
+
+/* The simulation beside what was recorded. */
+static enum rf_status compare(struct work *w, struct rf_error *err)
+{
+    struct rf_sim_replay *report = w->recorded->report;
+    enum rf_status st = RF_OK;
+
+    if (w->recorded->same)
+        st = rf_fidelity_compare(&report->fidelity, w->recorded->replay, &w->cell.result,
+                                 &w->steps, err);
+    report->columns[report->ncolumns++] = rf_replay_column_of(
+        w->recorded->same ? "replayed" : "otherwise", &w->cell.options, &w->cell.result);
     return st;
 }
 
@@ -112,7 +134,8 @@ static struct rf_sim_results results_of(const struct work *w)
         .series = cell->table,
         .definitions = cell->definitions,
         .definition_options = cell->definitions != NULL ? &cell->definition_options : NULL,
-        .books = cell->books};
+        .books = cell->books,
+        .replay = w->recorded != NULL ? w->recorded->report : NULL};
 }
 
 static enum rf_status write_schedule(const struct work *w, struct rf_error *err)
@@ -233,21 +256,43 @@ static enum rf_status leave(struct work *w, struct rf_error *err)
     return st;
 }
 
-enum rf_status rf_simulate_one(const struct rf_simulate_args *args,
-                               const struct rf_scenario *scenario, struct rf_error *err)
+/* The directory of a replay, which only --out asks for. */
+static enum rf_status make_directory(struct work *w, struct rf_error *err)
 {
-    struct work w = {.args = args, .scenario = scenario, .begin_us = rf_time_us()};
+    const char *config = w->recorded->config;
+
+    if (w->args->out == NULL)
+        return RF_OK;
+    if (snprintf(w->dir, sizeof w->dir, "%s", w->args->out) >= RF_PATH_BYTES)
+        return rf_fail(err, RF_ERR_ARG, "the path of --out is too long");
+    return rf_launch_run_directory(w->dir, w->scenario->name, w->args->force, config,
+                                   strlen(config), err);
+}
+
+enum rf_status rf_simulate_one(const struct rf_simulate_args *args,
+                               const struct rf_scenario *scenario,
+                               const struct rf_simulate_recorded *recorded,
+                               struct rf_error *err)
+{
+    struct work w = {.args = args,
+                     .scenario = scenario,
+                     .recorded = recorded,
+                     .begin_us = rf_time_us()};
     enum rf_status st = rf_config_digest_scenario(scenario, w.digest, err);
 
     if (st == RF_OK)
-        st = rf_simulate_directory(w.dir, args, scenario, err);
+        st = recorded != NULL ? make_directory(&w, err)
+                              : rf_simulate_directory(w.dir, args, scenario, err);
     if (st == RF_OK)
         st = prepare_ledger(&w, err);
     if (st == RF_OK)
         st = run(&w, err);
+    if (st == RF_OK && recorded != NULL)
+        st = compare(&w, err);
     if (st == RF_OK)
         st = leave(&w, err);
     rf_cell_clear(&w.cell);
+    rf_steps_clear(&w.steps);
     rf_key_free(w.key);
     return st;
 }

@@ -228,12 +228,15 @@ enum rf_status rf_sim_results_print(const struct rf_sim_results *results, const 
                                     FILE *out, struct rf_error *err)
 {
     const struct rf_tally *tally = results->result->tally;
-    enum rf_status st;
+    enum rf_status st = RF_OK;
 
+    if (results->replay != NULL)
+        st = rf_sim_replay_print(results->replay, out, err);
     print_heading(results, out);
     print_waits(results->summary, out);
     print_outcome(results, out);
-    st = print_accounts(results, out, err);
+    if (st == RF_OK)
+        st = print_accounts(results, out, err);
     if (tally != NULL && tally->npledges > 0)
         fputs("\nPledges\n", out);
     for (int i = 0; tally != NULL && i < tally->npledges; i++)

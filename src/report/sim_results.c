@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "report/build.h"
+#include "report/finding.h"
 
 enum { MOST_SAMPLES = 400 }; /* of a pace line: more than a picture can show is of no use */
 
@@ -135,80 +136,18 @@ static json_t *wait_histogram(struct rf_build *b, const struct rf_sim_summary *s
 
 /* ---- definitions ---- */
 
-static json_t *stretch_object(struct rf_build *b, const struct rf_stretch *stretch,
-                              int64_t start_us)
-{
-    json_t *item;
-
-    if (stretch->begin_us < 0)
-        return json_null();
-    item = json_object();
-    rf_build_seconds(b, item, "begin_s", stretch->begin_us - start_us);
-    rf_build_seconds(b, item, "end_s", stretch->end_us - start_us);
-    rf_build_wide_seconds(b, item, "promised_device_s", stretch->promised_us);
-    rf_build_wide_seconds(b, item, "asked_device_s", stretch->asked_us);
-    rf_build_wide_seconds(b, item, "delivered_device_s", stretch->delivered_us);
-    return item;
-}
-
-static void set_stock(struct rf_build *b, json_t *item, const struct rf_finding *f,
-                      int64_t start_us)
-{
-    rf_build_wide_seconds(b, item, "arrears_device_s", f->arrears_us);
-    rf_build_wide_seconds(b, item, "arrears_max_device_s", f->arrears_max_us);
-    if (rf_wide_sign(f->arrears_max_us) > 0)
-        rf_build_seconds(b, item, "arrears_max_at_s", f->arrears_max_at_us - start_us);
-    if (f->behind_since_us >= 0)
-        rf_build_seconds(b, item, "behind_since_s", f->behind_since_us - start_us);
-}
-
-static void set_service(struct rf_build *b, json_t *item, const struct rf_finding *f)
-{
-    rf_build_integer(b, item, "requests", f->requests);
-    rf_build_integer(b, item, "denied", f->denied);
-    rf_build_seconds(b, item, "wait_p95_s", f->wait_p95_us);
-    rf_build_wide_seconds(b, item, "denied_device_s", f->denied_us);
-}
-
-static json_t *definition_object(struct rf_build *b, const struct rf_sim_results *r,
-                                 const struct rf_promise *promise, enum rf_definition k)
-{
-    const struct rf_finding *f = &promise->findings[k];
-    int64_t start_us = r->result->state->start_us;
-    json_t *item = json_object();
-    char label[32];
-
-    rf_build_text(b, item, "account", promise->pledge.account_name);
-    rf_build_set(b, item, "changed", json_boolean(promise->changed));
-    rf_build_text(b, item, "definition", rf_definition_label(k, r->definition_options, label));
-    rf_build_text(b, item, "verdict", rf_finding_verdict_name(f->verdict));
-    rf_build_integer(b, item, "judged", f->judged);
-    rf_build_integer(b, item, "kept", f->kept);
-    rf_build_integer(b, item, "not_asked", f->not_asked);
-    rf_build_integer(b, item, "unprovable", f->unprovable);
-    rf_build_integer(b, item, "broken", f->broken);
-    rf_build_wide_seconds(b, item, "promised_device_s", f->promised_us);
-    rf_build_wide_seconds(b, item, "asked_device_s", f->asked_us);
-    rf_build_wide_seconds(b, item, "delivered_device_s", f->delivered_us);
-    if (k == RF_DEFINITION_STOCK || k == RF_DEFINITION_STOCK_PLUS)
-        set_stock(b, item, f, start_us);
-    if (k == RF_DEFINITION_SERVICE)
-        set_service(b, item, f);
-    rf_build_set(b, item, "first_breach", stretch_object(b, &f->first, start_us));
-    rf_build_set(b, item, "worst_breach", stretch_object(b, &f->worst, start_us));
-    return item;
-}
-
 static json_t *definitions(struct rf_build *b, const struct rf_sim_results *r)
 {
     json_t *array = json_array();
     int n = r->definitions != NULL ? rf_definitions_npromises(r->definitions) : 0;
+    int64_t start_us = r->result->state->start_us;
 
     for (int i = 0; i < n; i++)
         for (int k = 0; k < RF_DEFINITION_N; k++)
             rf_build_append(b, array,
-                            definition_object(b, r, rf_definitions_promise(r->definitions, i),
-                                              (enum rf_definition)k));
+                            rf_finding_object(b, rf_definitions_promise(r->definitions, i),
+                                              (enum rf_definition)k, NULL,
+                                              r->definition_options, start_us));
     return array;
 }
 
@@ -436,6 +375,8 @@ enum rf_status rf_sim_results_json(const struct rf_sim_results *results, char **
     set_figures(&build, root, results);
     st = set_judgement(&build, root, results, err);
     set_ledger(&build, root, &results->ledger);
+    if (results->replay != NULL)
+        rf_build_set(&build, root, "replay", rf_sim_replay_object(&build, results->replay));
     if (st == RF_OK)
         st = rf_build_dump(&build, root, text, err);
     json_decref(root);

@@ -10,6 +10,7 @@
 #include "alloc/books.h"
 #include "alloc/definition.h"
 #include "report/results.h"
+#include "report/sim_replay.h"
 #include "sim/summary.h"
 
 struct rf_sim_results {
@@ -25,6 +26,7 @@ struct rf_sim_results {
     const struct rf_definition_options *definition_options; /* NULL without definitions */
     const struct rf_books *books;                           /* NULL: none */
     struct rf_ledger_result ledger;                         /* path NULL: none */
+    const struct rf_sim_replay *replay;                     /* NULL: not of a recorded run */
 };
 
 /* The JSON document of `simulate` (DESIGN, keys that others rely on), indented, ending in LF.

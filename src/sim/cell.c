@@ -7,6 +7,7 @@
 #include "sim/follow.h"
 #include "sim/generate.h"
 #include "sim/intake.h"
+#include "sim/replay.h"
 
 /* When the world ends: the scenario says so wherever it would otherwise go on for ever. */
 static int64_t end_of(const struct rf_scenario *s)
@@ -97,7 +98,10 @@ static enum rf_status take_workload(struct rf_cell *cell, const struct rf_scenar
 {
     enum rf_status st = RF_OK;
 
-    if (o->workload != NULL) {
+    if (o->replay != NULL) {
+        cell->workload = &o->replay->workload;
+        *devices = o->replay->devices;
+    } else if (o->workload != NULL) {
         cell->workload = o->workload;
         *devices = o->devices;
     } else {
@@ -162,9 +166,26 @@ static int fleet_changes(const struct rf_world *world)
     for (int64_t i = 0; i < world->nchanges; i++)
         if (world->changes[i].kind != RF_CHANGE_PLEDGE &&
             world->changes[i].kind != RF_CHANGE_POLICY &&
+            world->changes[i].kind != RF_CHANGE_RECORD &&
             world->changes[i].kind != RF_CHANGE_RESERVE)
             return 1;
     return 0;
+}
+
+static enum rf_status make_world(struct rf_cell *cell, const struct rf_scenario *s,
+                                 const struct rf_cell_options *o, struct rf_error *err)
+{
+    struct rf_world promises = {0};
+    enum rf_status st = RF_OK;
+
+    if (o->replay == NULL)
+        return rf_scenario_world(s, end_of(s), &cell->world, err);
+    if (!o->promised)
+        st = rf_scenario_world(s, end_of(s), &promises, err);
+    if (st == RF_OK)
+        st = rf_replay_world(o->replay, o->promised ? NULL : &promises, &cell->world, err);
+    rf_world_clear(&promises);
+    return st;
 }
 
 static enum rf_status judge(struct rf_cell *cell, const struct rf_scenario *s,
@@ -209,6 +230,8 @@ static enum rf_status watch(struct rf_cell *cell, const struct rf_scenario *s,
         cell->observers[options->nobservers++] = rf_series_observer(cell->series);
     if (o->detail && cell->workload->n <= o->spans_most)
         cell->observers[options->nobservers++] = rf_spans_observer(&cell->spans);
+    if (o->watcher != NULL)
+        cell->observers[options->nobservers++] = *o->watcher;
     options->definitions = cell->definitions;
     options->books = cell->books;
     return RF_OK;
@@ -243,7 +266,7 @@ enum rf_status rf_cell_run(struct rf_cell *cell, const struct rf_scenario *scena
     *cell = (struct rf_cell){0};
     st = take_workload(cell, scenario, options, &s.fleet.devices, err);
     if (st == RF_OK)
-        st = rf_scenario_world(&s, end_of(&s), &cell->world, err);
+        st = make_world(cell, &s, options, err);
     if (st == RF_OK) {
         set_options(cell, &s, options, s.fleet.devices);
         st = watch(cell, &s, options, err);

@@ -15,9 +15,16 @@
 #include "sim/summary.h"
 #include "sim/trace.h"
 
+struct rf_replay;
+
 struct rf_cell_options {
     const struct rf_workload *workload; /* borrowed; NULL: what the scenario says */
     int32_t devices;                    /* ... with it: what rf_cell_workload() gave */
+    /* A recorded run, borrowed: its jobs and its fleet take the place of the scenario's, and with
+     * `promised` its pledges and changes of policy too. NULL: none. */
+    const struct rf_replay *replay;
+    int promised;
+    const struct rf_observer *watcher; /* one more that watches the engine; NULL: none */
     int detail;         /* keep series, books, definitions, and why jobs wait, for a report; */
     int judge;          /* ... or the definitions alone. What nobody asks for costs nothing. */
     int64_t spans_most; /* ... and spans, when there are at most so many jobs */
@@ -45,7 +52,7 @@ struct rf_cell {
     /* its own */
     struct rf_workload made;
     struct rf_series *series;
-    struct rf_observer observers[2];
+    struct rf_observer observers[3];
 };
 
 /* The jobs of a scenario and the size of its fleet at time 0 (the scenario's, or what the

@@ -54,7 +54,8 @@ static enum rf_status check(const struct rf_workload *w, const struct rf_sim_opt
         st = rf_fail(err, RF_ERR_CONFIG, "a simulation cannot end before it starts");
     for (int64_t k = 0; k < w->n && st == RF_OK; k++)
         if (w->submit_us[k] < o->start_us || (k > 0 && w->submit_us[k] < w->submit_us[k - 1]) ||
-            w->run_us[k] < 1 || w->limit_us[k] < w->run_us[k] || w->min[k] < 1 ||
+            w->run_us[k] < 1 || (w->limit_us[k] < w->run_us[k] && w->record == NULL) ||
+            w->min[k] < 1 ||
             (w->max != NULL && w->max[k] < w->min[k]) ||
             w->run_us[k] > INT64_MAX / 4 / w->min[k])
             st = rf_fail(
@@ -103,6 +104,10 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
     for (int32_t i = 0; i < g->w->naccounts; i++)
         g->account_ids[i] = -1;
+    if (g->w->record != NULL)
+        g->attempt = calloc((size_t)g->w->n + 1, sizeof *g->attempt);
+    if (g->w->record != NULL && g->attempt == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
     if (g->tally != NULL)
         g->observers[g->nobservers++] = rf_tally_observer(g->tally);
     if (g->tally != NULL && o->definitions != NULL) {
@@ -131,6 +136,7 @@ static void end_engine(struct rf_engine *g)
         rf_event_clear(&g->events[i]);
     free(g->account_ids);
     free(g->observers);
+    free(g->attempt);
     free(g->progress);
 }
 
@@ -263,6 +269,14 @@ static int64_t next_happening(const struct rf_engine *g)
     return t_us;
 }
 
+/* When the policy may answer differently though nothing happens. */
+static int64_t wake(const struct rf_engine *g)
+{
+    int64_t wake_us = g->wakes ? rf_policy_wake_us(g->policy, g->now_us) : INT64_MAX;
+
+    return g->state->retry_us > g->now_us ? sooner(wake_us, g->state->retry_us) : wake_us;
+}
+
 /* Everything is over: no job waits, runs or will come. */
 static int over(const struct rf_engine *g)
 {
@@ -286,8 +300,7 @@ static enum rf_status loop(struct rf_engine *g, struct rf_error *err)
 
     while (st == RF_OK && !over(g) && idle < IDLE_WAKES_MAX) {
         int64_t next_us = next_happening(g);
-        int64_t wake_us = g->wakes ? rf_policy_wake_us(g->policy, g->now_us) : INT64_MAX;
-        int64_t t_us = sooner(next_us, wake_us), before = g->r->events;
+        int64_t wake_us = wake(g), t_us = sooner(next_us, wake_us), before = g->r->events;
 
         if (t_us > g->o->until_us || t_us == INT64_MAX)
             break;

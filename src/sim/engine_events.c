@@ -31,6 +31,19 @@ enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struc
 
 /* ---- arriving ---- */
 
+/* What a recorded run's request says beyond the rest. */
+static void add_recorded(struct rf_event *e, const struct rf_workload_request *r)
+{
+    memcpy(e->name, r->name, sizeof e->name);
+    memcpy(e->after, r->after, sizeof e->after);
+    e->nafter = r->nafter;
+    e->priority = r->priority;
+    e->retries = r->retries;
+    e->deadline_us = r->deadline_us;
+    e->held_limit_us = r->held_limit_us;
+    e->flops_limit = r->flops_limit;
+}
+
 enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
 {
     const struct rf_workload *w = g->w;
@@ -49,6 +62,8 @@ enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
     else if (account != g->last_account)
         memcpy(e->account, w->accounts[account], sizeof e->account);
     g->last_account = g->unwatched ? -1 : account;
+    if (w->record != NULL)
+        add_recorded(e, &w->record->requests[k]);
     st = rf_engine_emit(g, e, err);
     if (st == RF_OK)
         g->account_ids[account] = g->state->jobs[k].account;
@@ -57,17 +72,50 @@ enum rf_status rf_engine_arrive(struct rf_engine *g, struct rf_error *err)
 
 /* ---- work ---- */
 
+/* Which failed attempt at the job comes next; NULL: it will go through to its end. */
+static const struct rf_workload_attempt *next_attempt(const struct rf_engine *g, int32_t job)
+{
+    const struct rf_workload_record *r = g->w->record;
+
+    if (r == NULL || r->first_attempt[job] + g->attempt[job] >= r->first_attempt[job + 1])
+        return NULL;
+    return &r->attempts[r->first_attempt[job] + g->attempt[job]];
+}
+
 static int64_t all_work(const struct rf_engine *g, int32_t job)
 {
-    return g->w->run_us[job] * g->w->min[job];
+    const struct rf_workload_attempt *attempt = next_attempt(g, job);
+
+    if (attempt != NULL)
+        return attempt->work_us;
+    return g->w->record != NULL ? g->w->record->work_us[job]
+                                : g->w->run_us[job] * g->w->min[job];
+}
+
+/* What stopping costs, of this job where that was seen. */
+static int64_t stop_us(const struct rf_engine *g, int32_t job)
+{
+    return g->w->record != NULL ? g->w->record->stop_us[job] : g->o->policy.checkpoint_us;
+}
+
+static int64_t every_us(const struct rf_engine *g, int32_t job)
+{
+    return g->w->record != NULL ? g->w->record->every_us[job]
+                                : g->o->policy.checkpoint_every_us;
+}
+
+static int64_t restart_us(const struct rf_engine *g, int32_t job)
+{
+    return g->w->record != NULL ? g->w->record->restart_us[job] : g->o->policy.restart_us;
 }
 
 /* A job that starts again pays first. */
-static int64_t works_since(const struct rf_engine *g, const struct rf_job *job)
+static int64_t works_since(const struct rf_engine *g, int32_t id)
 {
-    int64_t restart_us = job->grants > 1 ? g->o->policy.restart_us : 0;
+    const struct rf_job *job = &g->state->jobs[id];
+    int64_t wait_us = job->grants > 1 ? restart_us(g, id) : 0;
 
-    return restart_us > INT64_MAX - job->grant_us ? INT64_MAX : job->grant_us + restart_us;
+    return wait_us > INT64_MAX - job->grant_us ? INT64_MAX : job->grant_us + wait_us;
 }
 
 /* From now on progress is written down for every job. */
@@ -82,7 +130,7 @@ static enum rf_status keep_progress(struct rf_engine *g, struct rf_error *err)
     for (int64_t k = 0; k < g->w->n; k++)
         g->progress[k] = (struct rf_progress_of){all_work(g, (int32_t)k), INT64_MAX};
     for (int32_t i = g->state->running_first; i >= 0; i = g->state->jobs[i].next)
-        g->progress[i].since_us = works_since(g, &g->state->jobs[i]);
+        g->progress[i].since_us = works_since(g, i);
     return RF_OK;
 }
 
@@ -91,13 +139,13 @@ static enum rf_status keep_progress(struct rf_engine *g, struct rf_error *err)
 static int64_t settle(struct rf_engine *g, int32_t id, int64_t until_us, int safe)
 {
     struct rf_progress_of *p = &g->progress[id];
-    int64_t every_us = g->o->policy.checkpoint_every_us;
+    int64_t between_us = every_us(g, id);
     int64_t n = g->state->jobs[id].ndevices;
     int64_t worked_us = until_us > p->since_us ? until_us - p->since_us : 0;
     int64_t kept_us = worked_us;
 
     if (!safe)
-        kept_us = every_us > 0 ? worked_us / every_us * every_us : 0;
+        kept_us = between_us > 0 ? worked_us / between_us * between_us : 0;
     p->left_us -= kept_us * n;
     if (p->left_us < 1) /* the last microsecond is shared by all its devices */
         p->left_us = 1;
@@ -111,8 +159,9 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
 {
     const struct rf_job *job = &g->state->jobs[id];
     int64_t work_us = g->progress == NULL ? all_work(g, id) : g->progress[id].left_us;
-    int64_t from_us = g->progress == NULL ? works_since(g, job) : g->progress[id].since_us;
-    int64_t wait_us = job->ndevices == g->w->min[id] && g->progress == NULL
+    int64_t from_us = g->progress == NULL ? works_since(g, id) : g->progress[id].since_us;
+    int64_t wait_us = job->ndevices == g->w->min[id] && g->progress == NULL &&
+                              g->w->record == NULL
                           ? g->w->run_us[id]
                           : work_us / job->ndevices + (work_us % job->ndevices != 0);
 
@@ -125,24 +174,24 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
 }
 
 /* Overhead of a lease that is over: the restart, as far as it got, and lost work. */
-static enum rf_status pay(struct rf_engine *g, int32_t id, int64_t restart_us, int64_t lost_us,
+static enum rf_status pay(struct rf_engine *g, int32_t id, int64_t again_us, int64_t lost_us,
                           int32_t lent, struct rf_error *err)
 {
     rf_wide_add(&g->r->lost_us, lost_us);
-    rf_wide_add(&g->r->overhead_us, restart_us);
-    if (g->o->books == NULL || restart_us + lost_us == 0)
+    rf_wide_add(&g->r->overhead_us, again_us);
+    if (g->o->books == NULL || again_us + lost_us == 0)
         return RF_OK;
-    return rf_books_overhead(g->o->books, g->state, id, restart_us + lost_us, lent, err);
+    return rf_books_overhead(g->o->books, g->state, id, again_us + lost_us, lent, err);
 }
 
 /* Device-time of this lease that went into starting again. */
-static int64_t restart_of(const struct rf_engine *g, const struct rf_job *job, int64_t until_us)
+static int64_t restart_of(const struct rf_engine *g, int32_t id, int64_t until_us)
 {
-    int64_t end_us;
+    const struct rf_job *job = &g->state->jobs[id];
+    int64_t end_us = works_since(g, id);
 
-    if (job->grants < 2 || g->o->policy.restart_us == 0)
+    if (end_us == job->grant_us)
         return 0;
-    end_us = works_since(g, job);
     return ((end_us < until_us ? end_us : until_us) - job->grant_us) * job->ndevices;
 }
 
@@ -187,19 +236,19 @@ static enum rf_status start(struct rf_engine *g, const struct rf_proposal *p,
     if (st != RF_OK)
         return st;
     if (g->progress != NULL)
-        g->progress[p->job].since_us = works_since(g, &g->state->jobs[p->job]);
+        g->progress[p->job].since_us = works_since(g, p->job);
     g->r->start_us[p->job] = g->now_us;
     return expect_end(g, p->job, err);
 }
 
 /* The job gives its devices back and queues again. */
 static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const char *reason,
-                              struct rf_error *err)
+                              int64_t retry_us, struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_RELEASE];
     struct rf_job was = g->state->jobs[id];
     int64_t until_us = was.state == RF_JOB_STOPPING ? was.preempt_us : g->now_us;
-    int64_t restart_us = restart_of(g, &was, until_us), lost_us;
+    int64_t again_us = restart_of(g, id, until_us), lost_us;
     enum rf_status st = keep_progress(g, err);
 
     if (st != RF_OK)
@@ -208,6 +257,7 @@ static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const c
     e->job = id;
     e->lease = was.lease;
     e->held_us = rf_state_owed_us(&was, g->now_us);
+    e->retry_us = retry_us;
     snprintf(e->reason, sizeof e->reason, "%s", reason);
     rf_wide_add(&g->r->busy_us, e->held_us);
     g->r->end_us[id] = -1;
@@ -215,38 +265,75 @@ static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const c
     rf_wide_add_product(&g->r->overhead_us, g->now_us - until_us,
                         was.ndevices); /* checkpoint */
     st = rf_engine_emit(g, e, err);
-    return st == RF_OK ? pay(g, id, restart_us, lost_us, was.lent, err) : st;
+    return st == RF_OK ? pay(g, id, again_us, lost_us, was.lent, err) : st;
 }
 
 enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *reason,
                                struct rf_error *err)
 {
-    return release(g, job, 0, reason, err);
+    return release(g, job, 0, reason, 0, err);
+}
+
+/* The attempt is over, and the next one has the work that this one has left to it. */
+static enum rf_status fail_attempt(struct rf_engine *g, int32_t id,
+                                   const struct rf_workload_attempt *attempt,
+                                   struct rf_error *err)
+{
+    enum rf_status st = release(g, id, 1, "failed", g->now_us + attempt->delay_us, err);
+
+    g->attempt[id]++;
+    if (st == RF_OK)
+        g->progress[id].left_us = all_work(g, id);
+    return st;
+}
+
+/* The holder's last event. */
+static enum rf_status over(struct rf_engine *g, int32_t id, const char *state,
+                           const char *reason, struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_END];
+    struct rf_job was = g->state->jobs[id];
+    int64_t again_us = restart_of(g, id, g->now_us);
+    enum rf_status st;
+
+    e->job = id;
+    e->lease = was.lease;
+    e->held_us = rf_state_owed_us(&was, g->now_us);
+    if (g->w->record != NULL) {
+        snprintf(e->text, sizeof e->text, "%s", state);
+        snprintf(e->reason, sizeof e->reason, "%s", reason);
+    }
+    rf_wide_add(&g->r->busy_us, e->held_us);
+    g->r->finished += strcmp(state, "done") == 0;
+    g->last_end_us = g->now_us;
+    st = rf_engine_emit(g, e, err);
+    return st == RF_OK && again_us > 0 ? pay(g, id, again_us, 0, was.lent, err) : st;
+}
+
+enum rf_status rf_engine_cancel(struct rf_engine *g, int32_t job, const char *reason,
+                                struct rf_error *err)
+{
+    g->r->end_us[job] = g->now_us;
+    return over(g, job, "cancelled", reason, err);
 }
 
 enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
                              struct rf_error *err)
 {
-    struct rf_event *e = &g->events[RF_EVENT_END];
     const struct rf_job *job = &g->state->jobs[end->job];
-    int64_t restart_us;
-    int32_t lent = job->lent;
-    enum rf_status st;
+    const struct rf_workload_attempt *attempt;
 
     if (!rf_engine_is_due(g, end))
         return RF_OK;
     if (job->state == RF_JOB_STOPPING)
-        return release(g, end->job, g->now_us - job->preempt_us >= g->o->policy.checkpoint_us,
-                       "preempted", err);
-    restart_us = restart_of(g, job, g->now_us);
-    e->job = end->job;
-    e->lease = end->lease;
-    e->held_us = rf_state_owed_us(job, g->now_us);
-    rf_wide_add(&g->r->busy_us, e->held_us);
-    g->r->finished++;
-    g->last_end_us = g->now_us;
-    st = rf_engine_emit(g, e, err);
-    return st == RF_OK && restart_us > 0 ? pay(g, end->job, restart_us, 0, lent, err) : st;
+        return release(g, end->job, g->now_us - job->preempt_us >= stop_us(g, end->job),
+                       "preempted", 0, err);
+    attempt = next_attempt(g, end->job);
+    if (attempt != NULL)
+        return fail_attempt(g, end->job, attempt, err);
+    if (g->w->record != NULL && g->w->record->failed[end->job])
+        return over(g, end->job, "failed", "as-recorded", err);
+    return over(g, end->job, "done", "finished", err);
 }
 
 /* ---- proposals ---- */
@@ -256,7 +343,7 @@ static enum rf_status stop(struct rf_engine *g, const struct rf_proposal *p,
                            struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_PREEMPT];
-    int64_t wait_us = g->o->policy.checkpoint_us;
+    int64_t wait_us = stop_us(g, p->job);
     enum rf_status st;
 
     if (wait_us > g->o->grace_us)

@@ -27,6 +27,7 @@ struct rf_engine {
     int32_t *account_ids;                    /* owned, by workload account; -1: not seen yet */
     int32_t last_account;                    /* whose name the request event carries */
     struct rf_ends ends;
+    int32_t *attempt; /* owned; by job: which attempt it is at; NULL without a record */
     struct rf_progress_of *progress; /* owned; NULL: no job was stopped or resized yet */
     int64_t now_us, next_arrival, next_change, last_end_us;
     int64_t next_progress; /* events */
@@ -46,6 +47,9 @@ enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
 /* The holder loses its devices: at once, with its work since the last checkpoint. */
 enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *reason,
                                struct rf_error *err);
+/* The holder ends at once, as one that somebody has called off. */
+enum rf_status rf_engine_cancel(struct rf_engine *g, int32_t job, const char *reason,
+                                struct rf_error *err);
 /* Asks the policy, and does what it proposes, until it proposes nothing. */
 enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err);
 

@@ -98,6 +98,24 @@ static enum rf_status capacity(struct rf_engine *g, int32_t begin, int32_t end, 
     return st == RF_OK ? rf_engine_emit(g, e, err) : st;
 }
 
+/* Under another policy than the recorded one, a job that was taken out of the queue may run by
+ * now, and one that was given to another account may be over. */
+static enum rf_status repeat(struct rf_engine *g, const struct rf_event *record,
+                             struct rf_error *err)
+{
+    struct rf_event e = *record;
+    const struct rf_job *job =
+        e.job >= 0 && e.job < g->state->njobs ? &g->state->jobs[e.job] : NULL;
+
+    if (e.type == RF_EVENT_END && job != NULL && job->lease >= 0)
+        return rf_engine_cancel(g, e.job, e.reason, err);
+    e.seq = g->state->next_seq;
+    e.t_us = g->now_us;
+    if (rf_state_check(g->state, &e, NULL) != RF_OK)
+        return RF_OK;
+    return rf_engine_emit(g, &e, err);
+}
+
 static enum rf_status change(struct rf_engine *g, const struct rf_change *c,
                              struct rf_error *err)
 {
@@ -108,6 +126,8 @@ static enum rf_status change(struct rf_engine *g, const struct rf_change *c,
         return pledge(g, &world->pledges[c->index], err);
     case RF_CHANGE_POLICY:
         return policy(g, &world->policies[c->index], err);
+    case RF_CHANGE_RECORD:
+        return repeat(g, &world->records[c->index], err);
     case RF_CHANGE_FAILED:
         return capacity(g, c->begin, c->end, 0, "failed", err);
     case RF_CHANGE_MAINTENANCE:

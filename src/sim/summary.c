@@ -93,6 +93,20 @@ static void count_denial(struct work *w, int32_t id)
     denial->asked_us += (double)job->limit_us * job->min;
 }
 
+static struct rf_wide work_of(const struct rf_workload *w, int32_t id)
+{
+    struct rf_wide work_us = rf_wide_of(0);
+
+    if (w->record == NULL) {
+        rf_wide_add_product(&work_us, w->run_us[id], w->min[id]);
+        return work_us;
+    }
+    for (int32_t i = w->record->first_attempt[id]; i < w->record->first_attempt[id + 1]; i++)
+        rf_wide_add(&work_us, w->record->attempts[i].work_us);
+    rf_wide_add(&work_us, w->record->work_us[id]);
+    return work_us;
+}
+
 static void count_job(struct work *w, int32_t id)
 {
     const struct rf_job *job = &w->state->jobs[id];
@@ -110,7 +124,7 @@ static void count_job(struct work *w, int32_t id)
     }
     if (job->state == RF_JOB_DONE) {
         own->finished++;
-        rf_wide_add_product(&own->useful_us, w->workload->run_us[id], w->workload->min[id]);
+        own->useful_us = rf_wide_plus(own->useful_us, work_of(w->workload, id));
     } else {
         rf_wide_add(&own->unfinished_us, job->held_us);
     }

@@ -24,8 +24,51 @@ enum rf_status rf_workload_create(struct rf_workload *w, int64_t n, struct rf_er
     return RF_OK;
 }
 
+static void free_record(struct rf_workload_record *r)
+{
+    if (r == NULL)
+        return;
+    free(r->requests);
+    free(r->work_us);
+    free(r->stop_us);
+    free(r->every_us);
+    free(r->restart_us);
+    free(r->failed);
+    free(r->first_attempt);
+    free(r->attempts);
+    free(r);
+}
+
+enum rf_status rf_workload_add_record(struct rf_workload *w, int32_t nattempts,
+                                      struct rf_error *err)
+{
+    size_t n = w->n > 0 ? (size_t)w->n : 1;
+    struct rf_workload_record *r = calloc(1, sizeof *r);
+
+    if (r != NULL) {
+        r->requests = calloc(n, sizeof *r->requests);
+        r->work_us = calloc(n, sizeof *r->work_us);
+        r->stop_us = calloc(n, sizeof *r->stop_us);
+        r->every_us = calloc(n, sizeof *r->every_us);
+        r->restart_us = calloc(n, sizeof *r->restart_us);
+        r->failed = calloc(n, sizeof *r->failed);
+        r->first_attempt = calloc(n + 1, sizeof *r->first_attempt);
+        r->attempts = calloc((size_t)nattempts + 1, sizeof *r->attempts);
+    }
+    if (r == NULL || r->requests == NULL || r->work_us == NULL || r->stop_us == NULL ||
+        r->every_us == NULL || r->restart_us == NULL || r->failed == NULL ||
+        r->first_attempt == NULL || r->attempts == NULL) {
+        free_record(r);
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a record of %lld jobs",
+                       (long long)w->n);
+    }
+    w->record = r;
+    return RF_OK;
+}
+
 void rf_workload_clear(struct rf_workload *w)
 {
+    free_record(w->record);
     free(w->submit_us);
     free(w->run_us);
     free(w->limit_us);

@@ -9,6 +9,33 @@
 #include "alloc/event.h"
 #include "base/file.h"
 
+/* What a request says beyond the arrays below. */
+struct rf_workload_request {
+    char name[RF_NAME_BYTES];
+    int32_t after[RF_AFTER_MAX], nafter;
+    int32_t priority, retries;
+    int64_t deadline_us; /* 0: none */
+    int64_t held_limit_us, flops_limit;
+};
+
+/* An attempt at a job that failed: after so much device-time, and tried again so long later. */
+struct rf_workload_attempt {
+    int64_t work_us, delay_us;
+};
+
+/* What only a recorded run knows of its jobs (replay.h): n each, owned. */
+struct rf_workload_record {
+    struct rf_workload_request *requests;
+    int64_t *work_us; /* device-time that the job needs, exactly; limit_us may then be shorter
+                         than run_us, or 0: none */
+    /* What stopping it costs: how long it holds its devices once it is asked to stop, how far
+     * its checkpoints lie apart (0: only when asked), how long it takes to go on. */
+    int64_t *stop_us, *every_us, *restart_us;
+    unsigned char *failed; /* its end is a failure */
+    int32_t *first_attempt; /* n + 1: failed attempts of job k are [first[k], first[k + 1]) */
+    struct rf_workload_attempt *attempts;
+};
+
 struct rf_workload {
     int64_t n;
     int64_t *submit_us; /* n each, owned; submit_us does not decrease and is >= 0 */
@@ -21,11 +48,16 @@ struct rf_workload {
     int32_t naccounts;
     int64_t origin_us; /* UTC of time 0, microseconds since 1970; 0: unknown */
     char source[RF_PATH_BYTES]; /* what people call it: a file name, "lublin", "acme" */
+    struct rf_workload_record *record; /* owned; NULL but for recorded runs, which are neither
+                                          sorted nor repeated */
 };
 
 /* Makes room for n jobs (all arrays but max and accounts); clear() frees everything. */
 enum rf_status rf_workload_create(struct rf_workload *w, int64_t n, struct rf_error *err);
 void rf_workload_clear(struct rf_workload *w);
+/* Makes the record, all zero, with room for so many attempts. */
+enum rf_status rf_workload_add_record(struct rf_workload *w, int32_t nattempts,
+                                      struct rf_error *err);
 
 /* Index of the account of that name, which is added when new. */
 enum rf_status rf_workload_account(struct rf_workload *w, const char *name, int32_t *index,

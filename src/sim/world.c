@@ -11,6 +11,7 @@ void rf_world_clear(struct rf_world *world)
     free(world->pledges);
     free(world->policies);
     free(world->holds);
+    free(world->records);
     *world = (struct rf_world){0};
 }
 
@@ -55,6 +56,12 @@ static int by_time(const void *one, const void *other)
     return (a->index > b->index) - (a->index < b->index);
 }
 
+void rf_world_sort(struct rf_world *world)
+{
+    if (world->nchanges > 0)
+        qsort(world->changes, (size_t)world->nchanges, sizeof *world->changes, by_time);
+}
+
 enum rf_status rf_scenario_world(const struct rf_scenario *scenario, int64_t until_us,
                                  struct rf_world *world, struct rf_error *err)
 {
@@ -66,8 +73,8 @@ enum rf_status rf_scenario_world(const struct rf_scenario *scenario, int64_t unt
     st = rf_world_make_promises(&maker);
     if (st == RF_OK)
         st = rf_world_make_fleet(&maker);
-    if (st == RF_OK && world->nchanges > 0)
-        qsort(world->changes, (size_t)world->nchanges, sizeof *world->changes, by_time);
+    if (st == RF_OK)
+        rf_world_sort(world);
     if (st != RF_OK)
         rf_world_clear(world);
     return st;

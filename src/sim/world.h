@@ -13,6 +13,7 @@
 enum rf_change_kind {
     RF_CHANGE_PLEDGE,      /* pledges[index] is made or changed */
     RF_CHANGE_POLICY,      /* policies[index] takes over (order, fence) */
+    RF_CHANGE_RECORD,      /* records[index] happens, if it still can: what somebody did */
     RF_CHANGE_FAILED,      /* devices [begin, end) go down; what runs there loses its work */
     RF_CHANGE_MAINTENANCE, /* devices [begin, end) go down as planned */
     RF_CHANGE_LEFT,        /* devices [begin, end) are gone for good */
@@ -46,10 +47,13 @@ struct rf_world {
     struct rf_pledge_spec *pledges;
     struct rf_world_policy *policies;
     struct rf_world_hold *holds;
-    int npledges, npolicies, nholds;
+    struct rf_event *records; /* as a ledger has them, of jobs by index; no devices */
+    int npledges, npolicies, nholds, nrecords;
     int by_id; /* which device it is matters: failures, maintenance */
 };
 
 void rf_world_clear(struct rf_world *world);
+/* By time, kind, devices, index: the order in which they take effect. */
+void rf_world_sort(struct rf_world *world);
 
 #endif

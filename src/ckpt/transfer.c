@@ -1,0 +1,128 @@
+#define _GNU_SOURCE /* O_DIRECT */
+
+#include "ckpt/transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    BORDER = RF_TRANSFER_BORDER,
+    DIRECT_FROM = 1 << 16 /* smaller ones are not worth a direct transfer */
+};
+
+static enum rf_status failed(const struct rf_transfer *transfer, int code, struct rf_error *err)
+{
+    return rf_fail(err, RF_ERR_IO, "cannot %s '%s': %s", transfer->writing ? "write" : "read",
+                   transfer->path, strerror(code));
+}
+
+enum rf_status rf_transfer_open(struct rf_transfer *transfer, const char *path, int writing,
+                                int direct, struct rf_error *err)
+{
+    int flags = (writing ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+
+    transfer->fd = transfer->direct_fd = -1;
+    transfer->writing = writing;
+    if (strlen(path) >= sizeof transfer->path)
+        return rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
+    memcpy(transfer->path, path, strlen(path) + 1);
+    transfer->fd = open(path, flags);
+    if (transfer->fd < 0)
+        return rf_fail(err, writing ? RF_ERR_IO : RF_ERR_INPUT, "cannot open '%s': %s", path,
+                       strerror(errno));
+#ifdef O_DIRECT
+    if (direct)
+        transfer->direct_fd = open(path, flags | O_DIRECT);
+#else
+    (void)direct;
+#endif
+    return RF_OK;
+}
+
+enum rf_status rf_transfer_close(struct rf_transfer *transfer, int sync, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    if (transfer->fd < 0)
+        return RF_OK;
+    if (sync && transfer->writing && fsync(transfer->fd) != 0)
+        st = failed(transfer, errno, err);
+    if (transfer->direct_fd >= 0)
+        close(transfer->direct_fd);
+    if (close(transfer->fd) != 0 && st == RF_OK && transfer->writing && sync)
+        st = failed(transfer, errno, err);
+    transfer->fd = transfer->direct_fd = -1;
+    return st;
+}
+
+/* Bytes [from, to) of the file, which lie in memory at at. Returns 0 or an errno; *done says how
+ * far it came. The end of the file in a read is no error here. */
+static int move(int fd, int writing, unsigned char *at, uint64_t from, uint64_t to,
+                uint64_t *done)
+{
+    *done = from;
+    while (*done < to) {
+        unsigned char *p = at + (*done - from);
+        size_t n = (size_t)(to - *done);
+        ssize_t got = writing ? pwrite(fd, p, n, (off_t)*done) : pread(fd, p, n, (off_t)*done);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return errno;
+        if (got == 0)
+            return writing ? ENOSPC : 0;
+        *done += (uint64_t)got;
+    }
+    return 0;
+}
+
+/* Through the page cache; a file that ends too early is a failure here. */
+static enum rf_status buffered(const struct rf_transfer *transfer, unsigned char *at,
+                               uint64_t from, uint64_t to, struct rf_error *err)
+{
+    uint64_t done;
+    int code = move(transfer->fd, transfer->writing, at, from, to, &done);
+
+    if (code != 0)
+        return failed(transfer, code, err);
+    if (done < to)
+        return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': it ends at byte %llu",
+                       transfer->path, (unsigned long long)done);
+    return RF_OK;
+}
+
+enum rf_status rf_transfer_write(const struct rf_transfer *transfer, unsigned char *data,
+                                 uint64_t offset, size_t size_bytes, struct rf_error *err)
+{
+    uint64_t from = offset, to = from + size_bytes, done;
+    uint64_t in = (from + BORDER - 1) / BORDER * BORDER, out = to / BORDER * BORDER;
+    enum rf_status st = RF_OK;
+
+    if (transfer->direct_fd < 0 || size_bytes < DIRECT_FROM)
+        return buffered(transfer, data, from, to, err);
+    if (move(transfer->direct_fd, 1, data + (in - from), in, out, &done) != 0)
+        out = done; /* whatever it was, the page cache takes the rest or says why not */
+    if (from < in)
+        st = buffered(transfer, data, from, in, err);
+    if (st == RF_OK && out < to)
+        st = buffered(transfer, data + (out - from), out, to, err);
+    return st;
+}
+
+enum rf_status rf_transfer_read(const struct rf_transfer *transfer, unsigned char *data,
+                                uint64_t offset, size_t size_bytes, struct rf_error *err)
+{
+    uint64_t from = offset, to = from + size_bytes, done;
+    uint64_t out = from / BORDER * BORDER, end = (to + BORDER - 1) / BORDER * BORDER;
+
+    if (transfer->direct_fd < 0 || size_bytes < DIRECT_FROM)
+        return buffered(transfer, data, from, to, err);
+    move(transfer->direct_fd, 0, data - (from - out), out, end, &done);
+    if (done >= to)
+        return RF_OK;
+    done = done < from ? from : done;
+    return buffered(transfer, data + (done - from), done, to, err);
+}

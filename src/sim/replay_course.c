@@ -1,0 +1,193 @@
+/* Each job's leases, cut into work, stopping and starting again. */
+#include <string.h>
+
+#include "sim/replay_parts.h"
+
+static void see(struct rf_replay_seen *seen, int64_t us)
+{
+    seen->n++;
+    seen->sum_us += us;
+    if (us > seen->max_us)
+        seen->max_us = us;
+}
+
+/* A grant or a preemption. Before the event is applied. */
+static enum rf_status take_step(struct rf_replay_reader *d, const struct rf_event *e,
+                                struct rf_error *err)
+{
+    struct rf_replay *r = d->r;
+    struct rf_replay_step *steps =
+        rf_replay_room(r->steps, r->nsteps, &d->steps_room, sizeof *steps, err);
+
+    if (steps == NULL)
+        return RF_ERR_MEMORY;
+    r->steps = steps;
+    steps[r->nsteps++] =
+        (struct rf_replay_step){rf_replay_since_start(d, e->t_us), e->type, e->job,
+                                e->type == RF_EVENT_GRANT ? rf_idset_count(&e->devices) : 0};
+    return RF_OK;
+}
+
+/* The job has worked on its devices until t_us, and that counts. */
+static void count_work(struct rf_course *c, const struct rf_job *job, int64_t t_us)
+{
+    if (t_us > c->since_us) {
+        c->work_us += (t_us - c->since_us) * job->ndevices;
+        c->since_us = t_us;
+    }
+}
+
+/* After the grant was applied. */
+void rf_replay_course_granted(struct rf_replay_reader *d, const struct rf_event *e)
+{
+    const struct rf_job *job = &d->r->state->jobs[e->job];
+    struct rf_course *c = &d->courses[e->job];
+
+    c->grant_us = c->since_us = job->grant_us;
+    if (d->o->costs.known && job->grants > 1)
+        c->since_us += d->o->costs.restart_us;
+    c->checkpoint_us = -1;
+    c->checkpoint_work_us = c->work_us;
+    c->read = 0;
+}
+
+static enum rf_status add_sample(struct rf_replay_reader *d, int32_t job, int restart,
+                                 int64_t us, struct rf_error *err)
+{
+    struct rf_cost_sample *samples =
+        rf_replay_room(d->samples, d->nsamples, &d->samples_room, sizeof *samples, err);
+
+    if (samples == NULL)
+        return RF_ERR_MEMORY;
+    d->samples = samples;
+    samples[d->nsamples++] = (struct rf_cost_sample){job, restart, us};
+    see(restart ? &d->r->restart : &d->r->stop, us);
+    see(restart ? &d->courses[job].restart : &d->courses[job].stop, us);
+    return RF_OK;
+}
+
+/* The first reading comes after the first step: what was not spent in it went into starting. */
+static enum rf_status take_reading(struct rf_replay_reader *d, const struct rf_job *job,
+                                   struct rf_course *c, const struct rf_event *e,
+                                   struct rf_error *err)
+{
+    int64_t start_us = e->t_us - job->grant_us - e->busy_us / job->ndevices;
+
+    if (c->read)
+        return RF_OK;
+    c->read = 1;
+    if (start_us < 0)
+        start_us = 0;
+    if (job->grants == 1) {
+        see(&d->r->start, start_us);
+        return RF_OK;
+    }
+    if (!d->o->costs.known)
+        c->since_us = job->grant_us + start_us;
+    return add_sample(d, e->job, 1, start_us, err);
+}
+
+static void take_checkpoint(const struct rf_job *job, struct rf_course *c, int64_t t_us)
+{
+    int64_t until_us = job->state == RF_JOB_STOPPING ? job->preempt_us : t_us;
+
+    count_work(c, job, until_us);
+    c->checkpoint_us = t_us;
+    c->checkpoint_work_us = c->work_us;
+    c->checkpoints++;
+    c->span_us += until_us > c->grant_us ? until_us - c->grant_us : 0;
+}
+
+/* The lease ends before the job: what of it counts? Before the event is applied. */
+static enum rf_status end_lease(struct rf_replay_reader *d, const struct rf_job *job,
+                                struct rf_course *c, int64_t t_us, struct rf_error *err)
+{
+    const struct rf_replay_costs *costs = &d->o->costs;
+    int stopping = job->state == RF_JOB_STOPPING;
+    int64_t until_us = stopping ? job->preempt_us : t_us, worked_us;
+
+    if (costs->known && !(stopping && t_us - job->preempt_us >= costs->checkpoint_us)) {
+        worked_us = until_us > c->since_us ? until_us - c->since_us : 0;
+        until_us = c->since_us +
+                   (costs->every_us > 0 ? worked_us / costs->every_us * costs->every_us : 0);
+    }
+    count_work(c, job, until_us);
+    return stopping && job->preempt_us >= 0
+               ? add_sample(d, (int32_t)(job - d->r->state->jobs), 0, t_us - job->preempt_us, err)
+               : RF_OK;
+}
+
+static enum rf_status add_attempt(struct rf_replay_reader *d, const struct rf_event *e,
+                                  struct rf_error *err)
+{
+    struct rf_failed_attempt *attempts =
+        rf_replay_room(d->attempts, d->nattempts, &d->attempts_room, sizeof *attempts, err);
+    struct rf_course *c = &d->courses[e->job];
+
+    if (attempts == NULL)
+        return RF_ERR_MEMORY;
+    d->attempts = attempts;
+    d->attempts[d->nattempts++] = (struct rf_failed_attempt){
+        e->job,
+        {c->work_us > 0 ? c->work_us : 1, e->retry_us > e->t_us ? e->retry_us - e->t_us : 0}};
+    c->work_us = 0;
+    c->nattempts++;
+    return RF_OK;
+}
+
+/* Leases die with the recorder; what is saved is what the last checkpoint has. */
+static void lose_leases(struct rf_replay_reader *d)
+{
+    const struct rf_state *s = d->r->state;
+
+    for (int32_t i = s->running_first; i >= 0; i = s->jobs[i].next)
+        d->courses[i].work_us = d->courses[i].checkpoint_work_us;
+}
+
+/* What an event says, with the state as it was before it. */
+enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct rf_event *e, struct rf_error *err)
+{
+    const struct rf_state *s = d->r->state;
+    const struct rf_job *job = e->job >= 0 && e->job < s->njobs ? &s->jobs[e->job] : NULL;
+    struct rf_course *c = job != NULL ? &d->courses[e->job] : NULL;
+    enum rf_status st = RF_OK;
+
+    switch (e->type) {
+    case RF_EVENT_CHARGE:
+        return take_reading(d, job, c, e, err);
+    case RF_EVENT_CHECKPOINT:
+        take_checkpoint(job, c, e->t_us);
+        return RF_OK;
+    case RF_EVENT_PREEMPT:
+        d->r->preemptions += e->by >= 0;
+        return e->by >= 0 ? take_step(d, e, err) : RF_OK;
+    case RF_EVENT_GRANT:
+        d->r->grants++;
+        return take_step(d, e, err);
+    case RF_EVENT_SHRINK:
+    case RF_EVENT_GROW:
+        d->r->resized = 1;
+        count_work(c, job, e->t_us);
+        return RF_OK;
+    case RF_EVENT_RELEASE:
+        st = end_lease(d, job, c, e->t_us, err);
+        return st == RF_OK && strcmp(e->reason, "failed") == 0 ? add_attempt(d, e, err) : st;
+    case RF_EVENT_END:
+        if (e->lease >= 0 && strcmp(e->text, "cancelled") == 0)
+            st = end_lease(d, job, c, e->t_us, err);
+        else if (e->lease >= 0)
+            count_work(c, job, e->t_us);
+        return st == RF_OK && (e->lease < 0 || strcmp(e->text, "cancelled") == 0)
+                   ? rf_replay_add_record(d, e, err)
+                   : st;
+    case RF_EVENT_RECOVER:
+        lose_leases(d);
+        return rf_replay_take_recovery(d, e, err);
+    case RF_EVENT_DENY:
+        d->r->denied++;
+        return RF_OK;
+    default:
+        return RF_OK;
+    }
+}
+
