@@ -107,17 +107,29 @@ static void compose_embeddings(struct rf_job_work *w)
     rf_trainer_loaded(w->trainer, 0);
 }
 
-static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
+struct rf_model_shape rf_job_shape(const struct rf_job_work *w)
 {
     const struct rf_model_spec *m = w->job->model;
-    const struct rf_train_spec *t = w->job->train;
-    int pretrain = w->job->role == RF_ROLE_PRETRAIN;
-    struct rf_model_shape shape = {.vocabulary = w->info->vocabulary,
+
+    return (struct rf_model_shape){.family =
+                                       (enum rf_model_family)rf_model_family_of(m->family),
+                                   .vocabulary = w->info->vocabulary,
                                    .context = w->info->context,
                                    .layers = m->layers,
                                    .heads = m->heads,
                                    .width = m->width,
-                                   .hidden = m->hidden};
+                                   .hidden = m->hidden,
+                                   .kv_heads = m->kv_heads,
+                                   .untied = m->untied,
+                                   .rope_theta = m->rope_theta,
+                                   .norm_eps = m->norm_eps};
+}
+
+static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
+{
+    const struct rf_train_spec *t = w->job->train;
+    int pretrain = w->job->role == RF_ROLE_PRETRAIN;
+    struct rf_model_shape shape = rf_job_shape(w);
     struct rf_train_options options = {.bf16 = t->bf16,
                                        .freeze_layers = t->freeze_layers,
                                        .steps = t->steps,
@@ -144,6 +156,27 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     return st;
 }
 
+/* Collective: from the parameters that another job left, if it is told to, or from scratch. */
+static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
+{
+    struct rf_ckpt_info info = {0};
+    char dir[RF_PATH_BYTES];
+    int found = 0;
+    enum rf_status st;
+
+    if (w->job->init_job < 0)
+        return RF_OK;
+    st = ckpt_dir_of(w->ctx, w->job->init_job, dir, err);
+    if (st == RF_OK)
+        st = rf_job_load_newest(w, dir, 1, &found, &info, err);
+    if (st == RF_OK && !found)
+        st = rf_fail(err, RF_ERR_INPUT, "job '%s': there is no checkpoint in '%s' to start from",
+                     w->job->name, dir);
+    if (st == RF_OK)
+        rf_trainer_loaded(w->trainer, 0);
+    return st;
+}
+
 /* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
 static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_error *err)
 {
@@ -164,18 +197,7 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
         st = rf_curve_read(&w->curve, w->ctx->run_dir, w->job->name, info.step, err);
         return rf_agree(w->group, st, err);
     }
-    if (st == RF_OK && w->job->init_job >= 0) {
-        st = ckpt_dir_of(w->ctx, w->job->init_job, dir, err);
-        if (st == RF_OK)
-            st = rf_job_load_newest(w, dir, 1, &found, &info, err);
-        if (st == RF_OK && !found)
-            st = rf_fail(err, RF_ERR_INPUT,
-                         "job '%s': there is no checkpoint in '%s' to start from", w->job->name,
-                         dir);
-        if (st == RF_OK)
-            rf_trainer_loaded(w->trainer, 0);
-    }
-    return st;
+    return st == RF_OK ? start_afresh(w, err) : st;
 }
 
 /* Swaps the ground truth of a batch for the supervisor's labels. */
@@ -416,4 +438,70 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
     if (st != RF_OK)
         return RF_OUTCOME_FAILED;
     return w.stop == RF_GO ? RF_OUTCOME_DONE : RF_OUTCOME_STOPPED;
+}
+
+/* ---- once more ---------------------------------------------------------------------- */
+
+/* Collective: the checkpoint that the stretch begins with, all of it. */
+static enum rf_status load_exactly(struct rf_job_work *w, const char *path,
+                                   struct rf_error *err)
+{
+    struct rf_ckpt_info info = {0};
+    int ntensors;
+    const struct rf_tensor *tensors = rf_trainer_tensors(w->trainer, &ntensors);
+    enum rf_status st = rf_ckpt_load(w->group, path, &info, tensors, ntensors, err);
+
+    if (st == RF_OK) {
+        w->tokens = info.tokens;
+        w->flops = info.flops;
+        rf_trainer_loaded(w->trainer, info.step);
+    }
+    return st;
+}
+
+/* Collective: training on its own, without the checkpoints that a job makes on its way. */
+static enum rf_status train_to(struct rf_job_work *w, int64_t to_step, struct rf_error *err)
+{
+    int bad_steps = 0;
+    enum rf_status st = RF_OK;
+
+    while (st == RF_OK && w->stop == RF_GO && rf_trainer_steps_done(w->trainer) < to_step)
+        st = train_step(w, &bad_steps, err);
+    if (st == RF_OK && w->stop != RF_GO)
+        st = rf_fail(err, RF_AGAIN, "a signal came");
+    if (st == RF_OK && rf_trainer_steps_done(w->trainer) != to_step)
+        st = rf_fail(err, RF_ERR_INPUT, "job '%s': it begins beyond step %lld", w->job->name,
+                     (long long)to_step);
+    return st;
+}
+
+enum rf_status rf_job_retrace(struct rf_job_context *ctx, const struct rf_group *group,
+                              const struct rf_retrace *what, struct rf_digest *content,
+                              struct rf_error *err)
+{
+    struct rf_planned_job job = ctx->plan->jobs[what->job];
+    struct rf_train_spec quiet = *job.train;
+    struct rf_lease *lease = NULL;
+    struct rf_job_work w = {
+        .ctx = ctx, .job = &job, .group = group, .saved_step = -1, .begun_step = -1};
+    enum rf_status st;
+
+    quiet.checkpoint_every = 0;
+    job.train = &quiet;
+    st = rf_lease_solo(&lease, err);
+    w.lease = lease;
+    if (st == RF_OK)
+        st = set_up(&w, ctx, err);
+    st = rf_agree(group, st, err);
+    if (st == RF_OK)
+        st = make_trainer(&w, err);
+    if (st == RF_OK)
+        st = what->from[0] != '\0' ? load_exactly(&w, what->from, err) : start_afresh(&w, err);
+    if (st == RF_OK)
+        st = train_to(&w, what->to_step, err);
+    if (st == RF_OK)
+        st = rf_job_save_copy(&w, what->scratch, content, err);
+    tear_down(&w);
+    rf_lease_free(lease);
+    return st;
 }

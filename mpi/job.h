@@ -8,6 +8,7 @@
 #ifndef RF_MPI_JOB_H
 #define RF_MPI_JOB_H
 
+#include "base/digest.h"
 #include "job/plan.h"
 #include "job/shelf.h"
 #include "mpi/group.h"
@@ -24,6 +25,21 @@ struct rf_job_context {
 /* Collective on group; an rf_job_body (lease.h) whose ctx is a struct rf_job_context. */
 enum rf_outcome rf_job_run(void *ctx, const struct rf_group *group, int32_t job,
                            struct rf_lease *lease, struct rf_error *err);
+
+/* A stretch of a job's training, to be run again. */
+struct rf_retrace {
+    int32_t job;      /* of the plan */
+    const char *from; /* the checkpoint it begins with; "": from the job's own beginning */
+    int64_t to_step;
+    const char *scratch; /* an empty directory that all ranks see; a checkpoint is left there */
+};
+
+/* Collective on group: trains from there to to_step by the very steps that rf_job_run() makes, and
+ * says what a checkpoint of it contains. Nothing is written but in scratch. RF_ERR_INPUT:
+ * something that the job began with is not there any more. RF_AGAIN: a signal. */
+enum rf_status rf_job_retrace(struct rf_job_context *ctx, const struct rf_group *group,
+                              const struct rf_retrace *what, struct rf_digest *content,
+                              struct rf_error *err);
 
 /* Closes the tasks that are kept. */
 void rf_job_context_clear(struct rf_job_context *ctx);

@@ -9,7 +9,7 @@
 
 static struct rf_ckpt_info describe(const struct rf_job_work *w)
 {
-    const struct rf_model_spec *m = w->job->model;
+    const struct rf_model_shape m = rf_job_shape(w);
     int64_t step = rf_trainer_steps_done(w->trainer);
     struct rf_ckpt_info info = {.step = step,
                                 .tokens = w->tokens,
@@ -20,9 +20,14 @@ static struct rf_ckpt_info describe(const struct rf_job_work *w)
 
     snprintf(info.job, sizeof info.job, "%s", w->job->name);
     snprintf(info.account, sizeof info.account, "%s", w->job->account);
-    snprintf(info.model, sizeof info.model,
-             "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d", m->layers,
-             m->heads, m->width, m->hidden, w->info->context, w->info->vocabulary);
+    if (m.family == RF_MODEL_LLAMA)
+        snprintf(info.model, sizeof info.model,
+                 "llama layers=%d heads=%d width=%d kv=%d hidden=%d vocabulary=%d", m.layers,
+                 m.heads, m.width, m.width / m.heads * m.kv_heads, m.hidden, m.vocabulary);
+    else
+        snprintf(info.model, sizeof info.model,
+                 "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d",
+                 m.layers, m.heads, m.width, m.hidden, m.context, m.vocabulary);
     rf_digest_to_hex(&w->info->tokenizer, info.tokenizer);
     snprintf(info.config, sizeof info.config, "%s", w->ctx->config_digest);
     snprintf(info.version, sizeof info.version, "%s", w->ctx->version);
@@ -171,6 +176,20 @@ enum rf_status rf_job_save(struct rf_job_work *w, int final, struct rf_error *er
     if (st == RF_OK && (final || !w->job->train->checkpoint_background))
         st = rf_job_save_poll(w, 1, err);
     return st;
+}
+
+enum rf_status rf_job_save_copy(struct rf_job_work *w, const char *dir,
+                                struct rf_digest *content, struct rf_error *err)
+{
+    struct rf_ckpt_info info = describe(w);
+    char path[RF_PATH_BYTES];
+    int ntensors;
+    enum rf_status st = rf_agree(w->group, prepare(w, err), err);
+
+    rf_trainer_tensors(w->trainer, &ntensors);
+    return st == RF_OK ? rf_ckpt_save(w->group, dir, &info, w->saved_as, ntensors, 0, path,
+                                      content, err)
+                       : st;
 }
 
 void rf_job_save_clear(struct rf_job_work *w)

@@ -1,7 +1,6 @@
 /* trainer.h - a transformer sharded over a group, with its optimiser.
  *
- * GPT-2 style decoder (learned positions, LayerNorm, GELU, tied embeddings),
- * tensor parallel in the Megatron manner over all ranks of the group: columns then
+ * A decoder of the GPT-2 or the Llama family (plan.h), tensor parallel in the Megatron manner over all ranks of the group: columns then
  * rows in attention and MLP, vocabulary-parallel embedding and cross-entropy.
  * Any number of heads, columns and tokens on any number of ranks: slices are
  * those of rf_slice(), and may be uneven or empty. Initial values and results

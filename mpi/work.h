@@ -39,6 +39,9 @@ struct rf_job_work {
     enum rf_stop stop;
 };
 
+/* The job's model, with the vocabulary and the context of its task. */
+struct rf_model_shape rf_job_shape(const struct rf_job_work *w);
+
 /* Collective: loads the newest checkpoint in dir that is sound, if any; all tensors, or the
  * parameters alone. A damaged one is warned of, and the one before it tried. */
 enum rf_status rf_job_load_newest(struct rf_job_work *w, const char *dir, int params_only,
@@ -49,6 +52,9 @@ enum rf_status rf_job_save(struct rf_job_work *w, int final, struct rf_error *er
 /* Collective, at a step boundary: hears of the end of a save, and tells the coordinator of a
  * checkpoint that readers see. */
 enum rf_status rf_job_save_poll(struct rf_job_work *w, int wait, struct rf_error *err);
+/* Collective: a checkpoint elsewhere, which nobody is told of, as the job would write it. */
+enum rf_status rf_job_save_copy(struct rf_job_work *w, const char *dir,
+                                struct rf_digest *content, struct rf_error *err);
 /* Local. */
 void rf_job_save_clear(struct rf_job_work *w);
 

@@ -4,16 +4,27 @@
 
 enum { FULL_CHECK = 4096 }; /* so many events apart; between them what each one touched */
 
+struct replay {
+    struct rf_audit *audit;
+    const struct rf_observer *observers;
+    int nobservers;
+};
+
 /* One event on its way through the same functions that the run used. */
 static enum rf_status replay(void *ctx, const struct rf_event *event, struct rf_error *err)
 {
-    struct rf_audit *audit = ctx;
+    struct replay *r = ctx;
+    struct rf_audit *audit = r->audit;
     enum rf_status st = rf_tally_before(audit->tally, audit->state, event, err);
 
+    for (int i = 0; st == RF_OK && i < r->nobservers; i++)
+        st = r->observers[i].before(r->observers[i].self, audit->state, event, err);
     if (st == RF_OK)
         st = rf_state_apply(audit->state, event, err);
     if (st == RF_OK)
         st = rf_tally_after(audit->tally, audit->state, event, err);
+    for (int i = 0; st == RF_OK && i < r->nobservers; i++)
+        st = r->observers[i].after(r->observers[i].self, audit->state, event, err);
     if (st == RF_OK)
         st = audit->state->next_seq % FULL_CHECK == 0
                  ? rf_invariant_check(audit->state, err)
@@ -41,9 +52,11 @@ static enum rf_verdict sum_up(const struct rf_audit *audit)
     return verdict;
 }
 
-enum rf_status rf_audit_ledger(struct rf_audit *audit, const char *path, const char *vkey,
-                               struct rf_error *err)
+enum rf_status rf_audit_watched(struct rf_audit *audit, const char *path, const char *vkey,
+                                const struct rf_observer *observers, int nobservers,
+                                struct rf_error *err)
 {
+    struct replay r = {audit, observers, nobservers};
     enum rf_status st;
 
     *audit = (struct rf_audit){.verdict = RF_UNPROVABLE};
@@ -51,7 +64,7 @@ enum rf_status rf_audit_ledger(struct rf_audit *audit, const char *path, const c
     if (st == RF_OK)
         st = rf_tally_create(&audit->tally, err);
     if (st == RF_OK)
-        st = rf_ledger_verify(path, vkey, replay, audit, &audit->ledger, err);
+        st = rf_ledger_verify(path, vkey, replay, &r, &audit->ledger, err);
     if (st == RF_OK)
         st = rf_invariant_check(audit->state, err);
     if (st != RF_OK) {
@@ -61,6 +74,12 @@ enum rf_status rf_audit_ledger(struct rf_audit *audit, const char *path, const c
     rf_tally_judge(audit->tally, audit->state);
     audit->verdict = sum_up(audit);
     return RF_OK;
+}
+
+enum rf_status rf_audit_ledger(struct rf_audit *audit, const char *path, const char *vkey,
+                               struct rf_error *err)
+{
+    return rf_audit_watched(audit, path, vkey, NULL, 0, err);
 }
 
 void rf_audit_clear(struct rf_audit *audit)

@@ -6,6 +6,7 @@
 #define RF_ALLOC_AUDIT_H
 
 #include "alloc/ledger.h"
+#include "alloc/observer.h"
 #include "alloc/pledge.h"
 
 struct rf_audit {
@@ -22,6 +23,11 @@ struct rf_audit {
  * caller ends with rf_audit_clear(). vkey: pinned public key, or NULL. */
 enum rf_status rf_audit_ledger(struct rf_audit *audit, const char *path, const char *vkey,
                                struct rf_error *err);
+/* The same, with observers who are told of each line after the tally: before it is applied also of
+ * one that the rules then refuse. The audit holds them only during the call. */
+enum rf_status rf_audit_watched(struct rf_audit *audit, const char *path, const char *vkey,
+                                const struct rf_observer *observers, int nobservers,
+                                struct rf_error *err);
 void rf_audit_clear(struct rf_audit *audit);
 
 #endif

@@ -134,6 +134,9 @@ struct rf_promise {
     struct rf_finding findings[RF_DEFINITION_N];
     struct rf_definition_sample *samples; /* owned; the last one is where time stands */
     int nsamples;
+    /* The same at the pledge's date and at the ends of its windows; owned. */
+    struct rf_definition_sample *windows;
+    int nwindows;
 };
 
 /* A day; 1, 28 and 91 days; an hour, 1/20, no limit. */

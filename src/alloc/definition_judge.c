@@ -393,6 +393,8 @@ static enum rf_status judge_account(struct rf_definitions *d, struct rf_pledged 
         judge_service(&d->options, g);
         g->promise.samples = a->steps.samples[i];
         g->promise.nsamples = a->steps.nsamples;
+        g->promise.windows = a->windows.samples[i];
+        g->promise.nwindows = a->windows.nsamples;
     }
     return st;
 }

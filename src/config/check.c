@@ -59,6 +59,20 @@ static enum rf_status refuse(const struct checker *c, const char *list, int i, c
 
 /* ---- defaults that depend on other keys */
 
+static int is_llama(const struct rf_model_spec *model)
+{
+    return strcmp(model->family, "llama") == 0;
+}
+
+/* Llama's MLP has three matrices instead of two: two thirds of the width, in eights. */
+static void derive_model(struct rf_model_spec *model)
+{
+    if (model->hidden == 0)
+        model->hidden = is_llama(model) ? (8 * model->width / 3 + 7) / 8 * 8 : 4 * model->width;
+    if (model->kv_heads == 0)
+        model->kv_heads = model->heads;
+}
+
 static void derive_task(struct rf_task_options *task)
 {
     int rules = strcmp(task->source, "chess-rules") == 0;
@@ -81,8 +95,7 @@ void rf_config_derive(struct rf_run_spec *spec)
         if (spec->pledges[i].pledge.tolerance_us < 0)
             spec->pledges[i].pledge.tolerance_us = spec->grace_us;
     for (int i = 0; i < spec->nmodels; i++)
-        if (spec->models[i].hidden == 0)
-            spec->models[i].hidden = 4 * spec->models[i].width;
+        derive_model(&spec->models[i]);
     for (int i = 0; i < spec->ntasks; i++)
         derive_task(&spec->tasks[i]);
     for (int i = 0; i < spec->njobs; i++)
@@ -201,6 +214,17 @@ static enum rf_status check_model(const struct checker *c, int i)
     if (m->width % m->heads != 0)
         return refuse(c, "models", i, "width", "expected a multiple of heads = %d, got %d",
                       m->heads, m->width);
+    if (m->heads % m->kv_heads != 0)
+        return refuse(c, "models", i, "kv_heads", "expected a divisor of heads = %d, got %d",
+                      m->heads, m->kv_heads);
+    if (!is_llama(m) && m->kv_heads != m->heads)
+        return refuse(c, "models", i, "kv_heads",
+                      "expected heads = %d, or family = \"llama\", got %d", m->heads,
+                      m->kv_heads);
+    if (is_llama(m) && m->width / m->heads % 2 != 0)
+        return refuse(c, "models", i, "width",
+                      "expected heads of an even width, to be rotated, got %d / %d", m->width,
+                      m->heads);
     return RF_OK;
 }
 

@@ -60,6 +60,11 @@ static const struct rf_key policy_keys[] = {RF_POLICY_ROWS(rf_run_spec),
 
 static const struct rf_key model_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_model_spec, name), .required = 1},
+    {.key = "family",
+     .kind = RF_KEY_TEXT,
+     ROOM(rf_model_spec, family),
+     .words = "gpt2 llama",
+     .text = "gpt2"},
     {.key = "layers",
      .kind = RF_KEY_INT,
      AT(rf_model_spec, layers),
@@ -78,8 +83,22 @@ static const struct rf_key model_keys[] = {
      .min = 1,
      .max = 65536,
      .required = 1},
-    /* 0 stands for 4 x width until the whole file is read */
+    /* 0 stands for the family's habit until the whole file is read, and for heads */
     {.key = "hidden", .kind = RF_KEY_INT, AT(rf_model_spec, hidden), .min = 1, .max = 262144},
+    {.key = "kv_heads", .kind = RF_KEY_INT, AT(rf_model_spec, kv_heads), .min = 1, .max = 1024},
+    {.key = "untied", .kind = RF_KEY_FLAG, AT(rf_model_spec, untied), .number = 0},
+    {.key = "rope_theta",
+     .kind = RF_KEY_NUMBER,
+     AT(rf_model_spec, rope_theta),
+     .min = 1,
+     .max = 1e9,
+     .number = 10000},
+    {.key = "norm_eps",
+     .kind = RF_KEY_NUMBER,
+     AT(rf_model_spec, norm_eps),
+     .min = 1e-12,
+     .max = 1,
+     .number = 1e-5},
     {0}};
 
 static const struct rf_key task_keys[] = {

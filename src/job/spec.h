@@ -13,7 +13,11 @@
 
 struct rf_model_spec {
     char name[RF_NAME_BYTES];
-    int layers, heads, width, hidden; /* hidden: of the MLP; default 4 x width */
+    char family[16];                  /* "gpt2" or "llama" */
+    int layers, heads, width, hidden; /* hidden: of the MLP; default by family */
+    int kv_heads;                     /* default heads */
+    int untied;                       /* the output layer has weights of its own */
+    double rope_theta, norm_eps;
 };
 
 struct rf_train_spec {

@@ -43,3 +43,35 @@ void rf_gelu_backward(rf_real *restrict dy, rf_real *restrict db, const rf_real 
         }
     }
 }
+
+RF_CLONES
+void rf_swiglu_forward(rf_real *restrict y, const rf_real *restrict x, int n, int C)
+{
+    for (int i = 0; i < n; i++) {
+        const rf_real *gate = x + 2 * (size_t)i * (size_t)C, *up = gate + C;
+        rf_real *yi = y + (size_t)i * (size_t)C;
+
+#pragma omp simd
+        for (int c = 0; c < C; c++)
+            yi[c] = gate[c] / (1 + rf_exp(-gate[c])) * up[c];
+    }
+}
+
+RF_CLONES
+void rf_swiglu_backward(rf_real *restrict dx, const rf_real *restrict dy,
+                        const rf_real *restrict x, int n, int C)
+{
+    for (int i = 0; i < n; i++) {
+        const rf_real *gate = x + 2 * (size_t)i * (size_t)C, *up = gate + C;
+        const rf_real *dyi = dy + (size_t)i * (size_t)C;
+        rf_real *dgate = dx + 2 * (size_t)i * (size_t)C, *dup = dgate + C;
+
+#pragma omp simd
+        for (int c = 0; c < C; c++) {
+            rf_real g = gate[c], s = 1 / (1 + rf_exp(-g));
+
+            dup[c] = dyi[c] * g * s;
+            dgate[c] = dyi[c] * up[c] * s * (1 + g * (1 - s));
+        }
+    }
+}

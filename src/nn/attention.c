@@ -98,11 +98,16 @@ static void softmax_rows_backward(rf_real *restrict s, rf_real *restrict d,
     }
 }
 
+static int key_head(const struct rf_attention *a, int head)
+{
+    return head / (a->heads / a->kv_heads);
+}
+
 void rf_attention_forward(rf_real *restrict out, rf_real *restrict log_sum,
                           const rf_real *restrict q, const rf_real *restrict kv,
                           rf_real *restrict scratch, const struct rf_attention *a)
 {
-    int W = a->head_width, D = a->heads * W;
+    int W = a->head_width, D = a->heads * W, E = a->kv_heads * W;
     rf_real factor = 1 / (rf_real)sqrt((double)W);
 
     for (int s = 0; s < a->nseq; s++) {
@@ -112,13 +117,13 @@ void rf_attention_forward(rf_real *restrict out, rf_real *restrict log_sum,
 
         for (int h = 0; h < a->heads; h++) {
             const rf_real *qh = q + q0 * (size_t)D + h * W;
-            const rf_real *kh = kv + k0 * 2 * (size_t)D + h * W, *vh = kh + D;
+            const rf_real *kh = kv + k0 * 2 * (size_t)E + key_head(a, h) * W, *vh = kh + E;
             rf_real *oh = out + q0 * (size_t)D + h * W;
 
-            rf_gemm(RF_NT, nq, nk, W, factor, qh, D, kh, 2 * D, 0, scratch, ld);
+            rf_gemm(RF_NT, nq, nk, W, factor, qh, D, kh, 2 * E, 0, scratch, ld);
             softmax_rows(scratch, log_sum + q0 * (size_t)a->heads + h, (size_t)a->heads,
                          a->position + q0, nq, nk);
-            rf_gemm(RF_NN, nq, W, nk, 1, scratch, ld, vh, 2 * D, 0, oh, D);
+            rf_gemm(RF_NN, nq, W, nk, 1, scratch, ld, vh, 2 * E, 0, oh, D);
         }
     }
 }
@@ -129,7 +134,7 @@ void rf_attention_backward(rf_real *restrict dq, rf_real *restrict dkv,
                            const rf_real *restrict kv, rf_real *restrict scratch,
                            const struct rf_attention *a)
 {
-    int W = a->head_width, D = a->heads * W;
+    int W = a->head_width, D = a->heads * W, E = a->kv_heads * W;
     rf_real factor = 1 / (rf_real)sqrt((double)W);
     rf_real *s_rows = scratch, *d_rows = scratch + rf_attention_scratch(a->longest) / 2;
 
@@ -140,16 +145,18 @@ void rf_attention_backward(rf_real *restrict dq, rf_real *restrict dkv,
 
         for (int h = 0; h < a->heads; h++) {
             size_t qat = q0 * (size_t)D + (size_t)(h * W);
-            size_t kat = k0 * 2 * (size_t)D + (size_t)(h * W), vat = kat + (size_t)D;
+            size_t kat = k0 * 2 * (size_t)E + (size_t)(key_head(a, h) * W);
+            size_t vat = kat + (size_t)E;
+            int more = h > 0 && key_head(a, h) == key_head(a, h - 1); /* of the same group */
 
-            rf_gemm(RF_NT, nq, nk, W, factor, q + qat, D, kv + kat, 2 * D, 0, s_rows, ld);
-            rf_gemm(RF_NT, nq, nk, W, 1, dout + qat, D, kv + vat, 2 * D, 0, d_rows, ld);
+            rf_gemm(RF_NT, nq, nk, W, factor, q + qat, D, kv + kat, 2 * E, 0, s_rows, ld);
+            rf_gemm(RF_NT, nq, nk, W, 1, dout + qat, D, kv + vat, 2 * E, 0, d_rows, ld);
             softmax_rows_backward(s_rows, d_rows, log_sum + q0 * (size_t)a->heads + h,
                                   (size_t)a->heads, dout + qat, out + qat, (size_t)D, W,
                                   a->position + q0, nq, nk, factor);
-            rf_gemm(RF_NN, nq, W, nk, 1, d_rows, ld, kv + kat, 2 * D, 0, dq + qat, D);
-            rf_gemm(RF_TN, nk, W, nq, 1, d_rows, ld, q + qat, D, 0, dkv + kat, 2 * D);
-            rf_gemm(RF_TN, nk, W, nq, 1, s_rows, ld, dout + qat, D, 0, dkv + vat, 2 * D);
+            rf_gemm(RF_NN, nq, W, nk, 1, d_rows, ld, kv + kat, 2 * E, 0, dq + qat, D);
+            rf_gemm(RF_TN, nk, W, nq, 1, d_rows, ld, q + qat, D, more, dkv + kat, 2 * E);
+            rf_gemm(RF_TN, nk, W, nq, 1, s_rows, ld, dout + qat, D, more, dkv + vat, 2 * E);
         }
     }
 }

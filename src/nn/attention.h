@@ -10,6 +10,7 @@
  * query[s+1]-1; query i sees the first position[i] + 1 keys of its sequence. */
 struct rf_attention {
     int nseq, heads, head_width;
+    int kv_heads;            /* each serves heads / kv_heads neighbouring heads of queries */
     const int *key, *query;  /* borrowed [nseq + 1] */
     const int32_t *position; /* borrowed, one per query */
     int longest;             /* of the sequences */
@@ -18,7 +19,7 @@ struct rf_attention {
 /* Elements of scratch that either direction needs for sequences up to longest. */
 size_t rf_attention_scratch(int longest);
 
-/* out, q [queries][heads * head_width]; kv [keys][2 * heads * head_width]: a row's keys, then
+/* out, q [queries][heads * head_width]; kv [keys][2 * kv_heads * head_width]: a row's keys, then
  * its values. log_sum [queries][heads] is kept for the backward twin. */
 void rf_attention_forward(rf_real *restrict out, rf_real *restrict log_sum,
                           const rf_real *restrict q, const rf_real *restrict kv,

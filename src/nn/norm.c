@@ -5,7 +5,7 @@
 RF_CLONES
 void rf_norm_forward(rf_real *restrict y, rf_real *restrict mean, rf_real *restrict rstd,
                      const rf_real *restrict x, const rf_real *restrict w,
-                     const rf_real *restrict b, int n, int C)
+                     const rf_real *restrict b, double eps, int n, int C)
 {
     for (int i = 0; i < n; i++) {
         const rf_real *xi = x + (size_t)i * (size_t)C;
@@ -19,7 +19,7 @@ void rf_norm_forward(rf_real *restrict y, rf_real *restrict mean, rf_real *restr
 #pragma omp simd reduction(+ : square)
         for (int c = 0; c < C; c++)
             square += (xi[c] - mu) * (xi[c] - mu);
-        rs = 1 / (rf_real)sqrt((double)(square / (rf_real)C) + 1e-5);
+        rs = 1 / (rf_real)sqrt((double)(square / (rf_real)C) + eps);
 #pragma omp simd
         for (int c = 0; c < C; c++)
             yi[c] = (xi[c] - mu) * rs * w[c] + b[c];
@@ -53,5 +53,49 @@ void rf_norm_backward(rf_real *restrict dx, rf_real *restrict dw, rf_real *restr
 #pragma omp simd
         for (int c = 0; c < C; c++)
             dxi[c] += rs * (dyi[c] * w[c] - s1 - (xi[c] - mu) * rs * s2);
+    }
+}
+
+RF_CLONES
+void rf_rms_forward(rf_real *restrict y, rf_real *restrict rstd, const rf_real *restrict x,
+                    const rf_real *restrict w, double eps, int n, int C)
+{
+    for (int i = 0; i < n; i++) {
+        const rf_real *xi = x + (size_t)i * (size_t)C;
+        rf_real *yi = y + (size_t)i * (size_t)C;
+        rf_real square = 0, rs;
+
+#pragma omp simd reduction(+ : square)
+        for (int c = 0; c < C; c++)
+            square += xi[c] * xi[c];
+        rs = 1 / (rf_real)sqrt((double)(square / (rf_real)C) + eps);
+#pragma omp simd
+        for (int c = 0; c < C; c++)
+            yi[c] = xi[c] * rs * w[c];
+        rstd[i] = rs;
+    }
+}
+
+RF_CLONES
+void rf_rms_backward(rf_real *restrict dx, rf_real *restrict dw, const rf_real *restrict dy,
+                     const rf_real *restrict x, const rf_real *restrict rstd,
+                     const rf_real *restrict w, int n, int C)
+{
+    for (int i = 0; i < n; i++) {
+        const rf_real *xi = x + (size_t)i * (size_t)C, *dyi = dy + (size_t)i * (size_t)C;
+        rf_real *dxi = dx + (size_t)i * (size_t)C;
+        rf_real rs = rstd[i], s = 0;
+
+#pragma omp simd reduction(+ : s)
+        for (int c = 0; c < C; c++) {
+            rf_real hat = xi[c] * rs;
+
+            dw[c] += dyi[c] * hat;
+            s += dyi[c] * w[c] * hat;
+        }
+        s /= (rf_real)C;
+#pragma omp simd
+        for (int c = 0; c < C; c++)
+            dxi[c] += rs * (dyi[c] * w[c] - xi[c] * rs * s);
     }
 }

@@ -11,6 +11,16 @@
  * head at all. */
 static const struct rf_model_shape SHAPE = {
     .vocabulary = 101, .context = 24, .layers = 2, .heads = 3, .width = 30, .hidden = 50};
+/* With 4 ranks, one has no keys; with 2, one serves twice as many queries as the other. */
+static const struct rf_model_shape LLAMA = {.family = RF_MODEL_LLAMA,
+                                            .vocabulary = 101,
+                                            .context = 24,
+                                            .layers = 2,
+                                            .heads = 6,
+                                            .kv_heads = 3,
+                                            .width = 36,
+                                            .hidden = 50,
+                                            .untied = 1};
 enum { STEPS = 100, MAX_B = 6, MAX_T = 24, MAX_R = MAX_B * MAX_T };
 
 static struct rf_train_options options_for(int bf16)
@@ -404,6 +414,7 @@ int main(int argc, char **argv)
     slices_start_as_parts_of_one_model(&world, &self);
     curves_agree_on_any_number_of_ranks(&world, &self, &SHAPE);
     curves_agree_on_any_number_of_ranks(&world, &self, &two_heads);
+    curves_agree_on_any_number_of_ranks(&world, &self, &LLAMA);
     bf16_stays_close_to_fp32(&world);
     trainer = trained(&world);
     if (trainer != NULL) {

@@ -276,6 +276,15 @@ static const struct {
      "time"},
     {"models.strong.width=33",
      "key 'models.[1].width': expected a multiple of heads = 2, got 33"},
+    {"models.strong.kv_heads=1",
+     "key 'models.[1].kv_heads': expected heads = 2, or family = \"llama\", got 1"},
+    {"models=({name=\"strong\"; family=\"llama\"; layers=1; heads=4; kv_heads=3; width=32;},"
+     "{name=\"weak\"; layers=1; heads=1; width=8;})",
+     "key 'models.[0].kv_heads': expected a divisor of heads = 4, got 3"},
+    {"models=({name=\"strong\"; family=\"llama\"; layers=1; heads=4; width=12;},"
+     "{name=\"weak\"; layers=1; heads=1; width=8;})",
+     "key 'models.[0].width': expected heads of an even width, to be rotated, got 12 / 4"},
+    {"models.strong.family=bert", "key 'models.[1].family'"},
     {"models.strong.layers=0",
      "key 'models.[1].layers': expected a whole number from 1 to 512, "
      "got 0"},

@@ -108,19 +108,26 @@ static void bf16_products_are_those_of_rounded_operands(void **state)
     check_path(RF_BF16_AUTO);
 }
 
-static void slices_of_all_ranks_make_the_whole(void **state)
+/* Does `second` lie right behind `first`? */
+static int joined(const struct rf_plan *plan, enum rf_layer_param first,
+                  enum rf_layer_param second)
 {
-    struct rf_model_shape shape = {
-        .vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 6, .hidden = 3};
+    int layer = plan->shape.layers - 1;
+    const struct rf_param *a = &plan->params[rf_plan_layer(plan, layer, first)];
 
-    (void)state;
+    return plan->params[rf_plan_layer(plan, layer, second)].at ==
+           a->at + (size_t)(a->extent[0] * a->extent[1]);
+}
+
+static void check_slices(const struct rf_model_shape *shape)
+{
     for (int size = 1; size <= 5; size++) {
         int64_t held = 0, whole = 0;
 
         for (int rank = 0; rank < size; rank++) {
             struct rf_plan plan;
 
-            assert_int_equal(rf_plan_make(&plan, &shape, rank, size, NULL), RF_OK);
+            assert_int_equal(rf_plan_make(&plan, shape, rank, size, NULL), RF_OK);
             for (int i = 0; i < plan.nparams; i++) {
                 const struct rf_param *p = &plan.params[i];
 
@@ -128,14 +135,61 @@ static void slices_of_all_ranks_make_the_whole(void **state)
                 if (!p->replicated || rank == 0)
                     held += p->extent[0] * p->extent[1];
             }
-            assert_true(plan.params[RF_PARAM_LAYER + RF_V_W].at ==
-                        plan.params[RF_PARAM_LAYER + RF_K_W].at +
-                            (size_t)plan.params[RF_PARAM_LAYER + RF_K_W].extent[0] * 6);
+            assert_true(joined(&plan, RF_K_W, RF_V_W));
+            if (shape->family == RF_MODEL_LLAMA)
+                assert_true(joined(&plan, RF_GATE_W, RF_FC_W));
+            assert_true(plan.heads.count * plan.shape.kv_heads ==
+                        plan.kv_heads.count * plan.shape.heads);
             whole = plan.nglobal;
             rf_plan_clear(&plan);
         }
         assert_true(held == whole);
     }
+}
+
+static void slices_of_all_ranks_make_the_whole(void **state)
+{
+    const struct rf_model_shape gpt2 = {
+        .vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 6, .hidden = 3};
+    const struct rf_model_shape llama = {.family = RF_MODEL_LLAMA,
+                                         .vocabulary = 11,
+                                         .context = 8,
+                                         .layers = 2,
+                                         .heads = 6,
+                                         .kv_heads = 3,
+                                         .width = 12,
+                                         .hidden = 7,
+                                         .untied = 1};
+
+    (void)state;
+    check_slices(&gpt2);
+    check_slices(&llama);
+}
+
+static void shapes_that_are_no_model_are_refused(void **state)
+{
+    static const struct {
+        struct rf_model_shape shape;
+        const char *why;
+    } wrong[] = {
+        {{RF_MODEL_GPT2, 5, 5, 1, 4, 8, 8, 2, 0, 0, 0}, "GPT-2 has as many kv_heads as heads"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, 3, 0, 0, 0}, "heads 4 are not a multiple"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 12, 8, 2, 0, 0, 0}, "heads of width 3 cannot be rotated"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, 2, 0, -1, 0}, "rope_theta"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 9, 8, 2, 0, 0, 0}, "width 9 is not a multiple"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, -1, 0, 0, 0}, "kv_heads -1"},
+    };
+    struct rf_plan plan;
+    struct rf_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(rf_plan_make(&plan, &wrong[i].shape, 0, 1, &err), RF_ERR_ARG);
+        assert_non_null(strstr(err.text, wrong[i].why));
+        rf_plan_clear(&plan);
+    }
+    assert_int_equal(rf_model_family_of("llama"), RF_MODEL_LLAMA);
+    assert_int_equal(rf_model_family_of("gpt3"), -1);
 }
 
 static void flops_follow_the_stated_convention(void **state)
@@ -154,6 +208,12 @@ static void flops_follow_the_stated_convention(void **state)
     assert_true(rf_plan_flops(&plan, &all) == 2 * (8 * 2 * 192 + 8 * 40) + 16 * 72);
     assert_true(rf_plan_flops(&plan, &last) ==
                 2 * (8 * 192 + 8 * 32 + 160 + 8) + 16 * (36 + 8));
+    rf_plan_clear(&plan);
+    shape.family = RF_MODEL_LLAMA;
+    shape.kv_heads = 1;
+    assert_int_equal(rf_plan_make(&plan, &shape, 0, 1, NULL), RF_OK);
+    /* 2 C C + 2 C K + 3 C H = 240, with keys half as wide */
+    assert_true(rf_plan_flops(&plan, &all) == 2 * (8 * 2 * 240 + 8 * 40) + 16 * 72);
     rf_plan_clear(&plan);
 }
 
@@ -208,6 +268,7 @@ int main(void)
         cmocka_unit_test(bf16_rounds_to_nearest_even),
         cmocka_unit_test(bf16_products_are_those_of_rounded_operands),
         cmocka_unit_test(slices_of_all_ranks_make_the_whole),
+        cmocka_unit_test(shapes_that_are_no_model_are_refused),
         cmocka_unit_test(flops_follow_the_stated_convention),
         cmocka_unit_test(the_rate_warms_up_and_falls_to_its_minimum),
         cmocka_unit_test(adamw_is_the_published_update),

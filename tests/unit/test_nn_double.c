@@ -18,6 +18,7 @@
 #include "nn/loss.h"
 #include "nn/model.h"
 #include "nn/norm.h"
+#include "nn/rope.h"
 
 enum { MANY = 4096 };
 
@@ -88,7 +89,7 @@ static double norm_value(void *data)
 {
     struct arrays *a = data;
 
-    rf_norm_forward(a->y, a->mean, a->rstd, a->x, a->w, a->b, a->n, a->C);
+    rf_norm_forward(a->y, a->mean, a->rstd, a->x, a->w, a->b, 1e-5, a->n, a->C);
     return dot(a->y, a->dy, (size_t)(a->n * a->C));
 }
 
@@ -105,6 +106,86 @@ static void layer_norm_backward_is_its_gradient(void **state)
     assert_gradient(&p, a.w, a.dw, 13);
     assert_gradient(&p, a.b, a.db, 13);
     rf_matmul_destroy(a.matmul);
+}
+
+static double rms_value(void *data)
+{
+    struct arrays *a = data;
+
+    rf_rms_forward(a->y, a->rstd, a->x, a->w, 1e-5, a->n, a->C);
+    return dot(a->y, a->dy, (size_t)(a->n * a->C));
+}
+
+static void rms_norm_backward_is_its_gradient(void **state)
+{
+    static struct arrays a;
+    struct problem p = {rms_value, &a};
+
+    (void)state;
+    arrays_init(&a, 5, 13, 0);
+    rms_value(&a);
+    rf_rms_backward(a.dx, a.dw, a.dy, a.x, a.rstd, a.w, a.n, a.C);
+    assert_gradient(&p, a.x, a.dx, 65);
+    assert_gradient(&p, a.w, a.dw, 13);
+    rf_matmul_destroy(a.matmul);
+}
+
+static double swiglu_value(void *data)
+{
+    struct arrays *a = data;
+
+    rf_swiglu_forward(a->y, a->x, a->n, a->C);
+    return dot(a->y, a->dy, (size_t)(a->n * a->C));
+}
+
+static void swiglu_backward_is_its_gradient(void **state)
+{
+    static struct arrays a;
+    struct problem p = {swiglu_value, &a};
+
+    (void)state;
+    arrays_init(&a, 7, 11, 0);
+    rf_swiglu_backward(a.dx, a.dy, a.x, a.n, a.C);
+    assert_gradient(&p, a.x, a.dx, 154);
+    rf_matmul_destroy(a.matmul);
+}
+
+/* The product of a turned query and a turned key depends on how far apart they are, and turning
+ * back undoes turning. */
+static void turned_heads_see_distances_alone(void **state)
+{
+    enum { W = 6, T = 40 };
+    static double table[T * W];
+    double q[W], k[W], a[W], b[W], near;
+
+    (void)state;
+    assert_int_equal(rf_rope_table_size(T, W), T * W);
+    rf_rope_fill(table, T, W, 10000);
+    draw(q, W, 1);
+    draw(k, W, 2);
+    for (int32_t t = 5; t < T; t++) {
+        int32_t other = t - 5, base[2] = {5, 0};
+
+        memcpy(a, q, sizeof a);
+        memcpy(b, k, sizeof b);
+        rf_rope_turn(a, W, table, &base[0], 1, 1, W, 0);
+        rf_rope_turn(b, W, table, &base[1], 1, 1, W, 0);
+        near = dot(a, b, W);
+        memcpy(a, q, sizeof a);
+        memcpy(b, k, sizeof b);
+        rf_rope_turn(a, W, table, &t, 1, 1, W, 0);
+        rf_rope_turn(b, W, table, &other, 1, 1, W, 0);
+        assert_true(fabs(dot(a, b, W) - near) < 1e-12);
+        rf_rope_turn(a, W, table, &t, 1, 1, W, 1);
+        for (int i = 0; i < W; i++)
+            assert_true(fabs(a[i] - q[i]) < 1e-14);
+    }
+    /* element 1 turns by position x theta^(-1/3), with element 4 */
+    memset(a, 0, sizeof a);
+    a[1] = 1;
+    rf_rope_turn(a, W, table, &(int32_t){3}, 1, 1, W, 0);
+    assert_true(fabs(a[1] - cos(3 * pow(10000, -1.0 / 3))) < 1e-14);
+    assert_true(fabs(a[4] - sin(3 * pow(10000, -1.0 / 3))) < 1e-14);
 }
 
 static double gelu_value(void *data)
@@ -195,6 +276,7 @@ static void attention_backward_is_its_gradient(void **state)
     (void)state;
     a.shape = (struct rf_attention){.nseq = 3,
                                     .heads = 2,
+                                    .kv_heads = 2,
                                     .head_width = 5,
                                     .key = KEYS,
                                     .query = QUERIES,
@@ -210,6 +292,32 @@ static void attention_backward_is_its_gradient(void **state)
     assert_gradient(&p, a.kv, a.dkv, 320);
 }
 
+/* Both heads of queries share the one head of keys and values. */
+static void grouped_attention_backward_is_its_gradient(void **state)
+{
+    static struct attending a;
+    struct problem p = {attention_value, &a};
+
+    (void)state;
+    a.shape = (struct rf_attention){.nseq = 3,
+                                    .heads = 2,
+                                    .kv_heads = 1,
+                                    .head_width = 5,
+                                    .key = KEYS,
+                                    .query = QUERIES,
+                                    .position = POSITIONS,
+                                    .longest = 9};
+    draw(a.q, 80, 1);
+    draw(a.kv, 160, 2);
+    draw(a.dout, 80, 3);
+    draw(a.dkv, 160, 4); /* is overwritten */
+    attention_value(&a);
+    rf_attention_backward(a.dq, a.dkv, a.dout, a.out, a.log_sum, a.q, a.kv, a.scratch,
+                          &a.shape);
+    assert_gradient(&p, a.q, a.dq, 80);
+    assert_gradient(&p, a.kv, a.dkv, 160);
+}
+
 static void attention_is_the_plain_formula(void **state)
 {
     static struct attending a;
@@ -217,6 +325,7 @@ static void attention_is_the_plain_formula(void **state)
     (void)state;
     a.shape = (struct rf_attention){.nseq = 3,
                                     .heads = 2,
+                                    .kv_heads = 2,
                                     .head_width = 5,
                                     .key = KEYS,
                                     .query = QUERIES,
@@ -314,15 +423,42 @@ struct whole {
 static const int32_t MODEL_TOKENS[3 * 6] = {1,  4, 2, 8, 5, 7, 3, 0,  9,
                                             10, 6, 6, 2, 2, 1, 3, 99, 99};
 
-static void whole_init(struct whole *w, int size)
+static const struct rf_model_shape SHAPES[] = {
+    {.vocabulary = 11, .context = 7, .layers = 2, .heads = 3, .width = 6, .hidden = 10},
+    {.family = RF_MODEL_LLAMA,
+     .vocabulary = 11,
+     .context = 7,
+     .layers = 2,
+     .heads = 4,
+     .kv_heads = 2,
+     .width = 8,
+     .hidden = 5},
+    {.family = RF_MODEL_LLAMA,
+     .vocabulary = 11,
+     .context = 7,
+     .layers = 1,
+     .heads = 3,
+     .kv_heads = 1,
+     .width = 12,
+     .hidden = 5,
+     .untied = 1},
+    {.vocabulary = 11,
+     .context = 7,
+     .layers = 1,
+     .heads = 2,
+     .width = 6,
+     .hidden = 4,
+     .untied = 1},
+};
+enum { NSHAPES = sizeof SHAPES / sizeof SHAPES[0] };
+
+static void whole_init(struct whole *w, const struct rf_model_shape *shape)
 {
-    struct rf_model_shape shape = {
-        .vocabulary = 11, .context = 7, .layers = 2, .heads = 3, .width = 6, .hidden = 10};
     struct rf_model_limits limits = {3, 6, 18, 11};
     struct rf_exchange alone = rf_exchange_serial();
     rf_real *values;
 
-    assert_int_equal(rf_plan_make(&w->plan, &shape, 0, size, NULL), RF_OK);
+    assert_int_equal(rf_plan_make(&w->plan, shape, 0, 1, NULL), RF_OK);
     assert_int_equal(rf_model_create(&w->model, &w->plan, &alone, &limits, 0, 5, NULL), RF_OK);
     /* Far from the start, where many gradients are close to zero. */
     values = rf_model_values(w->model);
@@ -368,13 +504,15 @@ static void language_model_gradients_are_right(void **state)
     static struct whole w;
 
     (void)state;
-    whole_init(&w, 1);
-    w.batch.R = 16;
-    w.batch.rows = ROWS;
-    w.batch.range_count = 11;
-    w.batch.target = TARGET;
-    check_whole(&w);
-    whole_clear(&w);
+    for (int i = 0; i < NSHAPES; i++) {
+        whole_init(&w, &SHAPES[i]);
+        w.batch.R = 16;
+        w.batch.rows = ROWS;
+        w.batch.range_count = 11;
+        w.batch.target = TARGET;
+        check_whole(&w);
+        whole_clear(&w);
+    }
 }
 
 static void classifier_gradients_are_right(void **state)
@@ -385,21 +523,27 @@ static void classifier_gradients_are_right(void **state)
     static struct whole w;
 
     (void)state;
-    whole_init(&w, 1);
-    w.batch.R = 4;
-    w.batch.rows = ROWS;
-    w.batch.range_begin = 7;
-    w.batch.range_count = 3;
-    w.batch.soft = SOFT;
-    w.batch.weight = WEIGHT;
-    check_whole(&w);
-    whole_clear(&w);
+    for (int i = 0; i < NSHAPES; i++) {
+        whole_init(&w, &SHAPES[i]);
+        w.batch.R = 4;
+        w.batch.rows = ROWS;
+        w.batch.range_begin = 7;
+        w.batch.range_count = 3;
+        w.batch.soft = SOFT;
+        w.batch.weight = WEIGHT;
+        check_whole(&w);
+        whole_clear(&w);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layer_norm_backward_is_its_gradient),
+        cmocka_unit_test(rms_norm_backward_is_its_gradient),
+        cmocka_unit_test(swiglu_backward_is_its_gradient),
+        cmocka_unit_test(turned_heads_see_distances_alone),
+        cmocka_unit_test(grouped_attention_backward_is_its_gradient),
         cmocka_unit_test(gelu_backward_is_its_gradient),
         cmocka_unit_test(gelu_has_its_published_values),
         cmocka_unit_test(linear_backward_is_its_gradient),

@@ -1,0 +1,66 @@
+/* model_parts.h - what the files of a model share. Internal to them. */
+#ifndef RF_NN_MODEL_PARTS_H
+#define RF_NN_MODEL_PARTS_H
+
+#include "base/arena.h"
+#include "nn/attention.h"
+#include "nn/matmul.h"
+#include "nn/model.h"
+#include "nn/pack.h"
+
+/* What a layer's forward pass leaves for its backward pass. Llama's f holds a row's gate, then
+ * what it gates, and no means are kept. */
+struct rf_model_layer {
+    rf_real *x, *h1, *q, *kv, *log_sum, *a; /* stream; its norm; attention in and out */
+    rf_real *x2, *h2, *f, *g;               /* stream; its norm; MLP before and after GELU */
+    rf_real *mean1, *rstd1, *mean2, *rstd2;
+};
+
+struct rf_model {
+    const struct rf_plan *plan; /* borrowed */
+    struct rf_exchange exchange;
+    struct rf_model_limits limits;
+    struct rf_arena *arena; /* owned; all arrays below lie in it */
+    size_t arena_bytes;
+    struct rf_matmul *matmul; /* owned */
+    rf_real *values, *gradients;
+    struct rf_model_layer *layers; /* owned */
+    struct rf_pack pack;
+    rf_real *turns;                      /* of rotary positions, rope.h */
+    rf_real *hq;                         /* the last layer's norm at the asked rows */
+    rf_real *xf, *hf, *meanf, *rstdf;    /* the end of the stream, asked rows */
+    rf_real *dx, *dx_other, *dh, *dwide; /* gradients: stream, norm, inside a block half */
+    rf_real *df;                         /* Llama: of gate and what it gates */
+    rf_real *dq, *dkv, *scratch;
+    rf_real *logits, *top, *sums,
+        *scale; /* sums [2][rows]: of exponentials, of what is wanted */
+    rf_real *best, *prob;
+};
+
+/* A parameter tensor's slice: its values and its gradient; both NULL where the family has none. */
+struct rf_model_param {
+    const rf_real *w;
+    rf_real *dw;
+};
+struct rf_model_param rf_model_param(const struct rf_model *m, int index);
+struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
+                                           enum rf_layer_param which);
+
+/* Rows of logits that are held at a time, for batches with R asked rows. */
+size_t rf_model_loss_rows(int R, int range);
+
+void rf_model_sum_rows(const struct rf_model *m, rf_real *x, int n);
+
+/* model_layers.c: from tokens to hf, the normalised end of the stream at the asked rows; and back
+ * from dh, the gradient of hf, to the gradients of all that lies before it. */
+void rf_model_forward(struct rf_model *m);
+void rf_model_backward(struct rf_model *m);
+
+/* model_output.c: forward and backward through the output layer. Returns the loss; dh becomes the
+ * gradient of hf. */
+double rf_model_output(struct rf_model *m, const struct rf_batch *batch);
+/* Forward only; prob and best may be NULL. */
+double rf_model_answer(struct rf_model *m, const struct rf_batch *batch, float *prob,
+                       int32_t *best);
+
+#endif
