@@ -6,6 +6,7 @@
 
 #include "alloc/journal.h"
 #include "base/file.h"
+#include "mpi/control.h"
 #include "mpi/dispatch.h"
 #include "mpi/protocol.h"
 #include "mpi/worker.h"
@@ -276,13 +277,18 @@ static enum rf_status coordinate(const struct rf_group *control,
                                  struct rf_run_outcome *outcome, struct rf_error *err)
 {
     struct coordinator c = {.control = control, .options = options};
+    struct rf_control *desk = NULL; /* where others ask */
     int nap_us = 0;
     enum rf_status st = prepare(&c, err);
 
+    if (st == RF_OK && !c.finished)
+        st = rf_control_open(&desk, options, options->control, c.dispatch, &c.journal, err);
     st = rf_agree(control, st, err);
     if (st == RF_OK) {
         while (!c.finished && !rf_dispatch_over(c.dispatch)) {
-            if (rf_dispatch_round(c.dispatch, now_us(&c)))
+            int busy = rf_dispatch_round(c.dispatch, now_us(&c));
+
+            if (rf_control_round(desk) || busy)
                 nap_us = 0;
             else
                 rf_message_nap(&nap_us);
@@ -292,6 +298,7 @@ static enum rf_status coordinate(const struct rf_group *control,
         outcome->job_failure = rf_dispatch_job_failure(c.dispatch);
         rf_dispatch_shutdown(c.dispatch);
     }
+    rf_control_close(desk);
     rf_dispatch_destroy(c.dispatch);
     rf_policy_destroy(c.policy);
     c.journal.nobservers = 0;

@@ -27,6 +27,8 @@ struct rf_request {
     int64_t backoff_us; /* ... so long after the first time, then twice as long */
 };
 
+struct rf_control_options;
+
 struct rf_run_options {
     char run[RF_NAME_BYTES];
     char version[32];
@@ -54,6 +56,7 @@ struct rf_run_options {
     const struct rf_key *key; /* NULL on workers */
     int resume;               /* go on with the ledger; it must be of the same configuration */
     int progress; /* a progress line on stderr: 2 on a terminal, 1 plain lines, 0 none */
+    const struct rf_control_options *control; /* control.h; NULL: nobody can ask for anything */
 };
 
 struct rf_run_outcome {

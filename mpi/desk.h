@@ -30,7 +30,7 @@ struct rf_held {
     int64_t heard_us, asked_us; /* the last message came; asked to stop; -1: not */
     int silent, overrun;        /* disputed as such since */
     /* This lease so far: device-time by the coordinator's clock, and what the job says it did. */
-    int64_t held_us, busy_us, flops;
+    int64_t held_us, busy_us, flops, tokens;
     int64_t spare_us; /* busy time that was reported and fits into later readings only */
 };
 
@@ -45,6 +45,7 @@ struct rf_dispatch {
     const struct rf_run_options *options;
     struct rf_journal *journal;
     struct rf_policy *policy;
+    struct rf_outbox *outbox; /* owned */
     struct rf_progress progress;
     struct rf_request *requests; /* owned: those of the options, and what came since */
     int32_t *job_of;             /* owned, by place in requests: the job's id; -1: not yet */

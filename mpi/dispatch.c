@@ -81,7 +81,9 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
                             journal->seen[RF_EVENT_LIMIT]);
     d->leases = calloc(ndevices, sizeof *d->leases);
     d->ranks = calloc(ndevices, sizeof *d->ranks);
-    st = take_over(d, err);
+    st = rf_outbox_create(&d->outbox, control, err);
+    if (st == RF_OK)
+        st = take_over(d, err);
     if (st == RF_OK && (d->leases == NULL || d->ranks == NULL))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %zu leases", ndevices);
     if (st != RF_OK) {
@@ -97,6 +99,7 @@ void rf_dispatch_destroy(struct rf_dispatch *dispatch)
 {
     if (dispatch == NULL)
         return;
+    rf_outbox_destroy(dispatch->outbox);
     free(dispatch->requests);
     free(dispatch->job_of);
     free(dispatch->known);
@@ -198,10 +201,8 @@ static void tell_start(struct rf_dispatch *d, struct rf_held *held)
     message.nranks = n;
     message.entries = rf_ledger_entries(d->journal->ledger);
     rf_ledger_head(d->journal->ledger, message.head);
-    for (int i = 0; i < n; i++) {
-        rf_message_send(d->control, d->ranks[i] / d->spread, &message);
-        rf_message_send_ranks(d->control, d->ranks[i] / d->spread, d->ranks, n);
-    }
+    for (int i = 0; i < n; i++)
+        rf_outbox_send(d->outbox, d->ranks[i] / d->spread, &message, d->ranks);
     held->leader = d->ranks[0] / d->spread;
     held->formation = message.formation;
     held->started = 1;
@@ -217,7 +218,7 @@ static void tell_revoke(struct rf_dispatch *d, struct rf_held *held)
                                        .formation = held->formation,
                                        .signal = held->revoke == RF_REVOKE_SIGNAL};
 
-    rf_message_send(d->control, held->leader, &message);
+    rf_outbox_send(d->outbox, held->leader, &message, NULL);
     held->told = held->revoke;
 }
 
@@ -314,6 +315,7 @@ int rf_dispatch_round(struct rf_dispatch *dispatch, int64_t t_us)
     int active;
 
     rf_journal_at(d->journal, t_us);
+    rf_outbox_sweep(d->outbox);
     active = take_all(d);
     d->signalled = d->signalled || rf_signals_seen();
     if (d->signalled)
@@ -377,7 +379,7 @@ void rf_dispatch_shutdown(struct rf_dispatch *dispatch)
 
     rf_progress_end(&dispatch->progress);
     for (int rank = 0; rank < dispatch->nworkers; rank++)
-        rf_message_send(dispatch->control, rank, &message);
+        rf_outbox_send(dispatch->outbox, rank, &message, NULL);
     while (dispatch->byes < dispatch->nworkers)
         if (!take_all(dispatch))
             rf_message_nap(&nap_us);

@@ -54,6 +54,8 @@ static const char *doubt(const struct rf_dispatch *d, const struct rf_held *held
         return "overclaimed-busy";
     if (d->options->peak_flops > 0 && (double)held->flops + (double)r->flops > peak)
         return "overclaimed-flops";
+    if (d->options->peak_flops > 0 && (double)held->tokens + (double)r->tokens > peak)
+        return "overclaimed-tokens"; /* a token takes an operation at the very least */
     return NULL;
 }
 
@@ -76,6 +78,7 @@ void rf_desk_charge(struct rf_dispatch *d, struct rf_held *held,
     }
     held->busy_us += r.busy_us;
     held->flops += r.flops;
+    held->tokens += r.tokens;
     held->spare_us += r.busy_us;
     event.busy_us = between(held->spare_us, 0, event.held_us);
     held->spare_us -= event.busy_us;

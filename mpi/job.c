@@ -144,7 +144,8 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
                                        .seed = w->job->model_seed,
                                        .max_B = t->batch > RF_PREDICT_BATCH ? t->batch
                                                                             : RF_PREDICT_BATCH,
-                                       .max_T = w->info->context};
+                                       .max_T = w->info->context,
+                                       .micro_B = t->micro_batch};
 
     enum rf_status st;
 
@@ -170,8 +171,9 @@ static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
     if (st == RF_OK)
         st = rf_job_load_newest(w, dir, 1, &found, &info, err);
     if (st == RF_OK && !found)
-        st = rf_fail(err, RF_ERR_INPUT, "job '%s': there is no checkpoint in '%s' to start from",
-                     w->job->name, dir);
+        st =
+            rf_fail(err, RF_ERR_INPUT, "job '%s': there is no checkpoint in '%s' to start from",
+                    w->job->name, dir);
     if (st == RF_OK)
         rf_trainer_loaded(w->trainer, 0);
     return st;

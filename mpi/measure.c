@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "mpi/protocol.h"
 #include "mpi/trainer.h"
 #include "nn/matmul.h"
 
@@ -117,33 +118,90 @@ enum rf_status rf_measure_products(struct rf_measured *measured, const struct rf
     return st;
 }
 
+/* ---- one device ------------------------------------------------------------------ */
+
+/* Collective on the group of the first rank alone. */
+static enum rf_status measure_alone(double *flops_per_s, const struct rf_group *group, int bf16,
+                                    struct rf_error *err)
+{
+    const struct rf_measure what = {
+        .shape = {.width = 256, .hidden = 1024, .context = 128}, .batch = 1, .seconds = 0.02};
+    struct rf_group alone = {0};
+    struct rf_measured measured;
+    int first = 0;
+    enum rf_status st = RF_OK;
+
+    *flops_per_s = 0;
+    rf_group_among(&alone, group, &first, 1, 0);
+    for (int k = 0; k <= bf16 && st == RF_OK; k++) {
+        st = rf_measure_products(&measured, &alone, &what, k, err);
+        if (st == RF_OK && measured.flops_per_s > *flops_per_s)
+            *flops_per_s = measured.flops_per_s;
+    }
+    rf_group_free(&alone);
+    return st;
+}
+
+enum rf_status rf_measure_peak(double *flops_per_s, const struct rf_group *group, int bf16,
+                               struct rf_error *err)
+{
+    MPI_Request request;
+    enum rf_status st = RF_OK;
+    int there = 0, nap_us = 0;
+
+    if (group->rank == 0)
+        st = measure_alone(flops_per_s, group, bf16, err);
+    MPI_Ibarrier(group->comm, &request);
+    while (MPI_Test(&request, &there, MPI_STATUS_IGNORE), !there)
+        rf_message_nap(&nap_us);
+    st = rf_agree(group, st, err);
+    if (st == RF_OK)
+        rf_group_bcast(group, flops_per_s, sizeof *flops_per_s, 0);
+    return st;
+}
+
 /* ---- training ------------------------------------------------------------------ */
 
-/* Local: tokens, rows and targets of one batch in a block that the caller frees. */
-static enum rf_status make_batch(struct rf_batch *batch, int32_t **block,
-                                 const struct rf_measure *what, struct rf_error *err)
+enum rf_status rf_measure_batch(struct rf_batch *batch, int32_t **block, int B, int T,
+                                int vocabulary, struct rf_error *err)
 {
-    int T = what->shape.context, n = what->batch * T;
+    int n = B * T;
     int32_t *made = calloc(3 * (size_t)n, sizeof *made);
 
     *block = made;
     if (made == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a batch of %d tokens", n);
     for (int i = 0; i < n; i++) {
-        uint64_t vocabulary = (uint64_t)what->shape.vocabulary;
-
-        made[i] = (int32_t)rf_rng_below(SEED, 3, (uint64_t)i, vocabulary);
+        made[i] = (int32_t)rf_rng_below(SEED, 3, (uint64_t)i, (uint64_t)vocabulary);
         made[n + i] = i;
-        made[2 * n + i] = (int32_t)rf_rng_below(SEED, 3, (uint64_t)i + 1, vocabulary);
+        made[2 * n + i] = (int32_t)rf_rng_below(SEED, 3, (uint64_t)i + 1, (uint64_t)vocabulary);
     }
-    *batch = (struct rf_batch){.B = what->batch,
+    *batch = (struct rf_batch){.B = B,
                                .T = T,
                                .tokens = made,
                                .R = n,
                                .rows = made + n,
-                               .range_count = what->shape.vocabulary,
+                               .range_count = vocabulary,
                                .target = made + 2 * n};
     return RF_OK;
+}
+
+struct rf_train_options rf_measure_options(int B, int T, int vocabulary)
+{
+    return (struct rf_train_options){.steps = 1000,
+                                     .lr = 1e-4,
+                                     .min_lr_ratio = 0.1,
+                                     .warmup = 0.1,
+                                     .beta1 = 0.9,
+                                     .beta2 = 0.95,
+                                     .eps = 1e-8,
+                                     .weight_decay = 0.1,
+                                     .clip = 1,
+                                     .seed = SEED,
+                                     .max_B = B,
+                                     .max_T = T,
+                                     .max_R = B * T,
+                                     .max_range = vocabulary};
 }
 
 /* Collective. */
@@ -177,27 +235,14 @@ enum rf_status rf_measure_training(struct rf_measured *measured, const struct rf
                                    const struct rf_measure *what, int bf16,
                                    struct rf_error *err)
 {
-    int n = what->batch * what->shape.context;
-    struct rf_train_options options = {.bf16 = bf16,
-                                       .steps = 1000,
-                                       .lr = 1e-4,
-                                       .min_lr_ratio = 0.1,
-                                       .warmup = 0.1,
-                                       .beta1 = 0.9,
-                                       .beta2 = 0.95,
-                                       .eps = 1e-8,
-                                       .weight_decay = 0.1,
-                                       .clip = 1,
-                                       .seed = SEED,
-                                       .max_B = what->batch,
-                                       .max_T = what->shape.context,
-                                       .max_R = n,
-                                       .max_range = what->shape.vocabulary};
+    int B = what->batch, T = what->shape.context, vocabulary = what->shape.vocabulary;
+    struct rf_train_options options = rf_measure_options(B, T, vocabulary);
     struct rf_trainer *trainer = NULL;
     struct rf_batch batch;
     int32_t *block;
-    enum rf_status st = make_batch(&batch, &block, what, err);
+    enum rf_status st = rf_measure_batch(&batch, &block, B, T, vocabulary, err);
 
+    options.bf16 = bf16;
     *measured = (struct rf_measured){.flops_per_s = 0};
     st = rf_agree(group, st, err);
     if (st == RF_OK)

@@ -10,12 +10,26 @@
 /* Granules of a run at most: long transfers are fast, and two runs fill the hash's lanes. */
 enum { RUN_GRANULES = 8 };
 
+/* Rounds under way at most, and bytes set aside for them; two in any case. Ranks need not have the
+ * same number: they meet the rounds in the same order. */
+enum { TRIPS_MAX = 8, TRIPS_BYTES = 32 << 20 };
+
+enum { TAG = 4711 }; /* of messages that carry values; a pair of ranks has one per round */
+
 /* One rank's rectangle of one tensor, and the lowest rank that holds the very same. */
 struct block {
     int64_t offset[2], extent[2];
     int64_t first;
 };
 enum { BLOCK_WORDS = sizeof(struct block) / sizeof(int64_t) };
+
+/* One round under way. */
+struct trip {
+    unsigned char
+        *parts; /* this rank's parts of runs, where they are stored otherwise than held */
+    unsigned char *mail;   /* all ranks' parts of this rank's run, in order of ranks */
+    MPI_Request *requests; /* [2 * size]: what comes from each rank, what goes to each rank */
+};
 
 struct rf_parcels {
     const struct rf_group *group;    /* borrowed */
@@ -28,9 +42,10 @@ struct rf_parcels {
     int64_t nruns;
     int64_t *travelling; /* [nrounds][size], index of a run or -1 */
     int64_t nrounds;
-    unsigned char *parts; /* this rank's parts of the round's runs, in order of owners */
-    unsigned char *mail;  /* all ranks' parts of this rank's run, in order of ranks */
-    int *counts, *places; /* [size] each, of parts, in bytes */
+    struct trip trips[TRIPS_MAX]; /* round r is trip r % ntrips */
+    int ntrips;
+    int64_t begun, over;  /* rounds begun, and those of them that are done with */
+    int *counts, *places; /* [size] each, of parts, in bytes: of the round looked at last */
     int *mail_counts, *mail_places;
 };
 
@@ -311,7 +326,14 @@ static int64_t bytes_between(const struct rf_parcels *parcels, int rank,
            (int64_t)value_bytes(parcels, run->tensor);
 }
 
-/* Fills counts and places for one round; the totals tell the room that is needed. */
+/* Are values held as they are stored? */
+static int is_plain(const struct rf_parcels *parcels, const struct rf_run *run)
+{
+    return parcels->tensors[run->tensor].stored == RF_STORED_F32;
+}
+
+/* Fills counts and places for one round; the totals tell the room that is needed. fp32 parts are
+ * sent from and received into the tensor itself. */
 static void count_round(struct rf_parcels *parcels, int64_t round, int64_t *parts_total,
                         int64_t *mail_total)
 {
@@ -325,7 +347,7 @@ static void count_round(struct rf_parcels *parcels, int64_t round, int64_t *part
         n = run != NULL ? bytes_between(parcels, rank, run) : 0;
         parcels->counts[other] = n <= INT_MAX ? (int)n : INT_MAX;
         parcels->places[other] = at <= INT_MAX ? (int)at : INT_MAX;
-        at += n;
+        at += run != NULL && is_plain(parcels, run) ? 0 : n;
         n = own != NULL ? bytes_between(parcels, other, own) : 0;
         parcels->mail_counts[other] = n <= INT_MAX ? (int)n : INT_MAX;
         parcels->mail_places[other] = mail_at <= INT_MAX ? (int)mail_at : INT_MAX;
@@ -335,10 +357,26 @@ static void count_round(struct rf_parcels *parcels, int64_t round, int64_t *part
     *mail_total = mail_at;
 }
 
-/* The largest need over all rounds; MPI counts in int. */
-static enum rf_status size_buffers(struct rf_parcels *parcels, struct rf_error *err)
+static enum rf_status make_trip(struct rf_parcels *parcels, struct trip *trip, int64_t parts,
+                                int64_t mail, struct rf_error *err)
 {
-    int64_t parts_max = 1, mail_max = 1, parts, mail;
+    int n = 2 * parcels->group->size;
+
+    trip->parts = malloc((size_t)parts);
+    trip->mail = malloc((size_t)mail);
+    trip->requests = malloc((size_t)n * sizeof *trip->requests);
+    if (trip->parts == NULL || trip->mail == NULL || trip->requests == NULL)
+        return no_memory(err);
+    for (int i = 0; i < n; i++)
+        trip->requests[i] = MPI_REQUEST_NULL;
+    return RF_OK;
+}
+
+/* As many trips as there is room for; MPI counts in int. */
+static enum rf_status make_trips(struct rf_parcels *parcels, struct rf_error *err)
+{
+    int64_t parts_max = 1, mail_max = 1, parts, mail, most;
+    enum rf_status st = RF_OK;
 
     for (int64_t round = 0; round < parcels->nrounds; round++) {
         count_round(parcels, round, &parts, &mail);
@@ -347,11 +385,12 @@ static enum rf_status size_buffers(struct rf_parcels *parcels, struct rf_error *
     }
     if (parts_max > INT_MAX || mail_max > INT_MAX)
         return rf_fail(err, RF_ERR_INTERNAL, "a tensor has rows too long for a checkpoint");
-    parcels->parts = malloc((size_t)parts_max);
-    parcels->mail = malloc((size_t)mail_max);
-    if (parcels->parts == NULL || parcels->mail == NULL)
-        return no_memory(err);
-    return RF_OK;
+    most = TRIPS_BYTES / (parts_max + mail_max);
+    most = most < 2 ? 2 : most > TRIPS_MAX ? TRIPS_MAX : most;
+    parcels->ntrips = (int)(most < parcels->nrounds ? most : parcels->nrounds);
+    for (int i = 0; st == RF_OK && i < parcels->ntrips; i++)
+        st = make_trip(parcels, &parcels->trips[i], parts_max, mail_max, err);
+    return st;
 }
 
 /* ---- making and ending ---------------------------------------------------------------------- */
@@ -391,7 +430,7 @@ static enum rf_status plan(struct rf_parcels *parcels, struct rf_error *err)
     if (st == RF_OK)
         st = deal(parcels, err);
     if (st == RF_OK)
-        st = size_buffers(parcels, err);
+        st = make_trips(parcels, err);
     return st;
 }
 
@@ -424,8 +463,11 @@ void rf_parcels_destroy(struct rf_parcels *parcels)
 {
     if (parcels == NULL)
         return;
-    free(parcels->mail);
-    free(parcels->parts);
+    for (int i = 0; i < parcels->ntrips; i++) {
+        free(parcels->trips[i].parts);
+        free(parcels->trips[i].mail);
+        free(parcels->trips[i].requests);
+    }
     free(parcels->travelling);
     free(parcels->runs);
     free(parcels->counts);
@@ -462,23 +504,38 @@ static void fetch(float *to, const void *from, size_t n, enum rf_stored stored)
     }
 }
 
-/* Between this rank's rectangles and its parts of the round. Whole rows are one stretch. */
-static void copy_parts(struct rf_parcels *parcels, int64_t round)
+/* Where this rank holds its part of a run; it is one stretch of *n values. */
+static float *held_part(const struct rf_parcels *parcels, const struct rf_run *run, size_t *n)
+{
+    const struct block *b = block_of(parcels, parcels->group->rank, run->tensor);
+    int64_t begin, rows = rows_held(parcels, parcels->group->rank, run, &begin);
+
+    *n = (size_t)(rows * b->extent[1]);
+    return parcels->tensors[run->tensor].data + (begin - b->offset[0]) * b->extent[1];
+}
+
+/* This rank's part of owner's run as it travels. */
+static unsigned char *part_of(const struct rf_parcels *parcels, const struct trip *trip,
+                              const struct rf_run *run, int owner)
+{
+    size_t n;
+
+    return is_plain(parcels, run) ? (unsigned char *)held_part(parcels, run, &n)
+                                  : trip->parts + parcels->places[owner];
+}
+
+/* Between what this rank holds and its parts of the round, where these are not the same. */
+static void turn_parts(const struct rf_parcels *parcels, const struct trip *trip, int64_t round)
 {
     for (int owner = 0; owner < parcels->group->size; owner++) {
         const struct rf_run *run = run_of(parcels, round, owner);
-        unsigned char *part = parcels->parts + parcels->places[owner];
-        const struct block *b;
+        unsigned char *part = trip->parts + parcels->places[owner];
         float *held;
-        int64_t begin, rows;
         size_t n;
 
-        if (run == NULL || parcels->counts[owner] == 0)
+        if (run == NULL || parcels->counts[owner] == 0 || is_plain(parcels, run))
             continue;
-        b = block_of(parcels, parcels->group->rank, run->tensor);
-        rows = rows_held(parcels, parcels->group->rank, run, &begin);
-        held = parcels->tensors[run->tensor].data + (begin - b->offset[0]) * b->extent[1];
-        n = (size_t)(rows * b->extent[1]);
+        held = held_part(parcels, run, &n);
         if (parcels->way == RF_PARCELS_OUT)
             store(part, held, n, parcels->tensors[run->tensor].stored);
         else
@@ -486,57 +543,133 @@ static void copy_parts(struct rf_parcels *parcels, int64_t round)
     }
 }
 
-/* Between this rank's run and the parts of all ranks in its mail. */
-static void copy_mail(struct rf_parcels *parcels, const struct rf_run *run, unsigned char *room)
+/* Between room, this rank's run, and the part of it that a rank holds. */
+static void turn_rows(const struct rf_parcels *parcels, const struct rf_run *run, int rank,
+                      unsigned char *part, unsigned char *room)
 {
+    const struct block *b = block_of(parcels, rank, run->tensor);
     size_t value = value_bytes(parcels, run->tensor), row = row_bytes(parcels, run->tensor);
+    size_t bytes = (size_t)b->extent[1] * value;
+    int64_t begin, rows = rows_held(parcels, rank, run, &begin);
 
-    for (int rank = 0; rank < parcels->group->size; rank++) {
-        const struct block *b = block_of(parcels, rank, run->tensor);
-        size_t bytes = (size_t)b->extent[1] * value;
-        unsigned char *part = parcels->mail + parcels->mail_places[rank];
-        int64_t begin, rows = rows_held(parcels, rank, run, &begin);
-
-        if (parcels->mail_counts[rank] == 0)
-            continue;
-        for (int64_t r = 0; r < rows; r++) {
-            unsigned char *whole =
-                room + (size_t)(begin - run->row + r) * row + (size_t)b->offset[1] * value;
-            unsigned char *line = part + (size_t)r * bytes;
-
-            if (parcels->way == RF_PARCELS_OUT)
-                memcpy(whole, line, bytes);
-            else
-                memcpy(line, whole, bytes);
-        }
+    room += (size_t)(begin - run->row) * row + (size_t)b->offset[1] * value;
+    if (bytes == row) {
+        bytes *= (size_t)rows;
+        rows = 1;
     }
+    for (int64_t r = 0; r < rows; r++, room += row, part += bytes)
+        if (parcels->way == RF_PARCELS_OUT)
+            memcpy(room, part, bytes);
+        else
+            memcpy(part, room, bytes);
+}
+
+/* Between room and the parts of all ranks: this rank's where it is, the others' in the mail. */
+static void turn_run(const struct rf_parcels *parcels, const struct trip *trip, int64_t round,
+                     unsigned char *room)
+{
+    const struct rf_run *run = rf_parcels_mine(parcels, round);
+    const int me = parcels->group->rank;
+
+    for (int rank = 0; run != NULL && rank < parcels->group->size; rank++)
+        if (parcels->mail_counts[rank] > 0)
+            turn_rows(parcels, run, rank,
+                      rank == me ? part_of(parcels, trip, run, me)
+                                 : trip->mail + parcels->mail_places[rank],
+                      room);
+}
+
+/* Posts the messages of a round: parts to or from the owners of runs, mail from or to the holders of
+ * parts. */
+static void post(struct rf_parcels *parcels, const struct trip *trip, int64_t round)
+{
+    const int size = parcels->group->size, out = parcels->way == RF_PARCELS_OUT;
+    MPI_Comm comm = parcels->group->comm;
+
+    for (int i = 1; i < size; i++) {
+        int other = (parcels->group->rank + i) % size;
+        const struct rf_run *run = run_of(parcels, round, other);
+        int count = parcels->counts[other], mail_count = parcels->mail_counts[other];
+        unsigned char *part = count > 0 ? part_of(parcels, trip, run, other) : NULL;
+        unsigned char *mail = trip->mail + parcels->mail_places[other];
+        MPI_Request *comes = &trip->requests[other], *goes = &trip->requests[size + other];
+
+        if (mail_count > 0 && out)
+            MPI_Irecv(mail, mail_count, MPI_BYTE, other, TAG, comm, comes);
+        else if (mail_count > 0)
+            MPI_Isend(mail, mail_count, MPI_BYTE, other, TAG, comm, goes);
+        if (count > 0 && out)
+            MPI_Isend(part, count, MPI_BYTE, other, TAG, comm, goes);
+        else if (count > 0)
+            MPI_Irecv(part, count, MPI_BYTE, other, TAG, comm, comes);
+    }
+}
+
+static struct trip *trip_of(struct rf_parcels *parcels, int64_t round)
+{
+    return &parcels->trips[round % parcels->ntrips];
+}
+
+/* The oldest round that is not done with: nothing of it is under way afterwards. */
+static void end_oldest(struct rf_parcels *parcels)
+{
+    struct trip *trip = trip_of(parcels, parcels->over);
+    int64_t parts, mail;
+
+    MPI_Waitall(2 * parcels->group->size, trip->requests, MPI_STATUSES_IGNORE);
+    if (parcels->way == RF_PARCELS_IN) {
+        count_round(parcels, parcels->over, &parts, &mail);
+        turn_parts(parcels, trip, parcels->over);
+    }
+    parcels->over++;
+}
+
+/* Collective: after the last round all messages have arrived, and rounds may begin anew. */
+static void end_all(struct rf_parcels *parcels)
+{
+    while (parcels->over < parcels->begun)
+        end_oldest(parcels);
+    parcels->begun = parcels->over = 0;
+}
+
+/* A trip for the next round, once the one before it in the same place is over. */
+static struct trip *begin_next(struct rf_parcels *parcels)
+{
+    if (parcels->begun - parcels->over == parcels->ntrips)
+        end_oldest(parcels);
+    return trip_of(parcels, parcels->begun++);
 }
 
 void rf_parcels_gather(struct rf_parcels *parcels, int64_t round, void *room)
 {
-    const struct rf_run *run = rf_parcels_mine(parcels, round);
+    struct trip *trip = trip_of(parcels, round);
     int64_t parts, mail;
 
+    while (parcels->begun < parcels->nrounds && parcels->begun < round + parcels->ntrips) {
+        int64_t next = parcels->begun;
+        struct trip *ahead = begin_next(parcels);
+
+        count_round(parcels, next, &parts, &mail);
+        turn_parts(parcels, ahead, next);
+        post(parcels, ahead, next);
+    }
+    MPI_Waitall(parcels->group->size, trip->requests, MPI_STATUSES_IGNORE); /* what comes */
     count_round(parcels, round, &parts, &mail);
-    copy_parts(parcels, round);
-    MPI_Alltoallv(parcels->parts, parcels->counts, parcels->places, MPI_BYTE, parcels->mail,
-                  parcels->mail_counts, parcels->mail_places, MPI_BYTE, parcels->group->comm);
-    if (run != NULL)
-        copy_mail(parcels, run, room);
+    turn_run(parcels, trip, round, room);
+    if (round == parcels->nrounds - 1)
+        end_all(parcels);
 }
 
 void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, const void *room)
 {
-    const struct rf_run *run = rf_parcels_mine(parcels, round);
+    struct trip *trip = begin_next(parcels);
     int64_t parts, mail;
 
     count_round(parcels, round, &parts, &mail);
-    if (run != NULL) /* only read from on this way */
-        copy_mail(parcels, run, (unsigned char *)(uintptr_t)room);
-    MPI_Alltoallv(parcels->mail, parcels->mail_counts, parcels->mail_places, MPI_BYTE,
-                  parcels->parts, parcels->counts, parcels->places, MPI_BYTE,
-                  parcels->group->comm);
-    copy_parts(parcels, round);
+    turn_run(parcels, trip, round, (unsigned char *)(uintptr_t)room); /* only read from here */
+    post(parcels, trip, round);
+    if (round == parcels->nrounds - 1)
+        end_all(parcels);
 }
 
 /* Where a run at home lies in memory, and how many values it has. */

@@ -49,9 +49,12 @@ size_t rf_parcels_granule_bytes(const struct rf_parcels *parcels, const struct r
 int64_t rf_parcels_rounds(const struct rf_parcels *parcels);
 const struct rf_run *rf_parcels_mine(const struct rf_parcels *parcels, int64_t round);
 
-/* Collective: fills room with this rank's run of the round; room may be NULL without one. */
+/* Collective, by every rank for all rounds from the first to the last: fills room with this rank's
+ * run of the round; room may be NULL without one. Later rounds are under way meanwhile, so the
+ * tensors must not change before the last one. */
 void rf_parcels_gather(struct rf_parcels *parcels, int64_t round, void *room);
-/* Collective, the reverse: from room into the ranks' rectangles. */
+/* Collective, likewise, the reverse: from room into the ranks' rectangles, which are complete after
+ * the last round. */
 void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, const void *room);
 
 /* Local: a run of this rank's that is at home, out of and into the tensor. */

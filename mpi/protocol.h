@@ -43,7 +43,8 @@ struct rf_message {
     char digest[65];           /* checkpoint */
 };
 
-/* Local (needs no partner at that moment). */
+/* Local, as long as the receiver looks at its messages now and then: it has room for a few that
+ * it has not looked at, and beyond that this waits for it. */
 void rf_message_send(const struct rf_group *control, int to, const struct rf_message *message);
 
 /* Local. Takes the oldest message from `from` (or MPI_ANY_SOURCE) of a kind (0: any); 0 when
@@ -51,13 +52,30 @@ void rf_message_send(const struct rf_group *control, int to, const struct rf_mes
 int rf_message_poll(const struct rf_group *control, int from, int kind,
                     struct rf_message *message, int *source);
 
-/* Local. The second part of a lease. ranks has message->nranks entries. */
-void rf_message_send_ranks(const struct rf_group *control, int to, const int *ranks,
-                           int nranks);
+/* Messages on their way. What goes through an outbox waits for nobody: a coordinator must not stand
+ * still because one of a thousand workers does. */
+struct rf_outbox;
+
+/* Local. control is borrowed. The caller ends *outbox with rf_outbox_destroy(). */
+enum rf_status rf_outbox_create(struct rf_outbox **outbox, const struct rf_group *control,
+                                struct rf_error *err);
+/* Waits until all that was sent has arrived. */
+void rf_outbox_destroy(struct rf_outbox *outbox);
+
+/* Local. In order, also with rf_message_send(). ranks, message->nranks of them, are the second part
+ * of a lease; NULL with any other message. */
+void rf_outbox_send(struct rf_outbox *outbox, int to, const struct rf_message *message,
+                    const int *ranks);
+
+/* Local. Lets go of what has arrived; to be called now and then. */
+void rf_outbox_sweep(struct rf_outbox *outbox);
+
+/* The second part of a lease; it follows at once. ranks has room for nranks. */
 void rf_message_take_ranks(const struct rf_group *control, int from, int *ranks, int nranks);
 
-/* Local. Sleeps between two looks for messages: 50 us after something happened, then longer
- * and longer up to 1 ms. *nap_us is 0 after something happened. */
+/* Local. Sleeps between two looks for messages: 50 us after something happened, 1 ms soon after, and
+ * up to 4 ms where nothing has for some tenths of a second: each look costs a sleeping coordinator
+ * some 10 us of a core that it may share with a worker. *nap_us is 0 after something happened. */
 void rf_message_nap(int *nap_us);
 
 #endif

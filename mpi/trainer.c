@@ -17,6 +17,7 @@ struct rf_trainer {
     rf_real *moments;          /* owned [2][plan.nlocal]: first, then second */
     unsigned char *frozen;     /* owned [plan.nparams] */
     struct rf_tensor *tensors; /* owned [3 * plan.nparams] */
+    int32_t *rows;             /* owned [max_R]: asked rows of a part of a batch */
     int64_t steps_done;
 };
 
@@ -64,13 +65,22 @@ static enum rf_status check(const struct rf_model_shape *shape,
     return RF_OK;
 }
 
+/* Sequences at a time. */
+static int micro(const struct rf_train_options *o)
+{
+    return o->micro_B > 0 && o->micro_B < o->max_B ? o->micro_B : o->max_B;
+}
+
 /* Local: everything of create that can fail. */
 static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *shape,
                             struct rf_error *err)
 {
     const struct rf_train_options *o = &t->options;
-    struct rf_model_limits limits = {o->max_B, o->max_T, o->max_R, o->max_range};
+    struct rf_model_limits limits = {micro(o), o->max_T, o->max_R, o->max_range};
     enum rf_status st = check(shape, o, err);
+
+    if (st == RF_OK && (int64_t)limits.max_B * limits.max_T < limits.max_R)
+        limits.max_R = limits.max_B * limits.max_T;
 
     if (st == RF_OK)
         st = rf_plan_make(&t->plan, shape, t->exchange.rank, t->exchange.size, err);
@@ -82,7 +92,8 @@ static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *s
     t->moments = calloc(2 * t->plan.nlocal + 1, sizeof *t->moments);
     t->tensors = calloc(3 * (size_t)t->plan.nparams, sizeof *t->tensors);
     t->frozen = calloc((size_t)t->plan.nparams, sizeof *t->frozen);
-    if (t->moments == NULL || t->tensors == NULL || t->frozen == NULL)
+    t->rows = malloc((size_t)o->max_R * sizeof *t->rows);
+    if (t->moments == NULL || t->tensors == NULL || t->frozen == NULL || t->rows == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser: %zu values",
                        2 * t->plan.nlocal);
     for (int i = 0; i < t->plan.nparams; i++) {
@@ -129,6 +140,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
     free(trainer->frozen);
     free(trainer->moments);
     free(trainer->tensors);
+    free(trainer->rows);
     free(trainer);
 }
 
@@ -175,12 +187,57 @@ static void update(struct rf_trainer *t, double lr, double norm)
     rf_model_refresh(t->model);
 }
 
+/* ---- parts of a batch ------------------------------------------------------ */
+
+/* The part that begins with sequence *b, whose first asked row is *r of the batch's; both move on. Its
+ * first row is *first. 0: there is none left. */
+static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int *b, int *r,
+                     int *first, struct rf_batch *part)
+{
+    int sequences = batch->B - *b < micro(&t->options) ? batch->B - *b : micro(&t->options);
+    int32_t begin = (int32_t)(*b * batch->T), end = begin + (int32_t)(sequences * batch->T);
+
+    if (sequences <= 0)
+        return 0;
+    *first = *r;
+    *part = *batch;
+    part->B = sequences;
+    part->tokens = batch->tokens + begin;
+    part->rows = t->rows;
+    for (part->R = 0; *r < batch->R && batch->rows[*r] < end; (*r)++)
+        t->rows[part->R++] = batch->rows[*r] - begin;
+    if (batch->target != NULL)
+        part->target = batch->target + *first;
+    if (batch->soft != NULL)
+        part->soft = batch->soft + (size_t)*first * (size_t)batch->range_count;
+    if (batch->weight != NULL)
+        part->weight = batch->weight + *first;
+    *b += sequences;
+    return 1;
+}
+
+/* All parts of a batch: loss, gradient and FLOPs of the forward pass. */
+static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t *flops)
+{
+    double weight = rf_batch_weight(batch), loss = 0;
+    struct rf_batch part;
+    struct rf_work work;
+    int b = 0, r = 0, first;
+
+    *flops = 0;
+    while (next_part(t, batch, &b, &r, &first, &part)) {
+        loss += rf_model_learn_part(t->model, &part, weight, b > part.B, &work);
+        *flops += rf_plan_flops(&t->plan, &work);
+    }
+    return loss;
+}
+
 void rf_trainer_step(struct rf_trainer *t, const struct rf_batch *batch,
                      struct rf_step_result *result)
 {
     const struct rf_train_options *o = &t->options;
-    struct rf_work work;
-    double loss = rf_model_learn(t->model, batch, &work);
+    int64_t flops;
+    double loss = learn(t, batch, &flops);
     double norm = gradient_norm(t);
     double lr = rf_cosine_rate(t->steps_done, o->steps, o->lr, o->min_lr_ratio, o->warmup);
     /* Loss and norm came out of reductions, so every rank decides the same. */
@@ -193,31 +250,46 @@ void rf_trainer_step(struct rf_trainer *t, const struct rf_batch *batch,
                                       .grad_norm = norm,
                                       .lr = lr,
                                       .tokens = (int64_t)batch->B * batch->T,
-                                      .flops = 3 * rf_plan_flops(&t->plan, &work),
+                                      .flops = 3 * flops,
                                       .skipped = skipped};
 }
 
 void rf_trainer_predict(struct rf_trainer *t, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_step_result *result)
 {
+    struct rf_step_result all = {.tokens = (int64_t)batch->B * batch->T};
+    double weight = rf_batch_weight(batch);
+    struct rf_batch part;
     struct rf_work work;
-    double loss = rf_model_predict(t->model, batch, prob, best, &work);
+    int b = 0, r = 0, first;
 
+    while (next_part(t, batch, &b, &r, &first, &part)) {
+        size_t at = (size_t)first * (size_t)batch->range_count;
+        double loss = rf_model_predict(t->model, &part, prob != NULL ? prob + at : NULL,
+                                       best != NULL ? best + first : NULL, &work);
+
+        all.loss += weight > 0 ? loss * rf_batch_weight(&part) / weight : 0;
+        all.flops += rf_plan_flops(&t->plan, &work);
+    }
     if (result != NULL)
-        *result = (struct rf_step_result){.loss = loss,
-                                          .tokens = (int64_t)batch->B * batch->T,
-                                          .flops = rf_plan_flops(&t->plan, &work)};
+        *result = all;
 }
 
 void rf_trainer_features(struct rf_trainer *t, const struct rf_batch *batch, float *features,
                          struct rf_step_result *result)
 {
+    struct rf_step_result all = {.tokens = (int64_t)batch->B * batch->T};
+    struct rf_batch part;
     struct rf_work work;
+    int b = 0, r = 0, first;
 
-    rf_model_features(t->model, batch, features, &work);
+    while (next_part(t, batch, &b, &r, &first, &part)) {
+        rf_model_features(t->model, &part,
+                          features + (size_t)first * (size_t)t->plan.shape.width, &work);
+        all.flops += rf_plan_flops(&t->plan, &work);
+    }
     if (result != NULL)
-        *result = (struct rf_step_result){.tokens = (int64_t)batch->B * batch->T,
-                                          .flops = rf_plan_flops(&t->plan, &work)};
+        *result = all;
 }
 
 /* ---- what others look at --------------------------------------------------- */
@@ -231,6 +303,11 @@ const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int
 int rf_trainer_nparams(const struct rf_trainer *trainer)
 {
     return trainer->plan.nparams;
+}
+
+struct rf_model *rf_trainer_model(struct rf_trainer *trainer)
+{
+    return trainer->model;
 }
 
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer)

@@ -24,6 +24,8 @@ struct rf_train_options {
                               * everything learns */
     uint64_t seed;           /* of the initial values */
     int max_B, max_T, max_R; /* the largest batch that will come */
+    int micro_B;             /* so many sequences at a time: less memory, the same step but for
+                                rounding; 0: all at once */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
 };
 
@@ -67,6 +69,9 @@ void rf_trainer_features(struct rf_trainer *trainer, const struct rf_batch *batc
 const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int *ntensors);
 /* The first *nparams of those are the parameters. */
 int rf_trainer_nparams(const struct rf_trainer *trainer);
+
+/* The model itself, for a decoder (nn/decode.h). Borrowed. */
+struct rf_model *rf_trainer_model(struct rf_trainer *trainer);
 
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
 /* After loading tensors: sets the step counter and refreshes packed copies. Local. */

@@ -55,7 +55,8 @@ static enum rf_status take(struct rf_journal *journal, const struct rf_event *ev
     if (st != RF_OK)
         return st;
     journal->seen[event->type]++;
-    journal->closed[0] = '\0';
+    if (event->type != RF_EVENT_ROTATE)
+        journal->closed[0] = '\0';
     if (event->type == RF_EVENT_OPEN)
         snprintf(journal->config, sizeof journal->config, "%s", event->digest);
     if (event->type == RF_EVENT_CLOSE)
@@ -144,5 +145,20 @@ enum rf_status rf_journal_seal(struct rf_journal *journal, struct rf_error *err)
         journal->sealed_entries = entries;
         journal->unsynced = 0;
     }
+    return st;
+}
+
+enum rf_status rf_journal_rotate(struct rf_journal *journal, const struct rf_key *key,
+                                 struct rf_error *err)
+{
+    struct rf_event event = rf_event_make(RF_EVENT_ROTATE, 0);
+    enum rf_status st;
+
+    rf_key_public(key, event.text);
+    st = rf_journal_record(journal, &event, err);
+    if (st == RF_OK)
+        st = rf_journal_seal(journal, err);
+    if (st == RF_OK)
+        st = rf_ledger_use_key(journal->ledger, key, err);
     return st;
 }

@@ -24,8 +24,9 @@ struct rf_journal {
     int64_t cut;                   /* bytes of a torn last line that resuming cut off */
     int64_t sealed_entries;        /* lines under a seal made here */
     int unsynced;
-    char config[65];            /* of the open event */
-    char closed[RF_TEXT_BYTES]; /* reason of the close event that is the last line; else "" */
+    char config[65]; /* of the open event */
+    char closed
+        [RF_TEXT_BYTES]; /* reason of the close event, if only keys changed since; else "" */
 };
 
 /* An empty state and tally, and nobody who watches. The caller ends *journal with
@@ -58,5 +59,10 @@ enum rf_status rf_journal_record(struct rf_journal *journal, struct rf_event *ev
 enum rf_status rf_journal_sync(struct rf_journal *journal, struct rf_error *err);
 /* Seals all lines so far, unless they are sealed already. */
 enum rf_status rf_journal_seal(struct rf_journal *journal, struct rf_error *err);
+/* The key changes: a line names the new one, the old one seals that line, and the new one seals
+ * from then on. It is borrowed, as the old one is. Also in a run that is closed. A crash on the
+ * way leaves the line unsealed; then the old key seals it, whoever resumes. */
+enum rf_status rf_journal_rotate(struct rf_journal *journal, const struct rf_key *key,
+                                 struct rf_error *err);
 
 #endif

@@ -17,7 +17,11 @@ struct rf_ledger {
     char path[RF_PATH_BYTES], path_seals[RF_PATH_BYTES];
     char origin[RF_ORIGIN_BYTES];
     const struct rf_key *key; /* borrowed; NULL: no seals */
-    int fd, fd_seals;         /* fd_seals: -1 until the first seal */
+    int bound;                /* seals must be by the key `vkey`... */
+    struct rf_vkey vkey;
+    int announced; /* ... and after the next one by `announce` */
+    struct rf_vkey announce;
+    int fd, fd_seals; /* fd_seals: -1 until the first seal */
     struct rf_tree tree;
     struct rf_digest last; /* of the last line appended */
     int64_t sealed;        /* lines under the last seal */
@@ -36,6 +40,9 @@ static enum rf_status ledger_alloc(struct rf_ledger **ledger, const char *path,
     *ledger = NULL;
     if (sodium_init() < 0)
         return rf_fail(err, RF_ERR_INTERNAL, "libsodium does not start");
+    if (key != NULL && rf_key_kind_of(key) != RF_KEY_SEAL)
+        return rf_fail(err, RF_ERR_ARG, "key '%s' is one of a witness, and seals no ledger",
+                       rf_key_name(key));
     l = calloc(1, sizeof *l);
     if (l == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a ledger");
@@ -159,31 +166,33 @@ static enum rf_status cut_file(int fd, const char *path, size_t size, struct rf_
     return RF_OK;
 }
 
-/* May this key go on? Seals by two keys in one file would not verify. */
-static enum rf_status same_key(const struct rf_ledger *l, const struct rf_ledger_check *check,
-                               struct rf_error *err)
+/* May this key seal next? A seal by any other would not verify. */
+static enum rf_status right_key(const struct rf_ledger *l, const struct rf_key *key,
+                                struct rf_error *err)
 {
-    char path[RF_PATH_BYTES], mine[RF_VKEY_BYTES + 1];
-    char *text = NULL;
-    size_t size = 0;
-    int same;
-    enum rf_status st;
+    char mine[RF_VKEY_BYTES], wanted[RF_VKEY_BYTES];
 
-    if (l->key == NULL || check->seals == 0)
-        return write_public(l, err);
-    st = rf_ledger_beside(path, l->path, ".pub", err);
-    if (st == RF_OK)
-        st = rf_file_read(path, RF_VKEY_BYTES, &text, &size, err);
-    if (st != RF_OK)
-        return st;
-    rf_key_public(l->key, mine);
-    memcpy(mine + strlen(mine), "\n", 2);
-    same = strcmp(mine, text) == 0;
-    free(text);
-    if (!same)
-        return rf_fail(err, RF_ERR_ARG, "ledger '%s' was sealed with another key than '%s'",
-                       l->path, rf_key_name(l->key));
-    return RF_OK;
+    if (key == NULL || !l->bound)
+        return RF_OK;
+    rf_key_public(key, mine);
+    rf_vkey_format(&l->vkey, wanted);
+    if (strcmp(mine, wanted) == 0)
+        return RF_OK;
+    return rf_fail(err, RF_ERR_ARG,
+                   "ledger '%s' is sealed with another key: %s is given, %s "
+                   "is in force",
+                   l->path, mine, wanted);
+}
+
+/* Whose turn it is, as the seals that are there and the lines since the last one say. */
+static enum rf_status take_keys(struct rf_ledger *l, const struct rf_ledger_check *check,
+                                const struct rf_ledger_end *end, struct rf_error *err)
+{
+    l->bound = check->seals > 0;
+    l->vkey = end->vkey;
+    l->announced = end->announced;
+    l->announce = end->announce;
+    return l->bound ? right_key(l, l->key, err) : write_public(l, err);
 }
 
 /* Takes over what the check found; only torn ends are mended. */
@@ -201,7 +210,7 @@ static enum rf_status take_over(struct rf_ledger *l, const struct rf_ledger_chec
     l->seals_begun = end->seal_bytes > 0;
     st = set_origin(l, end->origin[0] != '\0' ? end->origin : NULL, err);
     if (st == RF_OK)
-        st = same_key(l, check, err);
+        st = take_keys(l, check, end, err);
     if (st == RF_OK && check->torn_bytes > 0)
         st = cut_file(l->fd, l->path, end->good_bytes, err);
     if (st == RF_OK && end->seals_torn) {
@@ -319,6 +328,12 @@ enum rf_status rf_ledger_append(struct rf_ledger *ledger, const struct rf_event 
     rf_event_clear(&again);
     if (st != RF_OK) /* e.g. a name that is not UTF-8: nobody could read it back */
         return rf_fail(err, st, "event cannot go into the ledger: %s", why.text);
+    if (event->type == RF_EVENT_ROTATE) {
+        st = rf_vkey_parse(&ledger->announce, event->text, err);
+        if (st != RF_OK)
+            return st;
+        ledger->announced = 1;
+    }
     rf_tree_add(&ledger->tree, line, length);
     ledger->last = rf_digest_of(line, length);
     line[length] = '\n';
@@ -368,6 +383,8 @@ enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err)
     if (st == RF_OK && ledger->key == NULL)
         return rf_fail(err, RF_ERR_ARG, "ledger '%s' has no key to be sealed with",
                        ledger->path);
+    if (st == RF_OK)
+        st = right_key(ledger, ledger->key, err);
     if (st != RF_OK || seal.size == ledger->sealed)
         return st;
     memcpy(seal.origin, ledger->origin, sizeof seal.origin);
@@ -383,6 +400,21 @@ enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err)
         ledger->seals_begun = 1;
         ledger->sealed = seal.size;
     }
+    if (st == RF_OK && ledger->announced) {
+        ledger->bound = 1;
+        ledger->vkey = ledger->announce;
+        ledger->announced = 0;
+    }
+    return st;
+}
+
+enum rf_status rf_ledger_use_key(struct rf_ledger *ledger, const struct rf_key *key,
+                                 struct rf_error *err)
+{
+    enum rf_status st = right_key(ledger, key, err);
+
+    if (st == RF_OK)
+        ledger->key = key;
     return st;
 }
 

@@ -41,6 +41,10 @@ enum rf_status rf_ledger_sync(struct rf_ledger *ledger, struct rf_error *err);
 /* Syncs, then signs the tree head over all lines so far and stores the seal,
  * unless the last seal covers them already. RF_ERR_ARG without a key. */
 enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err);
+/* Another key seals from now on: the one that a rotate event named, once a seal by the key
+ * before it covers that event. RF_ERR_ARG: it is another key's turn. The key is borrowed. */
+enum rf_status rf_ledger_use_key(struct rf_ledger *ledger, const struct rf_key *key,
+                                 struct rf_error *err);
 
 int64_t rf_ledger_entries(const struct rf_ledger *ledger);
 /* base64 of the tree head over all lines so far. */
@@ -51,10 +55,11 @@ void rf_ledger_head(const struct rf_ledger *ledger, char text[RF_DIGEST_BASE64])
 struct rf_ledger_check {
     int64_t entries, sealed_entries, seals;
     char head[RF_DIGEST_BASE64];
-    char key_name[RF_NAME_BYTES];
+    char key_name[RF_NAME_BYTES]; /* of the key in force at the end */
     int chain_ok, seals_ok;
     int64_t first_bad_seq; /* -1: none; the line number is this + 1 */
     int64_t torn_bytes;    /* after the last LF */
+    int64_t rotations;     /* lines that name another key */
     char problem[400];     /* empty when all is well */
 };
 

@@ -19,10 +19,9 @@ enum { LINK_BYTES = RF_DIGEST_BASE64 - 1, TAIL_BYTES = 9 + LINK_BYTES + 2 };
 struct check {
     const char *path, *data;
     size_t good; /* bytes up to and with the last LF */
-    struct rf_vkey vkey;
-    int have_vkey;
-    struct rf_seal *seals;
-    int64_t nseals, next_seal, matched; /* matched: entries under the last seal that fits */
+    struct rf_seals seals;
+    int64_t seq;     /* of the line that is looked at */
+    int64_t matched; /* entries under the last seal that fits */
     struct rf_ledger_check *out;
     struct rf_ledger_end *end;
 };
@@ -70,8 +69,8 @@ enum rf_status rf_ledger_slurp(int fd, const char *path, char **data, size_t *si
     return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
 }
 
-static enum rf_status slurp_path(const char *path, char **data, size_t *size,
-                                 struct rf_error *err)
+enum rf_status rf_ledger_slurp_path(const char *path, char **data, size_t *size,
+                                    struct rf_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     enum rf_status st;
@@ -105,129 +104,13 @@ static void bad_line(struct check *c, int64_t seq, const char *what)
     note_problem(c, text);
 }
 
-static void bad_seal(struct check *c, int64_t index, const char *what)
+/* What the seals have come to say. */
+static void listen(struct check *c)
 {
-    char text[400];
-
+    if (c->seals.problem[0] == '\0')
+        return;
     c->out->seals_ok = 0;
-    snprintf(text, sizeof text, "seal %lld: %.340s", (long long)index + 1, what);
-    note_problem(c, text);
-}
-
-/* ---- seals ------------------------------------------------------------ */
-
-static enum rf_status add_seal(struct check *c, const struct rf_seal *seal, int64_t *room,
-                               struct rf_error *err)
-{
-    if (c->nseals == *room) {
-        int64_t want = *room < 16 ? 16 : *room * 2;
-        struct rf_seal *more = realloc(c->seals, (size_t)want * sizeof *more);
-
-        if (more == NULL)
-            return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading seals");
-        c->seals = more;
-        *room = want;
-    }
-    c->seals[c->nseals++] = *seal;
-    return RF_OK;
-}
-
-/* Why the seal cannot follow the ones before it; NULL when it can. */
-static const char *misfit(const struct check *c, const struct rf_seal *seal)
-{
-    if (c->nseals == 0)
-        return seal->size > 0 ? NULL : "it covers no line";
-    if (seal->size <= c->seals[c->nseals - 1].size)
-        return "it does not cover more lines than the seal before it";
-    if (strcmp(seal->origin, c->seals[0].origin) != 0)
-        return "its origin is not that of the first seal";
-    return NULL;
-}
-
-/* Reads seals up to the first that is bad. */
-static enum rf_status read_seals(struct check *c, const char *text, size_t size,
-                                 struct rf_error *err)
-{
-    size_t at = 0;
-    int64_t room = 0;
-    enum rf_status st = RF_OK;
-
-    while (st == RF_OK && at < size) {
-        size_t gap = at > 0 ? 1 : 0, used = 0;
-        struct rf_seal seal;
-        struct rf_error why;
-        enum rf_status read = RF_ERR_INPUT;
-
-        why.text[0] = '\0';
-        if (gap == 0 || text[at] == '\n')
-            read = rf_seal_open(&seal, &c->vkey, text + at + gap, size - at - gap, &used, &why);
-        else
-            rf_fail(&why, read, "expected an empty line before it");
-        if (read == RF_OK && misfit(c, &seal) != NULL)
-            read = rf_fail(&why, RF_ERR_INPUT, "%s", misfit(c, &seal));
-        if (read != RF_OK) {
-            c->end->seals_torn = read == RF_ERR_FULL;
-            bad_seal(c, c->nseals, why.text);
-            break;
-        }
-        st = add_seal(c, &seal, &room, err);
-        at += gap + used;
-        c->end->seal_bytes = at;
-    }
-    if (c->nseals > 0)
-        memcpy(c->end->origin, c->seals[0].origin, sizeof c->end->origin);
-    c->out->seals = c->nseals;
-    return st;
-}
-
-static enum rf_status find_vkey(struct check *c, const char *vkey, struct rf_error *err)
-{
-    char beside[RF_PATH_BYTES], text[RF_VKEY_BYTES + 1];
-    char *data = NULL;
-    size_t size = 0;
-    struct rf_error why;
-    enum rf_status st;
-
-    if (vkey != NULL) {
-        c->have_vkey = 1;
-        return rf_vkey_parse(&c->vkey, vkey, err);
-    }
-    st = rf_ledger_beside(beside, c->path, ".pub", err);
-    if (st != RF_OK || slurp_path(beside, &data, &size, &why) != RF_OK)
-        return st;
-    if (size > 0 && size < sizeof text && memchr(data, '\0', size) == NULL) {
-        memcpy(text, data, size);
-        text[size] = '\0';
-        c->have_vkey = text[size - 1] == '\n' && rf_vkey_parse(&c->vkey, text, &why) == RF_OK;
-    }
-    free(data);
-    if (!c->have_vkey) {
-        c->out->seals_ok = 0;
-        note_problem(c, "the public key beside the ledger is damaged");
-    }
-    return RF_OK;
-}
-
-static enum rf_status load_seals(struct check *c, struct rf_error *err)
-{
-    char beside[RF_PATH_BYTES];
-    char *text = NULL;
-    size_t size = 0;
-    enum rf_status st = rf_ledger_beside(beside, c->path, ".seals", err);
-
-    if (c->have_vkey)
-        memcpy(c->out->key_name, c->vkey.name, sizeof c->out->key_name);
-    if (st != RF_OK || !rf_file_exists(beside))
-        return st;
-    st = slurp_path(beside, &text, &size, err);
-    if (st == RF_OK && size > 0 && !c->have_vkey) {
-        c->out->seals_ok = 0;
-        note_problem(c, "there are seals, but no usable public key to check them with");
-    } else if (st == RF_OK) {
-        st = read_seals(c, text, size, err);
-    }
-    free(text);
-    return st;
+    note_problem(c, c->seals.problem);
 }
 
 /* ---- lines ------------------------------------------------------------ */
@@ -265,7 +148,7 @@ static int follows(const struct line *line, const struct rf_digest *before)
 static int seal_blames_last(const struct check *c, const struct line *line,
                             const struct rf_digest *before, int64_t seq)
 {
-    const struct rf_seal *seal = c->next_seal < c->nseals ? &c->seals[c->next_seal] : NULL;
+    const struct rf_seal *seal = c->seals.has_next ? &c->seals.next : NULL;
     struct rf_tree tree = c->end->tree;
     struct rf_digest root;
     char *fixed;
@@ -319,77 +202,128 @@ static void blame_link(struct check *c, const struct line *line, size_t next_at,
 /* A seal over the lines so far has another root. */
 static void blame_seal(struct check *c, size_t next_at, const struct rf_digest *mine)
 {
-    const struct rf_seal *seal = &c->seals[c->next_seal];
+    const struct rf_seal *seal = &c->seals.next;
     struct line next;
     char text[200];
 
     c->out->seals_ok = 0;
     snprintf(text, sizeof text,
              "seal %lld over %lld lines has another root (the last that fits covers %lld)",
-             (long long)c->next_seal + 1, (long long)seal->size, (long long)c->matched);
+             (long long)c->seals.count, (long long)seal->size, (long long)c->matched);
     /* A later line vouches for the one before it; the very last has only the seal. */
     bad_line(c,
              line_at(c, next_at, &next) && follows(&next, mine) ? c->matched : seal->size - 1,
              text);
 }
 
-enum { AHEAD = 64 };
+enum { AHEAD = 256 };
 
 /* Digests of the lines to come, many at once: lines are hashed far faster side by side. */
 struct ahead {
     struct rf_digest lines[AHEAD], leaves[AHEAD];
-    int n, next;
+    int n, next, added; /* leaves before `added` are in the tree */
 };
 
-/* Takes the digests of the line that starts at byte `at`. */
-static void digest_line(const struct check *c, struct ahead *ahead, size_t at,
-                        struct rf_digest *line, struct rf_digest *leaf)
+/* All leaves up to the line that was looked at last go into the tree. */
+static void catch_up(struct check *c, struct ahead *ahead)
+{
+    rf_tree_add_digests(&c->end->tree, ahead->leaves + ahead->added,
+                        ahead->next - ahead->added);
+    ahead->added = ahead->next;
+}
+
+/* The digest of the line that starts at byte `at`. */
+static struct rf_digest digest_line(struct check *c, struct ahead *ahead, size_t at)
 {
     struct rf_bytes texts[AHEAD];
     struct line next;
 
     if (ahead->next == ahead->n) {
-        ahead->n = ahead->next = 0;
+        catch_up(c, ahead);
+        ahead->n = ahead->next = ahead->added = 0;
         for (; ahead->n < AHEAD && line_at(c, at, &next); at += next.length + 1)
             texts[ahead->n++] = (struct rf_bytes){next.text, next.length};
         rf_digest_many(texts, ahead->n, ahead->lines);
         rf_tree_digest_leaves(texts, ahead->n, ahead->leaves);
     }
-    *line = ahead->lines[ahead->next];
-    *leaf = ahead->leaves[ahead->next++];
+    return ahead->lines[ahead->next];
+}
+
+/* The text of a line behind its number and time; NULL: it has another form. */
+static const char *type_of(const struct line *line)
+{
+    static const char seq[] = "{\"seq\":", t_us[] = ",\"t_us\":";
+    const char *at = line->text, *end = line->text + line->length;
+
+    for (int part = 0; part < 2; part++) {
+        size_t n = strlen(part == 0 ? seq : t_us);
+
+        if ((size_t)(end - at) <= n || memcmp(at, part == 0 ? seq : t_us, n) != 0)
+            return NULL;
+        for (at += n; at < end && (*at == '-' || (*at >= '0' && *at <= '9'));)
+            at++;
+    }
+    return at;
+}
+
+/* A line that names another key is seen in the first pass: later seals are signed by it. */
+static void look_for_key(struct check *c, const struct line *line)
+{
+    static const char rotate[] = ",\"type\":\"rotate\"";
+    const char *type = type_of(line);
+    struct rf_event event;
+    struct rf_error why;
+
+    if (type == NULL || (size_t)(line->text + line->length - type) < strlen(rotate) ||
+        memcmp(type, rotate, strlen(rotate)) != 0)
+        return;
+    if (rf_event_parse(&event, line->text, line->length, NULL, &why) == RF_OK &&
+        rf_seals_announce(&c->seals, event.text, &why) == RF_OK)
+        c->out->rotations++;
+    rf_event_clear(&event); /* what is wrong with it, the second pass says */
+}
+
+/* The next seal covers all lines so far: does it fit? */
+static void match_seal(struct check *c, size_t next_at, const struct rf_digest *mine)
+{
+    struct rf_digest root = rf_tree_root(&c->end->tree);
+
+    if (rf_digest_equal(&root, &c->seals.next.root)) {
+        c->matched = c->seals.next.size;
+        rf_seals_turn(&c->seals);
+    } else {
+        blame_seal(c, next_at, mine);
+    }
+    listen(c);
 }
 
 /* First pass: links, tree, seals. */
 static void check_bytes(struct check *c)
 {
     struct ahead ahead = {.n = 0};
-    struct rf_digest before = {{0}}, mine, leaf;
+    struct rf_digest before = {{0}}, mine;
     struct line line;
     size_t at = 0;
 
-    while (line_at(c, at, &line) && c->out->first_bad_seq < 0) {
-        int64_t seq = c->end->tree.size;
-
-        digest_line(c, &ahead, at, &mine, &leaf);
+    for (; line_at(c, at, &line) && c->out->first_bad_seq < 0; c->seq++) {
+        mine = digest_line(c, &ahead, at);
         at += line.length + 1;
         if (!follows(&line, &before)) {
-            blame_link(c, &line, at, &before, seq);
+            catch_up(c, &ahead);
+            blame_link(c, &line, at, &before, c->seq);
             break;
         }
-        rf_tree_add_digest(&c->end->tree, &leaf);
+        ahead.next++;
         before = mine;
-        if (c->next_seal < c->nseals && c->seals[c->next_seal].size == seq + 1) {
-            struct rf_digest root = rf_tree_root(&c->end->tree);
-
-            if (rf_digest_equal(&root, &c->seals[c->next_seal].root))
-                c->matched = seq + 1;
-            else
-                blame_seal(c, at, &before);
-            c->next_seal++;
+        look_for_key(c, &line);
+        if (c->seals.has_next && c->seals.next.size == c->seq + 1) {
+            catch_up(c, &ahead);
+            match_seal(c, at, &before);
         }
     }
+    catch_up(c, &ahead);
     c->end->last = before;
-    if (c->out->first_bad_seq < 0 && c->next_seal < c->nseals) {
+    if (c->out->first_bad_seq < 0 && c->seals.has_next) {
         c->out->seals_ok = 0;
         bad_line(c, c->end->tree.size,
                  "missing: a seal covers it, but the ledger ends before it");
@@ -415,7 +349,7 @@ static enum rf_status visit_lines(struct check *c, rf_ledger_visit *visit, void 
                          (long long)event.seq);
         if (st == RF_OK && visit != NULL)
             st = visit(ctx, &event, &why);
-        rf_event_clear(&event);
+        rf_idset_clear(&event.devices);
         if (st == RF_ERR_MEMORY)
             return rf_fail(err, st, "%s", why.text);
         if (st != RF_OK)
@@ -430,8 +364,8 @@ static int64_t count_lines(const char *data, size_t size)
 {
     int64_t n = 0;
 
-    for (size_t i = 0; i < size; i++)
-        n += data[i] == '\n';
+    for (const char *at = data, *end = data + size; at < end; n++)
+        at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1; /* data[size - 1] is one */
     return n;
 }
 
@@ -453,27 +387,37 @@ enum rf_status rf_ledger_check_data(const char *path, const char *data, size_t s
     check->torn_bytes = (int64_t)(size - c.good);
     check->entries = count_lines(data, c.good);
     end->good_bytes = c.good;
-    st = find_vkey(&c, vkey, err);
-    if (st == RF_OK)
-        st = load_seals(&c, err);
+    st = rf_seals_open(&c.seals, path, vkey, err);
     if (st == RF_OK) {
+        listen(&c);
         check_bytes(&c);
         st = visit_lines(&c, visit, ctx, err);
     }
-    check->sealed_entries = c.matched;
+    rf_seals_end(&c.seals);
+    listen(&c);
+    check->sealed_entries = c.seals.trusted ? c.matched : 0;
+    check->seals = c.seals.count;
+    memcpy(check->key_name, c.seals.vkey.name, sizeof check->key_name);
+    end->seal_bytes = c.seals.at;
+    end->seals_torn = c.seals.torn;
+    memcpy(end->origin, c.seals.origin, sizeof end->origin);
+    end->have_vkey = c.seals.have_vkey;
+    end->vkey = c.seals.vkey;
+    end->announced = c.seals.announced;
+    end->announce = c.seals.announce;
     root = rf_tree_root(&end->tree);
     rf_digest_to_base64(&root, check->head);
     if (check->torn_bytes > 0)
         note_problem(&c, "the last line is cut short");
-    free(c.seals);
+    free(c.seals.text);
     return st;
 }
 
 /* Is this a ledger, however damaged? Any line that begins as its lines do is enough, and so are
  * seals beside it: with a changed first line it is still somebody's evidence, and what was done
  * to it is a finding. Nothing at all is a ledger that has not begun. */
-static enum rf_status check_resemblance(const char *path, const char *data, size_t size,
-                                        struct rf_error *err)
+enum rf_status rf_ledger_resembles(const char *path, const char *data, size_t size,
+                                   struct rf_error *err)
 {
     static const char begins[] = "{\"seq\":";
     char beside[RF_PATH_BYTES];
@@ -506,11 +450,11 @@ enum rf_status rf_ledger_verify(const char *path, const char *vkey, rf_ledger_vi
     struct rf_ledger_end end;
     char *data = NULL;
     size_t size = 0;
-    enum rf_status st = slurp_path(path, &data, &size, err);
+    enum rf_status st = rf_ledger_slurp_path(path, &data, &size, err);
 
     *check = (struct rf_ledger_check){.first_bad_seq = -1};
     if (st == RF_OK)
-        st = check_resemblance(path, data, size, err);
+        st = rf_ledger_resembles(path, data, size, err);
     if (st == RF_OK)
         st = rf_ledger_check_data(path, data, size, vkey, visit, ctx, check, &end, err);
     free(data);

@@ -1,5 +1,6 @@
 #include "alloc/seal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,7 +12,9 @@
 
 #include <sodium.h>
 
-enum { ED25519 = 1, SEED_BYTES = crypto_sign_SEEDBYTES, SIGNATURE_BYTES = crypto_sign_BYTES };
+enum { SEED_BYTES = crypto_sign_SEEDBYTES };
+
+static_assert(RF_SIGNATURE_BYTES == crypto_sign_BYTES, "an Ed25519 signature");
 
 static const char DASH[] = "\xe2\x80\x94 "; /* an em dash and a space start a signature line */
 static const char PRIVATE[] = "PRIVATE+KEY+";
@@ -34,7 +37,7 @@ static int name_ok(const char *name, size_t n)
 
 static void find_id(struct rf_vkey *vkey)
 {
-    static const unsigned char middle[2] = {'\n', ED25519};
+    const unsigned char middle[2] = {'\n', (unsigned char)vkey->kind};
     struct rf_hash hash;
     struct rf_digest digest;
 
@@ -46,11 +49,11 @@ static void find_id(struct rf_vkey *vkey)
     memcpy(vkey->id, digest.bytes, sizeof vkey->id);
 }
 
-/* name+hash+base64(1, bytes): the form that both kinds of key end in. */
+/* name+hash+base64(kind, bytes): the form that both kinds of key end in. */
 static void format_key(const struct rf_vkey *vkey, const unsigned char bytes[32], char *text,
                        size_t size)
 {
-    unsigned char data[33] = {ED25519};
+    unsigned char data[33] = {(unsigned char)vkey->kind};
     char encoded[sodium_base64_ENCODED_LEN(33, sodium_base64_VARIANT_ORIGINAL)];
 
     memcpy(data + 1, bytes, 32);
@@ -63,11 +66,11 @@ static void format_key(const struct rf_vkey *vkey, const unsigned char bytes[32]
 }
 
 /* Reads that form; returns 0, or -1 when the text is something else. */
-static int parse_key(char name[RF_NAME_BYTES], unsigned char id[4], unsigned char bytes[32],
-                     const char *text)
+static int parse_key(char name[RF_NAME_BYTES], enum rf_key_kind *kind, unsigned char id[4],
+                     unsigned char bytes[32], const char *text)
 {
     const char *plus = strchr(text, '+'), *end = text + strlen(text);
-    unsigned char data[33];
+    unsigned char data[33] = {0};
     size_t got = 0, n = plus != NULL ? (size_t)(plus - text) : 0;
     int ok;
 
@@ -81,7 +84,8 @@ static int parse_key(char name[RF_NAME_BYTES], unsigned char id[4], unsigned cha
          sodium_hex2bin(id, 4, plus + 1, 8, NULL, &got, NULL) == 0 && got == 4 &&
          sodium_base642bin(data, sizeof data, plus + 10, (size_t)(end - plus - 10), NULL, &got,
                            NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
-         got == sizeof data && data[0] == ED25519;
+         got == sizeof data && (data[0] == RF_KEY_SEAL || data[0] == RF_KEY_WITNESS);
+    *kind = data[0] == RF_KEY_WITNESS ? RF_KEY_WITNESS : RF_KEY_SEAL;
     memcpy(bytes, data + 1, 32);
     sodium_memzero(data, sizeof data);
     return ok ? 0 : -1;
@@ -89,11 +93,17 @@ static int parse_key(char name[RF_NAME_BYTES], unsigned char id[4], unsigned cha
 
 enum rf_status rf_vkey_parse(struct rf_vkey *vkey, const char *text, struct rf_error *err)
 {
+    return rf_vkey_parse_kind(vkey, text, RF_KEY_SEAL, err);
+}
+
+enum rf_status rf_vkey_parse_kind(struct rf_vkey *vkey, const char *text, enum rf_key_kind kind,
+                                  struct rf_error *err)
+{
     unsigned char id[4];
     char again[RF_VKEY_BYTES];
     size_t n;
 
-    if (parse_key(vkey->name, id, vkey->bytes, text) != 0)
+    if (parse_key(vkey->name, &vkey->kind, id, vkey->bytes, text) != 0)
         return rf_fail(
             err, RF_ERR_INPUT,
             "not a public key: '%.80s' (expected name+hash+base64, as keygen prints)", text);
@@ -103,7 +113,38 @@ enum rf_status rf_vkey_parse(struct rf_vkey *vkey, const char *text, struct rf_e
     if (memcmp(id, vkey->id, sizeof id) != 0 || strncmp(again, text, n) != 0)
         return rf_fail(err, RF_ERR_INPUT, "public key '%s' is damaged: its hash does not match",
                        vkey->name);
+    if (vkey->kind != kind)
+        return rf_fail(err, RF_ERR_INPUT, "public key '%s' is one %s", vkey->name,
+                       kind == RF_KEY_SEAL ? "of a witness, and seals no ledger"
+                                           : "for seals, and not of a witness");
     return RF_OK;
+}
+
+enum rf_status rf_vkey_read(struct rf_vkey *vkey, const char *path, enum rf_key_kind kind,
+                            struct rf_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct rf_error why;
+    enum rf_status st = rf_file_read(path, 4096, &text, &size, err);
+
+    if (st != RF_OK)
+        return st;
+    text[strcspn(text, "\r\n")] = '\0';
+    st = rf_vkey_parse_kind(vkey, text, kind, &why);
+    free(text);
+    return st == RF_OK ? st : rf_fail(err, st, "'%s': %s", path, why.text);
+}
+
+void rf_vkey_format(const struct rf_vkey *vkey, char text[RF_VKEY_BYTES])
+{
+    format_key(vkey, vkey->bytes, text, RF_VKEY_BYTES);
+}
+
+int rf_vkey_verifies(const struct rf_vkey *vkey, const void *text, size_t size_bytes,
+                     const unsigned char signature[RF_SIGNATURE_BYTES])
+{
+    return crypto_sign_verify_detached(signature, text, size_bytes, vkey->bytes) == 0;
 }
 
 /* ---- secret keys ------------------------------------------------------ */
@@ -116,6 +157,22 @@ void rf_key_public(const struct rf_key *key, char vkey[RF_VKEY_BYTES])
 const char *rf_key_name(const struct rf_key *key)
 {
     return key->public_key.name;
+}
+
+enum rf_key_kind rf_key_kind_of(const struct rf_key *key)
+{
+    return key->public_key.kind;
+}
+
+void rf_key_vkey(const struct rf_key *key, struct rf_vkey *vkey)
+{
+    *vkey = key->public_key;
+}
+
+void rf_key_sign(const struct rf_key *key, const void *text, size_t size_bytes,
+                 unsigned char signature[RF_SIGNATURE_BYTES])
+{
+    crypto_sign_detached(signature, NULL, text, size_bytes, key->secret);
 }
 
 static enum rf_status key_alloc(struct rf_key **key, struct rf_error *err)
@@ -185,6 +242,13 @@ static enum rf_status write_secret(const char *path, const char *text, struct rf
 enum rf_status rf_key_generate(const char *path_secret, const char *path_public,
                                const char *name, struct rf_error *err)
 {
+    return rf_key_generate_kind(path_secret, path_public, name, RF_KEY_SEAL, err);
+}
+
+enum rf_status rf_key_generate_kind(const char *path_secret, const char *path_public,
+                                    const char *name, enum rf_key_kind kind,
+                                    struct rf_error *err)
+{
     struct rf_key *key = NULL;
     char text[2 * RF_VKEY_BYTES], body[RF_VKEY_BYTES];
     enum rf_status st;
@@ -198,6 +262,7 @@ enum rf_status rf_key_generate(const char *path_secret, const char *path_public,
         st = make_parent(path_secret, err);
     if (st == RF_OK) {
         memcpy(key->public_key.name, name, strlen(name) + 1);
+        key->public_key.kind = kind;
         randombytes_buf(key->seed, sizeof key->seed);
         key_complete(key);
         format_key(&key->public_key, key->seed, body, sizeof body);
@@ -246,9 +311,9 @@ enum rf_status rf_key_load(struct rf_key **key, const char *path_secret, struct 
 
     if (st == RF_OK)
         st = read_secret(path_secret, text, sizeof text, err);
-    if (st == RF_OK &&
-        (strncmp(text, PRIVATE, strlen(PRIVATE)) != 0 ||
-         parse_key((*key)->public_key.name, id, (*key)->seed, text + strlen(PRIVATE)) != 0))
+    if (st == RF_OK && (strncmp(text, PRIVATE, strlen(PRIVATE)) != 0 ||
+                        parse_key((*key)->public_key.name, &(*key)->public_key.kind, id,
+                                  (*key)->seed, text + strlen(PRIVATE)) != 0))
         st = rf_fail(err, RF_ERR_INPUT, "not a secret key: '%s'", path_secret);
     if (st == RF_OK) {
         key_complete(*key);
@@ -302,14 +367,15 @@ static int origin_ok(const char *origin)
 
 /* The whole signature line, from its dash to its LF. */
 static void format_signature(const struct rf_vkey *vkey,
-                             const unsigned char sig[SIGNATURE_BYTES], char *line, size_t size)
+                             const unsigned char sig[RF_SIGNATURE_BYTES], char *line,
+                             size_t size)
 {
-    unsigned char data[4 + SIGNATURE_BYTES];
-    char
-        encoded[sodium_base64_ENCODED_LEN(4 + SIGNATURE_BYTES, sodium_base64_VARIANT_ORIGINAL)];
+    unsigned char data[4 + RF_SIGNATURE_BYTES];
+    char encoded[sodium_base64_ENCODED_LEN(4 + RF_SIGNATURE_BYTES,
+                                           sodium_base64_VARIANT_ORIGINAL)];
 
     memcpy(data, vkey->id, 4);
-    memcpy(data + 4, sig, SIGNATURE_BYTES);
+    memcpy(data + 4, sig, RF_SIGNATURE_BYTES);
     sodium_bin2base64(encoded, sizeof encoded, data, sizeof data,
                       sodium_base64_VARIANT_ORIGINAL);
     snprintf(line, size, "%s%s %s\n", DASH, vkey->name, encoded);
@@ -318,13 +384,13 @@ static void format_signature(const struct rf_vkey *vkey,
 enum rf_status rf_seal_sign(const struct rf_seal *seal, const struct rf_key *key,
                             char note[RF_SEAL_BYTES], struct rf_error *err)
 {
-    unsigned char sig[SIGNATURE_BYTES];
+    unsigned char sig[RF_SIGNATURE_BYTES];
     size_t n;
 
     if (!origin_ok(seal->origin))
         return rf_fail(err, RF_ERR_ARG, "not an origin for seals: '%.80s'", seal->origin);
     n = format_body(seal, note);
-    crypto_sign_detached(sig, NULL, (const unsigned char *)note, n, key->secret);
+    rf_key_sign(key, note, n, sig);
     note[n++] = '\n';
     format_signature(&key->public_key, sig, note + n, RF_SEAL_BYTES - n);
     return RF_OK;
@@ -360,7 +426,7 @@ enum rf_status rf_seal_open(struct rf_seal *seal, const struct rf_vkey *vkey, co
 {
     const char *line[6] = {text}, *end = text + length;
     char body[RF_SEAL_BYTES], expected[RF_SEAL_BYTES];
-    unsigned char data[4 + SIGNATURE_BYTES];
+    unsigned char data[4 + RF_SIGNATURE_BYTES];
     size_t n, got = 0, head = strlen(DASH) + strlen(vkey->name) + 1;
 
     for (int i = 0; i < 5; i++) {
@@ -389,7 +455,7 @@ enum rf_status rf_seal_open(struct rf_seal *seal, const struct rf_vkey *vkey, co
     if (strlen(expected) != (size_t)(line[5] - line[4]) ||
         memcmp(expected, line[4], strlen(expected)) != 0)
         return rf_fail(err, RF_ERR_INPUT, "the seal's signature is not in canonical form");
-    if (crypto_sign_verify_detached(data + 4, (const unsigned char *)body, n, vkey->bytes) != 0)
+    if (!rf_vkey_verifies(vkey, body, n, data + 4))
         return rf_fail(err, RF_ERR_INPUT, "the seal's signature does not verify");
     return RF_OK;
 }

@@ -146,7 +146,7 @@ enum rf_status rf_state_reserve(struct rf_state *state, int32_t njobs, struct rf
  *
  * recover says that the recorder died, and every lease with it: holders go
  * back to the queue, and their time since the last reading stays without proof
- * (pledge.h). After a close it opens the run again. */
+ * (pledge.h). After a close it opens the run again; nothing else but rotate comes after a close. */
 enum rf_status rf_state_apply(struct rf_state *state, const struct rf_event *event,
                               struct rf_error *err);
 

@@ -609,7 +609,7 @@ enum rf_status rf_state_check(const struct rf_state *s, const struct rf_event *e
                        (long long)s->next_seq, (long long)e->seq);
     if ((e->type == RF_EVENT_OPEN) != !s->opened)
         return refuse(err, e, "a run is opened once, by its first event");
-    if (s->closed && e->type != RF_EVENT_RECOVER)
+    if (s->closed && e->type != RF_EVENT_RECOVER && e->type != RF_EVENT_ROTATE)
         return refuse(err, e, "the run is closed");
     if (e->t_us < 0 || (s->opened && e->t_us < s->now_us))
         return rf_fail(err, RF_ERR_INPUT, "%s refused: time goes back, from %lld to %lld",

@@ -92,7 +92,7 @@ static enum rf_status note_unsealed(struct rf_examination *x, struct rf_error *e
                          -1,
                          0};
 
-    if (sealed >= check->entries)
+    if (sealed >= check->entries || x->watch.ntimes == 0)
         return RF_OK;
     if (sealed > 0 && sealed <= x->watch.ntimes)
         gap.begin_us = x->watch.times[sealed - 1];
@@ -204,7 +204,12 @@ static enum rf_status reconcile(struct rf_examination *x,
 {
     enum rf_status st = RF_OK;
 
-    if (options->sacct != NULL) {
+    if (options->sacct != NULL && x->audit.ledger.first_bad_seq >= 0) {
+        rf_audit_note(
+            &x->tests[RF_T2_SACCT],
+            "only the lines before the first bad one could be compared, and were not");
+        rf_audit_conclude(&x->tests[RF_T2_SACCT], 0);
+    } else if (options->sacct != NULL) {
         st = rf_sacct_match(&x->sacct, &x->tests[RF_T2_SACCT], options->sacct, &options->match,
                             x->audit.state, &x->watch, err);
     } else {
@@ -222,11 +227,23 @@ static enum rf_status reconcile(struct rf_examination *x,
     return st;
 }
 
+/* What these find contradicts the record that verdicts rest on. */
+static int contradicts(int test)
+{
+    return test == RF_T1_CONSERVATION || test == RF_T2_SACCT || test == RF_T2_CHECKPOINTS ||
+           test == RF_T4_OVERLAP || test == RF_T9_SIGNATURES || test == RF_T10_REEXECUTION;
+}
+
 void rf_examination_count(struct rf_examination *x)
 {
     x->findings = 0;
-    for (int i = 0; i < RF_AUDIT_NTESTS; i++)
-        x->findings += x->tests[i].result == RF_TEST_FINDING;
+    for (int i = 0; i < RF_AUDIT_NTESTS; i++) {
+        if (x->tests[i].result != RF_TEST_FINDING)
+            continue;
+        x->findings++;
+        if (contradicts(i) && x->audit.verdict == RF_KEPT)
+            x->audit.verdict = RF_UNPROVABLE;
+    }
 }
 
 enum rf_status rf_examine(struct rf_examination *x, const char *path,

@@ -57,7 +57,8 @@ struct rf_examination {
  * rf_examination_clear() in any case. T10 is left to who can train: see rf_segments_draw(). */
 enum rf_status rf_examine(struct rf_examination *x, const char *path,
                           const struct rf_examine_options *options, struct rf_error *err);
-/* To be called again when a test was added to. */
+/* Counts tests that found something; where the finding contradicts the record itself (T1, T2, T2b, T4,
+ * T9, T10), a verdict of kept becomes unprovable. To be called again when a test was added to. */
 void rf_examination_count(struct rf_examination *x);
 void rf_examination_clear(struct rf_examination *x);
 

@@ -42,7 +42,7 @@ struct rf_audit_test {
     int n, room;
     double worst_size;       /* of the worst, as the finder measures it */
     struct rf_offence worst; /* text "": none */
-    char note[1200];          /* thresholds and figures; with "cannot tell": what is missing */
+    char note[1200];         /* thresholds and figures; with "cannot tell": what is missing */
 };
 
 /* "T1", "T2", "T2b"...; "conservation"... */

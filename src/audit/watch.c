@@ -200,7 +200,7 @@ enum rf_status rf_watch_end(struct rf_watch *watch, const struct rf_state *state
         st = judge_gaps(watch, state->start_us, err);
     rf_watch_claims_end(watch);
     rf_audit_note(&watch->tests[RF_T8_RELABELS],
-                  "%d changes by hand are listed; a finding: a job relabelled after it held "
+                  "%d changes by hand are listed; looked for: a job relabelled after it held "
                   "devices",
                   watch->nchanges);
     rf_audit_conclude(&watch->tests[RF_T8_RELABELS], 1);

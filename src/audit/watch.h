@@ -124,7 +124,8 @@ struct rf_watch {
     int opened, closed;
 };
 
-/* Starts as zeros but for tests and want_readings. The watch is borrowed by the observer. */
+/* Starts as zeros but for tests and want_readings. The watch is borrowed by the observer. Unlike other
+ * observers it keeps what it was told before an event that is then refused: a replay ends there. */
 struct rf_observer rf_watch_observer(struct rf_watch *watch);
 /* After the last event: what is still open, and the results of T1 and T3 to T8 but for gaps that
  * seals show. The state is as the last event left it. */

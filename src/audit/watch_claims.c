@@ -135,7 +135,7 @@ void rf_watch_claims_end(struct rf_watch *w)
     double held_s = rf_wide_double(w->charged_us) / 1e6;
     int claims = rf_wide_sign(w->flops) > 0;
 
-    if (held_s > 0)
+    if (held_s > 0 && t7->checked > 0)
         rf_audit_note(t7, "busy %.3g %% of the device-time charged",
                       100 * rf_wide_double(w->busy_us) / 1e6 / held_s);
     if (claims && w->peak_flops > 0 && held_s > 0)
@@ -155,7 +155,7 @@ void rf_watch_claims_end(struct rf_watch *w)
                       (long long)w->disputes, rf_wide_double(w->disputed_us) / 1e6,
                       rf_wide_double(w->disputed_flops));
     if (t7->checked == 0)
-        rf_audit_note(t7, "no meter readings");
+        rf_audit_note(t7, "no reading claims any work");
     rf_audit_conclude(t7, t7->checked > 0 && (!claims || w->peak_flops > 0));
 }
 

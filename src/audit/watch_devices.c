@@ -103,6 +103,9 @@ static enum rf_status hand_over(struct rf_watch *w, const struct rf_event *event
 {
     enum rf_status st = RF_OK;
 
+    if (devices->nranges == 0) /* where devices are only counted */
+        move(w, from, to, event->count);
+
     for (int32_t r = 0; st == RF_OK && r < devices->nranges; r++)
         st = hand_range(w, event, devices->ranges[r], from, to, verb, err);
     return st;
@@ -127,10 +130,10 @@ static enum rf_status check_reading(struct rf_watch *w, const struct rf_event *e
         (int)job->devices, rf_wide_double(due) / 1e6);
 }
 
-static enum rf_status capacity(struct rf_watch *w, const struct rf_event *event,
-                               struct rf_error *err)
+static enum rf_status capacity(struct rf_watch *w, const struct rf_state *state,
+                               const struct rf_event *event, struct rf_error *err)
 {
-    int64_t n = rf_idset_count(&event->devices);
+    int64_t n = rf_state_count(state, event);
 
     if (event->up && strcmp(event->reason, "repaired") == 0)
         return hand_over(w, event, &event->devices, RF_OWNER_DOWN, RF_OWNER_FREE, "is repaired",
@@ -175,34 +178,49 @@ static enum rf_status recovered(struct rf_watch *w, const struct rf_event *event
     return st;
 }
 
-static enum rf_status granted(struct rf_watch *w, const struct rf_event *event,
-                              struct rf_error *err)
+static enum rf_status granted(struct rf_watch *w, const struct rf_state *state,
+                              const struct rf_event *event, struct rf_error *err)
 {
     struct rf_watch_job *job = &w->jobs[event->job];
 
-    job->devices = rf_idset_count(&event->devices);
+    job->devices = rf_state_count(state, event);
     job->read_us = event->t_us;
     job->held_us = job->busy_us = job->tokens = job->flops = 0;
     job->lease = event->lease;
     return hand_over(w, event, &event->devices, RF_OWNER_FREE, event->job, "is granted", err);
 }
 
+static enum rf_status given_back(struct rf_watch *w, const struct rf_state *state,
+                                 const struct rf_event *event, struct rf_error *err)
+{
+    struct rf_watch_job *job = &w->jobs[event->job];
+    enum rf_status st = check_reading(w, event, err);
+
+    if (state->by_count)
+        move(w, event->job, RF_OWNER_FREE, job->devices);
+    job->devices = 0;
+    return st == RF_OK && !state->by_count
+               ? hand_over(w, event, rf_state_devices(state, event->job), event->job,
+                           RF_OWNER_FREE, "is given back", err)
+               : st;
+}
+
 enum rf_status rf_watch_devices(struct rf_watch *w, const struct rf_state *state,
                                 const struct rf_event *event, struct rf_error *err)
 {
     int known = event->job >= 0 && event->job < w->njobs;
-    int32_t n = rf_idset_count(&event->devices);
+    int32_t n = rf_state_count(state, event);
     enum rf_status st = RF_OK;
 
     if (event->type == RF_EVENT_CAPACITY)
-        return capacity(w, event, err);
+        return capacity(w, state, event, err);
     if (event->type == RF_EVENT_RECOVER)
         return recovered(w, event, err);
     if (!known)
         return RF_OK;
     switch (event->type) {
     case RF_EVENT_GRANT:
-        return granted(w, event, err);
+        return granted(w, state, event, err);
     case RF_EVENT_CHARGE:
         return check_reading(w, event, err);
     case RF_EVENT_SHRINK:
@@ -218,13 +236,7 @@ enum rf_status rf_watch_devices(struct rf_watch *w, const struct rf_state *state
                                "is given back", err);
     case RF_EVENT_RELEASE:
     case RF_EVENT_END:
-        if (event->lease < 0)
-            return RF_OK;
-        st = check_reading(w, event, err);
-        w->jobs[event->job].devices = 0;
-        return st == RF_OK ? hand_over(w, event, rf_state_devices(state, event->job),
-                                       event->job, RF_OWNER_FREE, "is given back", err)
-                           : st;
+        return event->lease >= 0 ? given_back(w, state, event, err) : RF_OK;
     default:
         return RF_OK;
     }

@@ -12,7 +12,7 @@
 
 #ifdef RF_HAVE_LANES
 
-enum { BLOCK = RF_LANE_BLOCK, FEW = 2 };
+enum { BLOCK = RF_LANE_BLOCK };
 
 /* One lane and the text in it: whole blocks of the text, then its last one or two blocks, which
  * end in its length. */
@@ -147,7 +147,7 @@ static void turn_over(struct lanes *l, struct rf_digest *digests)
 /* Is there anything to be gained by going on side by side? */
 static int worth_it(const struct lanes *l)
 {
-    if (l->active > FEW)
+    if (l->active > 1)
         return 1;
     for (int i = 0; i < l->active; i++) /* a tail that is begun cannot be left */
         if (l->lane[i].ending)

@@ -92,16 +92,14 @@ static enum rf_status write_fd(int fd, const char *path, const char *data, size_
         data += n;
         size -= (size_t)n;
     }
-    if (fsync(fd) != 0)
-        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
     return RF_OK;
 }
 
-enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
-                             struct rf_error *err)
+/* Under a temporary name in the same directory, then renamed; durable: on the disk before that. */
+static enum rf_status replace(const char *path, const void *data, size_t size_bytes, int durable,
+                              struct rf_error *err)
 {
-    char temp[RF_PATH_BYTES + 32], dir[RF_PATH_BYTES];
-    char *slash;
+    char temp[RF_PATH_BYTES + 32];
     int fd;
     enum rf_status st;
 
@@ -112,14 +110,31 @@ enum rf_status rf_file_write(const char *path, const void *data, size_t size_byt
     if (fd < 0)
         return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", path, strerror(errno));
     st = write_fd(fd, path, data, size_bytes, err);
+    if (st == RF_OK && durable && fsync(fd) != 0)
+        st = rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
     if (close(fd) != 0 && st == RF_OK)
         st = rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
     if (st == RF_OK && rename(temp, path) != 0)
         st = rf_fail(err, RF_ERR_IO, "cannot rename to '%s': %s", path, strerror(errno));
-    if (st != RF_OK) {
+    if (st != RF_OK)
         unlink(temp);
+    return st;
+}
+
+enum rf_status rf_file_replace(const char *path, const void *data, size_t size_bytes,
+                               struct rf_error *err)
+{
+    return replace(path, data, size_bytes, 0, err);
+}
+
+enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
+                             struct rf_error *err)
+{
+    char dir[RF_PATH_BYTES], *slash;
+    enum rf_status st = replace(path, data, size_bytes, 1, err);
+
+    if (st != RF_OK)
         return st;
-    }
     memcpy(dir, path, strlen(path) + 1);
     slash = strrchr(dir, '/');
     if (slash == dir)

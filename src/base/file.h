@@ -23,6 +23,11 @@ enum rf_status rf_file_read(const char *path, size_t max_bytes, char **data, siz
 enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
                              struct rf_error *err);
 
+/* The same without waiting for the disk: readers see the old file or the new one, and after a power
+ * failure perhaps neither. */
+enum rf_status rf_file_replace(const char *path, const void *data, size_t size_bytes,
+                               struct rf_error *err);
+
 /* Makes a directory and its parents; an existing one is fine. */
 enum rf_status rf_file_mkdir(const char *path, struct rf_error *err);
 /* Makes a rename or a new file in dir durable. */

@@ -6,10 +6,12 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/desk.h"
 #include "cli/launch.h"
 #include "cli/promised.h"
 #include "mpi/coordinator.h"
 #include "mpi/job.h"
+#include "mpi/measure.h"
 #include "mpi/series.h"
 #include "report/collect.h"
 #include "report/html.h"
@@ -106,17 +108,40 @@ static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers,
     return st;
 }
 
+/* Collective: what a device can do, as configured, or as measured now. */
+static enum rf_status find_peak(const struct rf_group *world, const struct rf_run_spec *spec,
+                                struct rf_run_options *options, struct rf_error *err)
+{
+    double peak = spec->peak_flops;
+    int bf16 = 0;
+    enum rf_status st = RF_OK;
+
+    for (int i = 0; i < spec->njobs; i++)
+        bf16 |= spec->jobs[i].train.bf16;
+    for (int i = 0; i < spec->nexperiments; i++)
+        bf16 |= spec->experiments[i].weak_train.bf16 | spec->experiments[i].strong_train.bf16;
+    snprintf(options->peak_how, sizeof options->peak_how, "%s",
+             peak > 0 ? "configured" : "products-on-one-device");
+    if (peak <= 0)
+        st = rf_measure_peak(&peak, world, bf16, err);
+    options->peak_flops = (int64_t)peak;
+    return st;
+}
+
 /* Collective: pledges and requests as the coordinator takes them, then the run itself. */
 static enum rf_status coordinate(const struct rf_group *world, struct rf_launch *launch,
                                  const struct run_options *o, struct rf_run_outcome *outcome,
                                  struct rf_error *err)
 {
     const struct rf_run_spec *spec = &launch->spec;
-    struct rf_job_context ctx = {.plan = &launch->plan,
-                                 .run_dir = launch->run_dir,
-                                 .ckpt_dir = launch->ckpt_dir,
-                                 .config_digest = launch->digest,
-                                 .version = RF_VERSION};
+    struct rf_submitted_job ctx = {.job = {.plan = &launch->plan,
+                                           .run_dir = launch->run_dir,
+                                           .ckpt_dir = launch->ckpt_dir,
+                                           .config_digest = launch->digest,
+                                           .version = RF_VERSION},
+                                   .launch = launch};
+    struct rf_desk desk = {.launch = launch, .nworkers = world->size - 1};
+    struct rf_control_options control;
     struct rf_event *promises = NULL;
     struct rf_request *requests = calloc((size_t)launch->plan.njobs + 1, sizeof *requests);
     struct rf_key *key = NULL;
@@ -144,7 +169,11 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d requests", launch->plan.njobs);
     if (st == RF_OK && world->rank == world->size - 1)
         st = rf_launch_key(&key, spec->key, err);
+    if (st == RF_OK)
+        st = rf_desk_open(&desk, &control, err);
     st = rf_agree(world, st, err);
+    if (st == RF_OK)
+        st = find_peak(world, spec, &options, err);
     if (st == RF_OK) {
         for (int32_t i = 0; i < launch->plan.njobs; i++)
             requests[i] = rf_promised_request(&launch->plan.jobs[i]);
@@ -154,9 +183,11 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                  spec->fence);
         options.pledges = promises;
         options.key = key;
-        st = rf_coordinate(world, &options, rf_job_run, &ctx, outcome, err);
+        options.control = &control;
+        st = rf_coordinate(world, &options, rf_submitted_job_run, &ctx, outcome, err);
     }
-    rf_job_context_clear(&ctx);
+    rf_desk_close(&desk);
+    rf_job_context_clear(&ctx.job);
     rf_key_free(key);
     free(promises);
     free(requests);
@@ -210,14 +241,20 @@ static enum rf_status verdict(const struct rf_collection *c, enum rf_status job_
 }
 
 /* Local, rank 0: what is known at the end, also of a run that a signal cut short. */
-static enum rf_status conclude(const struct rf_launch *launch, const struct run_options *o,
+static enum rf_status conclude(struct rf_launch *launch, const struct run_options *o,
                                const struct rf_run_outcome *outcome, double wall_s,
                                struct rf_error *err)
 {
     int interrupted = outcome->status == RF_AGAIN;
-    struct rf_collection c;
-    enum rf_status st = rf_collect(&c, &launch->spec, &launch->plan, launch->run_dir, err);
+    struct rf_collection c = {0};
+    struct rf_run_spec whole = {0};
+    enum rf_status st = rf_submissions_read(&launch->submitted, &launch->plan, &launch->spec,
+                                            launch->run_dir, -1, err);
 
+    if (st == RF_OK)
+        st = rf_submissions_whole(&launch->submitted, &launch->spec, &whole, err);
+    if (st == RF_OK)
+        st = rf_collect(&c, &whole, &launch->plan, launch->run_dir, err);
     if (st == RF_OK) {
         c.results.version = RF_VERSION;
         c.results.wall_s = wall_s;
@@ -227,6 +264,7 @@ static enum rf_status conclude(const struct rf_launch *launch, const struct run_
     if (st == RF_OK && !interrupted)
         st = verdict(&c, outcome->job_failure, err);
     rf_collection_clear(&c);
+    free(whole.experiments);
     return st;
 }
 
@@ -260,6 +298,11 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv,
                                    : o.force ? RF_LAUNCH_FORCE
                                              : RF_LAUNCH_NEW,
                                    err);
+    if (st == RF_OK && o.resume)
+        st = rf_agree(world,
+                      rf_submissions_read(&launch.submitted, &launch.plan, &launch.spec,
+                                          launch.run_dir, -1, err),
+                      err);
     if (st == RF_OK) {
         st = coordinate(world, &launch, &o, &outcome, err);
         interrupted = st == RF_AGAIN;

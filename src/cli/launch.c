@@ -83,6 +83,7 @@ enum rf_status rf_launch_open(struct rf_launch *launch, const struct rf_group *w
 void rf_launch_clear(struct rf_launch *launch)
 {
     rf_job_plan_clear(&launch->plan);
+    rf_submissions_clear(&launch->submitted);
     rf_run_spec_clear(&launch->spec);
 }
 

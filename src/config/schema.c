@@ -22,6 +22,7 @@ static const struct rf_key run_keys[] = {
      ROOM(rf_run_spec, checkpoints),
      .text = "checkpoints"},
     {.key = "key", .kind = RF_KEY_PATH, ROOM(rf_run_spec, key), .text = ""},
+    {.key = "new_accounts", .kind = RF_KEY_FLAG, AT(rf_run_spec, new_accounts)},
     {.key = "linger_s", .kind = RF_KEY_SECONDS, AT(rf_run_spec, linger_us), .max = 1e9},
     {0}};
 
@@ -134,6 +135,7 @@ static const struct rf_key train_keys[] = {
      .min = 1,
      .max = 65536,
      .number = 32},
+    {.key = "micro_batch", .kind = RF_KEY_INT, AT(rf_train_spec, micro_batch), .max = 65536},
     {.key = "lr",
      .kind = RF_KEY_NUMBER,
      AT(rf_train_spec, lr),
@@ -401,10 +403,10 @@ static enum rf_status inherit(struct rf_run_spec *spec, const struct rf_run_spec
     spec->tasks = tasks != NULL ? tasks : spec->tasks;
     if (models == NULL || tasks == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory");
-    memcpy(&models[spec->nmodels], base->models, (size_t)base->nmodels * sizeof *models);
-    memcpy(&tasks[spec->ntasks], base->tasks, (size_t)base->ntasks * sizeof *tasks);
-    spec->nmodels += base->nmodels;
-    spec->ntasks += base->ntasks;
+    for (int i = 0; i < base->nmodels; i++)
+        models[spec->nmodels++] = base->models[i];
+    for (int i = 0; i < base->ntasks; i++)
+        tasks[spec->ntasks++] = base->tasks[i];
     return RF_OK;
 }
 

@@ -170,7 +170,8 @@ static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell
                   err);
     if (st == RF_OK && find_job(plan, job->name) >= 0)
         st = rf_fail(err, RF_ERR_CONFIG, "there are two jobs named '%s'", job->name);
-    if (st == RF_OK && job->init_job >= 0 && plan->jobs[job->init_job].model != job->model)
+    if (st == RF_OK && job->init_job >= 0 &&
+        strcmp(plan->jobs[job->init_job].model->name, job->model->name) != 0)
         st = rf_fail(
             err, RF_ERR_CONFIG,
             "experiment '%s': its model '%s' cannot start from job '%s', which trains model "
@@ -250,19 +251,37 @@ static int32_t moved(int32_t job, const int32_t *place)
     return job >= 0 ? place[job] : -1;
 }
 
+enum rf_status rf_job_plan_arrange(struct rf_job_plan *to, const struct rf_job_plan *from,
+                                   const int32_t *place, struct rf_error *err)
+{
+    *to = (struct rf_job_plan){.njobs = from->njobs};
+    to->jobs = malloc(((size_t)from->njobs + 1) * sizeof *to->jobs);
+    if (to->jobs == NULL) {
+        to->njobs = 0;
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a plan of %d jobs", from->njobs);
+    }
+    for (int32_t i = 0; i < from->njobs; i++) {
+        struct rf_planned_job *job = &to->jobs[place[i]];
+
+        *job = from->jobs[i];
+        job->init_job = moved(job->init_job, place);
+        job->label_job = moved(job->label_job, place);
+        for (int32_t k = 0; k < job->nafter; k++)
+            job->after[k] = place[job->after[k]];
+    }
+    return RF_OK;
+}
+
 /* Puts the jobs in order of submission, those of one moment as they are. A job comes
  * no earlier than what it depends on, so the order stays one of dependence too. */
 static enum rf_status sort_by_submission(struct rf_job_plan *plan, struct rf_error *err)
 {
-    size_t n = (size_t)plan->njobs;
-    struct rf_planned_job *sorted = malloc(n * sizeof *sorted);
-    int32_t *place = calloc(n, sizeof *place);
+    struct rf_job_plan sorted;
+    int32_t *place = calloc((size_t)plan->njobs + 1, sizeof *place);
+    enum rf_status st;
 
-    if (sorted == NULL || place == NULL) {
-        free(sorted);
-        free(place);
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a plan of %zu jobs", n);
-    }
+    if (place == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a plan of %d jobs", plan->njobs);
     for (int32_t i = 0; i < plan->njobs; i++) {
         struct rf_planned_job *job = &plan->jobs[i];
 
@@ -272,30 +291,57 @@ static enum rf_status sort_by_submission(struct rf_job_plan *plan, struct rf_err
         for (int32_t k = 0; k < i; k++)
             place[plan->jobs[k].submit_us <= job->submit_us ? i : k]++;
     }
-    for (int32_t i = 0; i < plan->njobs; i++) {
-        struct rf_planned_job *job = &sorted[place[i]];
-
-        *job = plan->jobs[i];
-        job->init_job = moved(job->init_job, place);
-        job->label_job = moved(job->label_job, place);
-        for (int32_t k = 0; k < job->nafter; k++)
-            job->after[k] = place[job->after[k]];
-    }
-    free(plan->jobs);
+    st = rf_job_plan_arrange(&sorted, plan, place, err);
     free(place);
-    plan->jobs = sorted;
+    if (st != RF_OK)
+        return st;
+    free(plan->jobs);
+    *plan = sorted;
     return RF_OK;
+}
+
+/* How many jobs there may be. */
+static size_t room_for(const struct rf_run_spec *spec)
+{
+    size_t room = (size_t)spec->njobs;
+
+    for (int i = 0; i < spec->nexperiments; i++)
+        room += 1 + 7 * (size_t)spec->experiments[i].seeds;
+    return room;
+}
+
+enum rf_status rf_job_plan_append(struct rf_job_plan *plan, const struct rf_run_spec *spec,
+                                  int first_experiment, struct rf_error *err)
+{
+    int32_t before = plan->njobs;
+    size_t room = (size_t)before + room_for(spec);
+    struct rf_planned_job *jobs = realloc(plan->jobs, (room + 1) * sizeof *jobs);
+    enum rf_status st = RF_OK;
+
+    if (jobs == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a plan of %zu jobs", room);
+    plan->jobs = jobs;
+    for (int i = 0; st == RF_OK && i < spec->njobs; i++)
+        st = add_pretrain(plan, spec, &spec->jobs[i], err);
+    for (int i = 0; st == RF_OK && i < spec->nexperiments; i++)
+        st = add_experiment(plan, spec, i, err);
+    if (st == RF_OK && plan->njobs == before)
+        st = rf_fail(err, RF_ERR_CONFIG, "there is nothing to submit: no jobs and no experiments");
+    if (st != RF_OK)
+        plan->njobs = before;
+    for (int32_t i = before; i < plan->njobs; i++)
+        if (plan->jobs[i].experiment >= 0)
+            plan->jobs[i].experiment += first_experiment;
+    return st;
 }
 
 enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_spec *spec,
                                   struct rf_error *err)
 {
-    size_t room = (size_t)spec->njobs;
+    size_t room = room_for(spec);
     enum rf_status st = RF_OK;
 
     *plan = (struct rf_job_plan){0};
-    for (int i = 0; i < spec->nexperiments; i++)
-        room += 1 + 7 * (size_t)spec->experiments[i].seeds;
     if (room == 0 && spec->linger_us > 0)
         return RF_OK; /* jobs will be submitted */
     if (room == 0)

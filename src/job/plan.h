@@ -65,6 +65,15 @@ enum rf_status rf_job_plan_expand(struct rf_job_plan *plan, const struct rf_run_
                                   struct rf_error *err);
 void rf_job_plan_clear(struct rf_job_plan *plan);
 
+/* Adds the jobs of a submission (a specification with a base) behind those that are there, whose
+ * indices stay. spec must outlive the plan. first_experiment: how many experiments there
+ * were before those of spec. On failure nothing was added. */
+enum rf_status rf_job_plan_append(struct rf_job_plan *plan, const struct rf_run_spec *spec,
+                                  int first_experiment, struct rf_error *err);
+/* The same jobs in another order: job i of `from` is job place[i] of `to`. */
+enum rf_status rf_job_plan_arrange(struct rf_job_plan *to, const struct rf_job_plan *from,
+                                   const int32_t *place, struct rf_error *err);
+
 const char *rf_role_name(enum rf_role role); /* "pretrain", "weak", "student", ... */
 const char *rf_loss_name(enum rf_loss loss); /* "xent", "confidence" */
 

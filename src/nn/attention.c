@@ -98,6 +98,11 @@ static void softmax_rows_backward(rf_real *restrict s, rf_real *restrict d,
     }
 }
 
+static int keys_of(const struct rf_attention *a, int s)
+{
+    return (a->key_end != NULL ? a->key_end[s] : a->key[s + 1]) - a->key[s];
+}
+
 static int key_head(const struct rf_attention *a, int head)
 {
     return head / (a->heads / a->kv_heads);
@@ -111,7 +116,7 @@ void rf_attention_forward(rf_real *restrict out, rf_real *restrict log_sum,
     rf_real factor = 1 / (rf_real)sqrt((double)W);
 
     for (int s = 0; s < a->nseq; s++) {
-        int nq = a->query[s + 1] - a->query[s], nk = a->key[s + 1] - a->key[s];
+        int nq = a->query[s + 1] - a->query[s], nk = keys_of(a, s);
         size_t q0 = (size_t)a->query[s], k0 = (size_t)a->key[s];
         int ld = padded(nk);
 
@@ -139,7 +144,7 @@ void rf_attention_backward(rf_real *restrict dq, rf_real *restrict dkv,
     rf_real *s_rows = scratch, *d_rows = scratch + rf_attention_scratch(a->longest) / 2;
 
     for (int s = 0; s < a->nseq; s++) {
-        int nq = a->query[s + 1] - a->query[s], nk = a->key[s + 1] - a->key[s];
+        int nq = a->query[s + 1] - a->query[s], nk = keys_of(a, s);
         size_t q0 = (size_t)a->query[s], k0 = (size_t)a->key[s];
         int ld = padded(nk);
 

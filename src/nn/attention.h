@@ -6,12 +6,13 @@
 
 #include "nn/real.h"
 
-/* Sequence s has keys in rows key[s] .. key[s+1]-1 and queries in rows query[s] ..
+/* Sequence s has keys in rows key[s] .. key[s+1]-1 (key_end[s]-1, where that is given) and queries in rows query[s] ..
  * query[s+1]-1; query i sees the first position[i] + 1 keys of its sequence. */
 struct rf_attention {
     int nseq, heads, head_width;
     int kv_heads;            /* each serves heads / kv_heads neighbouring heads of queries */
     const int *key, *query;  /* borrowed [nseq + 1] */
+    const int *key_end;      /* borrowed [nseq], or NULL */
     const int32_t *position; /* borrowed, one per query */
     int longest;             /* of the sequences */
 };

@@ -23,4 +23,7 @@ struct rf_batch {
     const float *weight; /* borrowed [R], or NULL for all ones; the loss is the weighted mean */
 };
 
+/* The sum of the weights of the asked rows. */
+double rf_batch_weight(const struct rf_batch *batch);
+
 #endif

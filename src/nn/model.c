@@ -259,18 +259,25 @@ static void check_batch(const struct rf_model *m, const struct rf_batch *batch)
     (void)batch;
 }
 
-double rf_model_learn(struct rf_model *m, const struct rf_batch *batch, struct rf_work *work)
+double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, double weight,
+                           int more, struct rf_work *work)
 {
     double loss;
 
-    check_batch(m, batch);
-    assert(batch->target != NULL || batch->soft != NULL || batch->R == 0);
-    memset(m->gradients, 0, m->plan->nlocal * sizeof *m->gradients);
-    rf_pack_fill(&m->pack, batch, work);
+    check_batch(m, part);
+    assert(part->target != NULL || part->soft != NULL || part->R == 0);
+    if (!more)
+        memset(m->gradients, 0, m->plan->nlocal * sizeof *m->gradients);
+    rf_pack_fill(&m->pack, part, work);
     rf_model_forward(m);
-    loss = rf_model_output(m, batch);
+    loss = rf_model_output(m, part, weight);
     rf_model_backward(m);
     return loss;
+}
+
+double rf_model_learn(struct rf_model *m, const struct rf_batch *batch, struct rf_work *work)
+{
+    return rf_model_learn_part(m, batch, rf_batch_weight(batch), 0, work);
 }
 
 double rf_model_predict(struct rf_model *m, const struct rf_batch *batch, float *prob,

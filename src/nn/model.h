@@ -48,6 +48,10 @@ void rf_model_refresh(struct rf_model *model);
  * the output layer reads. features [R][width] comes out the same on every rank. */
 double rf_model_learn(struct rf_model *model, const struct rf_batch *batch,
                       struct rf_work *work);
+/* One part of a batch whose rows weigh `weight` in all: adds its share of the gradient to what earlier
+ * parts left (more = 0: to none), and returns its share of the loss. */
+double rf_model_learn_part(struct rf_model *model, const struct rf_batch *part, double weight,
+                           int more, struct rf_work *work);
 double rf_model_predict(struct rf_model *model, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_work *work);
 void rf_model_features(struct rf_model *model, const struct rf_batch *batch, float *features,

@@ -45,13 +45,15 @@ static int asked_only(const struct rf_model *m, int i)
 static struct rf_attention attention_of(const struct rf_model *m, int i)
 {
     const struct rf_pack *p = &m->pack;
+    const struct rf_model_cache *cache = m->cache;
     int few = asked_only(m, i);
 
     return (struct rf_attention){.nseq = p->nseq,
                                  .heads = (int)m->plan->heads.count,
                                  .kv_heads = (int)m->plan->kv_heads.count,
                                  .head_width = m->plan->head_width,
-                                 .key = p->start,
+                                 .key = cache != NULL ? cache->key : p->start,
+                                 .key_end = cache != NULL ? cache->key_end : NULL,
                                  .query = few ? p->asked_start : p->start,
                                  .position = few ? p->asked_position : p->position,
                                  .longest = p->longest};
@@ -147,6 +149,23 @@ static void embed(struct rf_model *m)
     }
 }
 
+/* The keys and values that layer i's queries look at: this pass's, behind those of earlier ones
+ * where there is a cache. */
+static const rf_real *seen(const struct rf_model *m, int i)
+{
+    size_t wide = 2 * (size_t)key_width(m);
+    const rf_real *from = m->layers[i].kv;
+    rf_real *to;
+
+    if (m->cache == NULL)
+        return from;
+    to = m->cache->kv[i];
+    for (int r = 0; r < m->pack.n; r++)
+        memcpy(to + (size_t)m->cache->place[r] * wide, from + (size_t)r * wide,
+               wide * sizeof *to);
+    return to;
+}
+
 static void attention_half(struct rf_model *m, int i)
 {
     struct rf_model_layer *l = &m->layers[i];
@@ -166,7 +185,7 @@ static void attention_half(struct rf_model *m, int i)
     rf_linear_forward(m->matmul, l->q, hq, layer_param(m, i, RF_Q_W).w,
                       layer_param(m, i, RF_Q_B).w, nq, C, D);
     turn(m, &shape, l->q, nq, l->kv, 0);
-    rf_attention_forward(l->a, l->log_sum, l->q, l->kv, m->scratch, &shape);
+    rf_attention_forward(l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
     rf_linear_forward(m->matmul, l->x2, l->a, layer_param(m, i, RF_O_W).w, NULL, nq, D, C);
     rf_model_sum_rows(m, l->x2, nq);
     rf_residual_forward(l->x2, x, layer_param(m, i, RF_O_B).w, nq, C);

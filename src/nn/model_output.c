@@ -82,7 +82,7 @@ static double distributions(struct rf_model *m, const struct rf_batch *batch, st
     return loss;
 }
 
-static double total_weight(const struct rf_batch *batch)
+double rf_batch_weight(const struct rf_batch *batch)
 {
     double total = 0;
 
@@ -91,12 +91,12 @@ static double total_weight(const struct rf_batch *batch)
     return total;
 }
 
-double rf_model_output(struct rf_model *m, const struct rf_batch *batch)
+double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double weight)
 {
     struct columns c = columns_of(m, batch);
     struct rf_model_param head = rf_model_param(m, m->plan->head);
     int C = m->plan->shape.width, step = (int)rf_model_loss_rows(batch->R, batch->range_count);
-    double weight = total_weight(batch), loss = 0, unit = weight > 0 ? 1 / weight : 0;
+    double loss = 0, unit = weight > 0 ? 1 / weight : 0;
 
     for (int r = 0; r < batch->R; r += step) {
         int rows = batch->R - r < step ? batch->R - r : step;
@@ -136,7 +136,7 @@ double rf_model_answer(struct rf_model *m, const struct rf_batch *batch, float *
 {
     struct columns c = columns_of(m, batch);
     int step = (int)rf_model_loss_rows(batch->R, batch->range_count);
-    double weight = total_weight(batch), loss = 0;
+    double weight = rf_batch_weight(batch), loss = 0;
 
     for (int r = 0; r < batch->R; r += step) {
         int rows = batch->R - r < step ? batch->R - r : step;

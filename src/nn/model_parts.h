@@ -16,6 +16,14 @@ struct rf_model_layer {
     rf_real *mean1, *rstd1, *mean2, *rstd2;
 };
 
+/* Keys and values of what sequences have read so far, while a decoder runs the model (decode.c). */
+struct rf_model_cache {
+    rf_real **kv;   /* [layers]: rows as in rf_model_layer.kv, longest for each sequence */
+    int *key;       /* [sequences of the pack] where a sequence's rows begin */
+    int *key_end;   /* ... and end, with those of this pass */
+    int32_t *place; /* [rows of the pack] where a row's keys and values go */
+};
+
 struct rf_model {
     const struct rf_plan *plan; /* borrowed */
     struct rf_exchange exchange;
@@ -26,6 +34,7 @@ struct rf_model {
     rf_real *values, *gradients;
     struct rf_model_layer *layers; /* owned */
     struct rf_pack pack;
+    const struct rf_model_cache *cache;  /* borrowed; NULL: the pack is all there is */
     rf_real *turns;                      /* of rotary positions, rope.h */
     rf_real *hq;                         /* the last layer's norm at the asked rows */
     rf_real *xf, *hf, *meanf, *rstdf;    /* the end of the stream, asked rows */
@@ -56,9 +65,9 @@ void rf_model_sum_rows(const struct rf_model *m, rf_real *x, int n);
 void rf_model_forward(struct rf_model *m);
 void rf_model_backward(struct rf_model *m);
 
-/* model_output.c: forward and backward through the output layer. Returns the loss; dh becomes the
- * gradient of hf. */
-double rf_model_output(struct rf_model *m, const struct rf_batch *batch);
+/* model_output.c: forward and backward through the output layer. Returns the asked rows' part of a
+ * mean over `weight`; dh becomes the gradient of hf. */
+double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double weight);
 /* Forward only; prob and best may be NULL. */
 double rf_model_answer(struct rf_model *m, const struct rf_batch *batch, float *prob,
                        int32_t *best);

@@ -4,7 +4,7 @@
 #include "report/audit.h"
 #include "report/table.h"
 
-enum { COLUMNS = 100, MOST_OFFENCES = 10, MOST_WINDOWS = 100, MOST_ROWS = 50 };
+enum { COLUMNS = 120, MOST_OFFENCES = 10, MOST_WINDOWS = 100, MOST_ROWS = 50 };
 
 static double percent(struct rf_wide part, struct rf_wide whole)
 {
@@ -82,39 +82,55 @@ static void print_tests(const struct rf_examination *x, FILE *out)
 
 /* ---- pledges ---- */
 
+/* Runs of minutes and of years: device-time in seconds or in hours. */
+struct unit {
+    const char *name, *letter;
+    double us;
+};
+
+static struct unit unit_of(const struct rf_examination *x)
+{
+    static const struct unit SECONDS = {"seconds", "s", 1e6}, HOURS = {"hours", "h", 3600e6};
+
+    return x->audit.state->now_us - x->audit.state->start_us > INT64_C(172800000000) ? HOURS
+                                                                                     : SECONDS;
+}
+
 static void add_window(struct rf_table *table, const struct rf_examination *x, int i, int k,
                        struct rf_wide arrears)
 {
+    const double one = unit_of(x).us;
     const struct rf_pledge_account *p = &x->audit.tally->pledges[i];
     const struct rf_window *w = &p->windows[k];
     struct rf_wide offered;
 
     rf_table_add(table, "%s", p->pledge.account_name);
-    rf_table_add(table, "%.1f-%.1f", since(x, w->begin_us), since(x, w->end_us));
-    rf_table_add(table, "%.3f", (double)w->entitled_us / 1e6);
-    rf_table_add(table, "%.3f", (double)w->demanded_us / 1e6);
-    rf_table_add(table, "%.3f", (double)w->delivered_us / 1e6);
+    rf_table_add(table, "%.1f-%.1f", since(x, w->begin_us) * 1e6 / one,
+                 since(x, w->end_us) * 1e6 / one);
+    rf_table_add(table, "%.3f", (double)w->entitled_us / one);
+    rf_table_add(table, "%.3f", (double)w->demanded_us / one);
+    rf_table_add(table, "%.3f", (double)w->delivered_us / one);
     if (rf_examination_offered(x, i, k, &offered))
-        rf_table_add(table, "%.3f", rf_wide_double(offered) / 1e6);
+        rf_table_add(table, "%.3f", rf_wide_double(offered) / one);
     else
         rf_table_add(table, "-");
-    rf_table_add(table, "%.3f", rf_wide_double(arrears) / 1e6);
+    rf_table_add(table, "%.3f", rf_wide_double(arrears) / one);
     rf_table_add(table, "%s%s", rf_verdict_name(w->verdict), w->unproven ? " *" : "");
 }
 
 static void add_sum(struct rf_table *table, const struct rf_pledge_account *p,
-                    struct rf_wide arrears)
+                    struct rf_wide arrears, double one)
 {
     char share[48];
 
     rf_share_format(&p->pledge.share, share, sizeof share);
     rf_table_add(table, "%s %s of %s", p->pledge.account_name, share, p->pledge.basis);
     rf_table_add(table, "all");
-    rf_table_add(table, "%.3f", rf_wide_double(p->entitled_us) / 1e6);
-    rf_table_add(table, "%.3f", rf_wide_double(p->demanded_us) / 1e6);
-    rf_table_add(table, "%.3f", rf_wide_double(p->delivered_us) / 1e6);
+    rf_table_add(table, "%.3f", rf_wide_double(p->entitled_us) / one);
+    rf_table_add(table, "%.3f", rf_wide_double(p->demanded_us) / one);
+    rf_table_add(table, "%.3f", rf_wide_double(p->delivered_us) / one);
     rf_table_add(table, "-");
-    rf_table_add(table, "%.3f", rf_wide_double(arrears) / 1e6);
+    rf_table_add(table, "%.3f", rf_wide_double(arrears) / one);
     rf_table_add(table, "%s", rf_verdict_name(p->verdict));
 }
 
@@ -128,13 +144,17 @@ static int worth_a_row(const struct rf_pledge_account *p, int k, int shown)
 static enum rf_status print_pledges(const struct rf_examination *x, FILE *out,
                                     struct rf_error *err)
 {
-    static const char *const headings[] = {"account",   "window (s)", "entitled", "demanded",
-                                           "delivered", "offered",    "arrears",  "verdict"};
+    const struct unit unit = unit_of(x);
+    char window[16];
+    const char *headings[] = {"account",   window,    "entitled", "demanded",
+                              "delivered", "offered", "arrears",  "verdict"};
     const struct rf_tally *tally = x->audit.tally;
     struct rf_table *table = NULL;
     int unproven = 0, left_out = 0;
-    enum rf_status st = rf_table_create(&table, "lrrrrrrl", headings, err);
+    enum rf_status st;
 
+    snprintf(window, sizeof window, "window (%s)", unit.letter);
+    st = rf_table_create(&table, "lrrrrrrl", headings, err);
     for (int i = 0; st == RF_OK && i < tally->npledges; i++) {
         const struct rf_pledge_account *p = &tally->pledges[i];
         struct rf_wide arrears = rf_wide_of(0);
@@ -148,10 +168,10 @@ static enum rf_status print_pledges(const struct rf_examination *x, FILE *out,
             else
                 left_out++;
         }
-        add_sum(table, p, arrears);
+        add_sum(table, p, arrears, unit.us);
     }
     if (st == RF_OK) {
-        fputs("\nPledges, in device-seconds:\n", out);
+        fprintf(out, "\nPledges, in device-%s:\n", unit.name);
         st = rf_table_print(table, out, COLUMNS, err);
     }
     if (left_out > 0)
@@ -169,6 +189,7 @@ static enum rf_status print_pledges(const struct rf_examination *x, FILE *out,
 static void add_finding(struct rf_table *table, const struct rf_examination *x, int i, int k)
 {
     const struct rf_finding *f = &x->promises[i].findings[k];
+    const double one = unit_of(x).us;
     char label[32];
 
     rf_table_add(table, "%s%s", x->promises[i].promise->pledge.account_name,
@@ -183,22 +204,25 @@ static void add_finding(struct rf_table *table, const struct rf_examination *x, 
         rf_table_add(table, "-");
         return;
     }
-    rf_table_add(table, "%.1f-%.1f", since(x, f->first.begin_us), since(x, f->first.end_us));
-    rf_table_add(table, "%.3f of %.3f", rf_wide_double(f->first.delivered_us) / 1e6,
-                 rf_wide_double(f->first.promised_us) / 1e6);
+    rf_table_add(table, "%.1f-%.1f", since(x, f->first.begin_us) * 1e6 / one,
+                 since(x, f->first.end_us) * 1e6 / one);
+    rf_table_add(table, "%.3f of %.3f", rf_wide_double(f->first.delivered_us) / one,
+                 rf_wide_double(f->first.promised_us) / one);
 }
 
 static enum rf_status print_definitions(const struct rf_examination *x, FILE *out,
                                         struct rf_error *err)
 {
-    static const char *const headings[] = {"account", "definition",       "verdict",  "judged",
-                                           "broken",  "first breach (s)", "delivered"};
+    char breach[32];
+    const char *headings[] = {"account", "definition", "verdict",  "judged",
+                              "broken",  breach,       "delivered"};
     const struct rf_definition_options *o = &x->definition_options;
     struct rf_table *table = NULL;
     enum rf_status st;
 
     if (x->npromises == 0)
         return RF_OK;
+    snprintf(breach, sizeof breach, "first breach (%s)", unit_of(x).letter);
     st = rf_table_create(&table, "lllrrrr", headings, err);
     for (int i = 0; st == RF_OK && i < x->npromises; i++)
         for (int k = 0; k < RF_DEFINITION_N; k++)

@@ -320,13 +320,47 @@ static enum rf_status make_room(struct rf_collection *c, const struct rf_run_spe
 
     for (int e = 0; e < spec->nexperiments; e++)
         cells += 2 * (size_t)spec->experiments[e].seeds;
-    c->jobs = calloc((size_t)plan->njobs, sizeof *c->jobs);
+    c->jobs = calloc((size_t)plan->njobs + 1, sizeof *c->jobs);
     c->experiments = calloc(2 * (size_t)spec->nexperiments + 1, sizeof *c->experiments);
     c->scores = calloc(cells, sizeof *c->scores);
     if (c->jobs == NULL || c->experiments == NULL || c->scores == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: results of %d jobs", plan->njobs);
     c->results.njobs = plan->njobs;
     return RF_OK;
+}
+
+static int32_t find_in_ledger(const struct rf_state *state, const char *name, int32_t guess)
+{
+    if (guess < state->njobs &&
+        strcmp(rf_state_job_extra(state, guess)->name, name) == 0)
+        return guess;
+    for (int32_t i = 0; i < state->njobs; i++)
+        if (strcmp(rf_state_job_extra(state, i)->name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* Jobs that were submitted while the run went may stand in the ledger before those of the
+ * configuration: the plan in the ledger's order. */
+static enum rf_status arrange(struct rf_collection *c, const struct rf_job_plan *plan,
+                              struct rf_error *err)
+{
+    int32_t *place = malloc(((size_t)plan->njobs + 1) * sizeof *place);
+    int32_t rest = c->audit.state->njobs;
+    enum rf_status st;
+
+    if (place == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: results of %d jobs", plan->njobs);
+    for (int32_t i = 0; i < plan->njobs; i++) {
+        place[i] = find_in_ledger(c->audit.state, plan->jobs[i].name, i);
+        if (place[i] < 0)
+            place[i] = rest++;
+    }
+    st = rest <= plan->njobs ? rf_job_plan_arrange(&c->plan, plan, place, err)
+                             : rf_fail(err, RF_ERR_INPUT,
+                                       "the ledger has jobs that the configuration has not");
+    free(place);
+    return st;
 }
 
 enum rf_status rf_collect(struct rf_collection *c, const struct rf_run_spec *spec,
@@ -342,9 +376,11 @@ enum rf_status rf_collect(struct rf_collection *c, const struct rf_run_spec *spe
     if (st == RF_OK)
         st = rf_audit_ledger(&c->audit, c->ledger_path, NULL, err);
     if (st == RF_OK)
-        st = read_jobs(c, plan, run_dir, err);
+        st = arrange(c, plan, err);
     if (st == RF_OK)
-        st = add_experiments(c, spec, plan, run_dir, err);
+        st = read_jobs(c, &c->plan, run_dir, err);
+    if (st == RF_OK)
+        st = add_experiments(c, spec, &c->plan, run_dir, err);
     if (st != RF_OK)
         return st;
     snprintf(c->policy, sizeof c->policy, "%.15s+%.15s", spec->order, spec->fence);
@@ -371,6 +407,7 @@ void rf_collection_clear(struct rf_collection *c)
     free(c->jobs);
     free(c->experiments);
     free(c->scores);
+    rf_job_plan_clear(&c->plan);
     rf_audit_clear(&c->audit);
     *c = (struct rf_collection){0};
 }

@@ -13,6 +13,7 @@
 struct rf_collection {
     struct rf_results results; /* points into the rest */
     struct rf_audit audit;
+    struct rf_job_plan plan; /* owned: in the order of the ledger */
     struct rf_job_result *jobs;
     struct rf_experiment_result *experiments;
     struct rf_seed_scores *scores; /* of all experiments, one after the other */
@@ -20,7 +21,7 @@ struct rf_collection {
     char ledger_path[RF_PATH_BYTES];
 };
 
-/* The plan is that of the specification, and both must outlive the collection, which the
+/* The plan is that of the specification, jobs that were submitted later included, and both must outlive the collection, which the
  * caller ends with rf_collection_clear(), also after a failure. */
 enum rf_status rf_collect(struct rf_collection *collection, const struct rf_run_spec *spec,
                           const struct rf_job_plan *plan, const char *run_dir,

@@ -119,7 +119,7 @@ static void print_observed(const struct rf_sim_replay *r, FILE *out)
 {
     const struct rf_replay *p = r->replay;
     const struct rf_replay_seen late = {p->retake.late, p->retake.late_sum_us,
-                                        p->retake.late_max_us, 0};
+                                        p->retake.late_max_us};
 
     if (late.n + p->stop.n + p->restart.n + p->start.n == 0)
         return;

@@ -104,9 +104,11 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
     for (int32_t i = 0; i < g->w->naccounts; i++)
         g->account_ids[i] = -1;
-    if (g->w->record != NULL)
+    if (g->w->record != NULL) {
         g->attempt = calloc((size_t)g->w->n + 1, sizeof *g->attempt);
-    if (g->w->record != NULL && g->attempt == NULL)
+        g->cut = calloc((size_t)g->w->n + 1, sizeof *g->cut);
+    }
+    if (g->w->record != NULL && (g->attempt == NULL || g->cut == NULL))
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
     if (g->tally != NULL)
         g->observers[g->nobservers++] = rf_tally_observer(g->tally);
@@ -137,6 +139,7 @@ static void end_engine(struct rf_engine *g)
     free(g->account_ids);
     free(g->observers);
     free(g->attempt);
+    free(g->cut);
     free(g->progress);
 }
 

@@ -92,10 +92,13 @@ static int64_t all_work(const struct rf_engine *g, int32_t job)
                                 : g->w->run_us[job] * g->w->min[job];
 }
 
-/* What stopping costs, of this job where that was seen. */
-static int64_t stop_us(const struct rf_engine *g, int32_t job)
+/* What the k-th stop of the job costs, as it was seen where it was. */
+static int64_t stop_us(const struct rf_engine *g, int32_t job, int32_t k)
 {
-    return g->w->record != NULL ? g->w->record->stop_us[job] : g->o->policy.checkpoint_us;
+    const struct rf_workload_record *r = g->w->record;
+
+    return r != NULL ? rf_workload_seen(&r->stops, job, k, r->stop_us[job])
+                     : g->o->policy.checkpoint_us;
 }
 
 static int64_t every_us(const struct rf_engine *g, int32_t job)
@@ -106,7 +109,11 @@ static int64_t every_us(const struct rf_engine *g, int32_t job)
 
 static int64_t restart_us(const struct rf_engine *g, int32_t job)
 {
-    return g->w->record != NULL ? g->w->record->restart_us[job] : g->o->policy.restart_us;
+    const struct rf_workload_record *r = g->w->record;
+
+    return r != NULL ? rf_workload_seen(&r->restarts, job, g->state->jobs[job].grants - 2,
+                                        r->restart_us[job])
+                     : g->o->policy.restart_us;
 }
 
 /* A job that starts again pays first. */
@@ -134,6 +141,15 @@ static enum rf_status keep_progress(struct rf_engine *g, struct rf_error *err)
     return RF_OK;
 }
 
+/* Device-time that a job which was cut off had saved of what it worked in this lease. */
+static int64_t saved(struct rf_engine *g, int32_t job, int64_t worked_us, int64_t otherwise)
+{
+    int64_t kept_us =
+        rf_workload_seen(&g->w->record->kept, job, g->cut[job]++, otherwise);
+
+    return kept_us < worked_us ? kept_us : worked_us;
+}
+
 /* The job has worked up to until_us; `safe` says whether all of that is saved, or only what the
  * last checkpoint holds. Returns the device-time that is lost. */
 static int64_t settle(struct rf_engine *g, int32_t id, int64_t until_us, int safe)
@@ -146,12 +162,15 @@ static int64_t settle(struct rf_engine *g, int32_t id, int64_t until_us, int saf
 
     if (!safe)
         kept_us = between_us > 0 ? worked_us / between_us * between_us : 0;
-    p->left_us -= kept_us * n;
+    kept_us *= n;
+    if (!safe && g->w->record != NULL)
+        kept_us = saved(g, id, worked_us * n, kept_us);
+    p->left_us -= kept_us;
     if (p->left_us < 1) /* the last microsecond is shared by all its devices */
         p->left_us = 1;
     if (p->since_us < until_us)
         p->since_us = until_us;
-    return (worked_us - kept_us) * n;
+    return worked_us * n - kept_us;
 }
 
 /* When the job will be done, as things are. */
@@ -317,6 +336,20 @@ enum rf_status rf_engine_cancel(struct rf_engine *g, int32_t job, const char *re
     return over(g, job, "cancelled", reason, err);
 }
 
+/* A recorded job may have come to its end while it was asked to stop. */
+static int is_through(const struct rf_engine *g, int32_t id)
+{
+    const struct rf_workload_record *r = g->w->record;
+    const struct rf_job *job = &g->state->jobs[id];
+    int64_t left_us, since_us;
+
+    if (r == NULL || rf_workload_seen(&r->through, id, job->preemptions - 1, 0) == 0)
+        return 0;
+    left_us = g->progress == NULL ? all_work(g, id) : g->progress[id].left_us;
+    since_us = g->progress == NULL ? works_since(g, id) : g->progress[id].since_us;
+    return g->now_us > since_us && left_us <= (g->now_us - since_us) * job->ndevices;
+}
+
 enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
                              struct rf_error *err)
 {
@@ -325,8 +358,10 @@ enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
 
     if (!rf_engine_is_due(g, end))
         return RF_OK;
-    if (job->state == RF_JOB_STOPPING)
-        return release(g, end->job, g->now_us - job->preempt_us >= stop_us(g, end->job),
+    if (job->state == RF_JOB_STOPPING && !is_through(g, end->job))
+        return release(g, end->job,
+                       g->now_us - job->preempt_us >=
+                           stop_us(g, end->job, job->preemptions - 1),
                        "preempted", 0, err);
     attempt = next_attempt(g, end->job);
     if (attempt != NULL)
@@ -343,7 +378,7 @@ static enum rf_status stop(struct rf_engine *g, const struct rf_proposal *p,
                            struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_PREEMPT];
-    int64_t wait_us = stop_us(g, p->job);
+    int64_t wait_us = stop_us(g, p->job, g->state->jobs[p->job].preemptions);
     enum rf_status st;
 
     if (wait_us > g->o->grace_us)

@@ -27,7 +27,8 @@ struct rf_engine {
     int32_t *account_ids;                    /* owned, by workload account; -1: not seen yet */
     int32_t last_account;                    /* whose name the request event carries */
     struct rf_ends ends;
-    int32_t *attempt; /* owned; by job: which attempt it is at; NULL without a record */
+    /* Owned; by job: which attempt it is at, how often it was cut off; NULL without a record. */
+    int32_t *attempt, *cut;
     struct rf_progress_of *progress; /* owned; NULL: no job was stopped or resized yet */
     int64_t now_us, next_arrival, next_change, last_end_us;
     int64_t next_progress; /* events */

@@ -125,6 +125,23 @@ static void count_sizes(struct rf_fidelity *f, const struct rf_replay *replay,
     sizes->us = sizes->times > 0 ? -1 : 0;
 }
 
+static int64_t mean_of(const struct rf_replay_seen *seen)
+{
+    return seen->n > 0 ? seen->sum_us / seen->n : 0;
+}
+
+static void count_stops(struct rf_fidelity *f, const struct rf_replay *replay,
+                        const struct rf_steps *steps)
+{
+    struct rf_cause_seen *stops = &f->causes[RF_CAUSE_STOPS];
+    int64_t more = -replay->preemptions;
+
+    for (int64_t k = 0; k < steps->n; k++)
+        more += steps->items[k].type == RF_EVENT_PREEMPT;
+    stops->times = more < 0 ? -more : more;
+    stops->us = stops->times * (mean_of(&replay->stop) + mean_of(&replay->restart));
+}
+
 static void find_causes(struct rf_fidelity *f, const struct rf_replay *replay,
                         const struct rf_state *state, const struct rf_steps *steps)
 {
@@ -132,9 +149,7 @@ static void find_causes(struct rf_fidelity *f, const struct rf_replay *replay,
     const struct rf_retake_result *retake = &replay->retake;
 
     causes[RF_CAUSE_REACTION] = (struct rf_cause_seen){retake->late, retake->late_sum_us};
-    causes[RF_CAUSE_STOP] = (struct rf_cause_seen){replay->stop.n, replay->stop.off_us};
-    causes[RF_CAUSE_RESTART] =
-        (struct rf_cause_seen){replay->restart.n, replay->restart.off_us};
+    count_stops(f, replay, steps);
     causes[RF_CAUSE_DOWN] =
         (struct rf_cause_seen){replay->crashes + replay->pauses, replay->down_us};
     count_sizes(f, replay, steps);
@@ -165,8 +180,8 @@ enum rf_status rf_fidelity_compare(struct rf_fidelity *fidelity, const struct rf
 
 const char *rf_cause_name(enum rf_cause cause)
 {
-    static const char *const names[] = {"reaction",     "stopping", "restart",
-                                        "interruption", "sizes",    "guessed"};
+    static const char *const names[] = {"reaction", "stopping", "interruption", "sizes",
+                                        "guessed"};
 
     return names[cause];
 }
@@ -175,8 +190,7 @@ const char *rf_cause_about(enum rf_cause cause)
 {
     static const char *const abouts[] = {
         "decisions that the coordinator took late",
-        "stopping: to the next step boundary, and the checkpoint there",
-        "starting again: messages, forming the group, loading a checkpoint",
+        "more or fewer stops: the rest of a step, a checkpoint, starting again",
         "nobody recorded: crashes, and pauses after a signal",
         "leases on another number of devices than the job had",
         "jobs that ran though what they need is not known"};

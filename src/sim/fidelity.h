@@ -2,8 +2,8 @@
  *
  * Compared are the first starts of the jobs that started in both, and the grants and preemptions
  * in their order. What can make them differ is counted beside it: the coordinator reacted late,
- * stopping and starting again took another time than their means, nobody recorded for a while, jobs
- * got another number of devices than they had, or what they need had to be guessed. */
+ * jobs were stopped more or less often, nobody recorded for a while, jobs got another
+ * number of devices than they had, or what they need had to be guessed. */
 #ifndef RF_SIM_FIDELITY_H
 #define RF_SIM_FIDELITY_H
 
@@ -20,8 +20,8 @@ void rf_steps_clear(struct rf_steps *steps);
 
 enum rf_cause {
     RF_CAUSE_REACTION, /* decisions that came later than the policy would have taken them */
-    RF_CAUSE_STOP,     /* to the next step boundary, and its checkpoint */
-    RF_CAUSE_RESTART,  /* messages, forming the group, loading a checkpoint */
+    RF_CAUSE_STOPS,    /* so many more or fewer preemptions: to the next step boundary, a
+                          checkpoint, and starting again */
     RF_CAUSE_DOWN,     /* nobody recorded: crashes, and pauses after a signal */
     RF_CAUSE_SIZES,    /* jobs on another number of devices than they had */
     RF_CAUSE_GUESSED,  /* jobs that ran although what they need is not known */
@@ -48,7 +48,7 @@ enum rf_status rf_fidelity_compare(struct rf_fidelity *fidelity, const struct rf
                                    const struct rf_sim_result *result,
                                    const struct rf_steps *steps, struct rf_error *err);
 
-/* "reaction", "stopping", "restart", "interruption", "sizes", "guessed" */
+/* "reaction", "stopping", "interruption", "sizes", "guessed" */
 const char *rf_cause_name(enum rf_cause cause);
 /* What people read: "decisions that came late", ... */
 const char *rf_cause_about(enum rf_cause cause);

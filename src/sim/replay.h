@@ -7,7 +7,8 @@
  *   work    what its leases held, up to the moment when each was asked to stop; when a recorder
  *           died, up to the last checkpoint. A job on n devices is taken to do n times the work of
  *           one on a single device, as the engine does.
- *   stop    from the preemption to the release: the job's own mean, or the run's
+ *   stop    from the preemption to the release: each as it was seen, in order; beyond those the
+ *           job's mean, or the run's
  *   restart from a later grant to its first step (the first reading says when that began): the
  *           same. It is overhead, not work.
  *
@@ -48,10 +49,9 @@ struct rf_replay_job {
     int guessed; /* what it needs is not known: it never ran, or not to its end */
 };
 
-/* A duration that was seen several times; off_us: by how much these differ from what the simulation
- * charges for it, in all. */
+/* A duration that was seen several times. */
 struct rf_replay_seen {
-    int64_t n, sum_us, max_us, off_us;
+    int64_t n, sum_us, max_us;
 };
 
 struct rf_replay_step { /* a grant or a preemption: how two courses of events are compared */

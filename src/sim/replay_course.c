@@ -47,12 +47,13 @@ void rf_replay_course_granted(struct rf_replay_reader *d, const struct rf_event 
     if (d->o->costs.known && job->grants > 1)
         c->since_us += d->o->costs.restart_us;
     c->checkpoint_us = -1;
-    c->checkpoint_work_us = c->work_us;
+    c->checkpoint_work_us = c->lease_work_us = c->work_us;
     c->read = 0;
 }
 
-static enum rf_status add_sample(struct rf_replay_reader *d, int32_t job, int restart,
-                                 int64_t us, struct rf_error *err)
+/* A cost that begins now; its value comes later. */
+static enum rf_status add_sample(struct rf_replay_reader *d, int32_t job, enum rf_cost cost,
+                                 int64_t value, struct rf_error *err)
 {
     struct rf_cost_sample *samples =
         rf_replay_room(d->samples, d->nsamples, &d->samples_room, sizeof *samples, err);
@@ -60,31 +61,47 @@ static enum rf_status add_sample(struct rf_replay_reader *d, int32_t job, int re
     if (samples == NULL)
         return RF_ERR_MEMORY;
     d->samples = samples;
-    samples[d->nsamples++] = (struct rf_cost_sample){job, restart, us};
-    see(restart ? &d->r->restart : &d->r->stop, us);
-    see(restart ? &d->courses[job].restart : &d->courses[job].stop, us);
+    samples[d->nsamples++] = (struct rf_cost_sample){job, cost, value};
     return RF_OK;
 }
 
+/* The stop is over, in one way or another. */
+static void end_stop(struct rf_replay_reader *d, const struct rf_job *job, struct rf_course *c,
+                     int64_t t_us, int through)
+{
+    int64_t us = t_us - job->preempt_us;
+
+    if (c->stopping < 0)
+        return;
+    d->samples[c->stopping].value = us;
+    d->samples[c->stopping + 1].value = through;
+    c->stopping = -1;
+    see(&c->stop, us);
+    see(&d->r->stop, us);
+}
+
 /* The first reading comes after the first step: what was not spent in it went into starting. */
-static enum rf_status take_reading(struct rf_replay_reader *d, const struct rf_job *job,
-                                   struct rf_course *c, const struct rf_event *e,
-                                   struct rf_error *err)
+static void take_reading(struct rf_replay_reader *d, const struct rf_job *job,
+                         struct rf_course *c, const struct rf_event *e)
 {
     int64_t start_us = e->t_us - job->grant_us - e->busy_us / job->ndevices;
 
     if (c->read)
-        return RF_OK;
+        return;
     c->read = 1;
     if (start_us < 0)
         start_us = 0;
     if (job->grants == 1) {
         see(&d->r->start, start_us);
-        return RF_OK;
+        return;
     }
     if (!d->o->costs.known)
         c->since_us = job->grant_us + start_us;
-    return add_sample(d, e->job, 1, start_us, err);
+    if (c->starting >= 0)
+        d->samples[c->starting].value = start_us;
+    c->starting = -1;
+    see(&c->restart, start_us);
+    see(&d->r->restart, start_us);
 }
 
 static void take_checkpoint(const struct rf_job *job, struct rf_course *c, int64_t t_us)
@@ -99,8 +116,8 @@ static void take_checkpoint(const struct rf_job *job, struct rf_course *c, int64
 }
 
 /* The lease ends before the job: what of it counts? Before the event is applied. */
-static enum rf_status end_lease(struct rf_replay_reader *d, const struct rf_job *job,
-                                struct rf_course *c, int64_t t_us, struct rf_error *err)
+static void end_lease(struct rf_replay_reader *d, const struct rf_job *job, struct rf_course *c,
+                      int64_t t_us)
 {
     const struct rf_replay_costs *costs = &d->o->costs;
     int stopping = job->state == RF_JOB_STOPPING;
@@ -112,9 +129,7 @@ static enum rf_status end_lease(struct rf_replay_reader *d, const struct rf_job 
                    (costs->every_us > 0 ? worked_us / costs->every_us * costs->every_us : 0);
     }
     count_work(c, job, until_us);
-    return stopping && job->preempt_us >= 0
-               ? add_sample(d, (int32_t)(job - d->r->state->jobs), 0, t_us - job->preempt_us, err)
-               : RF_OK;
+    end_stop(d, job, c, t_us, 0);
 }
 
 static enum rf_status add_attempt(struct rf_replay_reader *d, const struct rf_event *e,
@@ -135,13 +150,23 @@ static enum rf_status add_attempt(struct rf_replay_reader *d, const struct rf_ev
     return RF_OK;
 }
 
-/* Leases die with the recorder; what is saved is what the last checkpoint has. */
-static void lose_leases(struct rf_replay_reader *d)
+/* Leases die with the recorder; what is saved is what the last checkpoint has. A stop that was under
+ * way would have taken longer. */
+static enum rf_status lose_leases(struct rf_replay_reader *d, struct rf_error *err)
 {
     const struct rf_state *s = d->r->state;
+    enum rf_status st = RF_OK;
 
-    for (int32_t i = s->running_first; i >= 0; i = s->jobs[i].next)
-        d->courses[i].work_us = d->courses[i].checkpoint_work_us;
+    for (int32_t i = s->running_first; i >= 0 && st == RF_OK; i = s->jobs[i].next) {
+        struct rf_course *c = &d->courses[i];
+
+        if (c->stopping >= 0)
+            d->samples[c->stopping].value = d->last_us + 2 - s->jobs[i].preempt_us;
+        c->stopping = -1;
+        c->work_us = c->checkpoint_work_us;
+        st = add_sample(d, i, RF_COST_KEPT, c->work_us - c->lease_work_us, err);
+    }
+    return st;
 }
 
 /* What an event says, with the state as it was before it. */
@@ -154,35 +179,44 @@ enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct 
 
     switch (e->type) {
     case RF_EVENT_CHARGE:
-        return take_reading(d, job, c, e, err);
+        take_reading(d, job, c, e);
+        return RF_OK;
     case RF_EVENT_CHECKPOINT:
         take_checkpoint(job, c, e->t_us);
         return RF_OK;
     case RF_EVENT_PREEMPT:
         d->r->preemptions += e->by >= 0;
-        return e->by >= 0 ? take_step(d, e, err) : RF_OK;
+        c->stopping = d->nsamples;
+        st = add_sample(d, e->job, RF_COST_STOP, -1, err);
+        if (st == RF_OK)
+            st = add_sample(d, e->job, RF_COST_THROUGH, 0, err);
+        return st == RF_OK && e->by >= 0 ? take_step(d, e, err) : st;
     case RF_EVENT_GRANT:
         d->r->grants++;
-        return take_step(d, e, err);
+        c->starting = job->grants > 0 ? d->nsamples : -1;
+        if (job->grants > 0)
+            st = add_sample(d, e->job, RF_COST_RESTART, -1, err);
+        return st == RF_OK ? take_step(d, e, err) : st;
     case RF_EVENT_SHRINK:
     case RF_EVENT_GROW:
         d->r->resized = 1;
         count_work(c, job, e->t_us);
         return RF_OK;
     case RF_EVENT_RELEASE:
-        st = end_lease(d, job, c, e->t_us, err);
-        return st == RF_OK && strcmp(e->reason, "failed") == 0 ? add_attempt(d, e, err) : st;
+        end_lease(d, job, c, e->t_us);
+        return strcmp(e->reason, "failed") == 0 ? add_attempt(d, e, err) : RF_OK;
     case RF_EVENT_END:
         if (e->lease >= 0 && strcmp(e->text, "cancelled") == 0)
-            st = end_lease(d, job, c, e->t_us, err);
+            end_lease(d, job, c, e->t_us);
         else if (e->lease >= 0)
             count_work(c, job, e->t_us);
-        return st == RF_OK && (e->lease < 0 || strcmp(e->text, "cancelled") == 0)
-                   ? rf_replay_add_record(d, e, err)
-                   : st;
+        if (e->lease >= 0)
+            end_stop(d, job, c, e->t_us, 1);
+        return e->lease < 0 || strcmp(e->text, "cancelled") == 0 ? rf_replay_add_record(d, e, err)
+                                                                 : RF_OK;
     case RF_EVENT_RECOVER:
-        lose_leases(d);
-        return rf_replay_take_recovery(d, e, err);
+        st = lose_leases(d, err);
+        return st == RF_OK ? rf_replay_take_recovery(d, e, err) : st;
     case RF_EVENT_DENY:
         d->r->denied++;
         return RF_OK;

@@ -54,12 +54,13 @@ static int64_t need_of(const struct rf_replay_reader *d, int32_t i, int64_t medi
     int64_t work_us = d->courses[i].work_us, most_us = INT64_MAX / 8 / job->min;
     int64_t each_us = job->limit_us > 0 ? job->limit_us : median_us;
 
-    if (is_open(job)) { /* it does not end before the ledger does */
+    if (is_open(job) || (job->state == RF_JOB_CANCELLED && job->first_grant_us >= 0)) {
+        /* it does not end before the ledger does, or before it is called off again */
         each_us = d->r->length_us + 1;
         if (job->max > job->min && each_us < most_us / job->max)
             each_us *= job->max;
         work_us += (each_us < most_us ? each_us : most_us) * job->min;
-    } else if (job->first_grant_us < 0 || job->state == RF_JOB_CANCELLED) {
+    } else if (job->first_grant_us < 0) {
         each_us = each_us < most_us ? each_us : most_us;
         work_us = work_us + 1 > each_us * job->min ? work_us + 1 : each_us * job->min;
     }
@@ -110,20 +111,47 @@ static enum rf_status fill_job(const struct rf_replay_reader *d, int32_t i, int6
     return rf_workload_account(w, d->r->state->accounts[d->courses[i].account].name, &w->account[i], err);
 }
 
-/* How far from the means that the simulation charges was what was seen? */
-static void compare_costs(const struct rf_replay_reader *d)
+/* The samples of one cost by job, those of one job in order of time. */
+static enum rf_status fill_series(const struct rf_replay_reader *d, enum rf_cost cost,
+                                  struct rf_workload_series *series, struct rf_error *err)
 {
-    struct rf_replay *r = d->r;
+    int64_t n = d->r->workload.n;
+    int32_t *at = calloc((size_t)n + 1, sizeof *at);
 
-    for (int64_t k = 0; k < d->nsamples; k++) {
-        const struct rf_cost_sample *sample = &d->samples[k];
-        const struct rf_workload_record *record = r->workload.record;
-        int64_t charged_us = sample->restart ? record->restart_us[sample->job]
-                                             : record->stop_us[sample->job];
-
-        *(sample->restart ? &r->restart.off_us : &r->stop.off_us) +=
-            sample->us > charged_us ? sample->us - charged_us : charged_us - sample->us;
+    series->first = calloc((size_t)n + 1, sizeof *series->first);
+    series->values = malloc(((size_t)d->nsamples + 1) * sizeof *series->values);
+    if (at == NULL || series->first == NULL || series->values == NULL) {
+        free(at);
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: a replay");
     }
+    for (int64_t k = 0; k < d->nsamples; k++)
+        series->first[d->samples[k].job + 1] += d->samples[k].cost == cost;
+    for (int64_t i = 0; i < n; i++)
+        series->first[i + 1] += series->first[i];
+    for (int64_t k = 0; k < d->nsamples; k++)
+        if (d->samples[k].cost == cost)
+            series->values[series->first[d->samples[k].job] + at[d->samples[k].job]++] =
+                d->samples[k].value;
+    free(at);
+    return RF_OK;
+}
+
+/* Simulated ledgers go by costs that are known. */
+static enum rf_status fill_seen(const struct rf_replay_reader *d, struct rf_error *err)
+{
+    struct rf_workload_record *record = d->r->workload.record;
+    enum rf_status st = RF_OK;
+
+    if (d->o->costs.known)
+        return RF_OK;
+    st = fill_series(d, RF_COST_STOP, &record->stops, err);
+    if (st == RF_OK)
+        st = fill_series(d, RF_COST_THROUGH, &record->through, err);
+    if (st == RF_OK)
+        st = fill_series(d, RF_COST_RESTART, &record->restarts, err);
+    if (st == RF_OK)
+        st = fill_series(d, RF_COST_KEPT, &record->kept, err);
+    return st;
 }
 
 /* Attempts by job, those of one job in order of time. */
@@ -185,7 +213,8 @@ enum rf_status rf_replay_fill(struct rf_replay_reader *d, const char *path, stru
         st = fill_job(d, i, median_us, err);
         r->unfinished += is_open(&r->state->jobs[i]);
     }
-    compare_costs(d);
+    if (st == RF_OK)
+        st = fill_seen(d, err);
     fill_attempts(d);
     fill_first_devices(r);
     rf_world_sort(&r->world);

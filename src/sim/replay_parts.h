@@ -12,6 +12,9 @@ struct rf_course {
     int64_t grant_us;
     int64_t checkpoints, span_us; /* all leases: how many, and from grants to the last of each */
     struct rf_replay_seen stop, restart;
+    int64_t stopping, starting; /* the sample of this stop (the next one says whether the job was
+                                   through), of this start; -1: none is open */
+    int64_t lease_work_us;      /* the work when the lease began */
     int32_t nattempts, account; /* account: as requested */
     int read; /* this lease has had its first reading */
 };
@@ -21,10 +24,12 @@ struct rf_failed_attempt { /* that failed, in order of time */
     struct rf_workload_attempt how;
 };
 
-struct rf_cost_sample { /* of stopping, or of starting again */
+enum rf_cost { RF_COST_STOP, RF_COST_THROUGH, RF_COST_RESTART, RF_COST_KEPT };
+
+struct rf_cost_sample { /* of a job, in order of time */
     int32_t job;
-    int restart;
-    int64_t us;
+    enum rf_cost cost;
+    int64_t value; /* -1: it did not come to that */
 };
 
 struct rf_replay_reader {

@@ -188,7 +188,8 @@ enum rf_status rf_replay_take_request(struct rf_replay_reader *d, const struct r
             return rf_fail(err, RF_ERR_MEMORY, "out of memory: a replay of %zu jobs", room);
         d->room = (int32_t)room;
     }
-    d->courses[e->job] = (struct rf_course){.account = d->r->state->jobs[e->job].account};
+    d->courses[e->job] = (struct rf_course){
+        .account = d->r->state->jobs[e->job].account, .stopping = -1, .starting = -1};
     d->submits[e->job] = e->t_us;
     d->requests[e->job] = (struct rf_workload_request){
         .nafter = e->nafter,

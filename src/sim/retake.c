@@ -161,6 +161,8 @@ enum rf_status rf_retake_before(struct rf_retake *retake, const struct rf_event 
 
     (void)err;
     if (is_decision(event)) {
+        if (r->at == r->n && event->t_us > r->state->now_us)
+            look_back(r);
         if (r->at == r->n) {
             r->n = rf_policy_propose(r->policy, event->t_us, r->out, PROPOSALS);
             r->at = 0;

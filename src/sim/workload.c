@@ -33,6 +33,14 @@ static void free_record(struct rf_workload_record *r)
     free(r->stop_us);
     free(r->every_us);
     free(r->restart_us);
+    free(r->stops.first);
+    free(r->stops.values);
+    free(r->through.first);
+    free(r->through.values);
+    free(r->restarts.first);
+    free(r->restarts.values);
+    free(r->kept.first);
+    free(r->kept.values);
     free(r->failed);
     free(r->first_attempt);
     free(r->attempts);
@@ -107,6 +115,17 @@ enum rf_status rf_workload_account(struct rf_workload *w, const char *name, int3
     memset(w->accounts[*index], 0, RF_NAME_BYTES);
     memcpy(w->accounts[*index], name, length);
     return RF_OK;
+}
+
+int64_t rf_workload_seen(const struct rf_workload_series *series, int32_t job, int32_t k,
+                         int64_t otherwise)
+{
+    int64_t value;
+
+    if (series->first == NULL || k < 0 || series->first[job] + k >= series->first[job + 1])
+        return otherwise;
+    value = series->values[series->first[job] + k];
+    return value >= 0 ? value : otherwise;
 }
 
 /* ---- order of submission ---------------------------------------------- */

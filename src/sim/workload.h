@@ -23,14 +23,24 @@ struct rf_workload_attempt {
     int64_t work_us, delay_us;
 };
 
+/* Numbers that were seen of each job one after the other: those of job k are
+ * values[first[k] .. first[k + 1] - 1]; -1 where one is missing. */
+struct rf_workload_series {
+    int32_t *first; /* n + 1, owned, as the other */
+    int64_t *values;
+};
+
 /* What only a recorded run knows of its jobs (replay.h): n each, owned. */
 struct rf_workload_record {
     struct rf_workload_request *requests;
     int64_t *work_us; /* device-time that the job needs, exactly; limit_us may then be shorter
                          than run_us, or 0: none */
     /* What stopping it costs: how long it holds its devices once it is asked to stop, how far
-     * its checkpoints lie apart (0: only when asked), how long it takes to go on. */
+     * its checkpoints lie apart (0: only when asked), how long it takes to go on. The first times
+     * are as they were seen: stops and restarts in microseconds, whether the job was through at the
+     * end of a stop, and the device-time that was saved of leases that were cut off. */
     int64_t *stop_us, *every_us, *restart_us;
+    struct rf_workload_series stops, through, restarts, kept;
     unsigned char *failed; /* its end is a failure */
     int32_t *first_attempt; /* n + 1: failed attempts of job k are [first[k], first[k + 1]) */
     struct rf_workload_attempt *attempts;
@@ -55,9 +65,12 @@ struct rf_workload {
 /* Makes room for n jobs (all arrays but max and accounts); clear() frees everything. */
 enum rf_status rf_workload_create(struct rf_workload *w, int64_t n, struct rf_error *err);
 void rf_workload_clear(struct rf_workload *w);
-/* Makes the record, all zero, with room for so many attempts. */
+/* Makes the record, all zero, with room for so many attempts, and empty series. */
 enum rf_status rf_workload_add_record(struct rf_workload *w, int32_t nattempts,
                                       struct rf_error *err);
+/* The k-th number (from 0) of a job, or `otherwise`. */
+int64_t rf_workload_seen(const struct rf_workload_series *series, int32_t job, int32_t k,
+                         int64_t otherwise);
 
 /* Index of the account of that name, which is added when new. */
 enum rf_status rf_workload_account(struct rf_workload *w, const char *name, int32_t *index,

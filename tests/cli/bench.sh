@@ -20,6 +20,20 @@ for r in document["results"]:
     assert r["value"] > 0 and r["limit"] > 0
     assert abs(r["ratio"] - r["value"] / r["limit"]) < 1e-9
 PY
+
+# Ends with 1 when a message was lost or charged twice.
+mpirun -n 2 "$ringfence" bench coordinator --quick --json --dir "$work" >"$work/out.json" || fail "bench coordinator: status $?"
+python3 - "$work/out.json" <<'PY' || fail "the document is not as described"
+import json, sys
+results = {r["name"]: r for r in json.load(open(sys.argv[1]))["results"]}
+orders = ["fcfs", "easy", "sjf", "fairshare", "conservative"]
+names = ["coordinator.decision." + o for o in orders]
+names += ["coordinator.latency_p99", "coordinator.messages", "coordinator.memory", "coordinator.overhead"]
+assert sorted(results) == sorted(names), list(results)
+assert results["coordinator.latency_p99"]["limit"] > 0
+assert "2000 leases out" in results["coordinator.latency_p99"]["said"], results["coordinator.latency_p99"]
+PY
+[ -z "$(ls -d "$work"/ringfence-bench-* 2>/dev/null)" ] || fail "files were left behind"
 "$ringfence" bench weather 2>"$work/err"
 [ $? -eq 2 ] || fail "an unknown measurement does not exit 2"
 grep -q "cannot measure 'weather'" "$work/err" || fail "no word about what was wrong"

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "check.h"
 #include "mpi/trainer.h"
+#include "nn/decode.h"
 
 /* Trains small models on as many ranks as there are, and beside them on one. Everything is
  * uneven: 3 heads, 101 tokens and 50 hidden units on 2, 3 and 4 ranks; with 4, one rank has no
@@ -385,6 +386,83 @@ static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *wor
     rf_trainer_destroy(untouched);
 }
 
+/* A batch of six in parts of four and two, and one by one: the same steps and answers, in less memory. */
+static void parts_of_a_batch_make_the_whole(const struct rf_group *world)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *whole, *parts;
+    struct rf_step_result a, b;
+    struct rf_error err;
+    struct sample s;
+    static float prob[2][MAX_R * 101], features[2][MAX_R * 36];
+    int32_t best[2][MAX_R];
+
+    for (int micro = 1; micro <= 4; micro += 3) {
+        options.micro_B = 0;
+        CHECK(rf_trainer_create(&whole, world, &LLAMA, &options, &err) == RF_OK);
+        options.micro_B = micro;
+        CHECK(rf_trainer_create(&parts, world, &LLAMA, &options, &err) == RF_OK);
+        CHECK(rf_trainer_bytes(parts) < rf_trainer_bytes(whole));
+        for (int i = 0; i < 12; i++) {
+            make_sample(&s, i);
+            rf_trainer_step(whole, &s.batch, &a);
+            rf_trainer_step(parts, &s.batch, &b);
+            CHECK(fabs(a.loss - b.loss) < 1e-4 * a.loss && a.flops == b.flops);
+            CHECK(fabs(a.grad_norm - b.grad_norm) < 1e-3 * a.grad_norm);
+        }
+        make_sample(&s, 3);
+        rf_trainer_predict(whole, &s.batch, prob[0], best[0], &a);
+        rf_trainer_predict(parts, &s.batch, prob[1], best[1], &b);
+        CHECK(fabs(a.loss - b.loss) < 1e-4 * a.loss && a.flops == b.flops);
+        for (int i = 0; i < s.batch.R * 101; i++)
+            CHECK(fabsf(prob[0][i] - prob[1][i]) < 1e-3F);
+        rf_trainer_features(whole, &s.batch, features[0], &a);
+        rf_trainer_features(parts, &s.batch, features[1], &b);
+        for (int i = 0; i < s.batch.R * 36; i++)
+            CHECK(fabsf(features[0][i] - features[1][i]) < 1e-2F);
+        rf_trainer_destroy(whole);
+        rf_trainer_destroy(parts);
+    }
+}
+
+static void text_on(const struct rf_group *group, int32_t *out, int *length)
+{
+    const struct rf_continuation how = {
+        .sampling = {.temperature = 0.7, .top_k = 20}, .seed = 3, .max_new = 9, .stop = -1};
+    static const int32_t prompts[7] = {5, 9, 60, 2, 100, 0, 33};
+    static const int count[2] = {4, 3};
+    struct rf_train_options options = options_for(0);
+    struct rf_decoder *decoder = NULL;
+    struct rf_trainer *trainer;
+    struct rf_work work;
+    struct rf_error err;
+    struct sample s;
+    struct rf_step_result result;
+
+    CHECK(rf_trainer_create(&trainer, group, &LLAMA, &options, &err) == RF_OK);
+    for (int i = 0; i < 10; i++) {
+        make_sample(&s, 3 * i);
+        rf_trainer_step(trainer, &s.batch, &result);
+    }
+    CHECK(rf_decoder_create(&decoder, rf_trainer_model(trainer), 2, MAX_T, &err) == RF_OK);
+    rf_decoder_generate(decoder, 2, prompts, count, &how, out, length, &work);
+    CHECK(work.rows == 7 + 2 * 8); /* the last tokens are not read */
+    rf_decoder_destroy(decoder);
+    rf_trainer_destroy(trainer);
+}
+
+static void text_is_the_same_on_any_number_of_ranks(const struct rf_group *world,
+                                                    const struct rf_group *self)
+{
+    int32_t alone[18] = {0}, all[18] = {1};
+    int length_alone[2], length[2];
+
+    text_on(self, alone, length_alone);
+    text_on(world, all, length);
+    CHECK(length[0] == 9 && length[1] == 9 && length_alone[0] == 9);
+    CHECK(memcmp(alone, all, sizeof all) == 0);
+}
+
 static void impossible_models_are_refused_everywhere(const struct rf_group *world)
 {
     struct rf_model_shape shape = SHAPE;
@@ -426,6 +504,8 @@ int main(int argc, char **argv)
     features_explain_the_answers(&self);
     features_are_the_same_on_any_number_of_ranks(&world, &self);
     a_step_that_is_not_finite_changes_nothing(&world);
+    parts_of_a_batch_make_the_whole(&world);
+    text_is_the_same_on_any_number_of_ranks(&world, &self);
     impossible_models_are_refused_everywhere(&world);
     status = check_result();
     rf_group_free(&self);

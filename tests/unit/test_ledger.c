@@ -381,6 +381,188 @@ static void what_cannot_be_read_back_is_not_appended(void **unused)
     assert_int_equal(verify().entries, 1);
 }
 
+/* ---- keys that change ----------------------------------------------------- */
+
+static struct rf_key *second_key(void)
+{
+    char path_key[RF_PATH_BYTES];
+    struct rf_key *key = NULL;
+
+    snprintf(path_key, sizeof path_key, "%s/keys/next.key", dir);
+    assert_int_equal(rf_key_generate(path_key, NULL, "test.example/next", NULL), RF_OK);
+    assert_int_equal(rf_key_load(&key, path_key, NULL), RF_OK);
+    unlink(path_key);
+    return key;
+}
+
+static void append_rotate(struct rf_ledger *ledger, const struct rf_key *key)
+{
+    struct rf_event e = rf_event_make(RF_EVENT_ROTATE, 1000);
+
+    e.seq = rf_ledger_entries(ledger);
+    rf_key_public(key, e.text);
+    assert_int_equal(rf_ledger_append(ledger, &e, NULL), RF_OK);
+}
+
+/* open, seal by the first key, rotate, seal by the first key, heartbeat, close, seal by the
+ * second: 4 lines, 3 seals. */
+static void write_rotated(struct rf_key *first, struct rf_key *second)
+{
+    struct rf_ledger *ledger = NULL;
+    struct rf_error err;
+
+    assert_int_equal(rf_ledger_create(&ledger, path, "test.example/log", first, NULL), RF_OK);
+    append(ledger, RF_EVENT_OPEN);
+    assert_int_equal(rf_ledger_seal(ledger, NULL), RF_OK);
+    append_rotate(ledger, second);
+    assert_int_equal(rf_ledger_seal(ledger, NULL), RF_OK);
+    append(ledger, RF_EVENT_HEARTBEAT);
+    assert_int_equal(rf_ledger_seal(ledger, &err), RF_ERR_ARG); /* not its turn any more */
+    assert_int_equal(rf_ledger_use_key(ledger, first, &err), RF_ERR_ARG);
+    assert_int_equal(rf_ledger_use_key(ledger, second, NULL), RF_OK);
+    append(ledger, RF_EVENT_CLOSE);
+    assert_int_equal(rf_ledger_seal(ledger, NULL), RF_OK);
+    rf_ledger_close(ledger);
+}
+
+static void a_ledger_whose_key_changed_verifies_from_either_key(void **unused)
+{
+    struct rf_key *first = load_key(), *second = second_key(), *third = second_key();
+    char vkey[RF_VKEY_BYTES];
+    struct rf_ledger_check check;
+    struct rf_error err;
+
+    (void)unused;
+    write_rotated(first, second);
+    check = verify();
+    assert_string_equal(check.problem, "");
+    assert_int_equal(check.seals, 3);
+    assert_int_equal(check.rotations, 1);
+    assert_int_equal(check.sealed_entries, 4);
+    assert_string_equal(check.key_name, "test.example/next");
+    for (int i = 0; i < 3; i++) {
+        rf_key_public(i == 0 ? first : i == 1 ? second : third, vkey);
+        assert_int_equal(rf_ledger_verify(path, vkey, NULL, NULL, &check, &err), RF_OK);
+        assert_int_equal(check.seals_ok, i < 2);
+        assert_int_equal(check.sealed_entries, i < 2 ? 4 : 0);
+    }
+    rf_key_free(first);
+    rf_key_free(second);
+    rf_key_free(third);
+}
+
+static void a_changed_key_is_found_like_any_other_change(void **unused)
+{
+    static char good[8192], bad[8192];
+    struct rf_key *first = load_key(), *second = second_key();
+    const char *files[] = {path, seals};
+
+    (void)unused;
+    write_rotated(first, second);
+    for (int f = 0; f < 2; f++) {
+        size_t size = load(files[f], good, sizeof good);
+
+        for (size_t i = 0; i < size; i++)
+            for (int flip = 0; flip < 2; flip++) {
+                struct rf_ledger_check check;
+
+                memcpy(bad, good, size);
+                bad[i] = (char)(bad[i] ^ (flip == 0 ? 1 : 0x80));
+                store(files[f], bad, size);
+                check = verify();
+                if (check.chain_ok && check.seals_ok)
+                    fail_msg("byte %zu of file %d was not found", i, f);
+            }
+        store(files[f], good, size);
+    }
+    rf_key_free(first);
+    rf_key_free(second);
+}
+
+/* Whoever writes the file can append a line with his key; without the old key it stays unsealed,
+ * and no seal of his is taken. */
+static void a_key_that_nobody_sealed_does_not_count(void **unused)
+{
+    struct rf_key *key = load_key(), *forger = second_key();
+    struct rf_ledger *ledger = NULL;
+    struct rf_ledger_check check;
+    struct rf_seal seal = {.origin = "test.example/log"};
+    char note[RF_SEAL_BYTES + 1] = "\n", vkey[RF_VKEY_BYTES];
+    struct rf_error err;
+    int64_t cut;
+    FILE *out;
+
+    (void)unused;
+    write_small(1);
+    rf_key_public(key, vkey);
+    assert_int_equal(rf_ledger_resume(&ledger, path, NULL, NULL, NULL, &cut, &err), RF_OK);
+    append_rotate(ledger, forger);
+    assert_int_equal(rf_ledger_sync(ledger, NULL), RF_OK);
+    seal.size = rf_ledger_entries(ledger);
+    rf_ledger_close(ledger);
+    check = verify();
+    assert_true(check.seals_ok && check.sealed_entries == 6 && check.entries == 7);
+    assert_int_equal(rf_digest_from_base64(&seal.root, check.head, 44), 0);
+    assert_int_equal(rf_seal_sign(&seal, forger, note + 1, NULL), RF_OK);
+    out = fopen(seals, "a");
+    fputs(note, out);
+    fclose(out);
+    assert_int_equal(rf_ledger_verify(path, vkey, NULL, NULL, &check, &err), RF_OK);
+    assert_false(check.seals_ok);
+    assert_int_equal(check.sealed_entries, 6);
+    rf_key_free(key);
+    rf_key_free(forger);
+}
+
+static void a_crash_while_the_key_changes_leaves_it_to_the_old_key(void **unused)
+{
+    struct rf_key *first = load_key(), *second = second_key();
+    struct rf_ledger *ledger = NULL;
+    struct rf_error err;
+    int64_t cut;
+
+    (void)unused;
+    assert_int_equal(rf_ledger_create(&ledger, path, NULL, first, NULL), RF_OK);
+    append(ledger, RF_EVENT_OPEN);
+    assert_int_equal(rf_ledger_seal(ledger, NULL), RF_OK);
+    append_rotate(ledger, second);
+    assert_int_equal(rf_ledger_sync(ledger, NULL), RF_OK);
+    rf_ledger_close(ledger); /* the crash */
+    assert_int_equal(rf_ledger_resume(&ledger, path, second, NULL, NULL, &cut, &err),
+                     RF_ERR_ARG);
+    assert_int_equal(rf_ledger_resume(&ledger, path, first, NULL, NULL, &cut, &err), RF_OK);
+    assert_int_equal(rf_ledger_seal(ledger, NULL), RF_OK);
+    assert_int_equal(rf_ledger_use_key(ledger, second, NULL), RF_OK);
+    append(ledger, RF_EVENT_HEARTBEAT);
+    assert_int_equal(rf_ledger_seal(ledger, NULL), RF_OK);
+    rf_ledger_close(ledger);
+    assert_int_equal(rf_ledger_resume(&ledger, path, first, NULL, NULL, &cut, &err),
+                     RF_ERR_ARG);
+    assert_non_null(strstr(err.text, "another key"));
+    assert_int_equal(rf_ledger_resume(&ledger, path, second, NULL, NULL, &cut, &err), RF_OK);
+    rf_ledger_close(ledger);
+    assert_int_equal(verify().sealed_entries, 3);
+    rf_key_free(first);
+    rf_key_free(second);
+}
+
+static void a_witness_key_seals_no_ledger(void **unused)
+{
+    char path_key[RF_PATH_BYTES];
+    struct rf_key *key = NULL;
+    struct rf_ledger *ledger = NULL;
+    struct rf_error err;
+
+    (void)unused;
+    snprintf(path_key, sizeof path_key, "%s/keys/w.key", dir);
+    assert_int_equal(rf_key_generate_kind(path_key, NULL, "w", RF_KEY_WITNESS, NULL), RF_OK);
+    assert_int_equal(rf_key_load(&key, path_key, NULL), RF_OK);
+    unlink(path_key);
+    assert_int_equal(rf_ledger_create(&ledger, path, NULL, key, &err), RF_ERR_ARG);
+    assert_null(ledger);
+    rf_key_free(key);
+}
+
 /* ---- the tree --------------------------------------------------------- */
 
 /* RFC 6962, 2.1, as it is written there: split at the largest power of two. */
@@ -548,6 +730,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_write_is_an_error_and_stays_one, fresh, clean),
         cmocka_unit_test_setup_teardown(keys_are_for_their_owner_only, fresh, clean),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_back_is_not_appended, fresh, clean),
+        cmocka_unit_test_setup_teardown(a_ledger_whose_key_changed_verifies_from_either_key,
+                                        fresh, clean),
+        cmocka_unit_test_setup_teardown(a_changed_key_is_found_like_any_other_change, fresh,
+                                        clean),
+        cmocka_unit_test_setup_teardown(a_key_that_nobody_sealed_does_not_count, fresh, clean),
+        cmocka_unit_test_setup_teardown(a_crash_while_the_key_changes_leaves_it_to_the_old_key,
+                                        fresh, clean),
+        cmocka_unit_test_setup_teardown(a_witness_key_seals_no_ledger, fresh, clean),
         cmocka_unit_test_setup_teardown(an_audit_finds_a_pledge_kept, fresh, clean),
         cmocka_unit_test_setup_teardown(an_audit_finds_a_pledge_broken, fresh, clean),
         cmocka_unit_test_setup_teardown(a_closed_run_without_a_last_seal_is_unprovable, fresh,

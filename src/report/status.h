@@ -1,0 +1,40 @@
+/* status.h - how a run stands: as JSON, from its state, and for people, from that JSON.
+ *
+ * The coordinator answers with it over its socket; from a ledger alone the same document can be
+ * made when nobody answers any more. */
+#ifndef RF_REPORT_STATUS_H
+#define RF_REPORT_STATUS_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "alloc/pledge.h"
+#include "alloc/state.h"
+#include "base/error.h"
+
+struct rf_status_source {
+    const char *run;    /* its name */
+    const char *source; /* "live", or "ledger" */
+    const char *state;  /* "running", "done", "interrupted", or "gone": nobody says how it ended */
+    int64_t now_us;     /* the time that is meant: charged up to here */
+    const struct rf_state *cluster;
+    struct rf_tally *tally; /* judged here */
+    int64_t entries, sealed_entries;
+};
+
+/* The document; NULL: out of memory. */
+json_t *rf_status_object(const struct rf_status_source *from);
+
+/* The share of what existed that account was charged, running jobs up to now_us included. */
+double rf_status_share(const struct rf_state *state, const struct rf_tally *tally,
+                       int32_t account, int64_t now_us);
+
+/* A document for people, at most `columns` wide; the number of lines goes to *lines, which may be
+ * NULL. Whatever is missing or of another type is shown as a dash. */
+enum rf_status rf_status_print(const json_t *document, FILE *out, int columns, int *lines,
+                               struct rf_error *err);
+/* The same in one line, without LF. */
+void rf_status_line(const json_t *document, char *line, size_t size);
+
+#endif
