@@ -418,6 +418,7 @@ static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ck
         return st;
     if (saver->group->rank == 0)
         st = lay_out(saver, info, err);
+    rf_group_meet(saver->group);
     st = rf_agree(saver->group, st, err);
     if (st != RF_OK)
         return st;
@@ -517,8 +518,10 @@ static int anybody_busy(struct rf_ckpt_saver *saver)
 /* Collective, agreed: from written values to the last touches. */
 static enum rf_status finish_values(struct rf_ckpt_saver *saver, struct rf_error *err)
 {
-    enum rf_status st = rf_agree(saver->group, rf_pump_wait(saver->pump, err), err);
+    enum rf_status st = rf_pump_wait(saver->pump, err);
 
+    rf_group_meet(saver->group);
+    st = rf_agree(saver->group, st, err);
     if (st == RF_OK)
         st = rf_agree(saver->group, join_digests(saver, err), err);
     if (st != RF_OK) {
@@ -534,8 +537,10 @@ static enum rf_status finish_values(struct rf_ckpt_saver *saver, struct rf_error
 static enum rf_status finish_publishing(struct rf_ckpt_saver *saver,
                                         struct rf_ckpt_saved *saved, struct rf_error *err)
 {
-    enum rf_status st = rf_agree(saver->group, rf_pump_wait(saver->pump, err), err);
+    enum rf_status st = rf_pump_wait(saver->pump, err);
 
+    rf_group_meet(saver->group);
+    st = rf_agree(saver->group, st, err);
     if (st != RF_OK) {
         clean_up(saver);
         return st;

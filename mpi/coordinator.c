@@ -217,11 +217,14 @@ static enum rf_status prepare(struct coordinator *c, struct rf_error *err)
     c->utc_us = rf_time_utc_us();
     c->clock_us = rf_time_us();
     st = start_journal(c, err);
+    rf_journal_anchor(&c->journal, c->options->anchor_file, c->options->anchor_slurm);
     if (st == RF_OK)
         st = open_ledger(c, err);
     if (st == RF_OK && !c->finished)
         st = record_missing(&c->journal, c->options, rf_dispatch_devices(c->control, c->options),
                             err);
+    if (st == RF_OK && c->options->next_key != NULL)
+        st = rf_journal_rotate(&c->journal, c->options->next_key, err);
     if (st == RF_OK)
         st = rf_journal_sync(&c->journal, err);
     if (st == RF_OK)

@@ -28,6 +28,7 @@ struct rf_held {
     int cancelled;              /* ... because somebody said so: it is no failure */
     int64_t formed_us;          /* its ranks were told to begin */
     int64_t heard_us, asked_us; /* the last message came; asked to stop; -1: not */
+    int spoke;                  /* a message came since then */
     int silent, overrun;        /* disputed as such since */
     /* This lease so far: device-time by the coordinator's clock, and what the job says it did. */
     int64_t held_us, busy_us, flops, tokens;
@@ -56,9 +57,9 @@ struct rf_dispatch {
     int32_t owed_room;
     struct rf_held *leases; /* owned: those that are out, room for one per device */
     int nleases, nworkers, byes;
-    int spread; /* device id / spread is the rank that it is */
-    int32_t formations;                           /* groups told to begin so far */
-    int *ranks;                                   /* owned: room for a group of all devices */
+    int spread;         /* device id / spread is the rank that it is */
+    int32_t formations; /* groups told to begin so far */
+    int *ranks;         /* owned: room for a group of all devices */
     int64_t last_event_us, last_seal_us, idle_us; /* idle since; -1: not idle */
     int changed;                                  /* since the policy was asked */
     int64_t wake_us;  /* when its answer may differ although nothing changed */

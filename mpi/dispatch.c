@@ -206,6 +206,7 @@ static void tell_start(struct rf_dispatch *d, struct rf_held *held)
     held->leader = d->ranks[0] / d->spread;
     held->formation = message.formation;
     held->started = 1;
+    held->spoke = 0;
     held->formed_us = held->heard_us = d->journal->now_us;
     d->watch_us = 0;
 }

@@ -208,6 +208,7 @@ void rf_desk_hear(struct rf_dispatch *d, const struct rf_message *message)
         return;
     held->heard_us = d->journal->now_us;
     held->silent = 0;
+    held->spoke = 1;
     if (message->kind == RF_MESSAGE_METER)
         rf_desk_charge(d, held, &message->reading);
     else if (message->kind == RF_MESSAGE_CHECKPOINT)

@@ -9,7 +9,8 @@
 
 #include "mpi/desk.h"
 
-enum { ALLOWANCE_US = 10000 };
+/* Before its first step a job reads its data and its checkpoint, and has nothing to say. */
+enum { ALLOWANCE_US = 10000, START_PATIENCE = 30 };
 
 static int64_t sooner(int64_t a, int64_t b)
 {
@@ -125,9 +126,11 @@ static void watch_silence(struct rf_dispatch *d, struct rf_held *held)
     }
     if (!is_here(d, held->heard_us + patience_us))
         return;
-    if (!held->silent)
+    if (!held->silent &&
+        is_here(d, held->heard_us + (held->spoke ? 1 : START_PATIENCE) * patience_us)) {
+        held->silent = 1;
         rf_desk_dispute(d, held, "silent", &nothing);
-    held->silent = 1;
+    }
     if (is_here(d, rf_desk_job(d, held)->charged_us + patience_us)) {
         rf_desk_charge(d, held, &nothing);
         is_here(d, d->journal->now_us + patience_us);

@@ -1,5 +1,7 @@
 #include "mpi/group.h"
 
+#include <time.h>
+
 void rf_group_dup(struct rf_group *group, MPI_Comm comm)
 {
     MPI_Comm_dup(comm, &group->comm);
@@ -17,6 +19,13 @@ void rf_group_among(struct rf_group *group, const struct rf_group *parent, const
     MPI_Comm_create_group(parent->comm, some, tag, &group->comm);
     MPI_Group_free(&some);
     MPI_Group_free(&all);
+    MPI_Comm_rank(group->comm, &group->rank);
+    MPI_Comm_size(group->comm, &group->size);
+}
+
+void rf_group_split(struct rf_group *group, const struct rf_group *parent, int colour)
+{
+    MPI_Comm_split(parent->comm, colour, parent->rank, &group->comm);
     MPI_Comm_rank(group->comm, &group->rank);
     MPI_Comm_size(group->comm, &group->size);
 }
@@ -51,4 +60,24 @@ void rf_group_bcast(const struct rf_group *group, void *data, size_t size_bytes,
         p += n;
         size_bytes -= n;
     }
+}
+
+void rf_group_wait(int n, MPI_Request *requests)
+{
+    const struct timespec nap = {.tv_nsec = 50000};
+    int done = 0;
+
+    MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
+    while (!done) {
+        nanosleep(&nap, NULL);
+        MPI_Testall(n, requests, &done, MPI_STATUSES_IGNORE);
+    }
+}
+
+void rf_group_meet(const struct rf_group *group)
+{
+    MPI_Request request;
+
+    MPI_Ibarrier(group->comm, &request);
+    rf_group_wait(1, &request);
 }

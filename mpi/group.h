@@ -25,6 +25,9 @@ void rf_group_dup(struct rf_group *group, MPI_Comm comm);
 void rf_group_among(struct rf_group *group, const struct rf_group *parent, const int *ranks,
                     int n, int tag);
 
+/* Collective on parent: the ranks that name the same colour, in parent's order. */
+void rf_group_split(struct rf_group *group, const struct rf_group *parent, int colour);
+
 /* Collective on group; a zeroed group is fine. */
 void rf_group_free(struct rf_group *group);
 
@@ -35,5 +38,11 @@ enum rf_status rf_agree(const struct rf_group *group, enum rf_status mine,
 
 /* Collective on group: size_bytes from root to all, in pieces that fit MPI's int counts. */
 void rf_group_bcast(const struct rf_group *group, void *data, size_t size_bytes, int root);
+
+/* MPI_Waitall() without statuses, for waits that may be long: the core is left to other threads
+ * meanwhile, at the price of about a tenth of a millisecond. */
+void rf_group_wait(int n, MPI_Request *requests);
+/* Collective on group: a barrier that waits in this way. */
+void rf_group_meet(const struct rf_group *group);
 
 #endif

@@ -145,7 +145,8 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
                                        .max_B = t->batch > RF_PREDICT_BATCH ? t->batch
                                                                             : RF_PREDICT_BATCH,
                                        .max_T = w->info->context,
-                                       .micro_B = t->micro_batch};
+                                       .micro_B = t->micro_batch,
+                                       .tensor = t->tensor};
 
     enum rf_status st;
 

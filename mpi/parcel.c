@@ -616,7 +616,7 @@ static void end_oldest(struct rf_parcels *parcels)
     struct trip *trip = trip_of(parcels, parcels->over);
     int64_t parts, mail;
 
-    MPI_Waitall(2 * parcels->group->size, trip->requests, MPI_STATUSES_IGNORE);
+    rf_group_wait(2 * parcels->group->size, trip->requests);
     if (parcels->way == RF_PARCELS_IN) {
         count_round(parcels, parcels->over, &parts, &mail);
         turn_parts(parcels, trip, parcels->over);
@@ -653,7 +653,7 @@ void rf_parcels_gather(struct rf_parcels *parcels, int64_t round, void *room)
         turn_parts(parcels, ahead, next);
         post(parcels, ahead, next);
     }
-    MPI_Waitall(parcels->group->size, trip->requests, MPI_STATUSES_IGNORE); /* what comes */
+    rf_group_wait(parcels->group->size, trip->requests); /* for what comes */
     count_round(parcels, round, &parts, &mail);
     turn_run(parcels, trip, round, room);
     if (round == parcels->nrounds - 1)

@@ -6,35 +6,24 @@
 #include <string.h>
 
 #include "mpi/exchange.h"
+#include "mpi/mesh.h"
+#include "mpi/shard.h"
 #include "nn/adamw.h"
 #include "nn/model.h"
 
 struct rf_trainer {
     struct rf_train_options options;
+    struct rf_mesh mesh; /* owned */
     struct rf_plan plan;
-    struct rf_exchange exchange;
-    struct rf_model *model;    /* owned */
-    rf_real *moments;          /* owned [2][plan.nlocal]: first, then second */
-    unsigned char *frozen;     /* owned [plan.nparams] */
-    struct rf_tensor *tensors; /* owned [3 * plan.nparams] */
-    int32_t *rows;             /* owned [max_R]: asked rows of a part of a batch */
+    struct rf_exchange exchange; /* of this rank's copy of the model */
+    struct rf_model *model;      /* owned */
+    struct rf_shard *shard;      /* owned */
+    struct rf_tensor *tensors;   /* owned [3 * plan.nparams] */
+    int32_t *rows;               /* owned [max_R]: asked rows of a part of a batch */
     int64_t steps_done;
 };
 
 /* ---- making and ending -------------------------------------------------- */
-
-static void describe(struct rf_tensor *tensor, const struct rf_param *p, const char *prefix,
-                     rf_real *block)
-{
-    *tensor = (struct rf_tensor){
-        .ndims = p->ndims, .replicated = p->replicated, .data = block + p->at};
-    snprintf(tensor->name, sizeof tensor->name, "%s%.90s", prefix, p->name);
-    for (int d = 0; d < 2; d++) {
-        tensor->shape[d] = p->shape[d];
-        tensor->offset[d] = p->offset[d];
-        tensor->extent[d] = p->extent[d];
-    }
-}
 
 /* Does this parameter stay as it is? Embeddings come below the first layer. */
 static int is_frozen(const char *name, int layers)
@@ -46,6 +35,46 @@ static int is_frozen(const char *name, int layers)
     return sscanf(name, "h.%d.", &layer) == 1
                ? layer < layers
                : strcmp(name, "wte.weight") == 0 || strcmp(name, "wpe.weight") == 0;
+}
+
+static struct rf_tensor describe(const struct rf_param *p, const char *prefix, rf_real *data)
+{
+    struct rf_tensor tensor = {.ndims = p->ndims, .replicated = p->replicated, .data = data};
+
+    snprintf(tensor.name, sizeof tensor.name, "%s%.90s", prefix, p->name);
+    for (int d = 0; d < 2; d++) {
+        tensor.shape[d] = p->shape[d];
+        tensor.offset[d] = p->offset[d];
+        tensor.extent[d] = p->extent[d];
+    }
+    return tensor;
+}
+
+/* The moments of the rows that this rank keeps. */
+static struct rf_tensor describe_moments(const struct rf_trainer *t, int i, const char *prefix,
+                                         rf_real *data)
+{
+    struct rf_tensor tensor = describe(&t->plan.params[i], prefix, data);
+    struct rf_shard_part part = rf_shard_part(t->shard, i);
+
+    tensor.offset[0] += part.begin;
+    tensor.extent[0] = part.count;
+    tensor.replicated = tensor.replicated && t->mesh.data.size == 1;
+    return tensor;
+}
+
+static void describe_all(struct rf_trainer *t)
+{
+    int n = t->plan.nparams;
+
+    for (int i = 0; i < n; i++) {
+        const struct rf_param *p = &t->plan.params[i];
+        struct rf_shard_part part = rf_shard_part(t->shard, i);
+
+        t->tensors[i] = describe(p, "", rf_model_values(t->model) + p->at);
+        t->tensors[n + i] = describe_moments(t, i, "m/", part.m);
+        t->tensors[2 * n + i] = describe_moments(t, i, "v/", part.v);
+    }
 }
 
 static enum rf_status check(const struct rf_model_shape *shape,
@@ -71,39 +100,36 @@ static int micro(const struct rf_train_options *o)
     return o->micro_B > 0 && o->micro_B < o->max_B ? o->micro_B : o->max_B;
 }
 
+static struct rf_model_limits limits_of(const struct rf_train_options *o)
+{
+    struct rf_model_limits limits = {micro(o), o->max_T, o->max_R, o->max_range};
+
+    if ((int64_t)limits.max_B * limits.max_T < limits.max_R)
+        limits.max_R = limits.max_B * limits.max_T;
+    return limits;
+}
+
 /* Local: everything of create that can fail. */
 static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *shape,
                             struct rf_error *err)
 {
     const struct rf_train_options *o = &t->options;
-    struct rf_model_limits limits = {micro(o), o->max_T, o->max_R, o->max_range};
+    struct rf_model_limits limits = limits_of(o);
     enum rf_status st = check(shape, o, err);
-
-    if (st == RF_OK && (int64_t)limits.max_B * limits.max_T < limits.max_R)
-        limits.max_R = limits.max_B * limits.max_T;
 
     if (st == RF_OK)
         st = rf_plan_make(&t->plan, shape, t->exchange.rank, t->exchange.size, err);
+    if (st == RF_OK)
+        st = rf_model_create(&t->model, &t->plan, &t->exchange, &limits, o->bf16, o->seed, err);
+    if (st == RF_OK)
+        st = rf_shard_create(&t->shard, &t->plan, &t->mesh.data, err);
     if (st != RF_OK)
         return st;
-    st = rf_model_create(&t->model, &t->plan, &t->exchange, &limits, o->bf16, o->seed, err);
-    if (st != RF_OK)
-        return st;
-    t->moments = calloc(2 * t->plan.nlocal + 1, sizeof *t->moments);
     t->tensors = calloc(3 * (size_t)t->plan.nparams, sizeof *t->tensors);
-    t->frozen = calloc((size_t)t->plan.nparams, sizeof *t->frozen);
     t->rows = malloc((size_t)o->max_R * sizeof *t->rows);
-    if (t->moments == NULL || t->tensors == NULL || t->frozen == NULL || t->rows == NULL)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser: %zu values",
-                       2 * t->plan.nlocal);
-    for (int i = 0; i < t->plan.nparams; i++) {
-        const struct rf_param *p = &t->plan.params[i];
-
-        t->frozen[i] = (unsigned char)is_frozen(p->name, o->freeze_layers);
-        describe(&t->tensors[i], p, "", rf_model_values(t->model));
-        describe(&t->tensors[t->plan.nparams + i], p, "m/", t->moments);
-        describe(&t->tensors[2 * t->plan.nparams + i], p, "v/", t->moments + t->plan.nlocal);
-    }
+    if (t->tensors == NULL || t->rows == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
+    describe_all(t);
     return RF_OK;
 }
 
@@ -112,17 +138,17 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
                                  const struct rf_train_options *options, struct rf_error *err)
 {
     struct rf_trainer *t = calloc(1, sizeof *t);
-    enum rf_status st = RF_OK;
+    enum rf_status st =
+        t != NULL ? RF_OK : rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
 
     *trainer = NULL;
-    if (t == NULL) {
-        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
-    } else {
-        t->options = *options;
-        t->exchange = rf_exchange_over(group);
-        st = build(t, shape, err);
-    }
     st = rf_agree(group, st, err);
+    if (st == RF_OK) {
+        t->options = *options;
+        rf_mesh_make(&t->mesh, group, options->tensor);
+        t->exchange = rf_exchange_over(&t->mesh.tensor);
+        st = rf_agree(group, build(t, shape, err), err);
+    }
     if (st != RF_OK) {
         rf_trainer_destroy(t);
         return st;
@@ -136,9 +162,9 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
     if (trainer == NULL)
         return;
     rf_model_destroy(trainer->model);
+    rf_shard_destroy(trainer->shard);
     rf_plan_clear(&trainer->plan);
-    free(trainer->frozen);
-    free(trainer->moments);
+    rf_mesh_free(&trainer->mesh);
     free(trainer->tensors);
     free(trainer->rows);
     free(trainer);
@@ -146,19 +172,23 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
 
 /* ---- a step -------------------------------------------------------------- */
 
-/* Global norm of what learns: every slice counts, and what all ranks hold counts once. */
+/* Global norm of what learns, of gradients whose kept rows are sums over the copies: every slice counts, and what all
+ * ranks of a copy hold counts once. */
 static double gradient_norm(const struct rf_trainer *t)
 {
     const rf_real *g = rf_model_gradients(t->model);
+    struct rf_exchange all = rf_exchange_over(t->mesh.all);
     double sum = 0;
 
     for (int i = 0; i < t->plan.nparams; i++) {
-        const struct rf_param *p = &t->plan.params[i];
+        struct rf_shard_part part = rf_shard_part(t->shard, i);
 
-        if (!t->frozen[i] && (!p->replicated || t->exchange.rank == 0))
-            sum += rf_sum_squares(g + p->at, (size_t)(p->extent[0] * p->extent[1]));
+        if (is_frozen(t->plan.params[i].name, t->options.freeze_layers))
+            continue;
+        if (!t->plan.params[i].replicated || t->exchange.rank == 0)
+            sum += rf_sum_squares(g + part.at, part.n);
     }
-    rf_exchange_sum_double(&t->exchange, &sum, 1);
+    rf_exchange_sum_double(&all, &sum, 1);
     return sqrt(sum);
 }
 
@@ -173,28 +203,27 @@ static void update(struct rf_trainer *t, double lr, double norm)
                          .step = t->steps_done + 1};
     rf_real *values = rf_model_values(t->model);
     const rf_real *g = rf_model_gradients(t->model);
-    rf_real *m = t->moments, *v = t->moments + t->plan.nlocal;
 
     for (int i = 0; i < t->plan.nparams; i++) {
-        const struct rf_param *p = &t->plan.params[i];
+        struct rf_shard_part part = rf_shard_part(t->shard, i);
 
-        if (t->frozen[i])
+        if (is_frozen(t->plan.params[i].name, o->freeze_layers))
             continue;
-        a.weight_decay = p->decays ? o->weight_decay : 0;
-        rf_adamw_update(values + p->at, g + p->at, m + p->at, v + p->at,
-                        (size_t)(p->extent[0] * p->extent[1]), &a);
+        a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
+        rf_adamw_update(values + part.at, g + part.at, part.m, part.v, part.n, &a);
     }
+    rf_shard_spread(t->shard, values);
     rf_model_refresh(t->model);
 }
 
 /* ---- parts of a batch ------------------------------------------------------ */
 
-/* The part that begins with sequence *b, whose first asked row is *r of the batch's; both move on. Its
- * first row is *first. 0: there is none left. */
-static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int *b, int *r,
-                     int *first, struct rf_batch *part)
+/* The part that begins with sequence *b, below `last`, whose first asked row is *r of the batch's; both
+ * move on. Its first row is *first. 0: there is none left. */
+static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int last, int *b,
+                     int *r, int *first, struct rf_batch *part)
 {
-    int sequences = batch->B - *b < micro(&t->options) ? batch->B - *b : micro(&t->options);
+    int sequences = last - *b < micro(&t->options) ? last - *b : micro(&t->options);
     int32_t begin = (int32_t)(*b * batch->T), end = begin + (int32_t)(sequences * batch->T);
 
     if (sequences <= 0)
@@ -216,20 +245,31 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int *b,
     return 1;
 }
 
-/* All parts of a batch: loss, gradient and FLOPs of the forward pass. */
+/* Each copy learns some of the sequences: loss, gradient, and FLOPs of the forward pass, all of the whole
+ * batch and the same on every rank; the gradient is whole at the rows that a rank keeps. */
 static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t *flops)
 {
-    double weight = rf_batch_weight(batch), loss = 0;
-    struct rf_batch part;
+    struct rf_exchange copies = rf_exchange_over(&t->mesh.data);
+    struct rf_slice mine = rf_slice(batch->B, t->mesh.data.rank, t->mesh.data.size);
+    struct rf_batch part = *batch, none = *batch;
+    double weight = rf_batch_weight(batch), sums[2] = {0, 0}; /* loss, FLOPs */
     struct rf_work work;
-    int b = 0, r = 0, first;
+    int b = (int)mine.begin, last = b + (int)mine.count, r = 0, first, more = 0;
 
-    *flops = 0;
-    while (next_part(t, batch, &b, &r, &first, &part)) {
-        loss += rf_model_learn_part(t->model, &part, weight, b > part.B, &work);
-        *flops += rf_plan_flops(&t->plan, &work);
+    while (r < batch->R && batch->rows[r] < b * batch->T)
+        r++;
+    none.B = none.R = 0;
+    if (mine.count == 0) /* the gradient becomes zero */
+        sums[0] = rf_model_learn_part(t->model, &none, weight, 0, &work);
+    while (next_part(t, batch, last, &b, &r, &first, &part)) {
+        sums[0] += rf_model_learn_part(t->model, &part, weight, more, &work);
+        sums[1] += (double)rf_plan_flops(&t->plan, &work); /* whole, below 2^53 */
+        more = 1;
     }
-    return loss;
+    rf_exchange_sum_double(&copies, sums, 2);
+    rf_shard_gather(t->shard, rf_model_gradients(t->model));
+    *flops = (int64_t)sums[1];
+    return sums[0];
 }
 
 void rf_trainer_step(struct rf_trainer *t, const struct rf_batch *batch,
@@ -263,7 +303,7 @@ void rf_trainer_predict(struct rf_trainer *t, const struct rf_batch *batch, floa
     struct rf_work work;
     int b = 0, r = 0, first;
 
-    while (next_part(t, batch, &b, &r, &first, &part)) {
+    while (next_part(t, batch, batch->B, &b, &r, &first, &part)) {
         size_t at = (size_t)first * (size_t)batch->range_count;
         double loss = rf_model_predict(t->model, &part, prob != NULL ? prob + at : NULL,
                                        best != NULL ? best + first : NULL, &work);
@@ -283,7 +323,7 @@ void rf_trainer_features(struct rf_trainer *t, const struct rf_batch *batch, flo
     struct rf_work work;
     int b = 0, r = 0, first;
 
-    while (next_part(t, batch, &b, &r, &first, &part)) {
+    while (next_part(t, batch, batch->B, &b, &r, &first, &part)) {
         rf_model_features(t->model, &part,
                           features + (size_t)first * (size_t)t->plan.shape.width, &work);
         all.flops += rf_plan_flops(&t->plan, &work);
@@ -333,6 +373,7 @@ int64_t rf_trainer_parameters(const struct rf_trainer *trainer)
 
 size_t rf_trainer_bytes(const struct rf_trainer *trainer)
 {
-    return rf_model_bytes(trainer->model) + 2 * trainer->plan.nlocal * sizeof(rf_real) +
+    return rf_model_bytes(trainer->model) + rf_shard_bytes(trainer->shard) +
+           (size_t)trainer->options.max_R * sizeof *trainer->rows +
            3 * (size_t)trainer->plan.nparams * sizeof *trainer->tensors;
 }

@@ -2,7 +2,8 @@
  *
  * A decoder of the GPT-2 or the Llama family (plan.h), tensor parallel in the Megatron manner over all ranks of the group: columns then
  * rows in attention and MLP, vocabulary-parallel embedding and cross-entropy.
- * Any number of heads, columns and tokens on any number of ranks: slices are
+ * With options.tensor the ranks hold several copies, each of which learns some of a batch's
+ * sequences and keeps a share of the optimiser's state (shard.h). Any number of heads, columns and tokens on any number of ranks: slices are
  * those of rf_slice(), and may be uneven or empty. Initial values and results
  * of a step do not depend on the rank count beyond the rounding of sums;
  * repeats at the same layout are bit-identical. */
@@ -20,9 +21,9 @@ struct rf_train_options {
     double lr, min_lr_ratio,
         warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
     double beta1, beta2, eps, weight_decay, clip;
-    int freeze_layers;       /* so many from the bottom stay as they are, and the embeddings; 0:
-                              * everything learns */
-    uint64_t seed;           /* of the initial values */
+    int freeze_layers; /* so many from the bottom stay as they are, and the embeddings; 0: all learn */
+    int tensor;    /* ranks of a copy of the model, at most: mesh.h; 0: all, one copy */
+    uint64_t seed; /* of the initial values */
     int max_B, max_T, max_R; /* the largest batch that will come */
     int micro_B;             /* so many sequences at a time: less memory, the same step but for
                                 rounding; 0: all at once */
@@ -44,6 +45,7 @@ struct rf_trainer;
 enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_group *group,
                                  const struct rf_model_shape *shape,
                                  const struct rf_train_options *options, struct rf_error *err);
+/* Collective on the group. */
 void rf_trainer_destroy(struct rf_trainer *trainer);
 
 /* Collective: forward, backward, clip, AdamW. The batch is the same on every rank. No failures:

@@ -149,17 +149,20 @@ static enum rf_answer decide(struct rf_policy *policy, const struct rf_board_cas
     return draw(policy, c) ? RF_ANSWER_YES : RF_ANSWER_BUDGET;
 }
 
-/* The approved job joins those that wait, the other one waits for its denial. */
+/* The approved job joins those that wait, the other one waits for its denial. One that has run already
+ * was let in by somebody else: it waits among the others, and is not denied. */
 static enum rf_status tell(struct rf_policy *policy, int32_t id, enum rf_answer answer)
 {
     const struct rf_job *job = &policy->state->jobs[id];
     enum rf_status st;
 
+    if (answer != RF_ANSWER_YES && job->grants > 0)
+        policy->memory.board.answers[id] = answer = RF_ANSWER_YES;
     if (job->state != RF_JOB_QUEUED)
         return RF_OK;
     if (answer != RF_ANSWER_YES)
         return rf_joblist_add(&policy->refused, id);
-    if (rf_policy_waits(policy, id)) /* it has run already */
+    if (job->grants > 0 || rf_policy_waits(policy, id)) /* it has run: it is in its place */
         return RF_OK;
     policy->recheck = 1;
     policy->dirty = RF_DIRTY_ALL;

@@ -2,6 +2,10 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "alloc/anchor.h"
+#include "base/log.h"
 
 enum rf_status rf_journal_start(struct rf_journal *journal, struct rf_error *err)
 {
@@ -87,8 +91,17 @@ enum rf_status rf_journal_resume(struct rf_journal *journal, const char *path,
     return st;
 }
 
+static void warn(enum rf_status st, const struct rf_error *why)
+{
+    if (st != RF_OK)
+        rf_warn_alone("a tree head is not kept outside: %s", why->text);
+}
+
 void rf_journal_close(struct rf_journal *journal)
 {
+    struct rf_error why = {RF_OK, ""};
+
+    warn(rf_anchor_wait(&journal->anchoring, 1, &why), &why);
     rf_ledger_close(journal->ledger);
     journal->ledger = NULL;
 }
@@ -133,6 +146,33 @@ enum rf_status rf_journal_sync(struct rf_journal *journal, struct rf_error *err)
     return st;
 }
 
+void rf_journal_anchor(struct rf_journal *journal, const char *file, int slurm)
+{
+    journal->anchor_file = file;
+    journal->anchor_slurm = slurm;
+}
+
+/* The head that was sealed last. */
+static void drop_anchor(struct rf_journal *journal)
+{
+    const char *note = rf_ledger_last_seal(journal->ledger);
+    struct rf_head head;
+    struct rf_error why = {RF_OK, ""};
+    enum rf_status st;
+
+    if (journal->anchor_file != NULL)
+        warn(rf_anchor_file(journal->anchor_file, note, &why), &why);
+    if (!journal->anchor_slurm)
+        return;
+    warn(rf_anchor_wait(&journal->anchoring, 0, &why), &why);
+    if (journal->anchoring != 0)
+        return; /* it still works on the one before */
+    st = rf_head_read(&head, note, strlen(note), &why);
+    if (st == RF_OK)
+        st = rf_anchor_slurm(&head, &journal->anchoring, &why);
+    warn(st, &why);
+}
+
 enum rf_status rf_journal_seal(struct rf_journal *journal, struct rf_error *err)
 {
     int64_t entries = rf_ledger_entries(journal->ledger);
@@ -144,6 +184,8 @@ enum rf_status rf_journal_seal(struct rf_journal *journal, struct rf_error *err)
     if (st == RF_OK) {
         journal->sealed_entries = entries;
         journal->unsynced = 0;
+        if (rf_ledger_last_seal(journal->ledger)[0] != '\0')
+            drop_anchor(journal);
     }
     return st;
 }

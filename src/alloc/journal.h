@@ -6,6 +6,8 @@
 #ifndef RF_ALLOC_JOURNAL_H
 #define RF_ALLOC_JOURNAL_H
 
+#include <sys/types.h>
+
 #include "alloc/ledger.h"
 #include "alloc/observer.h"
 #include "alloc/pledge.h"
@@ -24,9 +26,12 @@ struct rf_journal {
     int64_t cut;                   /* bytes of a torn last line that resuming cut off */
     int64_t sealed_entries;        /* lines under a seal made here */
     int unsynced;
-    char config[65]; /* of the open event */
-    char closed
-        [RF_TEXT_BYTES]; /* reason of the close event, if only keys changed since; else "" */
+    char config[65];         /* of the open event */
+    const char *anchor_file; /* borrowed; NULL: none */
+    int anchor_slurm;
+    pid_t anchoring; /* a process that puts a head into the job's comment; 0: none */
+    char
+        closed[RF_TEXT_BYTES]; /* reason of the close event, when nothing but keys came since */
 };
 
 /* An empty state and tally, and nobody who watches. The caller ends *journal with
@@ -57,6 +62,10 @@ void rf_journal_at(struct rf_journal *journal, int64_t t_us);
 enum rf_status rf_journal_record(struct rf_journal *journal, struct rf_event *event,
                                  struct rf_error *err);
 enum rf_status rf_journal_sync(struct rf_journal *journal, struct rf_error *err);
+/* From now on each head that is sealed is kept outside as well (anchor.h): appended to a file, if
+ * it is not NULL, and, with slurm, in the job's comment, which is begun at a seal and looked after
+ * at the next one. What fails is warned of, and the run goes on. */
+void rf_journal_anchor(struct rf_journal *journal, const char *file, int slurm);
 /* Seals all lines so far, unless they are sealed already. */
 enum rf_status rf_journal_seal(struct rf_journal *journal, struct rf_error *err);
 /* The key changes: a line names the new one, the old one seals that line, and the new one seals

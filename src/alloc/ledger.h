@@ -41,6 +41,8 @@ enum rf_status rf_ledger_sync(struct rf_ledger *ledger, struct rf_error *err);
 /* Syncs, then signs the tree head over all lines so far and stores the seal,
  * unless the last seal covers them already. RF_ERR_ARG without a key. */
 enum rf_status rf_ledger_seal(struct rf_ledger *ledger, struct rf_error *err);
+/* The text of the last seal that this writer made, as a note; "" before the first. */
+const char *rf_ledger_last_seal(const struct rf_ledger *ledger);
 /* Another key seals from now on: the one that a rotate event named, once a seal by the key
  * before it covers that event. RF_ERR_ARG: it is another key's turn. The key is borrowed. */
 enum rf_status rf_ledger_use_key(struct rf_ledger *ledger, const struct rf_key *key,

@@ -21,15 +21,25 @@ static enum rf_status add_key(struct rf_ledger_view *v, const struct rf_vkey *vk
     return RF_OK;
 }
 
-static enum rf_status take_key(void *ctx, const struct rf_event *event, struct rf_error *err)
-{
-    struct rf_vkey vkey;
-    enum rf_status st;
+struct visitor {
+    struct rf_ledger_view *view;
+    rf_ledger_visit *visit;
+    void *ctx;
+};
 
-    if (event->type != RF_EVENT_ROTATE)
-        return RF_OK;
-    st = rf_vkey_parse(&vkey, event->text, err);
-    return st == RF_OK ? add_key(ctx, &vkey, err) : st;
+static enum rf_status look(void *self, const struct rf_event *event, struct rf_error *err)
+{
+    struct visitor *visitor = self;
+    struct rf_vkey vkey;
+    enum rf_status st = RF_OK;
+
+    if (event->type == RF_EVENT_ROTATE) {
+        st = rf_vkey_parse(&vkey, event->text, err);
+        if (st == RF_OK)
+            st = add_key(visitor->view, &vkey, err);
+    }
+    return st == RF_OK && visitor->visit != NULL ? visitor->visit(visitor->ctx, event, err)
+                                                 : st;
 }
 
 /* The key that the seals begin with: beside the ledger, and the one that was asked for. */
@@ -91,8 +101,10 @@ static enum rf_status take_last(struct rf_ledger_view *v, const char *path,
 }
 
 enum rf_status rf_ledger_view_open(struct rf_ledger_view *view, const char *path,
-                                   const char *vkey, struct rf_error *err)
+                                   const char *vkey, rf_ledger_visit *visit, void *ctx,
+                                   struct rf_error *err)
 {
+    struct visitor visitor = {view, visit, ctx};
     struct rf_ledger_end end;
     char *data = NULL;
     size_t size = 0;
@@ -105,7 +117,7 @@ enum rf_status rf_ledger_view_open(struct rf_ledger_view *view, const char *path
     if (st == RF_OK)
         st = first_keys(view, path, vkey, err);
     if (st == RF_OK)
-        st = rf_ledger_check_data(path, data, size, vkey, take_key, view, &view->check, &end,
+        st = rf_ledger_check_data(path, data, size, vkey, look, &visitor, &view->check, &end,
                                   err);
     if (st == RF_OK && view->check.chain_ok)
         st = take_leaves(view, data, end.good_bytes, err);

@@ -14,11 +14,12 @@ struct rf_ledger_view {
     struct rf_head last; /* the last seal; text NULL: there is none */
 };
 
-/* Verifies the ledger as rf_ledger_verify() does.
+/* Verifies the ledger as rf_ledger_verify() does, which see; visit may be NULL.
  * RF_OK also when it does not hold: see view->check. The caller ends *view with
  * rf_ledger_view_clear() in any case. */
 enum rf_status rf_ledger_view_open(struct rf_ledger_view *view, const char *path,
-                                   const char *vkey, struct rf_error *err);
+                                   const char *vkey, rf_ledger_visit *visit, void *ctx,
+                                   struct rf_error *err);
 void rf_ledger_view_clear(struct rf_ledger_view *view);
 
 /* Does all of it hold? RF_NO with the problem otherwise. */

@@ -173,6 +173,7 @@ static int may_grow(const struct rf_plan *plan, int32_t id)
     const struct rf_job *job = &plan->state->jobs[id];
 
     return job->state == RF_JOB_RUNNING && job->ndevices < job->max && !proposed(plan, id) &&
+           rf_state_spent(plan->state, job) == NULL &&
            (plan->policy->options.resize ||
             plan->now_us - job->grant_us >= rf_plan_grow_after_us(plan->state));
 }
@@ -198,16 +199,25 @@ static void grow(struct rf_plan *plan, int32_t id, int32_t most)
         plan->policy->failed = RF_ERR_MEMORY;
 }
 
+/* The oldest lease of the wall that could use more devices; -1: there is none. */
+static int32_t who_may_grow(const struct rf_plan *plan, const struct rf_wall *w)
+{
+    const struct rf_state *s = plan->state;
+    int32_t i = s->running_first;
+
+    while (i >= 0 && (rf_policy_wall_of(plan->policy, i) != w || !may_grow(plan, i)))
+        i = s->jobs[i].next;
+    return i;
+}
+
 /* A pledged account below its share whose queue is empty, but whose jobs could
  * use more: one of them stops, and claims again as a queued job. */
 void rf_plan_grow_pledged(struct rf_plan *plan)
 {
-    const struct rf_state *s = plan->state;
-
     for (int i = 0; i < plan->nwalls - 1 && !rf_plan_full(plan); i++) {
         struct rf_wall *w = &plan->walls[i];
         int32_t short_of = w->reach - w->used - plan->claimed[i];
-        int32_t free = plan->free - plan->reserved, can;
+        int32_t free = plan->free - plan->reserved, can, job;
 
         if (!w->may_claim || (plan->policy->nresizable == 0 && w->stopping == 0))
             continue;
@@ -215,19 +225,19 @@ void rf_plan_grow_pledged(struct rf_plan *plan)
             plan->reserved += at_most(short_of, free);
             continue;
         }
+        job = who_may_grow(plan, w);
+        if (job < 0)
+            continue;
         can = free + plan->coming;
         can += can < short_of ? rf_victims_free(plan, w, short_of - can) : 0;
         if (plan->policy->options.resize)
             can =
                 free < short_of ? free + rf_victims_shrink(plan, w, short_of - free, -1) : free;
-        for (int32_t k = s->running_first; can > 0 && k >= 0 && !rf_plan_full(plan);
-             k = s->jobs[k].next)
-            if (rf_policy_wall_of(plan->policy, k) == w && may_grow(plan, k)) {
-                grow(plan, k, at_most(short_of, can));
-                if (!plan->policy->options.resize)
-                    plan->reserved += at_most(short_of, plan->free - plan->reserved);
-                break;
-            }
+        if (can <= 0 || rf_plan_full(plan))
+            continue;
+        grow(plan, job, at_most(short_of, can));
+        if (!plan->policy->options.resize)
+            plan->reserved += at_most(short_of, plan->free - plan->reserved);
     }
 }
 

@@ -40,12 +40,23 @@ static const char *why_not(const struct rf_plan *plan, const struct rf_job *job)
     return rf_state_spent(plan->state, job);
 }
 
-/* A job that the board has not answered yet is denied when it has. */
+/* Not if it was denied a moment ago for another reason, which the state does not know yet; and not
+ * before the board has answered, unless it waits for devices already, having run. */
+static int may_deny(struct rf_policy *policy, int32_t job)
+{
+    if (rf_policy_waits(policy, job))
+        return 1;
+    for (int32_t i = 0; i < policy->held_back.n; i++)
+        if (policy->held_back.jobs[i] == job)
+            return !rf_policy_kept(policy, job, NULL);
+    return 0;
+}
+
 static void deny_if_spent(struct rf_plan *plan, int32_t job)
 {
     const char *why = why_not(plan, &plan->state->jobs[job]);
 
-    if (why != NULL && !rf_policy_kept(plan->policy, job, NULL) && !rf_plan_full(plan))
+    if (why != NULL && !rf_plan_full(plan) && may_deny(plan->policy, job))
         rf_plan_deny(plan, job, why);
 }
 

@@ -9,7 +9,7 @@
 
 #include "alloc/head.h"
 
-enum { RF_PROOF_MAX = 63, RF_PROOF_BYTES = RF_HEAD_BYTES + 64 * RF_DIGEST_BASE64 };
+enum { RF_PROOF_MAX = 63, RF_PROOF_BYTES = RF_HEAD_BYTES + 66 * RF_DIGEST_BASE64 };
 
 struct rf_path {
     struct rf_digest hashes[RF_PROOF_MAX];

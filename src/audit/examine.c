@@ -139,7 +139,7 @@ static enum rf_status judge_signatures(struct rf_examination *x, const char *pat
 {
     const struct rf_ledger_check *check = &x->audit.ledger;
     struct rf_audit_test *t9 = &x->tests[RF_T9_SIGNATURES];
-    struct rf_head_keys keys = {o->vkey, x->watch.rotated, x->watch.nrotated};
+    struct rf_head_keys keys = {o->vkey, x->watch.rotated, x->watch.nrotated, o->witness};
     int all = check->sealed_entries == check->entries;
     enum rf_status st = judge_bytes(x, err);
 

@@ -26,7 +26,8 @@ struct rf_examine_options {
     struct rf_definition_options definitions;
     const char *const *heads; /* files with tree heads that somebody kept */
     int nheads;
-    const char *sacct; /* NULL: not asked for */
+    const char *witness; /* public key of a witness that has to have signed them; NULL: none */
+    const char *sacct;   /* NULL: not asked for */
     struct rf_sacct_match_options match;
     const char *checkpoints; /* the directory with one directory per job; NULL: not asked for */
 };

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc/seal.h"
+#include "alloc/head.h"
 #include "alloc/tree.h"
 #include "base/lines.h"
 
 #define LEDGER_MAX_BYTES ((size_t)1 << 40)
-enum { HEADS_MAX_BYTES = 1 << 24, NOTE_BYTES = 4096 };
+enum { HEADS_MAX_BYTES = 1 << 24 };
 
 static const char DASH[] = "\xe2\x80\x94 ";
 
@@ -22,6 +22,8 @@ struct head {
 struct heads {
     struct head *items; /* owned */
     size_t n, room;
+    struct rf_vkey *keys; /* owned */
+    int nkeys;
 };
 
 static int is_signature(struct rf_text line)
@@ -47,73 +49,80 @@ static enum rf_status add_head(struct heads *heads, const struct rf_seal *seal,
     return RF_OK;
 }
 
-/* Does one of the keys stand behind this signature of the body? */
-static int opens(struct rf_seal *seal, const struct rf_vkey *keys, int nkeys,
-                 struct rf_text body, struct rf_text signature, struct rf_error *why)
+/* Has one of the ledger's keys signed the head? */
+static int by_ledger(const struct rf_head *head, const struct rf_vkey *keys, int nkeys,
+                     struct rf_error *why)
 {
-    char note[NOTE_BYTES];
-    size_t used;
-    int n = snprintf(note, sizeof note, "%.*s\n%.*s\n", (int)body.size_bytes, body.bytes,
-                     (int)signature.size_bytes, signature.bytes);
-
-    if (n <= 0 || (size_t)n >= sizeof note) {
-        rf_fail(why, RF_ERR_INPUT, "the note is too long");
-        return 0;
-    }
+    rf_fail(why, RF_NO, "there is no key to check it with");
     for (int k = 0; k < nkeys; k++)
-        if (rf_seal_open(seal, &keys[k], note, (size_t)n, &used, why) == RF_OK)
+        if (rf_head_signed(head, &keys[k], why) == RF_OK)
             return 1;
     return 0;
 }
 
-/* A head whose signature lines are at *lines; they are passed. */
-static enum rf_status read_note(struct heads *heads, struct rf_audit_test *t9,
-                                const struct rf_vkey *keys, int nkeys, struct rf_text body,
-                                struct rf_lines *lines, const char *file, struct rf_error *err)
+/* With a witness's key: the head has to bear that signature too. */
+static enum rf_status check_witness(struct rf_audit_test *t9, const struct rf_head *head,
+                                    const struct rf_head_keys *keys, const char *file,
+                                    struct rf_error *err)
 {
-    struct rf_error why = {RF_OK, "it has no signature"};
-    struct rf_seal seal;
-    struct rf_text line;
-    int found = 0;
+    struct rf_vkey witness;
+    struct rf_error why;
+    int64_t time_s;
 
-    while (rf_lines_next(lines, &line) && is_signature(line))
-        if (!found)
-            found = opens(&seal, keys, nkeys, body, line, &why);
-    if (found)
-        return add_head(heads, &seal, file, err);
-    return rf_audit_find(t9, -1, -1, 1e9, err,
-                         "another key: the head kept in '%.60s' was not signed by the ledger's "
-                         "key (%.80s)",
-                         file, why.text);
+    if (keys->witness == NULL)
+        return RF_OK;
+    if (rf_vkey_parse_kind(&witness, keys->witness, RF_KEY_WITNESS, err) != RF_OK)
+        return err->status;
+    if (rf_head_cosigned(head, &witness, &time_s, &why) != RF_OK)
+        return rf_audit_find(t9, -1, -1, 1e9, err,
+                             "no witness: '%.40s' has not cosigned the head in '%.60s' (%.60s)",
+                             witness.name, file, why.text);
+    rf_audit_note(t9, "'%.40s' saw the head over %lld lines at %lld s after 1970", witness.name,
+                  (long long)head->seal.size, (long long)time_s);
+    return RF_OK;
 }
 
-/* A note is three lines and more, an empty line, and signatures. */
+static enum rf_status take_head(struct heads *heads, struct rf_audit_test *t9,
+                                const struct rf_head *head, const struct rf_head_keys *in,
+                                const char *file, struct rf_error *err)
+{
+    struct rf_error why;
+    enum rf_status st;
+
+    if (!by_ledger(head, heads->keys, heads->nkeys, &why))
+        return rf_audit_find(t9, -1, -1, 1e9, err,
+                             "another key: the head kept in '%.60s' was not signed by the "
+                             "ledger's key (%.80s)",
+                             file, why.text);
+    st = check_witness(t9, head, in, file, err);
+    return st == RF_OK ? add_head(heads, &head->seal, file, err) : st;
+}
+
+/* Notes stand one after the other, with empty lines between them. */
 static enum rf_status read_heads(struct heads *heads, struct rf_audit_test *t9,
-                                 const struct rf_vkey *keys, int nkeys, const char *file,
+                                 const struct rf_head_keys *in, const char *file,
                                  struct rf_error *err)
 {
     char *text = NULL;
-    size_t size = 0;
+    size_t size = 0, at = 0;
+    struct rf_head head;
+    struct rf_error why;
     int notes = 0;
-    struct rf_text line, body = {NULL, 0};
-    struct rf_lines lines;
     enum rf_status st = rf_file_read(file, HEADS_MAX_BYTES, &text, &size, err);
 
-    if (st != RF_OK)
-        return st;
-    lines = rf_lines_begin(text, size);
-    while (st == RF_OK && rf_lines_next(&lines, &line)) {
-        if (line.size_bytes > 0) {
-            if (body.bytes == NULL)
-                body.bytes = line.bytes;
-            body.size_bytes = (size_t)(line.bytes + line.size_bytes + 1 - body.bytes);
-            continue;
+    while (st == RF_OK) {
+        while (at < size && text[at] == '\n')
+            at++;
+        if (at == size)
+            break;
+        if (rf_head_read(&head, text + at, size - at, &why) != RF_OK) {
+            st = rf_fail(err, RF_ERR_INPUT, "'%s' holds no signed tree head: %s", file,
+                         why.text);
+            break;
         }
-        if (body.bytes != NULL) {
-            notes++;
-            st = read_note(heads, t9, keys, nkeys, body, &lines, file, err);
-        }
-        body = (struct rf_text){NULL, 0};
+        st = take_head(heads, t9, &head, in, file, err);
+        at += head.size_bytes;
+        notes++;
     }
     if (st == RF_OK && notes == 0)
         st = rf_fail(err, RF_ERR_INPUT, "'%s' holds no signed tree head", file);
@@ -191,18 +200,16 @@ enum rf_status rf_audit_heads(struct rf_audit_test *t9, const char *ledger,
                               const struct rf_head_keys *in, const char *const *files,
                               int nfiles, struct rf_error *err)
 {
-    struct heads heads = {NULL, 0, 0};
-    struct rf_vkey *keys = calloc((size_t)in->nrotated + 1, sizeof *keys);
+    struct heads heads = {.keys = calloc((size_t)in->nrotated + 1, sizeof *heads.keys)};
     char *data = NULL;
     size_t size;
-    int nkeys;
     enum rf_status st;
 
-    if (keys == NULL)
+    if (heads.keys == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the keys of a ledger");
-    st = read_keys(keys, &nkeys, ledger, in, err);
+    st = read_keys(heads.keys, &heads.nkeys, ledger, in, err);
     for (int i = 0; st == RF_OK && i < nfiles; i++)
-        st = read_heads(&heads, t9, keys, nkeys, files[i], err);
+        st = read_heads(&heads, t9, in, files[i], err);
     if (st == RF_OK && heads.n > 0) {
         qsort(heads.items, heads.n, sizeof *heads.items, by_size);
         st = rf_file_read(ledger, LEDGER_MAX_BYTES, &data, &size, err);
@@ -211,7 +218,7 @@ enum rf_status rf_audit_heads(struct rf_audit_test *t9, const char *ledger,
         st = compare(t9, &heads, data, size, err);
     free(data);
     free(heads.items);
-    free(keys);
+    free(heads.keys);
     return st;
 }
 

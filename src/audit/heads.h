@@ -14,10 +14,12 @@ struct rf_head_keys {
     const char *first;
     char (*rotated)[RF_TEXT_BYTES]; /* borrowed */
     int nrotated;
+    const char *witness; /* NULL: nobody else has to have signed */
 };
 
 /* Compares every signed head in the files with the ledger, in T9: cut off, or rewritten, or
- * signed by another key. Signatures of others (witnesses) in the same note are passed over.
+ * signed by another key. Signatures of others in the same note are passed over; with a
+ * witness's key, that has to be among them.
  * RF_ERR_INPUT when a file cannot be read, or holds no signed head at all. */
 enum rf_status rf_audit_heads(struct rf_audit_test *t9, const char *ledger,
                               const struct rf_head_keys *keys, const char *const *files,

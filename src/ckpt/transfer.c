@@ -1,21 +1,52 @@
+/* A write through the page cache waits for direct ones of the same file that are under way, and
+ * holds up those that come. So the ends that stick out, and small writes, are kept until the file
+ * is closed or there are many. */
 #define _GNU_SOURCE /* O_DIRECT */
 
 #include "ckpt/transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
     BORDER = RF_TRANSFER_BORDER,
-    DIRECT_FROM = 1 << 16 /* smaller ones are not worth a direct transfer */
+    DIRECT_FROM = 1 << 16, /* smaller ones are not worth a direct transfer */
+    LATER_PIECES = 4096,
+    LATER_BYTES = 4 << 20
+};
+
+struct rf_transfer_later {
+    pthread_mutex_t lock;
+    int n;
+    size_t used;
+    struct {
+        uint64_t offset;
+        size_t size_bytes;
+    } pieces[LATER_PIECES];
+    unsigned char bytes[LATER_BYTES];
 };
 
 static enum rf_status failed(const struct rf_transfer *transfer, int code, struct rf_error *err)
 {
     return rf_fail(err, RF_ERR_IO, "cannot %s '%s': %s", transfer->writing ? "write" : "read",
                    transfer->path, strerror(code));
+}
+
+/* Memory for later, or NULL: then nothing is kept. */
+static struct rf_transfer_later *make_later(void)
+{
+    struct rf_transfer_later *later = malloc(sizeof *later);
+
+    if (later != NULL) {
+        pthread_mutex_init(&later->lock, NULL);
+        later->n = 0;
+        later->used = 0;
+    }
+    return later;
 }
 
 enum rf_status rf_transfer_open(struct rf_transfer *transfer, const char *path, int writing,
@@ -25,6 +56,7 @@ enum rf_status rf_transfer_open(struct rf_transfer *transfer, const char *path, 
 
     transfer->fd = transfer->direct_fd = -1;
     transfer->writing = writing;
+    transfer->later = NULL;
     if (strlen(path) >= sizeof transfer->path)
         return rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
     memcpy(transfer->path, path, strlen(path) + 1);
@@ -38,23 +70,9 @@ enum rf_status rf_transfer_open(struct rf_transfer *transfer, const char *path, 
 #else
     (void)direct;
 #endif
+    if (writing && transfer->direct_fd >= 0)
+        transfer->later = make_later();
     return RF_OK;
-}
-
-enum rf_status rf_transfer_close(struct rf_transfer *transfer, int sync, struct rf_error *err)
-{
-    enum rf_status st = RF_OK;
-
-    if (transfer->fd < 0)
-        return RF_OK;
-    if (sync && transfer->writing && fsync(transfer->fd) != 0)
-        st = failed(transfer, errno, err);
-    if (transfer->direct_fd >= 0)
-        close(transfer->direct_fd);
-    if (close(transfer->fd) != 0 && st == RF_OK && transfer->writing && sync)
-        st = failed(transfer, errno, err);
-    transfer->fd = transfer->direct_fd = -1;
-    return st;
 }
 
 /* Bytes [from, to) of the file, which lie in memory at at. Returns 0 or an errno; *done says how
@@ -94,6 +112,68 @@ static enum rf_status buffered(const struct rf_transfer *transfer, unsigned char
     return RF_OK;
 }
 
+/* With the lock: what was kept goes into the page cache. */
+static enum rf_status write_kept(const struct rf_transfer *transfer, struct rf_error *err)
+{
+    struct rf_transfer_later *later = transfer->later;
+    unsigned char *at = later->bytes;
+    enum rf_status st = RF_OK;
+
+    for (int i = 0; st == RF_OK && i < later->n; i++) {
+        uint64_t from = later->pieces[i].offset;
+
+        st = buffered(transfer, at, from, from + later->pieces[i].size_bytes, err);
+        at += later->pieces[i].size_bytes;
+    }
+    later->n = 0;
+    later->used = 0;
+    return st;
+}
+
+/* A small piece, now or later. */
+static enum rf_status keep(const struct rf_transfer *transfer, unsigned char *data,
+                           uint64_t from, uint64_t to, struct rf_error *err)
+{
+    struct rf_transfer_later *later = transfer->later;
+    size_t size = (size_t)(to - from);
+    enum rf_status st = RF_OK;
+
+    if (later == NULL || size >= DIRECT_FROM)
+        return buffered(transfer, data, from, to, err);
+    pthread_mutex_lock(&later->lock);
+    if (later->n == LATER_PIECES || later->used + size > LATER_BYTES)
+        st = write_kept(transfer, err);
+    memcpy(later->bytes + later->used, data, size);
+    later->pieces[later->n].offset = from;
+    later->pieces[later->n++].size_bytes = size;
+    later->used += size;
+    pthread_mutex_unlock(&later->lock);
+    return st;
+}
+
+enum rf_status rf_transfer_close(struct rf_transfer *transfer, int sync, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    if (transfer->fd < 0)
+        return RF_OK;
+    if (transfer->later != NULL) {
+        if (sync)
+            st = write_kept(transfer, err);
+        pthread_mutex_destroy(&transfer->later->lock);
+        free(transfer->later);
+        transfer->later = NULL;
+    }
+    if (sync && st == RF_OK && transfer->writing && fsync(transfer->fd) != 0)
+        st = failed(transfer, errno, err);
+    if (transfer->direct_fd >= 0)
+        close(transfer->direct_fd);
+    if (close(transfer->fd) != 0 && st == RF_OK && transfer->writing && sync)
+        st = failed(transfer, errno, err);
+    transfer->fd = transfer->direct_fd = -1;
+    return st;
+}
+
 enum rf_status rf_transfer_write(const struct rf_transfer *transfer, unsigned char *data,
                                  uint64_t offset, size_t size_bytes, struct rf_error *err)
 {
@@ -102,13 +182,13 @@ enum rf_status rf_transfer_write(const struct rf_transfer *transfer, unsigned ch
     enum rf_status st = RF_OK;
 
     if (transfer->direct_fd < 0 || size_bytes < DIRECT_FROM)
-        return buffered(transfer, data, from, to, err);
+        return keep(transfer, data, from, to, err);
     if (move(transfer->direct_fd, 1, data + (in - from), in, out, &done) != 0)
         out = done; /* whatever it was, the page cache takes the rest or says why not */
     if (from < in)
-        st = buffered(transfer, data, from, in, err);
+        st = keep(transfer, data, from, in, err);
     if (st == RF_OK && out < to)
-        st = buffered(transfer, data + (out - from), out, to, err);
+        st = keep(transfer, data + (out - from), out, to, err);
     return st;
 }
 

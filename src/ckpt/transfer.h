@@ -16,17 +16,21 @@
 
 enum { RF_TRANSFER_BORDER = 4096 };
 
+struct rf_transfer_later;
+
 struct rf_transfer {
     char path[RF_PATH_BYTES];
     int writing;
-    int fd, direct_fd; /* -1: none; direct_fd: only through the page cache */
+    int fd, direct_fd;               /* -1: none; direct_fd: only through the page cache */
+    struct rf_transfer_later *later; /* owned: small pieces that wait for the end, or NULL */
 };
 
 /* Opens the file; after a failure there is nothing to close. direct = 0 keeps to the page
  * cache. */
 enum rf_status rf_transfer_open(struct rf_transfer *transfer, const char *path, int writing,
                                 int direct, struct rf_error *err);
-/* With sync, and when it was written, not before all of it is on the disk. */
+/* With sync, and when it was written, not before all of it is on the disk. Without, what was written
+ * may be incomplete. */
 enum rf_status rf_transfer_close(struct rf_transfer *transfer, int sync, struct rf_error *err);
 
 /* A file that ends too early for a read is RF_ERR_INPUT. */

@@ -17,7 +17,7 @@
 enum { KEY_BYTES = 4096 };
 
 struct audit_options {
-    const char *key, *sacct, *match, *unit, *checkpoints, *config, *scratch;
+    const char *key, *witness, *sacct, *match, *unit, *checkpoints, *config, *scratch;
     struct rf_text_list heads;
     int64_t reexecute;
     int json;
@@ -260,8 +260,10 @@ static enum rf_status audit_all(const struct rf_group *world, struct request *re
 }
 
 static enum rf_status take_options(const struct audit_options *o, struct request *request,
-                                   char vkey[KEY_BYTES], struct rf_error *err)
+                                   char vkey[KEY_BYTES], char witness[KEY_BYTES],
+                                   struct rf_error *err)
 {
+    enum rf_status st = RF_OK;
     int by = rf_match_of(o->match), unit = rf_match_unit_of(o->unit);
 
     request->o = o;
@@ -280,7 +282,10 @@ static enum rf_status take_options(const struct audit_options *o, struct request
     request->examine.heads = o->heads.items;
     request->examine.nheads = o->heads.n;
     request->examine.vkey = o->key != NULL ? vkey : NULL;
-    return o->key != NULL ? read_key(o->key, vkey, err) : RF_OK;
+    request->examine.witness = o->witness != NULL ? witness : NULL;
+    if (o->key != NULL)
+        st = read_key(o->key, vkey, err);
+    return st == RF_OK && o->witness != NULL ? read_key(o->witness, witness, err) : st;
 }
 
 static const char MORE[] =
@@ -310,6 +315,10 @@ static enum rf_status parse(struct audit_options *o, struct rf_arguments *args, 
          .list = &o->heads,
          .help = "signed tree heads that somebody kept elsewhere: the ledger has to extend "
                  "them; any number of times"},
+        {.name = "witness",
+         .value = "FILE",
+         .text = &o->witness,
+         .help = "the public key of a witness that must have cosigned those heads"},
         {.name = "sacct",
          .value = "FILE",
          .text = &o->sacct,
@@ -368,11 +377,11 @@ static enum rf_status audit(const struct rf_group *world, int argc, char **argv,
     struct audit_options o = {.match = "auto", .unit = "auto"};
     struct request request = {.worst = RF_KEPT};
     struct rf_arguments args;
-    char vkey[KEY_BYTES];
+    char vkey[KEY_BYTES], witness[KEY_BYTES];
     enum rf_status st = parse(&o, &args, argc, argv, err);
 
     if (st == RF_OK && !args.help) {
-        st = rf_agree(world, take_options(&o, &request, vkey, err), err);
+        st = rf_agree(world, take_options(&o, &request, vkey, witness, err), err);
         if (st == RF_OK)
             st = audit_all(world, &request, &args, err);
     }

@@ -11,6 +11,7 @@ static enum rf_status keygen(const struct rf_group *world, int argc, char **argv
 {
     const char *name = "ringfence";
     char public_path[RF_PATH_BYTES];
+    int witness = 0;
     struct rf_arguments args;
     const struct rf_option table[] = {
         {.letter = 'n',
@@ -19,12 +20,17 @@ static enum rf_status keygen(const struct rf_group *world, int argc, char **argv
          .text = &name,
          .help = "the name that seals carry, without spaces or '+', for instance "
                  "example.org/cluster (default: ringfence)"},
+        {.name = "witness",
+         .flag = &witness,
+         .help = "a key that cosigns heads ('ringfence witness') and seals no ledger"},
         {0}};
     const struct rf_command_line line = {
-        .usage = "keygen [--name=NAME] FILE",
-        .about = "Makes an Ed25519 key pair for sealing ledgers: the secret key in FILE "
-                 "(readable by its owner only) and the public key in FILE.pub, which is what "
-                 "'ringfence audit --key' wants. Existing files are never replaced.",
+        .usage = "keygen [--name=NAME] [--witness] FILE",
+        .about =
+            "Makes an Ed25519 key pair for sealing ledgers: the secret key in FILE "
+            "(readable by its owner only) and the public key in FILE.pub, which is what "
+            "'ringfence audit --key' wants. Existing files are never replaced. To change the "
+            "key of a ledger, make a second one and see 'ringfence ledger rotate'.",
         .options = table,
         .min = 1,
         .max = 1};
@@ -40,7 +46,8 @@ static enum rf_status keygen(const struct rf_group *world, int argc, char **argv
     if (rf_file_exists(args.text[0]) || rf_file_exists(public_path))
         return rf_fail(err, RF_ERR_ARG, "'%s' is there already; keys are never replaced",
                        rf_file_exists(args.text[0]) ? args.text[0] : public_path);
-    st = rf_key_generate(args.text[0], public_path, name, err);
+    st = rf_key_generate_kind(args.text[0], public_path, name,
+                              witness ? RF_KEY_WITNESS : RF_KEY_SEAL, err);
     if (st == RF_OK)
         fprintf(stderr, "secret key: %s (keep it)\npublic key: %s (give it to auditors)\n",
                 args.text[0], public_path);

@@ -18,7 +18,7 @@
 #include "report/trace.h"
 
 struct run_options {
-    const char *config, *out;
+    const char *config, *out, *key, *new_key;
     int resume, force, json, quiet;
     struct rf_text_list set;
 };
@@ -48,6 +48,17 @@ static enum rf_status read_options(struct run_options *o, int *help, int argc, c
          .name = "force",
          .flag = &o->force,
          .help = "remove an earlier run of the same name first"},
+        {.letter = 'k',
+         .name = "key",
+         .value = "FILE",
+         .text = &o->key,
+         .help = "the secret key that seals, in place of run.key; also with --resume, after "
+                 "'ringfence ledger rotate'"},
+        {.name = "new-key",
+         .value = "FILE",
+         .text = &o->new_key,
+         .help = "change the key at the start: the ledger records this one, the old one signs "
+                 "for it, and this one seals from then on"},
         {.name = "json",
          .flag = &o->json,
          .help = "print results.json on stdout in place of the summary"},
@@ -144,7 +155,7 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
     struct rf_control_options control;
     struct rf_event *promises = NULL;
     struct rf_request *requests = calloc((size_t)launch->plan.njobs + 1, sizeof *requests);
-    struct rf_key *key = NULL;
+    struct rf_key *key = NULL, *next_key = NULL;
     enum rf_status st;
     struct rf_run_options options = {.version = RF_VERSION,
                                      .seed = spec->seed,
@@ -168,7 +179,9 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
     if (st == RF_OK && requests == NULL)
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory: %d requests", launch->plan.njobs);
     if (st == RF_OK && world->rank == world->size - 1)
-        st = rf_launch_key(&key, spec->key, err);
+        st = rf_launch_key(&key, o->key != NULL ? o->key : spec->key, err);
+    if (st == RF_OK && world->rank == world->size - 1 && o->new_key != NULL)
+        st = rf_key_load(&next_key, o->new_key, err);
     if (st == RF_OK)
         st = rf_desk_open(&desk, &control, err);
     st = rf_agree(world, st, err);
@@ -183,12 +196,16 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                  spec->fence);
         options.pledges = promises;
         options.key = key;
+        options.next_key = next_key;
+        options.anchor_file = spec->anchor[0] != '\0' ? spec->anchor : NULL;
+        options.anchor_slurm = spec->anchor_slurm;
         options.control = &control;
         st = rf_coordinate(world, &options, rf_submitted_job_run, &ctx, outcome, err);
     }
     rf_desk_close(&desk);
     rf_job_context_clear(&ctx.job);
     rf_key_free(key);
+    rf_key_free(next_key);
     free(promises);
     free(requests);
     return st;

@@ -29,11 +29,13 @@ extern const struct rf_command rf_command_cancel;
 extern const struct rf_command rf_command_checkpoint;
 extern const struct rf_command rf_command_data;
 extern const struct rf_command rf_command_keygen;
+extern const struct rf_command rf_command_ledger;
 extern const struct rf_command rf_command_report;
 extern const struct rf_command rf_command_run;
 extern const struct rf_command rf_command_simulate;
 extern const struct rf_command rf_command_status;
 extern const struct rf_command rf_command_submit;
 extern const struct rf_command rf_command_train;
+extern const struct rf_command rf_command_witness;
 
 #endif

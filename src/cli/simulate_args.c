@@ -24,8 +24,8 @@ static const char MORE[] =
     "  ringfence simulate --replay runs/quickstart/ledger.jsonl\n"
     "  ringfence simulate --replay runs/quickstart/ledger.jsonl --policy other.cfg\n\n"
     "Exit codes: 0 done, whatever the verdicts; with --check 1 when a pledge was broken or\n"
-    "cannot be proved kept, or a ledger to replay does not verify; 2 wrong arguments, configuration or trace; 3 files or memory,\n"
-    "or some cells of an ensemble failed.\n";
+    "cannot be proved kept, or a ledger to replay does not verify; 2 wrong arguments,\n"
+    "configuration or trace; 3 files or memory, or some cells of an ensemble failed.\n";
 
 static const char ABOUT[] =
     "Simulates a machine: jobs of a trace or made up, an order and a fence, a fleet that "

@@ -84,22 +84,6 @@ static enum rf_status check_accounts(const struct rf_run_spec *spec,
     return st;
 }
 
-/* A submission is submitted now. */
-static enum rf_status check_times(const struct rf_run_spec *spec, struct rf_error *err)
-{
-    for (int i = 0; i < spec->njobs; i++)
-        if (spec->jobs[i].submit_us > 0)
-            return rf_fail(err, RF_ERR_CONFIG,
-                           "job '%s': submit_s is of no use here: it is submitted now",
-                           spec->jobs[i].name);
-    for (int i = 0; i < spec->nexperiments; i++)
-        if (spec->experiments[i].submit_us > 0)
-            return rf_fail(err, RF_ERR_CONFIG,
-                           "experiment '%s': submit_s is of no use here: it is submitted now",
-                           spec->experiments[i].name);
-    return RF_OK;
-}
-
 /* ---- the list ---- */
 
 /* Parses, checks, and adds to list and plan. */
@@ -124,8 +108,6 @@ static enum rf_status add(struct rf_submissions *s, struct rf_job_plan *plan,
                                     err);
     if (st == RF_OK) {
         st = check_accounts(&item->spec, run, err);
-        if (st == RF_OK)
-            st = check_times(&item->spec, err);
         if (st == RF_OK)
             st = rf_job_plan_append(plan, &item->spec, count_experiments(s, run), err);
         if (st != RF_OK)

@@ -22,6 +22,8 @@ static const struct rf_key run_keys[] = {
      ROOM(rf_run_spec, checkpoints),
      .text = "checkpoints"},
     {.key = "key", .kind = RF_KEY_PATH, ROOM(rf_run_spec, key), .text = ""},
+    {.key = "anchor", .kind = RF_KEY_TEXT, ROOM(rf_run_spec, anchor), .text = ""},
+    {.key = "anchor_slurm", .kind = RF_KEY_FLAG, AT(rf_run_spec, anchor_slurm)},
     {.key = "new_accounts", .kind = RF_KEY_FLAG, AT(rf_run_spec, new_accounts)},
     {.key = "linger_s", .kind = RF_KEY_SECONDS, AT(rf_run_spec, linger_us), .max = 1e9},
     {0}};
@@ -135,6 +137,7 @@ static const struct rf_key train_keys[] = {
      .min = 1,
      .max = 65536,
      .number = 32},
+    {.key = "tensor", .kind = RF_KEY_INT, AT(rf_train_spec, tensor), .max = 1000000},
     {.key = "micro_batch", .kind = RF_KEY_INT, AT(rf_train_spec, micro_batch), .max = 65536},
     {.key = "lr",
      .kind = RF_KEY_NUMBER,

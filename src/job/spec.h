@@ -23,6 +23,7 @@ struct rf_model_spec {
 struct rf_train_spec {
     int steps, batch;          /* optimiser steps; sequences per step */
     int micro_batch;           /* so many of them at a time; 0: all at once */
+    int tensor;                /* ranks of a copy of the model, at most; 0: all */
     double lr, min_lr_ratio;   /* cosine from lr to lr x min_lr_ratio */
     double warmup;             /* fraction of the steps, linear */
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
@@ -92,6 +93,8 @@ struct rf_run_spec {
     char checkpoints
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
+    char anchor[RF_PATH_BYTES]; /* each sealed head is appended to this file; "" : to none */
+    int anchor_slurm;           /* ... and becomes the comment of the Slurm job */
     int64_t seed;
     int new_accounts;  /* submissions may name any account */
     int64_t linger_us; /* so long after the last job is over, jobs may still be submitted */

@@ -206,7 +206,7 @@ rf_real *rf_model_values(struct rf_model *model)
     return model->values;
 }
 
-const rf_real *rf_model_gradients(const struct rf_model *model)
+rf_real *rf_model_gradients(struct rf_model *model)
 {
     return model->gradients;
 }

@@ -30,7 +30,7 @@ void rf_model_destroy(struct rf_model *model);
 
 /* This rank's block of values, and of gradients, laid out as the plan says; [plan->nlocal]. */
 rf_real *rf_model_values(struct rf_model *model);
-const rf_real *rf_model_gradients(const struct rf_model *model);
+rf_real *rf_model_gradients(struct rf_model *model);
 
 /* To be called after values have changed. */
 void rf_model_refresh(struct rf_model *model);

@@ -33,12 +33,20 @@ static int print_heading(const json_t *d, FILE *out)
             whole(number_in(d, "devices", "fleet")));
     fprintf(out,
             "jobs: %d running, %d stopping, %d queued, %d done, %d failed, %d cancelled, %d "
-            "denied; ledger: %.0f lines\n",
+            "denied; ledger: %d lines\n",
             whole(number_in(d, "jobs", "running")), whole(number_in(d, "jobs", "stopping")),
             whole(number_in(d, "jobs", "queued")), whole(number_in(d, "jobs", "done")),
             whole(number_in(d, "jobs", "failed")), whole(number_in(d, "jobs", "cancelled")),
-            whole(number_in(d, "jobs", "denied")), number_in(d, "ledger", "entries"));
+            whole(number_in(d, "jobs", "denied")), whole(number_in(d, "ledger", "entries")));
     return 2;
+}
+
+static void add_count(struct rf_table *table, double count)
+{
+    if (isfinite(count))
+        rf_table_add(table, "%.0f", count);
+    else
+        rf_table_add(table, "-");
 }
 
 static void add_share(struct rf_table *table, double share)
@@ -100,12 +108,12 @@ static enum rf_status print_running(const json_t *d, FILE *out, int columns, int
         rf_table_add(table, "%s%s", rf_json_text(job, "name"),
                      strcmp(rf_json_text(job, "state"), "stopping") == 0 ? " (stopping)" : "");
         rf_table_add(table, "%s", rf_json_text(job, "account"));
-        rf_table_add(table, "%.0f", rf_json_number(job, "devices"));
+        add_count(table, rf_json_number(job, "devices"));
         rf_table_add(table, "%s", rf_duration_text(text, rf_json_number(job, "since_s")));
         if (isfinite(steps))
             rf_table_add(table, "%.0f/%.0f", rf_json_number(job, "step"), steps);
         else
-            rf_table_add(table, "%.0f", rf_json_number(job, "step"));
+            add_count(table, rf_json_number(job, "step"));
         rf_table_add(table, "%s", rf_duration_text(text, rf_json_number(job, "eta_s")));
     }
     fputc('\n', out);
@@ -139,7 +147,8 @@ static enum rf_status print_queue(const json_t *d, FILE *out, int columns, int *
 
         rf_table_add(table, "%s", rf_json_text(job, "name"));
         rf_table_add(table, "%s", rf_json_text(job, "account"));
-        rf_table_add(table, "%.0f-%.0f", rf_json_number(job, "min"), rf_json_number(job, "max"));
+        rf_table_add(table, "%d-%d", whole(rf_json_number(job, "min")),
+                     whole(rf_json_number(job, "max")));
         rf_table_add(table, "%s", rf_duration_text(text, rf_json_number(job, "waits_s")));
         rf_table_add(table, "%s", rf_json_text(job, "reason"));
     }

@@ -164,10 +164,8 @@ static void set_options(struct rf_cell *cell, const struct rf_scenario *s,
 static int fleet_changes(const struct rf_world *world)
 {
     for (int64_t i = 0; i < world->nchanges; i++)
-        if (world->changes[i].kind != RF_CHANGE_PLEDGE &&
-            world->changes[i].kind != RF_CHANGE_POLICY &&
-            world->changes[i].kind != RF_CHANGE_RECORD &&
-            world->changes[i].kind != RF_CHANGE_RESERVE)
+        if (world->changes[i].kind >= RF_CHANGE_FAILED &&
+            world->changes[i].kind <= RF_CHANGE_REPAIRED)
             return 1;
     return 0;
 }

@@ -275,8 +275,12 @@ static int64_t next_happening(const struct rf_engine *g)
 /* When the policy may answer differently though nothing happens. */
 static int64_t wake(const struct rf_engine *g)
 {
-    int64_t wake_us = g->wakes ? rf_policy_wake_us(g->policy, g->now_us) : INT64_MAX;
+    int64_t wake_us = INT64_MAX;
 
+    if (g->deaf)
+        return wake_us;
+    if (g->wakes)
+        wake_us = rf_policy_wake_us(g->policy, g->now_us);
     return g->state->retry_us > g->now_us ? sooner(wake_us, g->state->retry_us) : wake_us;
 }
 

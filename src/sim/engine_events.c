@@ -101,6 +101,11 @@ static int64_t stop_us(const struct rf_engine *g, int32_t job, int32_t k)
                      : g->o->policy.checkpoint_us;
 }
 
+static int has_seen_stops(const struct rf_engine *g)
+{
+    return g->w->record != NULL && g->w->record->stops.first != NULL;
+}
+
 static int64_t every_us(const struct rf_engine *g, int32_t job)
 {
     return g->w->record != NULL ? g->w->record->every_us[job]
@@ -293,6 +298,46 @@ enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *rea
     return release(g, job, 0, reason, 0, err);
 }
 
+enum rf_status rf_engine_charge(struct rf_engine *g, int32_t job, struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_CHARGE];
+
+    e->job = job;
+    e->lease = g->state->jobs[job].lease;
+    e->held_us = rf_state_owed_us(&g->state->jobs[job], g->now_us);
+    rf_wide_add(&g->r->busy_us, e->held_us);
+    return rf_engine_emit(g, e, err);
+}
+
+enum rf_status rf_engine_leave(struct rf_engine *g, int32_t job, const char *reason,
+                               struct rf_error *err)
+{
+    return release(g, job, 1, reason, 0, err);
+}
+
+enum rf_status rf_engine_crash(struct rf_engine *g, struct rf_error *err)
+{
+    enum rf_status st = keep_progress(g, err);
+
+    g->deaf = 1;
+    for (int32_t i = st == RF_OK ? g->state->running_first : -1; i >= 0;
+         i = g->state->jobs[i].next) {
+        const struct rf_job *job = &g->state->jobs[i];
+
+        rf_wide_add(&g->r->lost_us,
+                    settle(g, i, job->state == RF_JOB_STOPPING ? job->preempt_us : g->now_us, 0));
+        g->progress[i].since_us = INT64_MAX;
+        g->r->end_us[i] = -1; /* it does not end */
+    }
+    return st;
+}
+
+enum rf_status rf_engine_recover(struct rf_engine *g, struct rf_error *err)
+{
+    g->deaf = 0;
+    return rf_engine_emit(g, &g->events[RF_EVENT_RECOVER], err);
+}
+
 /* The attempt is over, and the next one has the work that this one has left to it. */
 static enum rf_status fail_attempt(struct rf_engine *g, int32_t id,
                                    const struct rf_workload_attempt *attempt,
@@ -381,7 +426,7 @@ static enum rf_status stop(struct rf_engine *g, const struct rf_proposal *p,
     int64_t wait_us = stop_us(g, p->job, g->state->jobs[p->job].preemptions);
     enum rf_status st;
 
-    if (wait_us > g->o->grace_us)
+    if (wait_us > g->o->grace_us && !has_seen_stops(g)) /* what was seen may have taken longer */
         wait_us = g->o->grace_us;
     e->job = p->job;
     e->lease = g->state->jobs[p->job].lease;
@@ -472,7 +517,7 @@ enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err)
     struct rf_proposal out[PROPOSALS];
     enum rf_status st = RF_OK;
 
-    for (int rounds = 0; st == RF_OK && !rf_policy_settled(g->policy); rounds++) {
+    for (int rounds = 0; st == RF_OK && !g->deaf && !rf_policy_settled(g->policy); rounds++) {
         int n = rf_policy_propose(g->policy, g->now_us, out, PROPOSALS);
 
         g->r->passes++;

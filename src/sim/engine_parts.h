@@ -21,6 +21,7 @@ struct rf_engine {
     struct rf_ledger *ledger;      /* may be NULL */
     struct rf_observer *observers; /* owned: tally, the options', the books */
     int nobservers;
+    int deaf;      /* the recorder is not there, or stops: nobody decides */
     int unwatched; /* nobody but the tally and the books sees the events */
     int wakes;     /* the policy may want to be asked though nothing happens */
     struct rf_event events[RF_EVENT_NTYPES]; /* one of each type, used again and again */
@@ -51,6 +52,14 @@ enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *rea
 /* The holder ends at once, as one that somebody has called off. */
 enum rf_status rf_engine_cancel(struct rf_engine *g, int32_t job, const char *reason,
                                 struct rf_error *err);
+/* A reading of the holder, which only a crash makes different from the one at its end. */
+enum rf_status rf_engine_charge(struct rf_engine *g, int32_t job, struct rf_error *err);
+/* A recorded signal: the holder saves its work and leaves. */
+enum rf_status rf_engine_leave(struct rf_engine *g, int32_t job, const char *reason,
+                               struct rf_error *err);
+/* The recorder dies with all leases; rf_engine_recover() says so when it is back. */
+enum rf_status rf_engine_crash(struct rf_engine *g, struct rf_error *err);
+enum rf_status rf_engine_recover(struct rf_engine *g, struct rf_error *err);
 /* Asks the policy, and does what it proposes, until it proposes nothing. */
 enum rf_status rf_engine_ask(struct rf_engine *g, struct rf_error *err);
 

@@ -109,11 +109,29 @@ static enum rf_status repeat(struct rf_engine *g, const struct rf_event *record,
 
     if (e.type == RF_EVENT_END && job != NULL && job->lease >= 0)
         return rf_engine_cancel(g, e.job, e.reason, err);
+    if (e.type == RF_EVENT_CHARGE && job != NULL && job->lease >= 0)
+        return rf_engine_charge(g, e.job, err);
+    if (e.type == RF_EVENT_RELEASE) { /* a signal came, and nothing more is decided */
+        g->deaf = 1;
+        return job != NULL && job->lease >= 0 ? rf_engine_leave(g, e.job, e.reason, err) : RF_OK;
+    }
     e.seq = g->state->next_seq;
     e.t_us = g->now_us;
     if (rf_state_check(g->state, &e, NULL) != RF_OK)
         return RF_OK;
     return rf_engine_emit(g, &e, err);
+}
+
+static enum rf_status pause_run(struct rf_engine *g, struct rf_error *err)
+{
+    struct rf_event *e = &g->events[RF_EVENT_CLOSE];
+    enum rf_status st = RF_OK;
+
+    g->deaf = 1;
+    while (st == RF_OK && g->state->running_last >= 0)
+        st = rf_engine_leave(g, g->state->running_last, "signal", err);
+    snprintf(e->reason, sizeof e->reason, "signal");
+    return st == RF_OK ? rf_engine_emit(g, e, err) : st;
 }
 
 static enum rf_status change(struct rf_engine *g, const struct rf_change *c,
@@ -128,6 +146,12 @@ static enum rf_status change(struct rf_engine *g, const struct rf_change *c,
         return policy(g, &world->policies[c->index], err);
     case RF_CHANGE_RECORD:
         return repeat(g, &world->records[c->index], err);
+    case RF_CHANGE_CRASHED:
+        return rf_engine_crash(g, err);
+    case RF_CHANGE_CLOSED:
+        return pause_run(g, err);
+    case RF_CHANGE_RECOVERED:
+        return rf_engine_recover(g, err);
     case RF_CHANGE_FAILED:
         return capacity(g, c->begin, c->end, 0, "failed", err);
     case RF_CHANGE_MAINTENANCE:

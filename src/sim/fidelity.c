@@ -110,19 +110,41 @@ static void compare_steps(struct rf_fidelity *f, const struct rf_replay *replay,
         f->simulated = steps->items[k];
 }
 
-static void count_sizes(struct rf_fidelity *f, const struct rf_replay *replay,
-                        const struct rf_steps *steps)
+/* Grants that gave a job another number of devices than the grant of the same rank among its own
+ * did when it was recorded. */
+static enum rf_status count_sizes(struct rf_fidelity *f, const struct rf_replay *replay,
+                                  const struct rf_steps *steps, struct rf_error *err)
 {
     struct rf_cause_seen *sizes = &f->causes[RF_CAUSE_SIZES];
+    size_t n = (size_t)replay->workload.n;
+    int64_t *at = malloc((n + 1) * sizeof *at);
+    int64_t *next = malloc(((size_t)replay->nsteps + 1) * sizeof *next);
 
+    if (at == NULL || next == NULL) {
+        free(at);
+        free(next);
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: comparing %zu jobs", n);
+    }
+    for (size_t i = 0; i < n; i++)
+        at[i] = -1;
+    for (int64_t k = replay->nsteps; k-- > 0;) /* each grant knows the job's next one */
+        if (replay->steps[k].type == RF_EVENT_GRANT) {
+            next[k] = at[replay->steps[k].job];
+            at[replay->steps[k].job] = k;
+        }
     for (int64_t k = 0; k < steps->n; k++) {
         const struct rf_replay_step *step = &steps->items[k];
+        int64_t was = at[step->job];
 
-        if (step->type == RF_EVENT_GRANT && replay->jobs[step->job].devices > 0 &&
-            replay->jobs[step->job].devices != step->count)
-            sizes->times++;
+        if (step->type != RF_EVENT_GRANT || was < 0)
+            continue;
+        sizes->times += replay->steps[was].count != step->count;
+        at[step->job] = next[was];
     }
     sizes->us = sizes->times > 0 ? -1 : 0;
+    free(at);
+    free(next);
+    return RF_OK;
 }
 
 static int64_t mean_of(const struct rf_replay_seen *seen)
@@ -142,8 +164,9 @@ static void count_stops(struct rf_fidelity *f, const struct rf_replay *replay,
     stops->us = stops->times * (mean_of(&replay->stop) + mean_of(&replay->restart));
 }
 
-static void find_causes(struct rf_fidelity *f, const struct rf_replay *replay,
-                        const struct rf_state *state, const struct rf_steps *steps)
+static enum rf_status find_causes(struct rf_fidelity *f, const struct rf_replay *replay,
+                                  const struct rf_state *state, const struct rf_steps *steps,
+                                  struct rf_error *err)
 {
     struct rf_cause_seen *causes = f->causes;
     const struct rf_retake_result *retake = &replay->retake;
@@ -152,11 +175,11 @@ static void find_causes(struct rf_fidelity *f, const struct rf_replay *replay,
     count_stops(f, replay, steps);
     causes[RF_CAUSE_DOWN] =
         (struct rf_cause_seen){replay->crashes + replay->pauses, replay->down_us};
-    count_sizes(f, replay, steps);
     for (int32_t i = 0; i < state->njobs; i++)
         causes[RF_CAUSE_GUESSED].times +=
             replay->jobs[i].guessed && state->jobs[i].first_grant_us >= 0;
     causes[RF_CAUSE_GUESSED].us = causes[RF_CAUSE_GUESSED].times > 0 ? -1 : 0;
+    return count_sizes(f, replay, steps, err);
 }
 
 enum rf_status rf_fidelity_compare(struct rf_fidelity *fidelity, const struct rf_replay *replay,
@@ -174,8 +197,7 @@ enum rf_status rf_fidelity_compare(struct rf_fidelity *fidelity, const struct rf
     if (replay->makespan_us > 0)
         f->share = (double)f->max_us / (double)replay->makespan_us;
     compare_steps(f, replay, steps);
-    find_causes(f, replay, result->state, steps);
-    return RF_OK;
+    return find_causes(f, replay, result->state, steps, err);
 }
 
 const char *rf_cause_name(enum rf_cause cause)

@@ -144,7 +144,7 @@ static enum rf_status accept(const struct rf_replay_reader *d, const char *path,
 enum rf_status rf_replay_read(struct rf_replay *replay, const char *path,
                               const struct rf_replay_options *options, struct rf_error *err)
 {
-    struct rf_replay_reader d = {.r = replay, .o = options, .close_us = -1, .recover_us = -1};
+    struct rf_replay_reader d = {.r = replay, .o = options, .close_us = -1};
     enum rf_status st;
 
     *replay = (struct rf_replay){0};

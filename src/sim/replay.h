@@ -17,8 +17,8 @@
  * and never ran is given its limit, or where it has none the median job's work; one that was not over when
  * the ledger ends goes on to the end of the simulation, which is then the ledger's.
  *
- * A crash is a failure of all devices from the last line before it to the recovery; the time
- * between a close and a recovery is maintenance of all devices. */
+ * When a recorder died, everything stands still from the last line to the recovery, as in the
+ * ledger; after a signal jobs leave when they left. */
 #ifndef RF_SIM_REPLAY_H
 #define RF_SIM_REPLAY_H
 

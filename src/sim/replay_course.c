@@ -115,6 +115,17 @@ static void take_checkpoint(const struct rf_job *job, struct rf_course *c, int64
     c->span_us += until_us > c->grant_us ? until_us - c->grant_us : 0;
 }
 
+/* A lease that goes on with a job and never came to a reading did nothing but start. */
+static void end_start(struct rf_replay_reader *d, const struct rf_job *job, struct rf_course *c,
+                      int64_t until_us)
+{
+    if (c->starting < 0 || d->o->costs.known)
+        return;
+    d->samples[c->starting].value = until_us - job->grant_us;
+    c->starting = -1;
+    c->since_us = until_us;
+}
+
 /* The lease ends before the job: what of it counts? Before the event is applied. */
 static void end_lease(struct rf_replay_reader *d, const struct rf_job *job, struct rf_course *c,
                       int64_t t_us)
@@ -123,6 +134,7 @@ static void end_lease(struct rf_replay_reader *d, const struct rf_job *job, stru
     int stopping = job->state == RF_JOB_STOPPING;
     int64_t until_us = stopping ? job->preempt_us : t_us, worked_us;
 
+    end_start(d, job, c, until_us);
     if (costs->known && !(stopping && t_us - job->preempt_us >= costs->checkpoint_us)) {
         worked_us = until_us > c->since_us ? until_us - c->since_us : 0;
         until_us = c->since_us +
@@ -150,6 +162,17 @@ static enum rf_status add_attempt(struct rf_replay_reader *d, const struct rf_ev
     return RF_OK;
 }
 
+/* The last reading of a lease that died: what came after it stays unproven. */
+static enum rf_status add_last_reading(struct rf_replay_reader *d, int32_t job,
+                                       struct rf_error *err)
+{
+    const struct rf_job *j = &d->r->state->jobs[job];
+    struct rf_event e = rf_event_make(RF_EVENT_CHARGE, j->charged_us);
+
+    e.job = job;
+    return j->charged_us > j->grant_us ? rf_replay_add_record(d, &e, err) : RF_OK;
+}
+
 /* Leases die with the recorder; what is saved is what the last checkpoint has. A stop that was under
  * way would have taken longer. */
 static enum rf_status lose_leases(struct rf_replay_reader *d, struct rf_error *err)
@@ -163,8 +186,11 @@ static enum rf_status lose_leases(struct rf_replay_reader *d, struct rf_error *e
         if (c->stopping >= 0)
             d->samples[c->stopping].value = d->last_us + 2 - s->jobs[i].preempt_us;
         c->stopping = -1;
+        end_start(d, &s->jobs[i], c, d->last_us + 1);
         c->work_us = c->checkpoint_work_us;
         st = add_sample(d, i, RF_COST_KEPT, c->work_us - c->lease_work_us, err);
+        if (st == RF_OK)
+            st = add_last_reading(d, i, err);
     }
     return st;
 }
@@ -204,6 +230,8 @@ enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct 
         return RF_OK;
     case RF_EVENT_RELEASE:
         end_lease(d, job, c, e->t_us);
+        if (strcmp(e->reason, "signal") == 0)
+            return rf_replay_add_record(d, e, err);
         return strcmp(e->reason, "failed") == 0 ? add_attempt(d, e, err) : RF_OK;
     case RF_EVENT_END:
         if (e->lease >= 0 && strcmp(e->text, "cancelled") == 0)

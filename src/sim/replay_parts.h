@@ -45,7 +45,6 @@ struct rf_replay_reader {
     int64_t nsamples, samples_room, attempts_room, records_room, steps_room, changes_room;
     int64_t close_us;   /* of a close that nothing followed yet; -1 */
     int64_t last_us;    /* of the line before */
-    int64_t recover_us; /* of the last recovery; -1 */
     enum rf_status failed; /* not the ledger's fault */
     struct rf_error error;
 };

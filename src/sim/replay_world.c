@@ -52,7 +52,7 @@ enum rf_status rf_replay_add_record(struct rf_replay_reader *d, const struct rf_
         return RF_ERR_MEMORY;
     w->records = records;
     if (e->job >= 0 && t_us == d->submits[e->job])
-        t_us++; /* a moment's changes come before its requests */
+        t_us++; /* a moment's records come before its requests */
     record = &w->records[w->nrecords];
     *record = *e;
     record->devices = (struct rf_idset){0};
@@ -122,10 +122,9 @@ enum rf_status rf_replay_take_capacity(struct rf_replay_reader *d, const struct 
                                     struct rf_error *err)
 {
     struct rf_idset rest = e->devices;
-    int64_t t_us = e->t_us;
 
-    if (!e->up) /* what was repaired by a recovery leaves right after it */
-        return add_devices(d, t_us == d->recover_us ? t_us + 1 : t_us,
+    if (!e->up)
+        return add_devices(d, e->t_us,
                            strcmp(e->reason, "left") == 0     ? RF_CHANGE_LEFT
                            : strcmp(e->reason, "failed") == 0 ? RF_CHANGE_FAILED
                                                               : RF_CHANGE_MAINTENANCE,
@@ -149,20 +148,18 @@ enum rf_status rf_replay_take_capacity(struct rf_replay_reader *d, const struct 
 enum rf_status rf_replay_take_recovery(struct rf_replay_reader *d, const struct rf_event *e,
                                     struct rf_error *err)
 {
-    const struct rf_idset *fleet = &d->r->state->fleet;
     int paused = d->close_us >= 0;
     enum rf_status st;
 
     d->r->crashes += !paused;
     d->r->pauses += paused;
     d->r->down_us += e->t_us - (paused ? d->close_us : d->last_us);
-    /* a failure comes before what ends at the same moment, and so a microsecond later */
-    st = add_devices(d, paused ? d->close_us : d->last_us + 1,
-                     paused ? RF_CHANGE_MAINTENANCE : RF_CHANGE_FAILED, fleet, err);
+    /* it dies after what ends with the last line, and so a microsecond later */
+    st = add_change(d, paused ? d->close_us : d->last_us + 1,
+                    paused ? RF_CHANGE_CLOSED : RF_CHANGE_CRASHED, 0, 0, -1, err);
     if (st == RF_OK)
-        st = add_devices(d, e->t_us, RF_CHANGE_REPAIRED, fleet, err);
+        st = add_change(d, e->t_us, RF_CHANGE_RECOVERED, 0, 0, -1, err);
     d->close_us = -1;
-    d->recover_us = e->t_us;
     return st;
 }
 

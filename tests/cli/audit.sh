@@ -29,6 +29,7 @@ audit() {
 # Half a job is enough; a busy machine may break the pledge, so only the audit's word counts.
 timeout 120 mpirun --oversubscribe -n 3 "$bin" run "$source/tests/cli/small.cfg" --out r --quiet \
     --set 'experiments=()' --set jobs.pretrain.train.steps=30 --set run.key="$dir/own" \
+    --set jobs.pretrain.train.checkpoint_every=10 --set jobs.pretrain.train.checkpoint_keep=2 \
     --set pledges.alignment.account=capability >out 2>err </dev/null
 code=$?
 [ $code -le 1 ] || fail "the run ends with $code"
@@ -74,5 +75,68 @@ for line in 1 2 $((lines / 2)) $((lines - 1)) "$lines"; do
     audit 1 bad.jsonl
     grep -q "first bad line: $line\$" out || fail "line $line was altered, and that is not said"
 done
+
+# ---- other records: kept heads, checkpoints, and the training itself ----
+
+result() { # result TEST: what it came to
+    sed -n "s/^  $1 \{1,\}\(.*[a-z]\)  *\(pass\|cannot tell\|finding\).*/\2/p" out
+}
+said() { grep -qF -- "$1" out || fail "'$1' is not said"; }
+
+audit $code r/ledger.jsonl --key own.pub --head r/ledger.jsonl.seals --checkpoints r/checkpoints
+[ "$(result T9) $(result T2b) $(result T7)" = "pass pass pass" ] || fail "honest records disagree"
+said '1 no longer there'
+
+# Two of three stretches can still be run again, on as many ranks as they had, and only there.
+again() { # again EXIT-CODE RANKS ARGUMENT...
+    local want=$1 ranks=$2
+    shift 2
+    timeout 120 mpirun --oversubscribe -n "$ranks" "$bin" audit "$@" >out 2>err </dev/null
+    local got=$?
+    [ $got -eq "$want" ] || fail "'audit $*' on $ranks ranks ends with $got, not $want"
+}
+again $code 2 r/ledger.jsonl --key own.pub --reexecute 9
+said '2 of 3 stretches run again to bit equality'
+[ "$(result T10)" = pass ] || fail "training again does not end in the same bits"
+cp out first
+again $code 3 r/ledger.jsonl --key own.pub --reexecute 9
+cmp -s out first || fail "the audit depends on how many ranks there are"
+again $code 1 r/ledger.jsonl --key own.pub --reexecute 9
+said 'it ran on more ranks than there are here'
+[ "$(result T10)" = 'cannot tell' ] || fail "a stretch of two ranks was run on one"
+# another learning rate is another configuration
+sed 's/lr = 0.002/lr = 0.003/' r/config.cfg >other.cfg
+cmp -s other.cfg r/config.cfg && fail "the learning rate stands elsewhere in config.cfg"
+again $code 2 r/ledger.jsonl --key own.pub --reexecute 1 --config other.cfg
+said 'the configuration is not the one whose digest the open line has'
+
+# The same, signed by the key's holder: a ledger that was made for the other configuration, and
+# one that claims another model at the end.
+if command -v python3 >/dev/null && openssl pkeyutl -help 2>&1 | grep -q -- -rawin; then
+    reseal() { python3 -B "$source/tests/data/forged/reseal.py" r/ledger.jsonl own f.jsonl "$1" "$2"; }
+    field() { sed -n "s/.*\"type\":\"$1\".*\"$2\":\"\{0,1\}\([0-9a-f]*\).*/\1/p" r/ledger.jsonl | tail -n 1; }
+    last=$(field checkpoint digest)
+    reseal "$last" "0000${last#????}" || fail "reseal.py fails"
+    again 1 2 f.jsonl --key own.pub --config r/config.cfg --checkpoints r/checkpoints --reexecute 9
+    [ "$(result T10) $(result T2b) $(result T9)" = "finding finding pass" ] ||
+        fail "another model at the end: $(result T10), $(result T2b), $(result T9)"
+    said 'run again it ends in'
+    flops=$(sed -n 's/.*"type":"charge".*"flops":\([1-9][0-9]*\),.*/\1/p' r/ledger.jsonl | head -n 1)
+    reseal "\"flops\":$flops," "\"flops\":$((flops / 2)),"
+    audit 1 f.jsonl --key own.pub --checkpoints r/checkpoints
+    said "FLOP since its lease began, the ledger's readings say"
+    audit 1 f.jsonl --key own.pub --head r/ledger.jsonl.seals
+    said 'fork: lines 1 to'
+fi
+
+# A witness that saw the head, and one that did not.
+"$bin" keygen --witness --name=eye eye 2>err && "$bin" keygen --witness --name=other other-eye 2>err ||
+    fail "keygen --witness"
+"$bin" witness seen r/ledger.jsonl --key=eye --out=cosigned >out 2>err || fail "the witness"
+audit $code r/ledger.jsonl --key own.pub --head cosigned --witness eye.pub
+said "'eye' saw the head over"
+audit 1 r/ledger.jsonl --key own.pub --head cosigned --witness other-eye.pub
+said "no witness: 'other' has not cosigned the head in 'cosigned'"
+audit 2 r/ledger.jsonl --key own.pub --head cosigned --witness own.pub
 
 exit $bad

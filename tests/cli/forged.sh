@@ -119,7 +119,7 @@ caught honest T2 "in the ledger alone: alignment.w2s" --sacct sacct.txt --sacct-
 # The files here are those that the script makes.
 if have_python && openssl pkeyutl -help 2>&1 | grep -q -- -rawin; then
     mkdir again
-    python3 "$data/forge.py" again || fail "forge.py fails"
+    python3 -B "$data/forge.py" again || fail "forge.py fails"
     for file in again/*; do
         cmp -s "$file" "$data/${file#again/}" || fail "$file is not what is kept in tests/data/forged"
     done

@@ -34,10 +34,10 @@ expect 0 ranks 3 checkpoint import hf.safetensors back --heads 4
 expect 0 "$rf_bin" checkpoint reshard --weights-only "$made" alone
 expect 0 "$rf_bin" checkpoint diff alone/step-00000030.h5 back/step-00000030.h5
 
-# half the steps on two ranks, the rest on one: the loss is that of the whole on one
-expect 0 ranks 2 train llama.cfg --json --out half --set jobs.pre.train.steps=30
+# half the steps on two copies of two ranks, the rest on one: the loss is that of the whole on one
+expect 0 ranks 4 train llama.cfg --json --out half --set jobs.pre.train.tensor=2
 rm half/checkpoints/pre/step-00000030.h5
-expect 0 ranks 1 train llama.cfg --json --out half --resume
+expect 0 ranks 1 train llama.cfg --json --out half --set jobs.pre.train.tensor=2 --resume
 if have_python; then
     [ "$(python3 -c 'import json
 a, b = (json.load(open(f))["metrics"]["train_loss"] for f in ("out.1", "out"))

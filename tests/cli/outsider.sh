@@ -1,6 +1,8 @@
 #!/bin/bash
-# A ledger of a real run, verified by somebody who has not got ringfence: sha256sum, openssl and
-# a page of Python, as src/alloc/LEDGER.md describes it; and what they say of altered copies.
+# A ledger of a real run, verified by somebody who has not got ringfence: sha256sum and openssl in
+# a shell, a page of Python, and the packages of the Go project that verify its checksum database,
+# as src/alloc/LEDGER.md describes it; proofs, a change of key and a cosignature as well; and what
+# they say of altered copies.
 . "$(dirname "$0")/../lib.sh"
 have_python && command -v openssl >/dev/null || exit 77
 openssl pkeyutl -help 2>&1 | grep -q -- -rawin || exit 77 # OpenSSL 1.0 cannot
@@ -70,6 +72,64 @@ caught size.jsonl "signature that does not hold"
 copy other.jsonl
 "$rf_bin" keygen other 2>err && cp other.pub other.jsonl.pub || fail "keygen"
 caught other.jsonl "is not signed by ringfence"
+
+# Proofs, another key, and a witness: by Python.
+proves() {
+    python3 "$rf_src/tests/data/verify_ledger.py" "$@" >found 2>&1
+}
+"$rf_bin" keygen --name next next 2>err && "$rf_bin" keygen --witness --name w.example/w w 2>err ||
+    fail "keygen"
+copy turned.jsonl
+expect 0 "$rf_bin" ledger head turned.jsonl --out old-head
+expect 0 "$rf_bin" ledger prove turned.jsonl $middle --out entry.tlog-proof
+sed -n $((middle + 1))p turned.jsonl >entry
+sed -n ${middle}p turned.jsonl >another
+expect 0 "$rf_bin" ledger rotate turned.jsonl --from key --to next
+expect 0 "$rf_bin" ledger consistency old-head turned.jsonl --out request
+expect 0 "$rf_bin" witness remembered turned.jsonl --key w --log-key key.pub --out cosigned
+verify turned.jsonl || fail "a ledger whose key changed does not verify: $(cat found)"
+proves --proof entry.tlog-proof entry key.pub || fail "a proof of an entry: $(cat found)"
+proves --proof entry.tlog-proof another key.pub && fail "another entry has the same proof"
+proves --extends request old-head key.pub || fail "a consistency proof: $(cat found)"
+proves --cosigned cosigned w.pub || fail "a cosignature: $(cat found)"
+proves --proof entry.tlog-proof entry next.pub && fail "a head by a key that did not sign it"
+grep -v '^[A-Za-z0-9+/=]\{44\}$' request >bare # the roots go as well as the hashes
+proves --extends bare old-head key.pub && fail "no proof proves"
+cp turned.jsonl late.jsonl # a forger's key, announced but sealed by nobody
+cp turned.jsonl.pub late.jsonl.pub
+cp run/ledger.jsonl.seals late.jsonl.seals
+sed '1,5d' turned.jsonl.seals >tail-seal
+cat tail-seal >>late.jsonl.seals
+verify late.jsonl || fail "the same seals in another file: $(cat found)"
+
+# With openssl alone: the message that a witness signs is two lines more than the head's.
+head -n 3 cosigned >body
+time=$(tail -n 1 cosigned | cut -d' ' -f3 | base64 -d | tail -c 72 | head -c 8 | od -An -tu1 |
+    awk '{ for (i = 1; i <= NF; i++) t = t * 256 + $i; printf "%d", t }')
+{ printf 'cosignature/v1\ntime %s\n' "$time" && cat body; } >message
+tail -n 1 cosigned | cut -d' ' -f3 | base64 -d | tail -c 64 >sig
+{ printf '\060\052\060\005\006\003\053\145\160\003\041\000' && cut -d+ -f3- w.pub | base64 -d |
+    tail -c 32; } >key.der
+openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in message -sigfile sig \
+    >found 2>&1 || fail "openssl does not verify the cosignature: $(cat found)"
+
+# By the Go project's own code, where Debian's packages have put it.
+gosrc=/usr/share/gocode/src/golang.org/x/mod/sumdb
+if command -v go >/dev/null 2>&1 && [ -d "$gosrc/tlog" ] && [ -d "$gosrc/note" ]; then
+    export GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$rf_work/gocache GOFLAGS=
+    go build -o outsider-go "$rf_src/tests/data/verify_ledger.go" || fail "the Go verifier"
+    holds() { ./outsider-go "$@" >found 2>&1 || fail "Go: $*: $(cat found)"; }
+    holds ledger run/ledger.jsonl key.pub
+    holds proof entry.tlog-proof entry key.pub
+    holds extends request old-head key.pub
+    holds cosigned cosigned key.pub w.pub
+    ./outsider-go ledger last.jsonl key.pub >found 2>&1 && fail "Go takes a changed last line"
+    ./outsider-go proof entry.tlog-proof another key.pub >found 2>&1 && fail "Go takes another entry"
+    ./outsider-go extends bare old-head key.pub >found 2>&1 && fail "Go takes no proof for one"
+    ./outsider-go cosigned old-head key.pub w.pub >found 2>&1 && fail "Go takes a head without w"
+else
+    echo "no Go packages here (golang-go, golang-golang-x-mod-dev): that part is left out"
+fi
 
 # What the outsider computes is what the program says.
 head=$(tail -n 3 run/ledger.jsonl.seals | head -n 1)

@@ -9,7 +9,7 @@ policy = { order = "fcfs"; fence = "none"; lease_s = 0.05; seal_s = 0.5; };
 models = ( { name = "m"; layers = 2; heads = 3; width = 24; } );
 tasks = ( { name = "t"; source = "chess-rules"; rule = "material"; train = 100; validation = 20; test = 20; corpus_size = 2000; } );
 jobs = ( { name = "job"; account = "capability"; model = "m"; task = "t";
-           train = { steps = 400; batch = 32; checkpoint_every = 20; }; min = 2; max = 2; } );
+           train = { steps = 240; batch = 32; checkpoint_every = 20; }; min = 2; max = 2; } );
 END
 
 content() { # the content digest of a checkpoint file
@@ -17,7 +17,7 @@ content() { # the content digest of a checkpoint file
 }
 
 expect 0 ranks 3 run one.cfg --out calm -q
-want=$(content calm/checkpoints/job/step-00000400.h5)
+want=$(content calm/checkpoints/job/step-00000240.h5)
 [ -n "$want" ] || fail "no content digest"
 
 for victim in worker coordinator; do
@@ -34,9 +34,9 @@ for victim in worker coordinator; do
     kill -9 "$pid" 2>/dev/null
     wait $launcher 2>/dev/null
     cp hit/ledger.jsonl before.jsonl
-    [ ! -e hit/checkpoints/job/step-00000400.h5 ] || fail "the run was over before the kill"
+    [ ! -e hit/checkpoints/job/step-00000240.h5 ] || fail "the run was over before the kill"
     expect 0 ranks 3 run one.cfg --out "$rf_work/hit" --resume -q
-    [ "$(content hit/checkpoints/job/step-00000400.h5)" = "$want" ] ||
+    [ "$(content hit/checkpoints/job/step-00000240.h5)" = "$want" ] ||
         fail "after killing the $victim the final checkpoint differs"
     # whole lines that were there before are still there, unchanged
     lines=$(wc -l <before.jsonl)

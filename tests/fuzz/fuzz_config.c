@@ -1,6 +1,7 @@
 /* The configuration reader on any bytes: it accepts or refuses, and what it accepts
  * survives being written and read again. The input is a configuration, or, behind a first
- * byte of 0xff, one override for a good one. With 0xfe and 0xfd it is the same for scenarios. */
+ * byte of 0xff, one override for a good one. With 0xfe and 0xfd it is the same for scenarios, and
+ * 0xfc stands before a submission to the good one. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,31 @@ static void check_round_trip(const struct rf_schema *schema)
     free(text[1]);
 }
 
+static void check_submission(const char *text, size_t size)
+{
+    struct rf_run_spec base, spec, same;
+    struct rf_error err = {RF_OK, ""};
+    char *written[2];
+    size_t sizes[2];
+    enum rf_status st;
+
+    expect(rf_config_parse(&base, good, sizeof good - 1, "/x/f.cfg", NULL, 0, &err) == RF_OK);
+    st = rf_config_parse_submission(&spec, &base, text, size, "/x/job.cfg", NULL, 0, &err);
+    expect(st == RF_OK || (st == RF_ERR_CONFIG && err.text[0] != '\0'));
+    if (st == RF_OK) {
+        expect(rf_config_write_submission(&spec, &written[0], &sizes[0], &err) == RF_OK);
+        expect(rf_config_parse_submission(&same, &base, written[0], sizes[0], "/x/again.cfg",
+                                          NULL, 0, &err) == RF_OK);
+        expect(rf_config_write_submission(&same, &written[1], &sizes[1], &err) == RF_OK);
+        expect(sizes[0] == sizes[1] && memcmp(written[0], written[1], sizes[0]) == 0);
+        free(written[0]);
+        free(written[1]);
+        rf_run_spec_clear(&same);
+        rf_run_spec_clear(&spec);
+    }
+    rf_run_spec_clear(&base);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -82,6 +108,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         memcpy(text, data, size);
     text[size] = '\0';
+    if (first == 0xfc) {
+        check_submission(text + 1, size - 1);
+        free(text);
+        return 0;
+    }
     if (first == 0xff)
         st = rf_schema_parse(schema, &target, good, sizeof good - 1, "/x/f.cfg", &override, 1,
                              &err);

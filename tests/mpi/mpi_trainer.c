@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "check.h"
+#include "mpi/mesh.h"
 #include "mpi/trainer.h"
 #include "nn/decode.h"
 
@@ -386,6 +387,111 @@ static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *wor
     rf_trainer_destroy(untouched);
 }
 
+/* One loss per step on a grid of copies; the caller ends the trainer. */
+static struct rf_trainer *train_on_grid(const struct rf_group *world, int width, double *losses)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_step_result result;
+    struct rf_trainer *trainer;
+    struct rf_error err;
+    struct sample s;
+
+    options.tensor = width;
+    options.micro_B = 2;
+    CHECK(rf_trainer_create(&trainer, world, &LLAMA, &options, &err) == RF_OK);
+    for (int i = 0; i < STEPS; i++) {
+        make_sample(&s, i);
+        rf_trainer_step(trainer, &s.batch, &result);
+        losses[i] = result.loss;
+    }
+    return trainer;
+}
+
+/* Every rank that holds an element of a tensor has the same bits; together they hold all of it, of
+ * moments each element once for each rank of a copy that holds the whole. */
+static void check_copies(const struct rf_group *world, const struct rf_trainer *trainer)
+{
+    static float whole[101 * 36];
+    int n;
+    const struct rf_tensor *tensors = rf_trainer_tensors(trainer, &n);
+
+    for (int i = 0; i < n; i++) {
+        const struct rf_tensor *t = &tensors[i];
+        int same = 1;
+        int64_t cells = t->shape[0] * t->shape[1];
+
+        CHECK(cells <= 101 * 36);
+        for (int64_t k = 0; k < cells; k++)
+            whole[k] = -HUGE_VALF;
+        for (int64_t r = 0; r < t->extent[0]; r++)
+            for (int64_t c = 0; c < t->extent[1]; c++)
+                whole[(t->offset[0] + r) * t->shape[1] + t->offset[1] + c] =
+                    t->data[r * t->extent[1] + c];
+        MPI_Allreduce(MPI_IN_PLACE, whole, (int)cells, MPI_FLOAT, MPI_MAX, world->comm);
+        for (int64_t k = 0; k < cells; k++)
+            same = same && whole[k] > -HUGE_VALF;
+        for (int64_t r = 0; r < t->extent[0]; r++)
+            for (int64_t c = 0; c < t->extent[1]; c++)
+                same =
+                    same && memcmp(&whole[(t->offset[0] + r) * t->shape[1] + t->offset[1] + c],
+                                   &t->data[r * t->extent[1] + c], sizeof(float)) == 0;
+        CHECK(same);
+    }
+}
+
+static void curves_agree_on_any_grid(const struct rf_group *world, const struct rf_group *self)
+{
+    static double alone[STEPS], loss[STEPS], again[STEPS];
+    struct rf_trainer *one = train_on_grid(self, 0, alone), *all, *repeat;
+
+    for (int width = 1; width < world->size; width++) {
+        if (world->size % width != 0)
+            continue;
+        all = train_on_grid(world, width, loss);
+        repeat = train_on_grid(world, width, again);
+        CHECK(close_to(loss, alone, 1e-4));
+        CHECK(memcmp(loss, again, sizeof loss) == 0);
+        CHECK(same_bits(all, repeat));
+        check_copies(world, all);
+        CHECK(rf_trainer_bytes(all) < rf_trainer_bytes(one));
+        rf_trainer_destroy(all);
+        rf_trainer_destroy(repeat);
+    }
+    rf_trainer_destroy(one);
+}
+
+/* More copies than sequences: some learn nothing. */
+static void copies_without_a_sequence_learn_nothing(const struct rf_group *world)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_step_result a, b;
+    struct rf_trainer *whole, *copies;
+    struct rf_error err;
+    struct sample s;
+
+    CHECK(rf_trainer_create(&whole, world, &SHAPE, &options, &err) == RF_OK);
+    options.tensor = 1;
+    CHECK(rf_trainer_create(&copies, world, &SHAPE, &options, &err) == RF_OK);
+    for (int i = 0; i < 4; i++) {
+        make_sample(&s, 3 * i);
+        s.batch.B = 2;
+        while (s.batch.R > 0 && s.rows[s.batch.R - 1] >= 2 * MAX_T)
+            s.batch.R--;
+        rf_trainer_step(whole, &s.batch, &a);
+        rf_trainer_step(copies, &s.batch, &b);
+        CHECK(fabs(a.loss - b.loss) < 1e-4 * a.loss && a.flops == b.flops);
+        CHECK(fabs(a.grad_norm - b.grad_norm) < 1e-3 * a.grad_norm);
+    }
+    rf_trainer_destroy(whole);
+    rf_trainer_destroy(copies);
+}
+
+static void widths_of_copies_divide_the_ranks(void)
+{
+    CHECK(rf_mesh_width(6, 0) == 6 && rf_mesh_width(6, 4) == 3 && rf_mesh_width(6, 1) == 1);
+    CHECK(rf_mesh_width(5, 4) == 1 && rf_mesh_width(4, 9) == 4 && rf_mesh_width(1, 1) == 1);
+}
+
 /* A batch of six in parts of four and two, and one by one: the same steps and answers, in less memory. */
 static void parts_of_a_batch_make_the_whole(const struct rf_group *world)
 {
@@ -504,6 +610,9 @@ int main(int argc, char **argv)
     features_explain_the_answers(&self);
     features_are_the_same_on_any_number_of_ranks(&world, &self);
     a_step_that_is_not_finite_changes_nothing(&world);
+    curves_agree_on_any_grid(&world, &self);
+    copies_without_a_sequence_learn_nothing(&world);
+    widths_of_copies_divide_the_ranks();
     parts_of_a_batch_make_the_whole(&world);
     text_is_the_same_on_any_number_of_ranks(&world, &self);
     impossible_models_are_refused_everywhere(&world);

@@ -248,6 +248,35 @@ static void a_failed_job_comes_back_when_its_time_has_come(void **unused)
     }
 }
 
+/* With nobody there to use them, no lender gives devices back, whatever the share is short of. */
+static void nobody_shrinks_for_an_account_without_jobs(void **unused)
+{
+    struct rf_policy_options options = rf_policy_options_make();
+    struct rf_proposal out[8];
+    struct rf_event e;
+    struct cluster c;
+
+    (void)unused;
+    cluster_start(&c, "floor", 4, NULL);
+    rf_policy_destroy(c.policy);
+    snprintf(options.fence, sizeof options.fence, "floor");
+    options.resize = 1;
+    assert_int_equal(rf_policy_create(&c.policy, &options, c.state, c.tally, NULL), RF_OK);
+    cluster_pledge(&c, "alignment", "50%", "floor", HOUR, 0);
+    e = request(&c, 1, 0);
+    snprintf(e.account, sizeof e.account, "capability");
+    e.max = 4;
+    e.limit_us = 0;
+    submit(&c, e);
+    cluster_ask(&c);
+    assert_int_equal(c.state->jobs[0].ndevices, 4);
+    for (int window = 0; window < 3; window++) {
+        pass(&c, HOUR);
+        assert_int_equal(rf_policy_propose(c.policy, c.t_us, out, 8), 0);
+    }
+    cluster_end(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +286,7 @@ int main(void)
         cmocka_unit_test(who_has_used_up_what_was_allowed_is_denied),
         cmocka_unit_test(a_released_job_that_has_nothing_left_is_denied),
         cmocka_unit_test(a_failed_job_comes_back_when_its_time_has_come),
+        cmocka_unit_test(nobody_shrinks_for_an_account_without_jobs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

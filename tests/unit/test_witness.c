@@ -233,11 +233,11 @@ static void a_ledger_tells_its_heads_from_others(void **unused)
     snprintf(other, sizeof other, "%s/b.jsonl", dir);
     write_ledger(path, 9);
     write_ledger(other, 5);
-    assert_int_equal(rf_ledger_view_open(&view, path, NULL, &err), RF_OK);
+    assert_int_equal(rf_ledger_view_open(&view, path, NULL, NULL, NULL, &err), RF_OK);
     assert_int_equal(rf_ledger_view_sound(&view, path, &err), RF_OK);
     assert_int_equal(view.last.seal.size, 9);
     assert_int_equal(rf_ledger_view_head(&view, &view.last, &err), RF_OK);
-    assert_int_equal(rf_ledger_view_open(&shorter, other, NULL, &err), RF_OK);
+    assert_int_equal(rf_ledger_view_open(&shorter, other, NULL, NULL, NULL, &err), RF_OK);
     assert_int_equal(rf_ledger_view_head(&view, &shorter.last, &err), RF_OK); /* same lines */
     assert_int_equal(rf_ledger_view_head(&shorter, &view.last, &err), RF_NO);
     assert_non_null(strstr(err.text, "are gone"));

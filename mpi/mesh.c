@@ -1,0 +1,28 @@
+#include "mpi/mesh.h"
+
+int rf_mesh_width(int size, int width)
+{
+    int best = 1;
+
+    if (width <= 0 || width >= size)
+        return size;
+    for (int w = 1; w <= width; w++)
+        if (size % w == 0)
+            best = w;
+    return best;
+}
+
+void rf_mesh_make(struct rf_mesh *mesh, const struct rf_group *all, int width)
+{
+    int w = rf_mesh_width(all->size, width);
+
+    mesh->all = all;
+    rf_group_split(&mesh->tensor, all, all->rank / w);
+    rf_group_split(&mesh->data, all, all->rank % w);
+}
+
+void rf_mesh_free(struct rf_mesh *mesh)
+{
+    rf_group_free(&mesh->data);
+    rf_group_free(&mesh->tensor);
+}

@@ -1,0 +1,188 @@
+#include "mpi/shard.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+/* Gradients on their way at a time, in elements: of all copies together. */
+enum { PIECE = 1 << 20 };
+
+struct rf_shard {
+    const struct rf_plan *plan;  /* borrowed */
+    const struct rf_group *data; /* borrowed */
+    rf_real *moments;            /* owned [2][nkept] */
+    size_t *kept_at;             /* owned [nparams]: first kept element among the moments */
+    size_t nkept;
+    rf_real *mail; /* owned [nmail]: one rank's rows from all copies */
+    size_t nmail;
+    int *counts, *places, *mail_counts, *mail_places; /* owned [data->size] each */
+};
+
+/* Which rows of tensor i copy c keeps. */
+static struct rf_slice kept(const struct rf_shard *shard, int i, int c)
+{
+    return rf_slice(shard->plan->params[i].extent[0], c, shard->data->size);
+}
+
+/* Rows of tensor i that travel from one copy to another at a time. */
+static int64_t rows_at_a_time(const struct rf_shard *shard, int i)
+{
+    int64_t wide = shard->plan->params[i].extent[1] * shard->data->size;
+    int64_t rows = wide > 0 ? PIECE / wide : 1, most = kept(shard, i, 0).count;
+
+    rows = rows < 1 ? 1 : rows;
+    return rows < most ? rows : most;
+}
+
+static enum rf_status allocate(struct rf_shard *s, struct rf_error *err)
+{
+    size_t nparams = (size_t)s->plan->nparams, copies = (size_t)s->data->size;
+
+    s->kept_at = calloc(nparams, sizeof *s->kept_at);
+    s->counts = calloc(4 * copies, sizeof *s->counts);
+    if (s->kept_at == NULL || s->counts == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser");
+    s->places = s->counts + copies;
+    s->mail_counts = s->places + copies;
+    s->mail_places = s->mail_counts + copies;
+    for (int i = 0; i < s->plan->nparams; i++) {
+        const struct rf_param *p = &s->plan->params[i];
+        size_t row = (size_t)p->extent[1], mail = copies * (size_t)rows_at_a_time(s, i) * row;
+
+        if (p->extent[0] * p->extent[1] > INT_MAX)
+            return rf_fail(err, RF_ERR_ARG,
+                           "tensor '%s' has more than %d elements on one rank: use more ranks "
+                           "for a copy",
+                           p->name, INT_MAX);
+        s->kept_at[i] = s->nkept;
+        s->nkept += (size_t)kept(s, i, s->data->rank).count * row;
+        s->nmail = mail > s->nmail ? mail : s->nmail;
+    }
+    s->nmail = copies > 1 ? s->nmail : 0;
+    s->moments = calloc(2 * s->nkept + 1, sizeof *s->moments);
+    s->mail = malloc((s->nmail + 1) * sizeof *s->mail);
+    if (s->moments == NULL || s->mail == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser: %zu values",
+                       2 * s->nkept + s->nmail);
+    return RF_OK;
+}
+
+enum rf_status rf_shard_create(struct rf_shard **shard, const struct rf_plan *plan,
+                               const struct rf_group *data, struct rf_error *err)
+{
+    struct rf_shard *s = calloc(1, sizeof *s);
+    enum rf_status st;
+
+    *shard = NULL;
+    if (s == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser");
+    s->plan = plan;
+    s->data = data;
+    st = allocate(s, err);
+    if (st != RF_OK) {
+        rf_shard_destroy(s);
+        return st;
+    }
+    *shard = s;
+    return RF_OK;
+}
+
+void rf_shard_destroy(struct rf_shard *shard)
+{
+    if (shard == NULL)
+        return;
+    free(shard->mail);
+    free(shard->moments);
+    free(shard->counts);
+    free(shard->kept_at);
+    free(shard);
+}
+
+struct rf_shard_part rf_shard_part(const struct rf_shard *s, int i)
+{
+    const struct rf_param *p = &s->plan->params[i];
+    struct rf_slice rows = kept(s, i, s->data->rank);
+    rf_real *m = s->moments + s->kept_at[i];
+
+    return (struct rf_shard_part){.begin = rows.begin,
+                                  .count = rows.count,
+                                  .at = p->at + (size_t)(rows.begin * p->extent[1]),
+                                  .n = (size_t)(rows.count * p->extent[1]),
+                                  .m = m,
+                                  .v = m + s->nkept};
+}
+
+/* x [n] = the sum of the copies' rows in the mail, the first copy's first. */
+RF_CLONES
+static void add_up(rf_real *restrict x, const rf_real *restrict mail, size_t n, int copies)
+{
+    memcpy(x, mail, n * sizeof *x);
+    for (int c = 1; c < copies; c++) {
+        const rf_real *part = mail + (size_t)c * n;
+
+#pragma omp simd
+        for (size_t k = 0; k < n; k++)
+            x[k] += part[k];
+    }
+}
+
+/* Rows [from, from + most) of each copy's part of a tensor, whose gradients begin at g. */
+static void gather_piece(struct rf_shard *s, int i, rf_real *g, int64_t from, int64_t most)
+{
+    int64_t row = s->plan->params[i].extent[1], mine = 0;
+    int copies = s->data->size;
+
+    for (int c = 0; c < copies; c++) {
+        struct rf_slice rows = kept(s, i, c);
+        int64_t left = rows.count - from, n = left < 0 ? 0 : left < most ? left : most;
+
+        s->counts[c] = (int)(n * row);
+        s->places[c] = (int)((rows.begin + (n > 0 ? from : 0)) * row);
+        mine = c == s->data->rank ? n : mine;
+    }
+    for (int c = 0; c < copies; c++) {
+        s->mail_counts[c] = (int)(mine * row);
+        s->mail_places[c] = (int)(c * mine * row);
+    }
+    MPI_Alltoallv(g, s->counts, s->places, MPI_FLOAT, s->mail, s->mail_counts, s->mail_places,
+                  MPI_FLOAT, s->data->comm);
+    if (mine > 0)
+        add_up(g + s->places[s->data->rank], s->mail, (size_t)(mine * row), copies);
+}
+
+void rf_shard_gather(struct rf_shard *s, rf_real *gradients)
+{
+    if (s->data->size == 1)
+        return;
+    for (int i = 0; i < s->plan->nparams; i++) {
+        const struct rf_param *p = &s->plan->params[i];
+        int64_t most = rows_at_a_time(s, i), longest = kept(s, i, 0).count;
+
+        for (int64_t from = 0; from < longest && p->extent[1] > 0; from += most)
+            gather_piece(s, i, gradients + p->at, from, most);
+    }
+}
+
+void rf_shard_spread(struct rf_shard *s, rf_real *values)
+{
+    if (s->data->size == 1)
+        return;
+    for (int i = 0; i < s->plan->nparams; i++) {
+        const struct rf_param *p = &s->plan->params[i];
+
+        for (int c = 0; c < s->data->size; c++) {
+            struct rf_slice rows = kept(s, i, c);
+
+            s->counts[c] = (int)(rows.count * p->extent[1]);
+            s->places[c] = (int)(rows.begin * p->extent[1]);
+        }
+        MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values + p->at, s->counts, s->places,
+                       MPI_FLOAT, s->data->comm);
+    }
+}
+
+size_t rf_shard_bytes(const struct rf_shard *s)
+{
+    return (2 * s->nkept + s->nmail) * sizeof(rf_real) +
+           (size_t)s->plan->nparams * sizeof *s->kept_at +
+           4 * (size_t)s->data->size * sizeof *s->counts;
+}
