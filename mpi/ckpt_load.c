@@ -107,7 +107,7 @@ enum { PACKED = -1 };
  * ones. */
 struct part {
     struct load *load;
-    int file; /* or PACKED */
+    int file;                  /* or PACKED */
     struct rf_tensor *tensors; /* owned [ntensors] */
     struct source *sources;    /* owned [ntensors] */
     int ntensors;
@@ -273,9 +273,9 @@ static enum rf_status open_packed(struct part *part, int file, struct rf_error *
         close(part->fd);
     part->fd = open(path, O_RDONLY | O_CLOEXEC);
     part->fd_file = part->fd >= 0 ? file : -1;
-    return part->fd >= 0 ? RF_OK
-                         : rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", path,
-                                   strerror(errno));
+    return part->fd >= 0
+               ? RF_OK
+               : rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", path, strerror(errno));
 }
 
 /* Local: a run into plain, piece by piece, with the digests of its granules. */
@@ -283,7 +283,8 @@ static enum rf_status unpack(struct part *part, const struct rf_run *run, struct
 {
     const struct rf_ckpt_contents *c = &part->load->contents;
     const struct rf_tensor *tensor = &part->tensors[run->tensor];
-    size_t bytes = rf_parcels_bytes(part->parcels, run), width = rf_stored_bytes(tensor->stored);
+    size_t bytes = rf_parcels_bytes(part->parcels, run),
+           width = rf_stored_bytes(tensor->stored);
     size_t granule = rf_parcels_granule_bytes(part->parcels, run);
     int k = part->sources[run->tensor].tensor;
     int64_t index = granule_of(part, run);
@@ -297,8 +298,8 @@ static enum rf_status unpack(struct part *part, const struct rf_run *run, struct
                            tensor->stored, rf_piece_bytes(tensor->shape, tensor->stored), to,
                            size / width, err);
         if (st == RF_NO)
-            st = rf_ckpt_contents_damaged(
-                c, k, run->row + g * rf_granule_rows(tensor->shape), RF_ERR_INPUT, err);
+            st = rf_ckpt_contents_damaged(c, k, run->row + g * rf_granule_rows(tensor->shape),
+                                          RF_ERR_INPUT, err);
         if (st == RF_OK)
             part->found[run->granule + g] = rf_digest_of(to, size);
     }

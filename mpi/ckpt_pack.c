@@ -276,7 +276,7 @@ static enum rf_status join_digests(struct pack *pack, struct rf_error *err)
 /* Everything behind the values. */
 static enum rf_status finish_file(struct pack *pack, struct rf_error *err)
 {
-    const struct rf_ckpt_digests digests = {pack->granules, count_of(pack),  pack->entries,
+    const struct rf_ckpt_digests digests = {pack->granules, count_of(pack), pack->entries,
                                             pack->ntensors, &pack->content, pack->pieces};
     enum rf_status st = ask_places(pack, err), closed;
     struct rf_error other;
@@ -332,11 +332,8 @@ enum rf_status rf_ckpt_pack(const struct rf_group *group, const char *dir,
                             int ntensors, const struct rf_ckpt_source *source,
                             struct rf_ckpt_saved *saved, struct rf_error *err)
 {
-    struct pack pack = {.group = group,
-                        .tensors = tensors,
-                        .ntensors = ntensors,
-                        .source = source,
-                        .dir = dir};
+    struct pack pack = {
+        .group = group, .tensors = tensors, .ntensors = ntensors, .source = source, .dir = dir};
     enum rf_status st = rf_store_path(pack.path, dir, info->step, err);
 
     if (st == RF_OK)
@@ -355,8 +352,8 @@ enum rf_status rf_ckpt_pack(const struct rf_group *group, const char *dir,
                       err);
     rf_group_bcast(group, &pack.content, sizeof pack.content, 0);
     if (st == RF_OK) {
-        *saved = (struct rf_ckpt_saved){
-            .committed = 1, .step = info->step, .content = pack.content};
+        *saved =
+            (struct rf_ckpt_saved){.committed = 1, .step = info->step, .content = pack.content};
         memcpy(saved->path, pack.path, sizeof saved->path);
     }
     clear(&pack);

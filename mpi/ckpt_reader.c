@@ -14,7 +14,7 @@
 struct rf_ckpt_reader {
     char path[RF_PATH_BYTES];
     struct rf_ckpt_contents contents;
-    int *fds;       /* [contents.nfiles] */
+    int *fds; /* [contents.nfiles] */
     struct rf_piece_room packed;
     int64_t *first; /* [ntensors + 1] */
     int64_t room;

@@ -40,11 +40,11 @@ struct rf_ckpt_saver {
     int ntensors;
     struct rf_ckpt_options options;
     char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], temp[RF_PATH_BYTES];
-    struct rf_share *share;     /* NULL: everything is written */
-    int64_t *bases;             /* [ntensors] where a tensor lies; -1: in this file */
-    int64_t *before;            /* [ntensors] the same of the save before, whose parcels there are */
-    struct rf_tensor *here;     /* [nhere] the tensors of this file */
-    int *which;                 /* [nhere] their numbers among all */
+    struct rf_share *share; /* NULL: everything is written */
+    int64_t *bases;         /* [ntensors] where a tensor lies; -1: in this file */
+    int64_t *before; /* [ntensors] the same of the save before, whose parcels there are */
+    struct rf_tensor *here; /* [nhere] the tensors of this file */
+    int *which;             /* [nhere] their numbers among all */
     int nhere;
     int64_t *first;             /* [ntensors + 1] the first granule of each */
     struct rf_parcels *parcels; /* of here */
@@ -296,7 +296,8 @@ static void send_at_home(struct rf_ckpt_saver *saver, const struct rf_run *run,
     if (source == NULL)
         rf_parcels_copy_out(saver->parcels, run, room);
     else if (*st == RF_OK)
-        *st = source->fill(source->arg, saver->which[run->tensor], run->row, run->nrows, room, err);
+        *st = source->fill(source->arg, saver->which[run->tensor], run->row, run->nrows, room,
+                           err);
     rf_pump_send(saver->pump);
 }
 
@@ -394,8 +395,7 @@ static enum rf_status choose_tensors(struct rf_ckpt_saver *saver, struct rf_erro
     size_t n = (size_t)saver->ntensors;
     enum rf_status st;
 
-    memset(saver->granules, 0,
-           (size_t)saver->first[saver->ntensors] * sizeof *saver->granules);
+    memset(saver->granules, 0, (size_t)saver->first[saver->ntensors] * sizeof *saver->granules);
     for (int k = 0; k < saver->nhere; k++) /* their data may lie elsewhere now */
         saver->here[k].data = saver->tensors[saver->which[k]].data;
     if (saver->share == NULL)
@@ -468,9 +468,8 @@ static enum rf_status join_digests(struct rf_ckpt_saver *saver, struct rf_error 
                       MPI_BYTE, MPI_BOR, saver->group->comm);
     }
     for (int i = 0; i < saver->ntensors; i++)
-        saver->entries[i].digest =
-            rf_granule_join(saver->granules + saver->first[i],
-                            rf_granule_count(saver->tensors[i].shape));
+        saver->entries[i].digest = rf_granule_join(saver->granules + saver->first[i],
+                                                   rf_granule_count(saver->tensors[i].shape));
     return rf_manifest_content(saver->entries, saver->ntensors, &saver->content, err);
 }
 

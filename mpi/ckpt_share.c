@@ -20,12 +20,13 @@ struct known {
 struct rf_share {
     const struct rf_tensor *tensors; /* borrowed */
     int ntensors;
-    uint32_t (*samples)[SAMPLES]; /* [ntensors] of this rank's rectangles, when last committed */
-    uint32_t (*now)[SAMPLES];     /* ...at the last survey */
-    int64_t step;                 /* of the checkpoint that samples belong to, or -1 */
-    struct known *known;          /* [ntensors] */
-    signed char *candidates;      /* [ntensors] */
-    struct rf_tensor *subset;     /* [ntensors] the candidates */
+    uint32_t (
+        *samples)[SAMPLES];   /* [ntensors] of this rank's rectangles, when last committed */
+    uint32_t (*now)[SAMPLES]; /* ...at the last survey */
+    int64_t step;             /* of the checkpoint that samples belong to, or -1 */
+    struct known *known;      /* [ntensors] */
+    signed char *candidates;  /* [ntensors] */
+    struct rf_tensor *subset; /* [ntensors] the candidates */
 };
 
 static enum rf_status no_memory(struct rf_error *err)
@@ -78,9 +79,10 @@ static void sample(const struct rf_tensor *x, uint32_t to[SAMPLES])
 
     memset(to, 0, SAMPLES * sizeof *to);
     for (int64_t k = 0; n > 0 && k < SAMPLES; k++)
-        memcpy(&to[k], &x->data[(n - 1) / (SAMPLES - 1) * k + (n - 1) % (SAMPLES - 1) * k /
-                                                                  (SAMPLES - 1)],
-               sizeof *to);
+        memcpy(
+            &to[k],
+            &x->data[(n - 1) / (SAMPLES - 1) * k + (n - 1) % (SAMPLES - 1) * k / (SAMPLES - 1)],
+            sizeof *to);
 }
 
 /* Local, on the first rank: what is known of the newest checkpoint before this step. */
@@ -143,10 +145,9 @@ static int find_candidates(struct rf_share *share, const struct rf_group *group,
 
     for (int i = 0; i < share->ntensors; i++) {
         sample(&share->tensors[i], share->now[i]);
-        share->candidates[i] =
-            share->known[i].base >= 0 &&
-            (share->step != step ||
-             memcmp(share->now[i], share->samples[i], sizeof share->now[i]) == 0);
+        share->candidates[i] = share->known[i].base >= 0 &&
+                               (share->step != step || memcmp(share->now[i], share->samples[i],
+                                                              sizeof share->now[i]) == 0);
     }
     MPI_Allreduce(MPI_IN_PLACE, share->candidates, share->ntensors, MPI_SIGNED_CHAR, MPI_MIN,
                   group->comm);
@@ -245,8 +246,8 @@ static enum rf_status compare(struct rf_share *share, const struct rf_group *gro
     struct rf_parcels *parcels = NULL;
     struct rf_digest *digests = NULL;
     void *room = NULL;
-    enum rf_status st = rf_parcels_create(&parcels, group, share->subset, n, RF_PARCELS_OUT,
-                                          err);
+    enum rf_status st =
+        rf_parcels_create(&parcels, group, share->subset, n, RF_PARCELS_OUT, err);
 
     if (st != RF_OK)
         return st;
@@ -285,7 +286,7 @@ enum rf_status rf_share_survey(struct rf_share *share, const struct rf_group *gr
 
 void rf_share_commit(struct rf_share *share, int64_t step)
 {
-    uint32_t (*before)[SAMPLES] = share->samples;
+    uint32_t(*before)[SAMPLES] = share->samples;
 
     share->samples = share->now;
     share->now = before;

@@ -121,8 +121,8 @@ static int64_t base_of(const struct rf_ckpt_layout *layout, int i)
 }
 
 /* A tensor's array, or a link to the one in the file of an earlier step. */
-static enum rf_status make_tensor(struct rf_h5 *file, const struct rf_ckpt_layout *layout, int i,
-                                  struct rf_extent *extent, struct rf_error *err)
+static enum rf_status make_tensor(struct rf_h5 *file, const struct rf_ckpt_layout *layout,
+                                  int i, struct rf_extent *extent, struct rf_error *err)
 {
     const struct rf_tensor *x = &layout->tensors[i];
     char object[RF_CKPT_OBJECT], path[RF_PATH_BYTES];

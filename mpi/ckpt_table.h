@@ -25,7 +25,8 @@ struct rf_ckpt_layout {
     const struct rf_ckpt_info *info;
     const char *config_text; /* or NULL */
     const struct rf_tensor *tensors;
-    const int64_t *bases; /* [ntensors] the step whose file holds it, -1: this one; NULL: all here */
+    const int64_t
+        *bases; /* [ntensors] the step whose file holds it, -1: this one; NULL: all here */
     int ntensors;
     int64_t ngranules;
     int packed; /* those that are here are compressed */

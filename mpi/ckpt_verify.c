@@ -16,10 +16,10 @@ enum { BAND_GRANULES = 8, ROOM_BYTES = 64 << 20, STRETCHES = 64 };
 struct share {
     struct rf_ckpt_reader *reader;
     struct rf_pump *pump;
-    float *plain;             /* room for a packed band; NULL: there is none */
-    struct rf_digest *found;  /* [last - begin] */
-    int64_t begin, last;      /* all of it, by granule */
-    int64_t end;              /* of the stretch */
+    float *plain;            /* room for a packed band; NULL: there is none */
+    struct rf_digest *found; /* [last - begin] */
+    int64_t begin, last;     /* all of it, by granule */
+    int64_t end;             /* of the stretch */
     int64_t asked, taken;
 };
 
@@ -138,8 +138,8 @@ static enum rf_status read_share(struct share *share, const struct rf_watch *wat
         const char *path = file_from(share, share->taken, &share->end);
 
         share->asked = share->taken;
-        st = path != NULL ? read_plain(share, path, watch, err)
-                          : read_packed(share, watch, err);
+        st =
+            path != NULL ? read_plain(share, path, watch, err) : read_packed(share, watch, err);
     }
     return st;
 }
@@ -195,8 +195,8 @@ enum rf_status rf_ckpt_verify(const struct rf_group *group, const char *path,
 
     if (st != RF_OK)
         return st;
-    st = check_share(
-        reader, rf_slice(rf_ckpt_reader_count(reader), group->rank, group->size), watch, err);
+    st = check_share(reader, rf_slice(rf_ckpt_reader_count(reader), group->rank, group->size),
+                     watch, err);
     st = rf_agree(group, st, err);
     if (st == RF_OK && content != NULL)
         *content = rf_ckpt_reader_manifest(reader)->content;

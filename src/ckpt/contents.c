@@ -56,8 +56,9 @@ static enum rf_status check_tables(const struct rf_index *index,
         left = count <= left ? left - count : -1;
     }
     if (left != 0)
-        return rf_fail(err, RF_ERR_INPUT, "'%s' has %lld digests for another number of granules",
-                       path, (long long)index->ngranules);
+        return rf_fail(err, RF_ERR_INPUT,
+                       "'%s' has %lld digests for another number of granules", path,
+                       (long long)index->ngranules);
     if (!is_sealed(envelope, index->names, n * RF_TENSOR_NAME) ||
         !is_sealed(envelope, index->tensor_digests, n * RF_DIGEST_BYTES) ||
         !is_sealed(envelope, index->granule_digests, granules * RF_DIGEST_BYTES) ||
@@ -82,9 +83,9 @@ static int64_t expect_extents(const struct rf_ckpt_contents *contents,
         int64_t end = granule + rf_granule_count(t->shape);
 
         if (t->base < 0 && !t->packed)
-            extents[n++] = (struct rf_extent){contents->offsets[i],
-                                              (uint64_t)(t->shape[0] * t->shape[1]) *
-                                                  rf_stored_bytes(t->stored)};
+            extents[n++] =
+                (struct rf_extent){contents->offsets[i], (uint64_t)(t->shape[0] * t->shape[1]) *
+                                                             rf_stored_bytes(t->stored)};
         for (; granule < end; granule++) {
             const struct rf_piece *piece =
                 contents->pieces != NULL ? &contents->pieces[granule] : NULL;
@@ -416,8 +417,9 @@ enum rf_status rf_ckpt_contents_resolve(struct rf_ckpt_contents *contents, const
         contents->files[i] = m->tensors[i].base < 0 ? 0 : -1;
     for (int i = 0; st == RF_OK && i < m->ntensors; i++)
         if (contents->files[i] < 0 && contents->nfiles > RF_CKPT_BASES_MAX)
-            st = rf_fail(err, RF_ERR_INPUT, "'%s' keeps its tensors in more than %d other files",
-                         path, RF_CKPT_BASES_MAX);
+            st =
+                rf_fail(err, RF_ERR_INPUT, "'%s' keeps its tensors in more than %d other files",
+                        path, RF_CKPT_BASES_MAX);
         else if (contents->files[i] < 0)
             st = take_base(contents, dir, i, err);
     return st;
@@ -436,10 +438,9 @@ enum rf_status rf_ckpt_contents_damaged(const struct rf_ckpt_contents *contents,
     if (file == 0)
         return rf_fail(err, status, "'%s' is damaged: tensor '%s', rows %lld to %lld",
                        contents->paths[0], t->name, (long long)row, (long long)end - 1);
-    return rf_fail(err, status,
-                   "'%s' is damaged: tensor '%s', rows %lld to %lld; '%s' refers to it",
-                   contents->paths[file], t->name, (long long)row, (long long)end - 1,
-                   contents->paths[0]);
+    return rf_fail(
+        err, status, "'%s' is damaged: tensor '%s', rows %lld to %lld; '%s' refers to it",
+        contents->paths[file], t->name, (long long)row, (long long)end - 1, contents->paths[0]);
 }
 
 void rf_ckpt_contents_clear(struct rf_ckpt_contents *contents)

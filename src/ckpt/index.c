@@ -61,13 +61,17 @@ uint64_t rf_index_size(const struct rf_index_tensor *tensor)
 void rf_index_write(unsigned char *bytes, const struct rf_index *index)
 {
     const struct rf_ckpt_info *info = &index->info;
-    const int64_t numbers[NNUMBERS] = {info->step, info->tokens,        info->flops,
-                                       info->data_position, info->seed, info->ranks,
+    const int64_t numbers[NNUMBERS] = {info->step,          info->tokens, info->flops,
+                                       info->data_position, info->seed,   info->ranks,
                                        info->ledger_entries};
-    const uint64_t counts[NCOUNTS] = {
-        (uint64_t)index->ntensors, (uint64_t)index->ngranules, index->names,
-        index->tensor_digests,     index->granule_digests,     index->content,
-        index->places,             index->packed_digests};
+    const uint64_t counts[NCOUNTS] = {(uint64_t)index->ntensors,
+                                      (uint64_t)index->ngranules,
+                                      index->names,
+                                      index->tensor_digests,
+                                      index->granule_digests,
+                                      index->content,
+                                      index->places,
+                                      index->packed_digests};
     unsigned char *at = bytes + AT_TEXTS;
 
     memset(bytes, 0, rf_index_bytes(index->ntensors));
@@ -118,8 +122,9 @@ static int read_info(struct rf_ckpt_info *info, const unsigned char *bytes)
     info->seed = numbers[4];
     info->ranks = (int)numbers[5];
     info->ledger_entries = numbers[6];
-    return info->ledger_entries >= 0 && info->step >= 0 && info->tokens >= 0 && info->flops >= 0 &&
-           info->data_position >= 0 && numbers[5] >= 1 && numbers[5] <= INT_MAX;
+    return info->ledger_entries >= 0 && info->step >= 0 && info->tokens >= 0 &&
+           info->flops >= 0 && info->data_position >= 0 && numbers[5] >= 1 &&
+           numbers[5] <= INT_MAX;
 }
 
 /* A known type, one or two dimensions, a size that is a number, and one way to be kept: here,

@@ -33,7 +33,7 @@ struct rf_index {
     int64_t ntensors, ngranules;
     uint64_t names, tensor_digests, granule_digests, content; /* where these tables begin */
     uint64_t places, packed_digests; /* of packed granules; both 0 when there are none */
-    struct rf_index_tensor *tensors;                          /* owned [ntensors] */
+    struct rf_index_tensor *tensors; /* owned [ntensors] */
 };
 
 /* Bytes of an index of n tensors. */

@@ -135,7 +135,8 @@ static void show_text(const char *path, const struct rf_manifest *m)
     if (info->ledger_entries > 0)
         printf("ledger     %s over %lld entries\n", info->ledger_head,
                (long long)info->ledger_entries);
-    printf("content    %s\n\n%-36s %14s  %-64s  %s\n", hex, "tensor", "shape", "SHA-256", "kept");
+    printf("content    %s\n\n%-36s %14s  %-64s  %s\n", hex, "tensor", "shape", "SHA-256",
+           "kept");
     for (int i = 0; i < m->ntensors; i++) {
         rf_shape_text(shape, m->tensors[i].ndims, m->tensors[i].shape);
         rf_digest_to_hex(&m->tensors[i].digest, hex);
@@ -168,14 +169,12 @@ static json_t *manifest_json(const char *path, const struct rf_manifest *m)
         const struct rf_manifest_tensor *t = &m->tensors[i];
 
         rf_digest_to_hex(&t->digest, hex);
-        json_array_append_new(tensors,
-                              json_pack("{s:s, s:o, s:s, s:s, s:b, s:o}", "name", t->name,
-                                        "shape", rf_shape_json(t->ndims, t->shape), "sha256",
-                                        hex, "type",
-                                        t->stored == RF_STORED_BF16 ? "bf16" : "fp32", "packed",
-                                        t->packed, "base",
-                                        t->base >= 0 ? json_integer((json_int_t)t->base)
-                                                     : json_null()));
+        json_array_append_new(
+            tensors,
+            json_pack("{s:s, s:o, s:s, s:s, s:b, s:o}", "name", t->name, "shape",
+                      rf_shape_json(t->ndims, t->shape), "sha256", hex, "type",
+                      t->stored == RF_STORED_BF16 ? "bf16" : "fp32", "packed", t->packed,
+                      "base", t->base >= 0 ? json_integer((json_int_t)t->base) : json_null()));
     }
     json_object_set_new(doc, "tensors", tensors);
     return doc;

@@ -142,9 +142,9 @@ static void read_packed(const struct rf_ckpt_contents *contents)
         if (t->packed && bytes < 1 << 20) {
             unsigned char *values = malloc(bytes);
             struct rf_error err;
-            enum rf_status st = rf_piece_read(&room, fd, path, &contents->pieces[granule],
-                                              t->stored, bytes, values,
-                                              bytes / rf_stored_bytes(t->stored), &err);
+            enum rf_status st =
+                rf_piece_read(&room, fd, path, &contents->pieces[granule], t->stored, bytes,
+                              values, bytes / rf_stored_bytes(t->stored), &err);
 
             need(values != NULL && (st == RF_OK || st == RF_NO || st == RF_ERR_INPUT));
             free(values);

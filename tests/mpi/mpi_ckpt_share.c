@@ -22,10 +22,11 @@ static const struct {
     int ndims;
     int64_t rows, columns;
     char cut;
-} model[] = {
-    {"wte.weight", 2, 901, 64, 'r'},   {"h.0.attn.o.weight", 2, 64, 63, 'c'},
-    {"h.0.ln_1.weight", 1, 64, 1, '-'}, {"big.weight", 2, 500, 601, 'c'},
-    {"m/big.weight", 2, 500, 601, 'r'}};
+} model[] = {{"wte.weight", 2, 901, 64, 'r'},
+             {"h.0.attn.o.weight", 2, 64, 63, 'c'},
+             {"h.0.ln_1.weight", 1, 64, 1, '-'},
+             {"big.weight", 2, 500, 601, 'c'},
+             {"m/big.weight", 2, 500, 601, 'r'}};
 enum { WTE, OUT, NORM, BIG, MOMENT, NTENSORS };
 
 static char base[256];
@@ -95,8 +96,7 @@ static void save(struct rf_ckpt_saver *saver, int64_t step, struct rf_ckpt_saved
 }
 
 /* Loads on the first ranks of all sizes, and compares what two bytes can hold of it. */
-static int loads_as(const struct rf_group *world, const char *path,
-                    const int version[NTENSORS])
+static int loads_as(const struct rf_group *world, const char *path, const int version[NTENSORS])
 {
     const int ranks[4] = {0, 1, 2, 3}, nothing[NTENSORS] = {0};
     int fine = 1;
@@ -115,10 +115,10 @@ static int loads_as(const struct rf_group *world, const char *path,
             fine = fine && rf_ckpt_load(&group, path, &info, got, NTENSORS, &err) == RF_OK;
             for (int t = 0; t < NTENSORS; t++)
                 for (int64_t i = 0; i < got[t].extent[0] * got[t].extent[1]; i++)
-                    fine = fine &&
-                           (t == MOMENT ? got[t].data[i] >= wanted[t].data[i] * 0.99f &&
-                                              got[t].data[i] <= wanted[t].data[i] * 1.01f
-                                        : got[t].data[i] == wanted[t].data[i]);
+                    fine =
+                        fine && (t == MOMENT ? got[t].data[i] >= wanted[t].data[i] * 0.99f &&
+                                                   got[t].data[i] <= wanted[t].data[i] * 1.01f
+                                             : got[t].data[i] == wanted[t].data[i]);
             if (err.status != RF_OK)
                 fprintf(stderr, "load of %s: %s\n", path, err.text);
             drop(wanted);
