@@ -30,6 +30,8 @@ struct rf_ckpt_options {
     const char *config_text; /* the run's configuration, to be kept in the file, or NULL */
     int cached;              /* through the page cache; 0: past it where possible */
     int by_hdf5;             /* values through parallel HDF5 itself: the reference, slower */
+    int share;               /* tensors that are as the checkpoint before has them are not written
+                              * again: the file refers to the one that holds them (ckpt_share.h) */
 };
 
 struct rf_ckpt_saver;
@@ -57,6 +59,7 @@ struct rf_ckpt_saved {
     int64_t step;
     char path[RF_PATH_BYTES];
     struct rf_digest content; /* over all tensors and their names, whatever the layout */
+    int nshared;              /* tensors that lie in files of earlier steps */
 };
 
 /* Local, the same everywhere. */

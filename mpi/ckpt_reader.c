@@ -14,7 +14,8 @@
 struct rf_ckpt_reader {
     char path[RF_PATH_BYTES];
     struct rf_ckpt_contents contents;
-    int fd;
+    int *fds; /* [contents.nfiles] */
+    struct rf_piece_room packed;
     int64_t *first; /* [ntensors + 1] */
     int64_t room;
 };
@@ -38,14 +39,23 @@ static enum rf_status prepare(struct rf_ckpt_reader *reader, struct rf_error *er
     return RF_OK;
 }
 
-static enum rf_status open_file(struct rf_ckpt_reader *reader, struct rf_error *err)
+/* The file itself, and those that it refers to. */
+static enum rf_status open_files(struct rf_ckpt_reader *reader, struct rf_error *err)
 {
+    const struct rf_ckpt_contents *c = &reader->contents;
     enum rf_status st = rf_h5_fault_at("open", reader->path, err);
 
-    if (st == RF_OK)
-        reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
-    if (st == RF_OK && reader->fd < 0)
-        st = rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", reader->path, strerror(errno));
+    if (st != RF_OK)
+        return st;
+    reader->fds = malloc((size_t)c->nfiles * sizeof *reader->fds);
+    if (reader->fds == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", reader->path);
+    for (int i = 0; i < c->nfiles; i++) {
+        reader->fds[i] = open(c->paths[i], O_RDONLY | O_CLOEXEC);
+        if (reader->fds[i] < 0 && st == RF_OK)
+            st = rf_fail(err, RF_ERR_INPUT, "cannot open '%s': %s", c->paths[i],
+                         strerror(errno));
+    }
     return st;
 }
 
@@ -58,17 +68,18 @@ enum rf_status rf_ckpt_reader_open(struct rf_ckpt_reader **reader, const char *p
     *reader = NULL;
     if (r == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
-    r->fd = -1;
     if (strlen(path) >= sizeof r->path)
         st = rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
     else
         st = rf_ckpt_contents_read(&r->contents, path, err);
+    if (st == RF_OK)
+        st = rf_ckpt_contents_resolve(&r->contents, path, err);
     if (st == RF_OK) {
         memcpy(r->path, path, strlen(path) + 1);
         st = prepare(r, err);
     }
     if (st == RF_OK)
-        st = open_file(r, err);
+        st = open_files(r, err);
     if (st != RF_OK)
         rf_ckpt_reader_close(r);
     else
@@ -93,8 +104,11 @@ void rf_ckpt_reader_close(struct rf_ckpt_reader *reader)
 {
     if (reader == NULL)
         return;
-    if (reader->fd >= 0)
-        close(reader->fd);
+    for (int i = 0; reader->fds != NULL && i < reader->contents.nfiles; i++)
+        if (reader->fds[i] >= 0)
+            close(reader->fds[i]);
+    free(reader->fds);
+    rf_piece_room_clear(&reader->packed);
     rf_ckpt_contents_clear(&reader->contents);
     free(reader->first);
     free(reader);
@@ -113,6 +127,19 @@ int64_t rf_ckpt_reader_count(const struct rf_ckpt_reader *reader)
 int64_t rf_ckpt_reader_first(const struct rf_ckpt_reader *reader, int tensor)
 {
     return reader->first[tensor];
+}
+
+const char *rf_ckpt_reader_path(const struct rf_ckpt_reader *reader, int tensor)
+{
+    return reader->contents.manifest->tensors[tensor].packed
+               ? NULL
+               : reader->contents.paths[reader->contents.files[tensor]];
+}
+
+enum rf_status rf_ckpt_reader_damaged(const struct rf_ckpt_reader *reader, int tensor,
+                                      int64_t row, struct rf_error *err)
+{
+    return rf_ckpt_contents_damaged(&reader->contents, tensor, row, RF_NO, err);
 }
 
 const struct rf_digest *rf_ckpt_reader_digest(const struct rf_ckpt_reader *reader,
@@ -178,8 +205,7 @@ static enum rf_status check(const struct rf_ckpt_reader *reader, const struct rf
                             const void *values, struct rf_error *err)
 {
     enum { AT_ONCE = 16 };
-    const struct rf_manifest_tensor *tensor = &reader->contents.manifest->tensors[band->tensor];
-    int64_t rows = rf_granule_rows(tensor->shape);
+    int64_t rows = rf_granule_rows(reader->contents.manifest->tensors[band->tensor].shape);
     struct rf_stretch whole = rf_ckpt_reader_stretch(reader, band);
 
     for (int64_t done = 0; done < band->ngranules; done += AT_ONCE) {
@@ -194,17 +220,11 @@ static enum rf_status check(const struct rf_ckpt_reader *reader, const struct rf
             texts[n].size_bytes = left < whole.granule_bytes ? left : whole.granule_bytes;
         }
         rf_digest_many(texts, n, digests);
-        for (int i = 0; i < n; i++) {
-            int64_t row = band->row + (done + i) * rows;
-
-            if (rf_digest_equal(&digests[i],
-                                rf_ckpt_reader_digest(reader, band->first + done + i)))
-                continue;
-            return rf_fail(
-                err, RF_NO, "'%s' is damaged: tensor '%s', rows %lld to %lld", reader->path,
-                tensor->name, (long long)row,
-                (long long)(row + rows < tensor->shape[0] ? row + rows : tensor->shape[0]) - 1);
-        }
+        for (int i = 0; i < n; i++)
+            if (!rf_digest_equal(&digests[i],
+                                 rf_ckpt_reader_digest(reader, band->first + done + i)))
+                return rf_ckpt_reader_damaged(reader, band->tensor,
+                                              band->row + (done + i) * rows, err);
     }
     return RF_OK;
 }
@@ -224,23 +244,49 @@ static void widen(float *values, size_t n)
     }
 }
 
-static enum rf_status read_bytes(const struct rf_ckpt_reader *reader, struct rf_stretch stretch,
-                                 void *bytes, struct rf_error *err)
+static enum rf_status read_bytes(const struct rf_ckpt_reader *reader,
+                                 const struct rf_band *band, void *bytes, struct rf_error *err)
 {
+    const struct rf_ckpt_contents *c = &reader->contents;
+    struct rf_stretch stretch = rf_ckpt_reader_stretch(reader, band);
+    int file = c->files[band->tensor];
     unsigned char *at = bytes;
-    enum rf_status st = rf_h5_fault_at("read", reader->path, err);
 
-    while (st == RF_OK && stretch.size_bytes > 0) {
-        ssize_t n = pread(reader->fd, at, stretch.size_bytes, (off_t)stretch.offset);
+    while (stretch.size_bytes > 0) {
+        ssize_t n = pread(reader->fds[file], at, stretch.size_bytes, (off_t)stretch.offset);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", reader->path,
+            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", c->paths[file],
                            n < 0 ? strerror(errno) : "it has become shorter");
         at += n;
         stretch.size_bytes -= (size_t)n;
         stretch.offset += (uint64_t)n;
+    }
+    return RF_OK;
+}
+
+static enum rf_status read_packed(struct rf_ckpt_reader *reader, const struct rf_band *band,
+                                  void *bytes, struct rf_error *err)
+{
+    const struct rf_ckpt_contents *c = &reader->contents;
+    const struct rf_manifest_tensor *t = &c->manifest->tensors[band->tensor];
+    struct rf_stretch whole = rf_ckpt_reader_stretch(reader, band);
+    int file = c->files[band->tensor];
+    enum rf_status st = RF_OK;
+
+    for (int64_t g = 0; st == RF_OK && g < band->ngranules; g++) {
+        size_t at = (size_t)g * whole.granule_bytes, left = whole.size_bytes - at;
+        size_t size = left < whole.granule_bytes ? left : whole.granule_bytes;
+
+        st = rf_piece_read(&reader->packed, reader->fds[file], c->paths[file],
+                           &c->pieces[band->first + g], t->stored,
+                           rf_piece_bytes(t->shape, t->stored), (unsigned char *)bytes + at,
+                           size / rf_stored_bytes(t->stored), err);
+        if (st == RF_NO)
+            st = rf_ckpt_reader_damaged(reader, band->tensor,
+                                        band->row + g * rf_granule_rows(t->shape), err);
     }
     return st;
 }
@@ -252,9 +298,12 @@ enum rf_status rf_ckpt_reader_read(struct rf_ckpt_reader *reader, const struct r
     size_t n = (size_t)(band->nrows * tensor->shape[1]);
     void *stored = tensor->stored == RF_STORED_BF16 ? (unsigned char *)values + n * 2
                                                     : (unsigned char *)values;
-    enum rf_status st;
+    enum rf_status st = rf_h5_fault_at("read", reader->path, err);
 
-    st = read_bytes(reader, rf_ckpt_reader_stretch(reader, band), stored, err);
+    if (st == RF_OK && tensor->packed)
+        st = read_packed(reader, band, stored, err);
+    else if (st == RF_OK)
+        st = read_bytes(reader, band, stored, err);
     if (st == RF_OK)
         st = check(reader, band, stored, err);
     if (st == RF_OK && tensor->stored == RF_STORED_BF16)

@@ -49,7 +49,13 @@ struct rf_band rf_ckpt_reader_band(const struct rf_ckpt_reader *reader, int64_t 
 /* Values of the largest band: enough room for any. */
 int64_t rf_ckpt_reader_room(const struct rf_ckpt_reader *reader);
 
-/* Where the band lies in the file, for whoever reads it in another way; digests is left NULL. */
+/* The file that holds the tensor's values as they are: this one, or one that it refers to. NULL
+ * when they are packed there: rf_ckpt_reader_read() is the only way then. */
+const char *rf_ckpt_reader_path(const struct rf_ckpt_reader *reader, int tensor);
+/* Says, by RF_NO, that the granule from this row on is not what was written. */
+enum rf_status rf_ckpt_reader_damaged(const struct rf_ckpt_reader *reader, int tensor,
+                                      int64_t row, struct rf_error *err);
+/* Where the band lies in that file, for whoever reads it in another way; digests is left NULL. */
 struct rf_stretch rf_ckpt_reader_stretch(const struct rf_ckpt_reader *reader,
                                          const struct rf_band *band);
 

@@ -19,6 +19,8 @@
 #include "ckpt/granule.h"
 #include "ckpt/pump.h"
 #include "mpi/ckpt.h"
+#include "mpi/ckpt_publish.h"
+#include "mpi/ckpt_share.h"
 #include "mpi/ckpt_table.h"
 #include "mpi/h5.h"
 #include "mpi/parcel.h"
@@ -38,7 +40,14 @@ struct rf_ckpt_saver {
     int ntensors;
     struct rf_ckpt_options options;
     char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], temp[RF_PATH_BYTES];
-    struct rf_parcels *parcels;
+    struct rf_share *share; /* NULL: everything is written */
+    int64_t *bases;         /* [ntensors] where a tensor lies; -1: in this file */
+    int64_t *before; /* [ntensors] the same of the save before, whose parcels there are */
+    struct rf_tensor *here; /* [nhere] the tensors of this file */
+    int *which;             /* [nhere] their numbers among all */
+    int nhere;
+    int64_t *first;             /* [ntensors + 1] the first granule of each */
+    struct rf_parcels *parcels; /* of here */
     struct rf_pump *pump;
     void *plain;                        /* one run, for saving by HDF5 */
     struct rf_digest *granules;         /* of all; this rank's until they are joined */
@@ -77,6 +86,45 @@ static int64_t count_mine(const struct rf_ckpt_saver *saver, size_t *room, size_
     return mine;
 }
 
+/* Local: what is known of the tensors before there are parcels. */
+static enum rf_status list_tensors(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    size_t n = (size_t)saver->ntensors + 1;
+
+    saver->bases = calloc(n, sizeof *saver->bases);
+    saver->before = calloc(n, sizeof *saver->before);
+    saver->here = calloc(n, sizeof *saver->here);
+    saver->which = calloc(n, sizeof *saver->which);
+    saver->first = calloc(n, sizeof *saver->first);
+    if (saver->bases == NULL || saver->before == NULL || saver->here == NULL ||
+        saver->which == NULL || saver->first == NULL)
+        return no_memory(err);
+    for (int i = 0; i < saver->ntensors; i++) {
+        saver->bases[i] = -1;
+        saver->first[i + 1] = saver->first[i] + rf_granule_count(saver->tensors[i].shape);
+    }
+    if (saver->options.share && saver->options.source == NULL)
+        return rf_share_create(&saver->share, saver->tensors, saver->ntensors, err);
+    return RF_OK;
+}
+
+/* Collective, agreed: parcels of what this file is to hold. */
+static enum rf_status make_parcels(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    rf_parcels_destroy(saver->parcels);
+    saver->parcels = NULL;
+    saver->nhere = 0;
+    for (int i = 0; i < saver->ntensors; i++) {
+        saver->before[i] = saver->bases[i];
+        if (saver->bases[i] >= 0)
+            continue;
+        saver->here[saver->nhere] = saver->tensors[i];
+        saver->which[saver->nhere++] = i;
+    }
+    return rf_parcels_create(&saver->parcels, saver->group, saver->here, saver->nhere,
+                             RF_PARCELS_OUT, err);
+}
+
 /* Local: memory for all that a save needs, so that none can fail for want of it later. */
 static enum rf_status allocate(struct rf_ckpt_saver *saver, struct rf_error *err)
 {
@@ -84,7 +132,7 @@ static enum rf_status allocate(struct rf_ckpt_saver *saver, struct rf_error *err
     int64_t mine = count_mine(saver, &room, &largest);
 
     saver->granules =
-        calloc((size_t)rf_parcels_count(saver->parcels) + 1, sizeof *saver->granules);
+        calloc((size_t)saver->first[saver->ntensors] + 1, sizeof *saver->granules);
     saver->extents = calloc(n + 1, sizeof *saver->extents);
     saver->sorted = calloc(n + 1, sizeof *saver->sorted);
     saver->entries = calloc(n + 1, sizeof *saver->entries);
@@ -131,8 +179,10 @@ enum rf_status rf_ckpt_saver_create(struct rf_ckpt_saver **out, const struct rf_
         saver->ntensors = ntensors;
         saver->options = *options;
         memcpy(saver->dir, dir, strlen(dir) + 1);
-        st = rf_parcels_create(&saver->parcels, group, tensors, ntensors, RF_PARCELS_OUT, err);
+        st = rf_agree(group, list_tensors(saver, err), err);
     }
+    if (st == RF_OK)
+        st = make_parcels(saver, err);
     if (st == RF_OK)
         st = rf_agree(group, allocate(saver, err), err);
     if (st == RF_OK && options->background)
@@ -150,6 +200,12 @@ void rf_ckpt_saver_destroy(struct rf_ckpt_saver *saver)
         return;
     rf_pump_destroy(saver->pump);
     rf_parcels_destroy(saver->parcels);
+    rf_share_destroy(saver->share);
+    free(saver->first);
+    free(saver->which);
+    free(saver->here);
+    free(saver->before);
+    free(saver->bases);
     free(saver->plain);
     free(saver->entries);
     free(saver->sorted);
@@ -168,9 +224,9 @@ static enum rf_status make_room(const struct rf_ckpt_saver *saver, struct rf_err
     struct statvfs disk;
     int fd, failed = 0;
 
-    for (int i = 0; i < saver->ntensors; i++)
-        bytes += (uint64_t)(saver->tensors[i].shape[0] * saver->tensors[i].shape[1]) *
-                     rf_stored_bytes(saver->tensors[i].stored) +
+    for (int i = 0; i < saver->nhere; i++)
+        bytes += (uint64_t)(saver->here[i].shape[0] * saver->here[i].shape[1]) *
+                     rf_stored_bytes(saver->here[i].stored) +
                  8192;
     if (statvfs(saver->dir, &disk) == 0 && disk.f_bavail < bytes / disk.f_frsize)
         return rf_fail(err, RF_ERR_IO, "cannot write '%s': it needs %llu MB, %llu are free",
@@ -190,14 +246,18 @@ static enum rf_status make_room(const struct rf_ckpt_saver *saver, struct rf_err
 static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
                               struct rf_error *err)
 {
+    const struct rf_ckpt_layout layout = {.info = info,
+                                          .config_text = saver->options.config_text,
+                                          .tensors = saver->tensors,
+                                          .bases = saver->bases,
+                                          .ntensors = saver->ntensors,
+                                          .ngranules = saver->first[saver->ntensors]};
     enum rf_status st = rf_file_mkdir(saver->dir, err);
 
     if (st == RF_OK)
         st = make_room(saver, err);
     if (st == RF_OK)
-        st = rf_ckpt_lay_out(saver->temp, info, saver->options.config_text, saver->tensors,
-                             saver->ntensors, rf_parcels_count(saver->parcels), saver->extents,
-                             &saver->places, err);
+        st = rf_ckpt_lay_out(saver->temp, &layout, saver->extents, &saver->places, err);
     if (st == RF_OK)
         st = rf_pump_reserve(saver->temp, err);
     return st;
@@ -205,16 +265,23 @@ static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_
 
 /* ---- values ---------------------------------------------------------------------------- */
 
+/* Where the digests of a run go: the table has room for all tensors, parcels are of some. */
+static struct rf_digest *digests_of(const struct rf_ckpt_saver *saver, const struct rf_run *run)
+{
+    return &saver->granules[saver->first[saver->which[run->tensor]] + run->granule -
+                            rf_parcels_first(saver->parcels, run->tensor)];
+}
+
 static struct rf_stretch stretch_of(const struct rf_ckpt_saver *saver, const struct rf_run *run)
 {
-    const struct rf_tensor *tensor = &saver->tensors[run->tensor];
+    const struct rf_tensor *tensor = &saver->here[run->tensor];
     uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
 
-    return (struct rf_stretch){.offset = saver->extents[run->tensor].offset +
+    return (struct rf_stretch){.offset = saver->extents[saver->which[run->tensor]].offset +
                                          (uint64_t)run->row * row_bytes,
                                .size_bytes = rf_parcels_bytes(saver->parcels, run),
                                .granule_bytes = rf_parcels_granule_bytes(saver->parcels, run),
-                               .digests = &saver->granules[run->granule]};
+                               .digests = digests_of(saver, run)};
 }
 
 /* Local: a run at home, from memory or from where the caller has it. After a failure nothing more is
@@ -229,7 +296,8 @@ static void send_at_home(struct rf_ckpt_saver *saver, const struct rf_run *run,
     if (source == NULL)
         rf_parcels_copy_out(saver->parcels, run, room);
     else if (*st == RF_OK)
-        *st = source->fill(source->arg, run->tensor, run->row, run->nrows, room, err);
+        *st = source->fill(source->arg, saver->which[run->tensor], run->row, run->nrows, room,
+                           err);
     rf_pump_send(saver->pump);
 }
 
@@ -268,7 +336,8 @@ static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *
 static enum rf_status write_by_hdf5(struct rf_ckpt_saver *saver, struct rf_h5 *file,
                                     const struct rf_run *run, struct rf_error *err)
 {
-    const struct rf_tensor *tensor = &saver->tensors[run->tensor];
+    const struct rf_tensor *tensor = &saver->here[run->tensor];
+    struct rf_digest *digests = digests_of(saver, run);
     size_t bytes = rf_parcels_bytes(saver->parcels, run);
     size_t piece = rf_parcels_granule_bytes(saver->parcels, run);
     const unsigned char *plain = saver->plain;
@@ -277,8 +346,7 @@ static enum rf_status write_by_hdf5(struct rf_ckpt_saver *saver, struct rf_h5 *f
     for (int g = 0; g < run->ngranules; g++) {
         size_t at = (size_t)g * piece, left = bytes - at;
 
-        saver->granules[run->granule + g] =
-            rf_digest_of(plain + at, left < piece ? left : piece);
+        digests[g] = rf_digest_of(plain + at, left < piece ? left : piece);
     }
     rf_ckpt_object(object, tensor->name);
     return rf_h5_write(file, object, rf_ckpt_kind(tensor->stored), run->row, run->nrows, plain,
@@ -321,12 +389,33 @@ static void clean_up(struct rf_ckpt_saver *saver)
     saver->phase = IDLE;
 }
 
+/* Collective, agreed: what this file is to hold, and what an earlier one has already. */
+static enum rf_status choose_tensors(struct rf_ckpt_saver *saver, struct rf_error *err)
+{
+    size_t n = (size_t)saver->ntensors;
+    enum rf_status st;
+
+    memset(saver->granules, 0, (size_t)saver->first[saver->ntensors] * sizeof *saver->granules);
+    for (int k = 0; k < saver->nhere; k++) /* their data may lie elsewhere now */
+        saver->here[k].data = saver->tensors[saver->which[k]].data;
+    if (saver->share == NULL)
+        return RF_OK;
+    st = rf_share_survey(saver->share, saver->group, saver->dir, saver->step, saver->bases,
+                         saver->granules, err);
+    if (st != RF_OK || (saver->parcels != NULL &&
+                        memcmp(saver->before, saver->bases, n * sizeof *saver->bases) == 0))
+        return st;
+    return make_parcels(saver, err);
+}
+
 /* Collective, agreed. */
 static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
                                  struct rf_error *err)
 {
-    enum rf_status st = RF_OK;
+    enum rf_status st = choose_tensors(saver, err);
 
+    if (st != RF_OK)
+        return st;
     if (saver->group->rank == 0)
         st = lay_out(saver, info, err);
     rf_group_meet(saver->group);
@@ -335,8 +424,6 @@ static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ck
         return st;
     rf_group_bcast(saver->group, saver->extents,
                    (size_t)saver->ntensors * sizeof *saver->extents, 0);
-    memset(saver->granules, 0,
-           (size_t)rf_parcels_count(saver->parcels) * sizeof *saver->granules);
     st = rf_h5_fault_at("open", saver->temp, err);
     if (st == RF_OK)
         st = rf_pump_begin(saver->pump, saver->temp, 1, !saver->options.cached, err);
@@ -372,7 +459,7 @@ enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_
 /* Collective: every rank gets all granules' digests and computes the rest from them. */
 static enum rf_status join_digests(struct rf_ckpt_saver *saver, struct rf_error *err)
 {
-    int64_t n = rf_parcels_count(saver->parcels);
+    int64_t n = saver->first[saver->ntensors];
 
     for (int64_t done = 0; done < n; done += 1 << 20) {
         int64_t some = n - done < 1 << 20 ? n - done : 1 << 20;
@@ -381,48 +468,9 @@ static enum rf_status join_digests(struct rf_ckpt_saver *saver, struct rf_error 
                       MPI_BYTE, MPI_BOR, saver->group->comm);
     }
     for (int i = 0; i < saver->ntensors; i++)
-        saver->entries[i].digest =
-            rf_granule_join(saver->granules + rf_parcels_first(saver->parcels, i),
-                            rf_granule_count(saver->tensors[i].shape));
+        saver->entries[i].digest = rf_granule_join(saver->granules + saver->first[i],
+                                                   rf_granule_count(saver->tensors[i].shape));
     return rf_manifest_content(saver->entries, saver->ntensors, &saver->content, err);
-}
-
-static int put_at(int fd, const void *data, size_t size, uint64_t offset)
-{
-    const unsigned char *p = data;
-
-    while (size > 0) {
-        ssize_t n = pwrite(fd, p, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        p += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return 0;
-}
-
-static enum rf_status put_digests(struct rf_ckpt_saver *saver, struct rf_error *err)
-{
-    int fd = open(saver->temp, O_RDWR | O_CLOEXEC), failed;
-
-    if (fd < 0)
-        return rf_fail(err, RF_ERR_IO, "cannot open '%s': %s", saver->temp, strerror(errno));
-    failed =
-        put_at(fd, saver->granules, (size_t)rf_parcels_count(saver->parcels) * RF_DIGEST_BYTES,
-               saver->places.granules) != 0 ||
-        put_at(fd, &saver->content, RF_DIGEST_BYTES, saver->places.content) != 0;
-    for (int i = 0; !failed && i < saver->ntensors; i++)
-        failed = put_at(fd, &saver->entries[i].digest, RF_DIGEST_BYTES,
-                        saver->places.tensors + (uint64_t)i * RF_DIGEST_BYTES) != 0;
-    failed = failed ? errno : 0;
-    close(fd); /* the seal syncs */
-    return failed
-               ? rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp, strerror(failed))
-               : RF_OK;
 }
 
 /* On a thread of rank 0: digests, seal, name, and tidying up. What cannot be tidied does not undo
@@ -430,20 +478,21 @@ static enum rf_status put_digests(struct rf_ckpt_saver *saver, struct rf_error *
 static enum rf_status publish(void *arg, struct rf_error *err)
 {
     struct rf_ckpt_saver *saver = arg;
-    enum rf_status st = put_digests(saver, err);
+    const struct rf_ckpt_digests digests = {
+        .granules = saver->granules,
+        .ngranules = saver->first[saver->ntensors],
+        .tensors = saver->entries,
+        .ntensors = saver->ntensors,
+        .content = &saver->content,
+    };
+    enum rf_status st = rf_ckpt_put_digests(saver->temp, &saver->places, &digests, err);
 
     saver->tidy.status = RF_OK;
-    memcpy(saver->sorted, saver->extents, (size_t)saver->ntensors * sizeof *saver->sorted);
+    for (int i = 0; i < saver->nhere; i++)
+        saver->sorted[i] = saver->extents[saver->which[i]];
     if (st == RF_OK)
-        st = rf_h5_fault_at("seal", saver->temp, err);
-    if (st == RF_OK)
-        st = rf_envelope_seal(saver->temp, saver->sorted, saver->ntensors, err);
-    if (st == RF_OK)
-        st = rf_h5_fault_at("rename", saver->temp, err);
-    if (st == RF_OK && rename(saver->temp, saver->path) != 0)
-        st = rf_fail(err, RF_ERR_IO, "cannot rename to '%s': %s", saver->path, strerror(errno));
-    if (st == RF_OK)
-        st = rf_file_sync_dir(saver->dir, err);
+        st = rf_ckpt_publish(saver->temp, saver->path, saver->dir, saver->places.block_bytes,
+                             saver->sorted, saver->nhere, saver->bases, saver->ntensors, err);
     if (st != RF_OK)
         return st;
     if (rf_store_set_latest(saver->dir, saver->step, &saver->tidy) == RF_OK)
@@ -498,6 +547,9 @@ static enum rf_status finish_publishing(struct rf_ckpt_saver *saver,
     if (saver->group->rank == 0 && saver->tidy.status != RF_OK)
         rf_warn("%s", saver->tidy.text);
     saver->phase = IDLE;
+    if (saver->share != NULL)
+        rf_share_commit(saver->share, saver->step);
+    saved->nshared = saver->ntensors - saver->nhere;
     saved->committed = 1;
     saved->step = saver->step;
     saved->content = saver->content;

@@ -9,10 +9,10 @@
 
 #include "ckpt/granule.h"
 #include "ckpt/index.h"
+#include "ckpt/piece.h"
+#include "ckpt/store.h"
 
 static const char format_name[] = "ringfence-checkpoint";
-/* A file says the lowest version that knows all that is in it: 2 has other types than fp32. */
-enum { VERSION_F32 = 1, VERSION_TYPES = 2 };
 /* HDF5 keeps attributes of up to 64 KiB in one piece. */
 enum { CONFIG_TEXT_MAX = 60000 };
 
@@ -36,6 +36,9 @@ static const struct {
      sizeof(((struct rf_ckpt_info *)0)->config)},
     {"version", offsetof(struct rf_ckpt_info, version),
      sizeof(((struct rf_ckpt_info *)0)->version)},
+    {"ledger_entries", offsetof(struct rf_ckpt_info, ledger_entries), 0},
+    {"ledger_head", offsetof(struct rf_ckpt_info, ledger_head),
+     sizeof(((struct rf_ckpt_info *)0)->ledger_head)},
 };
 enum { NFIELDS = sizeof fields / sizeof fields[0] };
 
@@ -52,14 +55,14 @@ enum rf_h5_type rf_ckpt_kind(enum rf_stored stored)
 }
 
 static enum rf_status put_info(struct rf_h5 *file, const struct rf_ckpt_info *info,
-                               const char *config_text, int version, struct rf_error *err)
+                               const char *config_text, struct rf_error *err)
 {
     enum rf_status st = rf_h5_group(file, "/format", err);
 
     if (st == RF_OK)
         st = rf_h5_put_text(file, "/format", "name", format_name, err);
     if (st == RF_OK)
-        st = rf_h5_put_int(file, "/format", "version", version, err);
+        st = rf_h5_put_int(file, "/format", "version", RF_INDEX_VERSION, err);
     for (int i = 0; st == RF_OK && i < NFIELDS; i++) {
         const char *field = (const char *)info + fields[i].offset;
         int64_t value;
@@ -98,9 +101,51 @@ static enum rf_status make_digest_arrays(struct rf_h5 *file, int ntensors, int64
     return st;
 }
 
-static enum rf_status make_tensors(struct rf_h5 *file, const struct rf_tensor *tensors,
-                                   int ntensors, struct rf_extent *extents,
-                                   struct rf_error *err)
+/* Where packed granules will lie, and their digests. */
+static enum rf_status make_packed_arrays(struct rf_h5 *file, int64_t ngranules,
+                                         struct rf_error *err)
+{
+    const int64_t places[2] = {ngranules, 2}, digests[2] = {ngranules, RF_DIGEST_BYTES};
+    enum rf_status st = rf_h5_group(file, "/packed", err);
+
+    if (st == RF_OK)
+        st = rf_h5_array(file, "/packed/places", RF_H5_I64, 2, places, err);
+    if (st == RF_OK)
+        st = rf_h5_array(file, "/packed/digests", RF_H5_U8, 2, digests, err);
+    return st;
+}
+
+static int64_t base_of(const struct rf_ckpt_layout *layout, int i)
+{
+    return layout->bases != NULL ? layout->bases[i] : -1;
+}
+
+/* A tensor's array, or a link to the one in the file of an earlier step. */
+static enum rf_status make_tensor(struct rf_h5 *file, const struct rf_ckpt_layout *layout,
+                                  int i, struct rf_extent *extent, struct rf_error *err)
+{
+    const struct rf_tensor *x = &layout->tensors[i];
+    char object[RF_CKPT_OBJECT], path[RF_PATH_BYTES];
+    enum rf_status st;
+
+    *extent = (struct rf_extent){0, 0};
+    rf_ckpt_object(object, x->name);
+    if (base_of(layout, i) >= 0) {
+        st = rf_store_path(path, ".", base_of(layout, i), err);
+        return st == RF_OK ? rf_h5_elsewhere(file, object, path + 2, err) : st;
+    }
+    if (layout->packed)
+        return rf_h5_packed_array(file, object, rf_ckpt_kind(x->stored), x->ndims, x->shape,
+                                  rf_piece_rows(x->shape), err);
+    st = rf_h5_array(file, object, rf_ckpt_kind(x->stored), x->ndims, x->shape, err);
+    if (st == RF_OK)
+        st = rf_h5_offset(file, object, &extent->offset, err);
+    extent->size = (uint64_t)(x->shape[0] * x->shape[1]) * rf_stored_bytes(x->stored);
+    return st;
+}
+
+static enum rf_status make_tensors(struct rf_h5 *file, const struct rf_ckpt_layout *layout,
+                                   struct rf_extent *extents, struct rf_error *err)
 {
     enum rf_status st = rf_h5_group(file, "/params", err);
 
@@ -110,24 +155,18 @@ static enum rf_status make_tensors(struct rf_h5 *file, const struct rf_tensor *t
         st = rf_h5_group(file, "/optimizer/m", err);
     if (st == RF_OK)
         st = rf_h5_group(file, "/optimizer/v", err);
-    for (int i = 0; st == RF_OK && i < ntensors; i++) {
-        char object[RF_CKPT_OBJECT], name[RF_TENSOR_NAME] = {0};
+    for (int i = 0; st == RF_OK && i < layout->ntensors; i++) {
+        char name[RF_TENSOR_NAME] = {0};
 
-        rf_ckpt_object(object, tensors[i].name);
-        memcpy(name, tensors[i].name, strlen(tensors[i].name));
-        st = rf_h5_array(file, object, rf_ckpt_kind(tensors[i].stored), tensors[i].ndims,
-                         tensors[i].shape, err);
-        if (st == RF_OK)
-            st = rf_h5_offset(file, object, &extents[i].offset, err);
+        memcpy(name, layout->tensors[i].name, strlen(layout->tensors[i].name));
+        st = make_tensor(file, layout, i, &extents[i], err);
         if (st == RF_OK)
             st = rf_h5_write(file, "/digests/names", RF_H5_NAME, i, 1, name, err);
-        extents[i].size = (uint64_t)(tensors[i].shape[0] * tensors[i].shape[1]) *
-                          rf_stored_bytes(tensors[i].stored);
     }
     return st;
 }
 
-static enum rf_status find_places(struct rf_h5 *file, struct rf_ckpt_places *places,
+static enum rf_status find_places(struct rf_h5 *file, int packed, struct rf_ckpt_places *places,
                                   struct rf_error *err)
 {
     enum rf_status st = rf_h5_offset(file, "/digests/granules", &places->granules, err);
@@ -138,12 +177,16 @@ static enum rf_status find_places(struct rf_h5 *file, struct rf_ckpt_places *pla
         st = rf_h5_offset(file, "/digests/tensors", &places->tensors, err);
     if (st == RF_OK)
         st = rf_h5_offset(file, "/digests/content", &places->content, err);
+    if (st == RF_OK && packed)
+        st = rf_h5_offset(file, "/packed/places", &places->places, err);
+    if (st == RF_OK && packed)
+        st = rf_h5_offset(file, "/packed/digests", &places->packed_digests, err);
     return st;
 }
 
 /* The index, behind where the seal will put the extents. */
 static enum rf_status put_index(const char *path, const struct rf_index *index,
-                                struct rf_error *err)
+                                int64_t nextents, struct rf_error *err)
 {
     size_t size = rf_index_bytes(index->ntensors);
     unsigned char *bytes = malloc(size);
@@ -152,7 +195,7 @@ static enum rf_status put_index(const char *path, const struct rf_index *index,
 
     if (bytes != NULL && fd >= 0) {
         rf_index_write(bytes, index);
-        written = pwrite(fd, bytes, size, (off_t)rf_envelope_rest(index->ntensors));
+        written = pwrite(fd, bytes, size, (off_t)rf_envelope_rest(nextents));
     }
     free(bytes);
     if (fd >= 0 && close(fd) != 0)
@@ -165,61 +208,77 @@ static enum rf_status put_index(const char *path, const struct rf_index *index,
 }
 
 /* What HDF5 was told, once more for our own readers. */
-static enum rf_status make_index(const char *path, const struct rf_ckpt_info *info, int version,
-                                 const struct rf_tensor *tensors, int ntensors,
-                                 int64_t ngranules, const struct rf_extent *extents,
+static enum rf_status make_index(const char *path, const struct rf_ckpt_layout *layout,
+                                 int64_t nextents, const struct rf_extent *extents,
                                  const struct rf_ckpt_places *places, struct rf_error *err)
 {
-    struct rf_index index = {.info = *info,
-                             .format_version = version,
-                             .ntensors = ntensors,
-                             .ngranules = ngranules,
+    struct rf_index index = {.info = *layout->info,
+                             .format_version = RF_INDEX_VERSION,
+                             .ntensors = layout->ntensors,
+                             .ngranules = layout->ngranules,
                              .names = places->names,
                              .tensor_digests = places->tensors,
                              .granule_digests = places->granules,
-                             .content = places->content};
+                             .content = places->content,
+                             .places = places->places,
+                             .packed_digests = places->packed_digests};
     enum rf_status st;
 
-    index.tensors = calloc((size_t)ntensors + 1, sizeof *index.tensors);
+    index.tensors = calloc((size_t)layout->ntensors + 1, sizeof *index.tensors);
     if (index.tensors == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
-    for (int i = 0; i < ntensors; i++)
+    for (int i = 0; i < layout->ntensors; i++) {
+        const struct rf_tensor *x = &layout->tensors[i];
+
         index.tensors[i] =
-            (struct rf_index_tensor){.ndims = tensors[i].ndims,
-                                     .stored = tensors[i].stored,
-                                     .shape = {tensors[i].shape[0], tensors[i].shape[1]},
-                                     .offset = extents[i].offset};
-    st = put_index(path, &index, err);
+            (struct rf_index_tensor){.ndims = x->ndims,
+                                     .stored = x->stored,
+                                     .shape = {x->shape[0], x->shape[1]},
+                                     .offset = extents[i].offset,
+                                     .base = base_of(layout, i),
+                                     .packed = layout->packed && base_of(layout, i) < 0};
+    }
+    st = put_index(path, &index, nextents, err);
     rf_index_clear(&index);
     return st;
 }
 
-enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_info *info,
-                               const char *config_text, const struct rf_tensor *tensors,
-                               int ntensors, int64_t ngranules, struct rf_extent *extents,
-                               struct rf_ckpt_places *places, struct rf_error *err)
+/* One for each tensor that is here, or for each of its granules when they are packed. */
+static int64_t count_extents(const struct rf_ckpt_layout *layout)
 {
+    int64_t n = 0;
+
+    for (int i = 0; i < layout->ntensors; i++)
+        if (base_of(layout, i) < 0)
+            n += layout->packed ? rf_granule_count(layout->tensors[i].shape) : 1;
+    return n;
+}
+
+enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_layout *layout,
+                               struct rf_extent *extents, struct rf_ckpt_places *places,
+                               struct rf_error *err)
+{
+    int64_t nextents = count_extents(layout);
     struct rf_h5 *file = NULL;
     struct rf_error other;
     enum rf_status st, closed;
-    int version = VERSION_F32;
 
-    for (int i = 0; i < ntensors; i++)
-        if (tensors[i].stored != RF_STORED_F32)
-            version = VERSION_TYPES;
-    st = rf_h5_create(&file, path, (size_t)rf_envelope_bytes(ntensors), err);
+    *places = (struct rf_ckpt_places){
+        .block_bytes = rf_envelope_bytes(nextents, rf_index_bytes(layout->ntensors))};
+    st = rf_h5_create(&file, path, (size_t)places->block_bytes, err);
     if (st == RF_OK)
-        st = put_info(file, info, config_text, version, err);
+        st = put_info(file, layout->info, layout->config_text, err);
     if (st == RF_OK)
-        st = make_digest_arrays(file, ntensors, ngranules, err);
+        st = make_digest_arrays(file, layout->ntensors, layout->ngranules, err);
+    if (st == RF_OK && layout->packed)
+        st = make_packed_arrays(file, layout->ngranules, err);
     if (st == RF_OK)
-        st = make_tensors(file, tensors, ntensors, extents, err);
+        st = make_tensors(file, layout, extents, err);
     if (st == RF_OK)
-        st = find_places(file, places, err);
+        st = find_places(file, layout->packed, places, err);
     closed = rf_h5_close(file, st == RF_OK ? err : &other);
     st = st == RF_OK ? closed : st;
     if (st == RF_OK)
-        st =
-            make_index(path, info, version, tensors, ntensors, ngranules, extents, places, err);
+        st = make_index(path, layout, nextents, extents, places, err);
     return st;
 }

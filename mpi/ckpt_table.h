@@ -20,16 +20,29 @@ void rf_ckpt_object(char object[RF_CKPT_OBJECT], const char *tensor_name);
 /* The kind of array that a tensor's values are. */
 enum rf_h5_type rf_ckpt_kind(enum rf_stored stored);
 
-/* Where the tables of digests lie, to be filled in once the values are there. */
+/* What a file is to hold. */
+struct rf_ckpt_layout {
+    const struct rf_ckpt_info *info;
+    const char *config_text; /* or NULL */
+    const struct rf_tensor *tensors;
+    const int64_t
+        *bases; /* [ntensors] the step whose file holds it, -1: this one; NULL: all here */
+    int ntensors;
+    int64_t ngranules;
+    int packed; /* those that are here are compressed */
+};
+
+/* Where the tables lie, to be filled in once the values are there, and how large the user block
+ * is; the last two tables are there for packed tensors only. */
 struct rf_ckpt_places {
-    uint64_t names, granules, tensors, content;
+    uint64_t names, granules, tensors, content, places, packed_digests;
+    uint64_t block_bytes;
 };
 
 /* Local: makes the file with everything in it except values and digests; extents[i] gets the
- * place of tensor i. config_text may be NULL. */
-enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_info *info,
-                               const char *config_text, const struct rf_tensor *tensors,
-                               int ntensors, int64_t ngranules, struct rf_extent *extents,
-                               struct rf_ckpt_places *places, struct rf_error *err);
+ * place of tensor i, of size 0 when it is packed or not here. */
+enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_layout *layout,
+                               struct rf_extent *extents, struct rf_ckpt_places *places,
+                               struct rf_error *err);
 
 #endif

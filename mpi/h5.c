@@ -185,7 +185,8 @@ enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_b
     return st;
 }
 
-enum rf_status rf_h5_open(struct rf_h5 **file, const char *path, struct rf_error *err)
+static enum rf_status open_file(struct rf_h5 **file, const char *path, unsigned how,
+                                struct rf_error *err)
 {
     enum rf_status st = start(file, path, err);
     hid_t access;
@@ -194,7 +195,8 @@ enum rf_status rf_h5_open(struct rf_h5 **file, const char *path, struct rf_error
         st = rf_h5_fault_at("open", path, err);
     if (st == RF_OK) {
         access = access_list();
-        (*file)->file = H5Fopen(path, H5F_ACC_RDONLY, access);
+        if (how == H5F_ACC_RDONLY || rf_h5_driver_set(access, &(*file)->code) >= 0)
+            (*file)->file = H5Fopen(path, how, access);
         if ((*file)->file < 0)
             st = h5_fail(err, RF_ERR_INPUT, "open", path, NULL);
         H5Pclose(access);
@@ -202,6 +204,16 @@ enum rf_status rf_h5_open(struct rf_h5 **file, const char *path, struct rf_error
     if (st != RF_OK)
         give_up(file);
     return st;
+}
+
+enum rf_status rf_h5_open(struct rf_h5 **file, const char *path, struct rf_error *err)
+{
+    return open_file(file, path, H5F_ACC_RDONLY, err);
+}
+
+enum rf_status rf_h5_open_alone(struct rf_h5 **file, const char *path, struct rf_error *err)
+{
+    return open_file(file, path, H5F_ACC_RDWR, err);
 }
 
 /* Local: what may keep a single rank from opening the file is found before all try together. */
@@ -359,17 +371,17 @@ enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char
     return st;
 }
 
-enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
-                           int ndims, const int64_t *shape, struct rf_error *err)
+/* how belongs to the caller. */
+static enum rf_status make_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                                 int ndims, const int64_t *shape, hid_t how,
+                                 struct rf_error *err)
 {
     hsize_t dims[2] = {(hsize_t)shape[0], ndims > 1 ? (hsize_t)shape[1] : 1};
-    hid_t space = H5Screate_simple(ndims, dims, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(ndims, dims, NULL);
     hid_t disk = type_of(stored(type), type), array;
     enum rf_status st = RF_OK;
 
     H5Pset_obj_track_times(how, 0);
-    H5Pset_layout(how, H5D_CONTIGUOUS);
-    H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
     H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
     array = H5Dcreate2(file->file, name, disk, space, H5P_DEFAULT, how, H5P_DEFAULT);
     if (array < 0)
@@ -377,9 +389,46 @@ enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type
     else
         H5Dclose(array);
     H5Tclose(disk);
-    H5Pclose(how);
     H5Sclose(space);
     return st;
+}
+
+enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                           int ndims, const int64_t *shape, struct rf_error *err)
+{
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    enum rf_status st;
+
+    H5Pset_layout(how, H5D_CONTIGUOUS);
+    H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
+    st = make_array(file, name, type, ndims, shape, how, err);
+    H5Pclose(how);
+    return st;
+}
+
+enum rf_status rf_h5_packed_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                                  int ndims, const int64_t *shape, int64_t chunk_rows,
+                                  struct rf_error *err)
+{
+    hsize_t chunk[2] = {(hsize_t)chunk_rows, ndims > 1 ? (hsize_t)shape[1] : 1};
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    enum rf_status st;
+
+    if (H5Pset_chunk(how, ndims, chunk) < 0 || H5Pset_shuffle(how) < 0 ||
+        H5Pset_deflate(how, 1) < 0)
+        st = h5_fail(err, RF_ERR_INPUT, "compress a tensor for", file->path, name);
+    else
+        st = make_array(file, name, type, ndims, shape, how, err);
+    H5Pclose(how);
+    return st;
+}
+
+enum rf_status rf_h5_elsewhere(struct rf_h5 *file, const char *name, const char *other,
+                               struct rf_error *err)
+{
+    if (H5Lcreate_external(other, name, file->file, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
+        return h5_fail(err, RF_ERR_IO, "write", file->path, name);
+    return RF_OK;
 }
 
 static int shape_of(hid_t array, enum rf_h5_type type, int *ndims, int64_t shape[2])
@@ -493,4 +542,39 @@ enum rf_status rf_h5_read(struct rf_h5 *file, const char *name, enum rf_h5_type 
     H5Tclose(element);
     close_rows(array, space, memory);
     return st;
+}
+
+enum rf_status rf_h5_write_packed(struct rf_h5 *file, const char *name, int64_t row,
+                                  const void *bytes, size_t size, struct rf_error *err)
+{
+    hsize_t at[2] = {(hsize_t)row, 0};
+    enum rf_status st = rf_h5_fault_at("write", file->path, err);
+    hid_t array;
+
+    if (st != RF_OK)
+        return st;
+    array = H5Dopen2(file->file, name, H5P_DEFAULT);
+    if (array < 0 || H5Dwrite_chunk(array, H5P_DEFAULT, 0, at, size, bytes) < 0)
+        st = h5_fail(err, RF_ERR_IO, "write", file->path, name);
+    if (array >= 0)
+        H5Dclose(array);
+    return st;
+}
+
+enum rf_status rf_h5_packed_offset(struct rf_h5 *file, const char *name, int64_t row,
+                                   uint64_t *offset, struct rf_error *err)
+{
+    hsize_t at[2] = {(hsize_t)row, 0}, size = 0;
+    haddr_t found = HADDR_UNDEF;
+    unsigned mask = 0;
+    hid_t array = H5Dopen2(file->file, name, H5P_DEFAULT);
+
+    if (array >= 0 && H5Dget_chunk_info_by_coord(array, at, &mask, &found, &size) < 0)
+        found = HADDR_UNDEF;
+    if (array >= 0)
+        H5Dclose(array);
+    if (found == HADDR_UNDEF)
+        return h5_fail(err, RF_ERR_IO, "find a place in", file->path, name);
+    *offset = (uint64_t)found;
+    return RF_OK;
 }

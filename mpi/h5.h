@@ -26,6 +26,8 @@ enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_b
                             struct rf_error *err);
 /* Local, read only; RF_ERR_INPUT when it is not there or not HDF5. */
 enum rf_status rf_h5_open(struct rf_h5 **file, const char *path, struct rf_error *err);
+/* Local, for writing what is packed into arrays that are there. */
+enum rf_status rf_h5_open_alone(struct rf_h5 **file, const char *path, struct rf_error *err);
 /* Collective, for writing rows; the status is agreed. path is the same on every rank. */
 enum rf_status rf_h5_open_shared(struct rf_h5 **file, const struct rf_group *group,
                                  const char *path, struct rf_error *err);
@@ -49,6 +51,14 @@ enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char
  * whatever is there until they are written. */
 enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
                            int ndims, const int64_t *shape, struct rf_error *err);
+/* The same in chunks of whole rows, each shuffled and deflated; no value has a place yet. */
+enum rf_status rf_h5_packed_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
+                                  int ndims, const int64_t *shape, int64_t chunk_rows,
+                                  struct rf_error *err);
+/* A link to the object of the same name in another file, whose name is relative to this one's
+ * directory; nobody looks whether it is there. */
+enum rf_status rf_h5_elsewhere(struct rf_h5 *file, const char *name, const char *other,
+                               struct rf_error *err);
 /* RF_ERR_INPUT when there is no such array of this type; a second dimension that is not there
  * is 1. */
 enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type type,
@@ -62,6 +72,13 @@ enum rf_status rf_h5_write(struct rf_h5 *file, const char *name, enum rf_h5_type
                            int64_t row, int64_t nrows, const void *data, struct rf_error *err);
 enum rf_status rf_h5_read(struct rf_h5 *file, const char *name, enum rf_h5_type type,
                           int64_t row, int64_t nrows, void *data, struct rf_error *err);
+
+/* A packed array's chunk that begins with this row, as its filters would leave it; and where its
+ * bytes begin, as HDF5 says: some versions count from the end of the user block. */
+enum rf_status rf_h5_write_packed(struct rf_h5 *file, const char *name, int64_t row,
+                                  const void *bytes, size_t size, struct rf_error *err);
+enum rf_status rf_h5_packed_offset(struct rf_h5 *file, const char *name, int64_t row,
+                                   uint64_t *offset, struct rf_error *err);
 
 /* For tests of what happens when a disk fails: when set, it is asked before every step that may
  * fail ("create", "open", "write", "close", "read", and those of ckpt.c); an errno that it

@@ -131,6 +131,7 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     int pretrain = w->job->role == RF_ROLE_PRETRAIN;
     struct rf_model_shape shape = rf_job_shape(w);
     struct rf_train_options options = {.bf16 = t->bf16,
+                                       .freeze_layers = t->freeze_layers,
                                        .steps = t->steps,
                                        .lr = t->lr,
                                        .min_lr_ratio = t->min_lr_ratio,

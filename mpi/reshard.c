@@ -5,6 +5,7 @@
 
 #include "base/slice.h"
 #include "ckpt/granule.h"
+#include "mpi/ckpt_pack.h"
 #include "mpi/ckpt_reader.h"
 #include "nn/bf16.h"
 
@@ -100,7 +101,7 @@ static enum rf_status fill(void *arg, int tensor, int64_t row, int64_t nrows, vo
 
 /* Collective, agreed. */
 static enum rf_status write_anew(struct work *work, const struct rf_group *group,
-                                 const char *dir, struct rf_ckpt_saved *saved,
+                                 const char *dir, int pack, struct rf_ckpt_saved *saved,
                                  struct rf_error *err)
 {
     const struct rf_ckpt_source source = {fill, work};
@@ -110,6 +111,9 @@ static enum rf_status write_anew(struct work *work, const struct rf_group *group
     enum rf_status st;
 
     info.ranks = group->size;
+    if (pack)
+        return rf_ckpt_pack(group, dir, &info, work->tensors, work->ntensors, &source, saved,
+                            err);
     st = rf_ckpt_saver_create(&saver, group, dir, &options, work->tensors, work->ntensors, err);
     if (st == RF_OK)
         st = rf_ckpt_saver_begin(saver, &info, err);
@@ -129,7 +133,7 @@ enum rf_status rf_ckpt_reshard(const struct rf_group *group, const char *path, c
     if (st == RF_OK)
         st = rf_agree(group, prepare(&work, how, group, err), err);
     if (st == RF_OK)
-        st = write_anew(&work, group, dir, saved, err);
+        st = write_anew(&work, group, dir, how->pack, saved, err);
     free(work.room);
     free(work.sources);
     free(work.tensors);

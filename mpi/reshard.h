@@ -14,6 +14,7 @@ struct rf_reshard {
     int weights_only;       /* the optimiser's moments are left out */
     int retype;             /* moments are stored as... */
     enum rf_stored moments; /* ...this; parameters become fp32 */
+    int pack;               /* values are compressed, without loss (ckpt_pack.h) */
 };
 
 /* Collective; arguments are the same everywhere, the status is agreed. Writes the checkpoint in

@@ -31,6 +31,7 @@ static struct rf_ckpt_info describe(const struct rf_job_work *w)
     rf_digest_to_hex(&w->info->tokenizer, info.tokenizer);
     snprintf(info.config, sizeof info.config, "%s", w->ctx->config_digest);
     snprintf(info.version, sizeof info.version, "%s", w->ctx->version);
+    info.ledger_entries = rf_lease_head(w->lease, info.ledger_head);
     return info;
 }
 
@@ -117,7 +118,8 @@ static enum rf_status make_saver(struct rf_job_work *w, struct rf_error *err)
     const struct rf_train_spec *t = w->job->train;
     struct rf_ckpt_options options = {
         .keep = {.last = t->checkpoint_keep, .every = t->checkpoint_keep_every},
-        .background = t->checkpoint_background && t->checkpoint_every > 0};
+        .background = t->checkpoint_background && t->checkpoint_every > 0,
+        .share = t->checkpoint_share};
     char dir[RF_PATH_BYTES];
     int ntensors;
     enum rf_status st = rf_file_join(dir, w->ctx->ckpt_dir, w->job->name, err);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mpi/exchange.h"
 #include "mpi/mesh.h"
@@ -23,6 +24,18 @@ struct rf_trainer {
 };
 
 /* ---- making and ending -------------------------------------------------- */
+
+/* Does this parameter stay as it is? Embeddings come below the first layer. */
+static int is_frozen(const char *name, int layers)
+{
+    int layer;
+
+    if (layers <= 0)
+        return 0;
+    return sscanf(name, "h.%d.", &layer) == 1
+               ? layer < layers
+               : strcmp(name, "wte.weight") == 0 || strcmp(name, "wpe.weight") == 0;
+}
 
 static struct rf_tensor describe(const struct rf_param *p, const char *prefix, rf_real *data)
 {
@@ -159,7 +172,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
 
 /* ---- a step -------------------------------------------------------------- */
 
-/* Global norm, of gradients whose kept rows are sums over the copies: every slice counts, and what all
+/* Global norm of what learns, of gradients whose kept rows are sums over the copies: every slice counts, and what all
  * ranks of a copy hold counts once. */
 static double gradient_norm(const struct rf_trainer *t)
 {
@@ -170,6 +183,8 @@ static double gradient_norm(const struct rf_trainer *t)
     for (int i = 0; i < t->plan.nparams; i++) {
         struct rf_shard_part part = rf_shard_part(t->shard, i);
 
+        if (is_frozen(t->plan.params[i].name, t->options.freeze_layers))
+            continue;
         if (!t->plan.params[i].replicated || t->exchange.rank == 0)
             sum += rf_sum_squares(g + part.at, part.n);
     }
@@ -192,6 +207,8 @@ static void update(struct rf_trainer *t, double lr, double norm)
     for (int i = 0; i < t->plan.nparams; i++) {
         struct rf_shard_part part = rf_shard_part(t->shard, i);
 
+        if (is_frozen(t->plan.params[i].name, o->freeze_layers))
+            continue;
         a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
         rf_adamw_update(values + part.at, g + part.at, part.m, part.v, part.n, &a);
     }

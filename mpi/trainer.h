@@ -21,6 +21,7 @@ struct rf_train_options {
     double lr, min_lr_ratio,
         warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
     double beta1, beta2, eps, weight_decay, clip;
+    int freeze_layers; /* so many from the bottom stay as they are, and the embeddings; 0: all learn */
     int tensor;    /* ranks of a copy of the model, at most: mesh.h; 0: all, one copy */
     uint64_t seed; /* of the initial values */
     int max_B, max_T, max_R; /* the largest batch that will come */

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/digest.h"
-#include "ckpt/index.h"
 
 enum {
     HEAD_BYTES = 64,
@@ -40,9 +39,9 @@ uint64_t rf_envelope_rest(int64_t n)
     return HEAD_BYTES + (uint64_t)n * EXTENT_BYTES;
 }
 
-uint64_t rf_envelope_bytes(int64_t n)
+uint64_t rf_envelope_bytes(int64_t nextents, size_t index_bytes)
 {
-    uint64_t need = rf_envelope_rest(n) + rf_index_bytes(n), size = 4096;
+    uint64_t need = rf_envelope_rest(nextents) + index_bytes, size = 4096;
 
     while (size < need)
         size *= 2;
@@ -147,10 +146,9 @@ static enum rf_status write_block(int fd, const char *path, const unsigned char 
     return RF_OK;
 }
 
-static enum rf_status seal_fd(int fd, const char *path, const struct rf_extent *extents,
-                              int64_t n, struct rf_error *err)
+static enum rf_status seal_fd(int fd, const char *path, uint64_t block_bytes,
+                              const struct rf_extent *extents, int64_t n, struct rf_error *err)
 {
-    uint64_t block_bytes = rf_envelope_bytes(n);
     struct rf_digest seal;
     unsigned char *block;
     struct stat info;
@@ -186,8 +184,8 @@ static enum rf_status seal_fd(int fd, const char *path, const struct rf_extent *
     return st;
 }
 
-enum rf_status rf_envelope_seal(const char *path, struct rf_extent *extents, int64_t n,
-                                struct rf_error *err)
+enum rf_status rf_envelope_seal(const char *path, uint64_t block_bytes,
+                                struct rf_extent *extents, int64_t n, struct rf_error *err)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
     enum rf_status st;
@@ -196,7 +194,7 @@ enum rf_status rf_envelope_seal(const char *path, struct rf_extent *extents, int
         return rf_fail(err, RF_ERR_IO, "cannot open '%s': %s", path, strerror(errno));
     if (n > 0)
         qsort(extents, (size_t)n, sizeof *extents, by_offset);
-    st = seal_fd(fd, path, extents, n, err);
+    st = seal_fd(fd, path, block_bytes, extents, n, err);
     if (close(fd) != 0 && st == RF_OK)
         st = rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
     return st;

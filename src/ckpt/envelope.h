@@ -19,17 +19,17 @@ struct rf_extent {
     uint64_t offset, size;
 };
 
-/* The size of the user block for n extents and an index of as many tensors (index.h): a power of
- * two, at least 4096: HDF5 wants it no smaller than the alignment of big arrays. */
-uint64_t rf_envelope_bytes(int64_t n);
+/* The size of the user block for nextents and an index of index_bytes (index.h): a power of two,
+ * at least 4096: HDF5 wants it no smaller than the alignment of big arrays. */
+uint64_t rf_envelope_bytes(int64_t nextents, size_t index_bytes);
 /* Where the index begins: right behind the extents. */
 uint64_t rf_envelope_rest(int64_t n);
 
-/* Writes the user block into the finished file at path and syncs the file. The extents are
- * sorted in place; empty or overlapping ones are a defect of ours. What is in the user block
- * behind the extents stays, and is sealed with the rest. */
-enum rf_status rf_envelope_seal(const char *path, struct rf_extent *extents, int64_t n,
-                                struct rf_error *err);
+/* Writes the user block of block_bytes into the finished file at path and syncs the file. The
+ * extents are sorted in place; empty or overlapping ones are a defect of ours. What is in the user
+ * block behind the extents stays, and is sealed with the rest. */
+enum rf_status rf_envelope_seal(const char *path, uint64_t block_bytes,
+                                struct rf_extent *extents, int64_t n, struct rf_error *err);
 
 /* RF_ERR_INPUT: this was never a checkpoint of ours, or cannot be read. RF_NO: it was, and is
  * damaged or cut short. With quick only the header and the file's length are looked at.

@@ -8,12 +8,14 @@
 enum {
     AT_BYTES = 0,
     AT_VERSION = 8,
-    AT_NUMBERS = 16, /* six of them */
-    AT_TEXTS = 64,
-    TEXTS_BYTES = 464,
-    AT_COUNTS = AT_TEXTS + TEXTS_BYTES, /* tensors, granules, four tables */
-    AT_TENSORS = AT_COUNTS + 6 * 8,
-    TENSOR_BYTES = 40
+    AT_NUMBERS = 16,
+    NNUMBERS = 7,
+    AT_TEXTS = AT_NUMBERS + NNUMBERS * 8,
+    TEXTS_BYTES = 512,
+    AT_COUNTS = AT_TEXTS + TEXTS_BYTES, /* tensors, granules, six tables */
+    NCOUNTS = 8,
+    AT_TENSORS = AT_COUNTS + NCOUNTS * 8,
+    TENSOR_BYTES = 56
 };
 
 static const struct {
@@ -26,6 +28,8 @@ static const struct {
      72},
     {offsetof(struct rf_ckpt_info, config), sizeof(((struct rf_ckpt_info *)0)->config), 72},
     {offsetof(struct rf_ckpt_info, version), sizeof(((struct rf_ckpt_info *)0)->version), 32},
+    {offsetof(struct rf_ckpt_info, ledger_head),
+     sizeof(((struct rf_ckpt_info *)0)->ledger_head), 48},
 };
 enum { NTEXTS = sizeof texts / sizeof texts[0] };
 
@@ -57,20 +61,26 @@ uint64_t rf_index_size(const struct rf_index_tensor *tensor)
 void rf_index_write(unsigned char *bytes, const struct rf_index *index)
 {
     const struct rf_ckpt_info *info = &index->info;
-    const int64_t numbers[6] = {info->step,          info->tokens, info->flops,
-                                info->data_position, info->seed,   info->ranks};
-    const uint64_t counts[6] = {
-        (uint64_t)index->ntensors, (uint64_t)index->ngranules, index->names,
-        index->tensor_digests,     index->granule_digests,     index->content};
+    const int64_t numbers[NNUMBERS] = {info->step,          info->tokens, info->flops,
+                                       info->data_position, info->seed,   info->ranks,
+                                       info->ledger_entries};
+    const uint64_t counts[NCOUNTS] = {(uint64_t)index->ntensors,
+                                      (uint64_t)index->ngranules,
+                                      index->names,
+                                      index->tensor_digests,
+                                      index->granule_digests,
+                                      index->content,
+                                      index->places,
+                                      index->packed_digests};
     unsigned char *at = bytes + AT_TEXTS;
 
     memset(bytes, 0, rf_index_bytes(index->ntensors));
     put(bytes + AT_BYTES, rf_index_bytes(index->ntensors));
     put(bytes + AT_VERSION, (uint64_t)index->format_version);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < NNUMBERS; i++)
         put(bytes + AT_NUMBERS + i * 8, (uint64_t)numbers[i]);
+    for (size_t i = 0; i < NCOUNTS; i++)
         put(bytes + AT_COUNTS + i * 8, counts[i]);
-    }
     for (size_t i = 0; i < NTEXTS; at += texts[i++].room) {
         const char *text = (const char *)info + texts[i].offset;
 
@@ -85,16 +95,18 @@ void rf_index_write(unsigned char *bytes, const struct rf_index *index)
         put(at + 16, (uint64_t)tensor->shape[0]);
         put(at + 24, (uint64_t)tensor->shape[1]);
         put(at + 32, tensor->offset);
+        put(at + 40, (uint64_t)tensor->base);
+        put(at + 48, (uint64_t)tensor->packed);
     }
 }
 
 static int read_info(struct rf_ckpt_info *info, const unsigned char *bytes)
 {
-    int64_t numbers[6];
+    int64_t numbers[NNUMBERS];
     const unsigned char *at = bytes + AT_TEXTS;
 
     memset(info, 0, sizeof *info);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < NNUMBERS; i++)
         numbers[i] = (int64_t)get(bytes + AT_NUMBERS + i * 8);
     for (size_t i = 0; i < NTEXTS; at += texts[i++].room) {
         const unsigned char *end = memchr(at, '\0', texts[i].size);
@@ -109,24 +121,33 @@ static int read_info(struct rf_ckpt_info *info, const unsigned char *bytes)
     info->data_position = numbers[3];
     info->seed = numbers[4];
     info->ranks = (int)numbers[5];
-    return info->step >= 0 && info->tokens >= 0 && info->flops >= 0 &&
-           info->data_position >= 0 && numbers[5] >= 1 && numbers[5] <= INT_MAX;
+    info->ledger_entries = numbers[6];
+    return info->ledger_entries >= 0 && info->step >= 0 && info->tokens >= 0 &&
+           info->flops >= 0 && info->data_position >= 0 && numbers[5] >= 1 &&
+           numbers[5] <= INT_MAX;
 }
 
-/* A type that the version knows, one or two dimensions, and a size that is a number. */
-static int read_tensor(struct rf_index_tensor *tensor, const unsigned char *at, int version)
+/* A known type, one or two dimensions, a size that is a number, and one way to be kept: here,
+ * here and packed, or in the file of an earlier step. */
+static int read_tensor(struct rf_index_tensor *tensor, const unsigned char *at, int64_t step)
 {
     uint64_t ndims = get(at), stored = get(at + 8), rows = get(at + 16), columns = get(at + 24);
+    uint64_t offset = get(at + 32), packed = get(at + 48);
+    int64_t base = (int64_t)get(at + 40);
 
-    if (ndims < 1 || ndims > 2 || stored > RF_STORED_BF16 ||
-        (version == 1 && stored != RF_STORED_F32) || rows < 1 || columns < 1 ||
+    if (ndims < 1 || ndims > 2 || stored > RF_STORED_BF16 || rows < 1 || columns < 1 ||
         (ndims == 1 && columns != 1) || columns > INT64_MAX / 8 ||
         rows > INT64_MAX / 8 / columns)
+        return 0;
+    if (base < -1 || base >= step || packed > 1 || (base >= 0 && packed) ||
+        (offset == 0) != (base >= 0 || packed))
         return 0;
     *tensor = (struct rf_index_tensor){.ndims = (int)ndims,
                                        .stored = (enum rf_stored)stored,
                                        .shape = {(int64_t)rows, (int64_t)columns},
-                                       .offset = get(at + 32)};
+                                       .offset = offset,
+                                       .base = base,
+                                       .packed = (int)packed};
     return 1;
 }
 
@@ -147,10 +168,10 @@ enum rf_status rf_index_read(struct rf_index *index, const unsigned char *bytes,
                        "of a program before 0.1",
                        path);
     version = get(bytes + AT_VERSION);
-    if (version < 1 || version > RF_INDEX_VERSION_MAX)
+    if (version != RF_INDEX_VERSION)
         return rf_fail(err, RF_ERR_INPUT,
-                       "'%s' is a checkpoint of version %llu; this program reads 1 to %d", path,
-                       (unsigned long long)version, RF_INDEX_VERSION_MAX);
+                       "'%s' is a checkpoint of version %llu; this program reads version %d",
+                       path, (unsigned long long)version, RF_INDEX_VERSION);
     n = get(bytes + AT_COUNTS);
     ngranules = get(bytes + AT_COUNTS + 8);
     if (n < 1 || n > (size_bytes - AT_TENSORS) / TENSOR_BYTES || n > INT_MAX / 4 ||
@@ -164,12 +185,14 @@ enum rf_status rf_index_read(struct rf_index *index, const unsigned char *bytes,
     index->tensor_digests = get(bytes + AT_COUNTS + 24);
     index->granule_digests = get(bytes + AT_COUNTS + 32);
     index->content = get(bytes + AT_COUNTS + 40);
+    index->places = get(bytes + AT_COUNTS + 48);
+    index->packed_digests = get(bytes + AT_COUNTS + 56);
     index->tensors = calloc((size_t)n, sizeof *index->tensors);
     if (index->tensors == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
     for (uint64_t i = 0; i < n; i++)
         if (!read_tensor(&index->tensors[i], bytes + AT_TENSORS + i * TENSOR_BYTES,
-                         index->format_version)) {
+                         index->info.step)) {
             rf_index_clear(index);
             return impossible(path, err);
         }

@@ -15,13 +15,16 @@
 #include "base/tensor.h"
 #include "ckpt/manifest.h"
 
-enum { RF_INDEX_VERSION_MAX = 2 }; /* format versions this program knows: 1 and 2 */
+enum { RF_INDEX_VERSION = 1 }; /* the one format version there is */
 
 struct rf_index_tensor {
     int ndims;
     enum rf_stored stored;
     int64_t shape[2];
-    uint64_t offset; /* of its values, from the beginning of the file */
+    uint64_t offset; /* of its values, from the beginning of the file; 0 when they are packed or
+                      * in another file */
+    int64_t base;    /* the step whose file holds the values; -1: this one */
+    int packed;      /* granule by granule, at the places that the table says */
 };
 
 struct rf_index {
@@ -29,7 +32,8 @@ struct rf_index {
     int format_version;
     int64_t ntensors, ngranules;
     uint64_t names, tensor_digests, granule_digests, content; /* where these tables begin */
-    struct rf_index_tensor *tensors;                          /* owned [ntensors] */
+    uint64_t places, packed_digests; /* of packed granules; both 0 when there are none */
+    struct rf_index_tensor *tensors; /* owned [ntensors] */
 };
 
 /* Bytes of an index of n tensors. */
@@ -39,8 +43,9 @@ size_t rf_index_bytes(int64_t ntensors);
 void rf_index_write(unsigned char *bytes, const struct rf_index *index);
 
 /* Reads an index from the beginning of size_bytes. Numbers are possible by themselves then:
- * counts above 0, shapes whose bytes do not overflow, texts with an end. RF_ERR_INPUT
- * otherwise, or for a version this program does not know. End it with rf_index_clear(). */
+ * counts above 0, shapes whose bytes do not overflow, texts with an end, bases of earlier
+ * steps. RF_ERR_INPUT otherwise, or for a version this program does not know. End it with
+ * rf_index_clear(). */
 enum rf_status rf_index_read(struct rf_index *index, const unsigned char *bytes,
                              size_t size_bytes, const char *path, struct rf_error *err);
 void rf_index_clear(struct rf_index *index);

@@ -21,6 +21,10 @@ struct rf_ckpt_info {
     char tokenizer[65]; /* hex digest of the vocabulary the model speaks */
     char config[65];    /* SHA-256 of the run's effective configuration, hex */
     char version[32];
+    /* The ledger when this lease was granted: how many entries it had, and the base64 of the tree
+     * head over them; 0 and empty when nobody keeps one. */
+    int64_t ledger_entries;
+    char ledger_head[RF_DIGEST_BASE64];
 };
 
 struct rf_manifest_tensor {
@@ -29,6 +33,8 @@ struct rf_manifest_tensor {
     int64_t shape[2];
     enum rf_stored stored;
     struct rf_digest digest; /* over the whole tensor; see FORMAT.md */
+    int64_t base;            /* the step whose file holds the values; -1: this one does */
+    int packed;              /* compressed in this file */
 };
 
 struct rf_manifest {

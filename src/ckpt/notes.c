@@ -28,6 +28,9 @@ static const struct {
      sizeof(((struct rf_ckpt_info *)0)->config)},
     {"ringfence.version", offsetof(struct rf_ckpt_info, version),
      sizeof(((struct rf_ckpt_info *)0)->version)},
+    {"ringfence.ledger_entries", offsetof(struct rf_ckpt_info, ledger_entries), 0},
+    {"ringfence.ledger_head", offsetof(struct rf_ckpt_info, ledger_head),
+     sizeof(((struct rf_ckpt_info *)0)->ledger_head)},
 };
 enum { NFIELDS = sizeof fields / sizeof fields[0] };
 
@@ -90,7 +93,8 @@ enum rf_status rf_notes_read(struct rf_ckpt_info *info, int *own,
             return rf_fail(err, RF_ERR_INPUT, "'%s': its metadata has no usable '%s': '%.60s'",
                            path, fields[i].key, text);
     }
-    if (info->step < 0 || info->tokens < 0 || info->flops < 0 || info->data_position < 0)
+    if (info->step < 0 || info->tokens < 0 || info->flops < 0 || info->data_position < 0 ||
+        info->ledger_entries < 0)
         return rf_fail(err, RF_ERR_INPUT, "'%s': its metadata counts below zero", path);
     return RF_OK;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ckpt/envelope.h"
+#include "ckpt/index.h"
 
 /* The step of a name that name_of() would give with this ending, or -1. */
 static int64_t step_of(const char *name, const char *ending)
@@ -184,6 +185,46 @@ void rf_store_choose(const struct rf_store_entry *entries, int n,
     }
 }
 
+/* Keeps what the file at path refers to; entries are those before it. */
+static enum rf_status protect_bases(const char *path, const struct rf_store_entry *entries,
+                                    int n, int *may_go, struct rf_error *err)
+{
+    struct rf_envelope envelope;
+    struct rf_index index = {0};
+    enum rf_status st = rf_envelope_open(&envelope, path, err);
+
+    if (st == RF_OK)
+        st = rf_index_read(&index, envelope.rest, envelope.rest_bytes, path, err);
+    else if (st != RF_ERR_MEMORY)
+        memset(may_go, 0, (size_t)n * sizeof *may_go);
+    for (int64_t t = 0; st == RF_OK && t < index.ntensors; t++)
+        for (int i = n - 1; i >= 0 && index.tensors[t].base >= 0; i--)
+            if (entries[i].step == index.tensors[t].base)
+                may_go[i] = 0;
+    rf_index_clear(&index);
+    rf_envelope_clear(&envelope);
+    return st == RF_ERR_MEMORY ? st : RF_OK;
+}
+
+enum rf_status rf_store_protect(const char *dir, const struct rf_store_entry *entries, int n,
+                                int *may_go, struct rf_error *err)
+{
+    char path[RF_PATH_BYTES];
+    int first = 0;
+    enum rf_status st = RF_OK;
+
+    while (first < n && !may_go[first])
+        first++;
+    for (int i = n - 1; st == RF_OK && i > first; i--) {
+        if (may_go[i] || !entries[i].complete)
+            continue;
+        st = rf_store_path(path, dir, entries[i].step, err);
+        if (st == RF_OK)
+            st = protect_bases(path, entries, i, may_go, err);
+    }
+    return st;
+}
+
 enum rf_status rf_store_clean(const char *dir, struct rf_error *err)
 {
     struct rf_store_entry *entries = NULL;
@@ -220,7 +261,9 @@ enum rf_status rf_store_prune(const char *dir, const struct rf_store_keep *keep,
         else
             rf_store_choose(entries, n, keep, spare, may_go);
     }
-    for (int i = n - 1; may_go != NULL && i >= 0; i--) {
+    if (st == RF_OK && may_go != NULL)
+        st = rf_store_protect(dir, entries, n, may_go, err);
+    for (int i = n - 1; st != RF_ERR_MEMORY && may_go != NULL && i >= 0; i--) {
         if (!may_go[i])
             continue;
         one = remove_step(dir, entries[i].step, ".h5", st == RF_OK ? err : &other);

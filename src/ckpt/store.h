@@ -49,6 +49,12 @@ struct rf_store_keep {
 void rf_store_choose(const struct rf_store_entry *entries, int n,
                      const struct rf_store_keep *keep, int64_t spare, int *may_go);
 
+/* Of those that may go, the ones stay whose values a file refers to that stays: what stays can be
+ * read whole. A file that stays but is damaged keeps all before it: nobody knows what it refers
+ * to, and they are what is left. Only memory can be short. */
+enum rf_status rf_store_protect(const char *dir, const struct rf_store_entry *entries, int n,
+                                int *may_go, struct rf_error *err);
+
 /* Removes temporary files that a crash left. Call it only when nobody writes to dir. */
 enum rf_status rf_store_clean(const char *dir, struct rf_error *err);
 

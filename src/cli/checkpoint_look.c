@@ -105,10 +105,22 @@ enum rf_status rf_checkpoint_ls(const struct rf_checkpoint_call *call, struct rf
     return st;
 }
 
+/* How a tensor is kept: "fp32", "bf16 packed", "fp32 in step-00000100.h5". */
+enum { KEPT_TEXT = 64 };
+static void kept_text(char text[KEPT_TEXT], const struct rf_manifest_tensor *t)
+{
+    const char *type = t->stored == RF_STORED_BF16 ? "bf16" : "fp32";
+
+    if (t->base >= 0)
+        snprintf(text, KEPT_TEXT, "%s in step-%08lld.h5", type, (long long)t->base);
+    else
+        snprintf(text, KEPT_TEXT, "%s%s", type, t->packed ? " packed" : "");
+}
+
 static void show_text(const char *path, const struct rf_manifest *m)
 {
     const struct rf_ckpt_info *info = &m->info;
-    char hex[RF_DIGEST_HEX], shape[RF_SHAPE_TEXT];
+    char hex[RF_DIGEST_HEX], shape[RF_SHAPE_TEXT], kept[KEPT_TEXT];
 
     rf_digest_to_hex(&m->content, hex);
     printf("file       %s\nformat     ringfence-checkpoint, version %d\n", path,
@@ -119,12 +131,17 @@ static void show_text(const char *path, const struct rf_manifest *m)
         (long long)info->flops, (long long)info->seed);
     printf("ranks      %d\njob        %s\naccount    %s\nmodel      %s\ntokenizer  %s\n",
            info->ranks, info->job, info->account, info->model, info->tokenizer);
-    printf("config     %s\nwritten by %s\ncontent    %s\n\n", info->config, info->version, hex);
-    printf("%-36s %14s  %s\n", "tensor", "shape", "SHA-256");
+    printf("config     %s\nwritten by %s\n", info->config, info->version);
+    if (info->ledger_entries > 0)
+        printf("ledger     %s over %lld entries\n", info->ledger_head,
+               (long long)info->ledger_entries);
+    printf("content    %s\n\n%-36s %14s  %-64s  %s\n", hex, "tensor", "shape", "SHA-256",
+           "kept");
     for (int i = 0; i < m->ntensors; i++) {
         rf_shape_text(shape, m->tensors[i].ndims, m->tensors[i].shape);
         rf_digest_to_hex(&m->tensors[i].digest, hex);
-        printf("%-36s %14s  %s\n", m->tensors[i].name, shape, hex);
+        kept_text(kept, &m->tensors[i]);
+        printf("%-36s %14s  %s  %s\n", m->tensors[i].name, shape, hex, kept);
     }
 }
 
@@ -141,18 +158,23 @@ static json_t *manifest_json(const char *path, const struct rf_manifest *m)
     json_object_set_new(doc, "content", json_string(hex));
     json_object_set_new(
         doc, "info",
-        json_pack("{s:I, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:s, s:s, s:s}", "step",
+        json_pack("{s:I, s:I, s:I, s:I, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "step",
                   (json_int_t)info->step, "tokens", (json_int_t)info->tokens, "flops",
                   (json_int_t)info->flops, "seed", (json_int_t)info->seed, "ranks", info->ranks,
                   "job", info->job, "account", info->account, "model", info->model, "tokenizer",
-                  info->tokenizer, "config", info->config, "version", info->version));
+                  info->tokenizer, "config", info->config, "version", info->version,
+                  "ledger_entries", (json_int_t)info->ledger_entries, "ledger_head",
+                  info->ledger_head));
     for (int i = 0; i < m->ntensors; i++) {
         const struct rf_manifest_tensor *t = &m->tensors[i];
 
         rf_digest_to_hex(&t->digest, hex);
-        json_array_append_new(tensors,
-                              json_pack("{s:s, s:o, s:s}", "name", t->name, "shape",
-                                        rf_shape_json(t->ndims, t->shape), "sha256", hex));
+        json_array_append_new(
+            tensors,
+            json_pack("{s:s, s:o, s:s, s:s, s:b, s:o}", "name", t->name, "shape",
+                      rf_shape_json(t->ndims, t->shape), "sha256", hex, "type",
+                      t->stored == RF_STORED_BF16 ? "bf16" : "fp32", "packed", t->packed,
+                      "base", t->base >= 0 ? json_integer((json_int_t)t->base) : json_null()));
     }
     json_object_set_new(doc, "tensors", tensors);
     return doc;

@@ -77,6 +77,8 @@ static enum rf_status prune_one(const char *dir, void *to, struct rf_error *err)
         else
             rf_store_choose(entries, n, &pruning->keep, latest_step(dir, entries, n), may_go);
     }
+    if (st == RF_OK && n > 0)
+        st = rf_store_protect(dir, entries, n, may_go, err);
     for (int i = 0; st == RF_OK && i < n; i++) {
         char path[RF_PATH_BYTES];
 

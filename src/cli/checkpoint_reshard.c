@@ -9,8 +9,9 @@
 static enum rf_status how_of(const struct rf_checkpoint_call *call, struct rf_reshard *how,
                              struct rf_error *err)
 {
-    *how =
-        (struct rf_reshard){.weights_only = call->weights_only, .retype = call->dtype != NULL};
+    *how = (struct rf_reshard){.weights_only = call->weights_only,
+                               .retype = call->dtype != NULL,
+                               .pack = call->compress};
     if (call->dtype != NULL && strcmp(call->dtype, "bf16") == 0)
         how->moments = RF_STORED_BF16;
     else if (call->dtype != NULL && strcmp(call->dtype, "f32") != 0)

@@ -19,7 +19,7 @@ struct rf_checkpoint_call {
     int npaths;
     int64_t start_us;
     int json;
-    int all, own_names, dry_run, weights_only;
+    int all, own_names, dry_run, weights_only, compress;
     const char *dtype;             /* NULL: not given */
     int64_t heads;                 /* 0: not given */
     int64_t keep_last, keep_every; /* -1: not given */

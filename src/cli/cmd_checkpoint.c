@@ -27,7 +27,7 @@ static const struct verb {
     {"import", rf_checkpoint_import, 0, 2, 2, "a safetensors file and a directory",
      " --heads "},
     {"reshard", rf_checkpoint_reshard, 0, 2, 2, "a checkpoint and a directory",
-     " --dtype --weights-only "},
+     " --dtype --weights-only --compress "},
 };
 enum { NVERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -80,7 +80,8 @@ static enum rf_status check_options(const struct verb *verb,
                    {" --keep-last ", call->keep_last >= 0},
                    {" --keep-every ", call->keep_every >= 0},
                    {" --dry-run ", call->dry_run},
-                   {" --weights-only ", call->weights_only}};
+                   {" --weights-only ", call->weights_only},
+                   {" --compress ", call->compress}};
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         if (options[i].given && strstr(verb->options, options[i].name) == NULL)
@@ -151,6 +152,9 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
         {.name = "weights-only",
          .flag = &call.weights_only,
          .help = "reshard: without the optimiser's moments"},
+        {.name = "compress",
+         .flag = &call.compress,
+         .help = "reshard: without loss, as HDF5's own filters do it (shuffle, deflate)"},
         {.name = "dry-run", .flag = &call.dry_run, .help = "prune: only say what would go"},
         {0}};
     const struct rf_command_line line = {
@@ -172,8 +176,9 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
             "directories in it by --keep-last and --keep-every, never the newest complete one. "
             "'reshard' writes a checkpoint anew into a directory, every value checked on the "
             "way, "
-            "with other types or without moments; any number of ranks reads any file without "
-            "it. "
+            "with other types, without moments, or compressed; it then stands by itself even "
+            "where it referred to earlier files for tensors that had not changed. Any number of "
+            "ranks reads any file without it. "
             "Under mpirun, verify, diff, export, import and reshard share "
             "the work over the ranks; the result is the same.",
         .options = table,

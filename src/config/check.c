@@ -147,6 +147,21 @@ static enum rf_status want_model(const struct checker *c, const char *list, int 
     return RF_OK;
 }
 
+/* train: the group that says how this model is trained. */
+static enum rf_status want_freeze(const struct checker *c, const char *list, int i,
+                                  const char *train, const struct rf_train_spec *t,
+                                  const char *model)
+{
+    const struct rf_model_spec *m = &c->spec->models[find_model(c->spec, model)];
+    char key[64];
+
+    if (t->freeze_layers <= m->layers)
+        return RF_OK;
+    snprintf(key, sizeof key, "%s.freeze_layers", train);
+    return refuse(c, list, i, key, "expected at most the %d layers of model '%s', got %d",
+                  m->layers, model, t->freeze_layers);
+}
+
 static enum rf_status want_task(const struct checker *c, const char *list, int i,
                                 const char *name)
 {
@@ -299,6 +314,8 @@ static enum rf_status check_job(const struct checker *c, int i)
                       "expected nothing, since the job is submitted now, got a value");
     st = want_model(c, "jobs", i, "model", j->model);
     if (st == RF_OK)
+        st = want_freeze(c, "jobs", i, "train", &j->train, j->model);
+    if (st == RF_OK)
         st = want_task(c, "jobs", i, j->task);
     if (st == RF_OK)
         st = want_ranks(c, "jobs", i, j->min, j->max);
@@ -364,6 +381,10 @@ static enum rf_status check_experiment(const struct checker *c, int i)
         st = want_model(c, "experiments", i, "weak", e->weak);
     if (st == RF_OK)
         st = want_model(c, "experiments", i, "strong", e->strong);
+    if (st == RF_OK)
+        st = want_freeze(c, "experiments", i, "weak_train", &e->weak_train, e->weak);
+    if (st == RF_OK)
+        st = want_freeze(c, "experiments", i, "strong_train", &e->strong_train, e->strong);
     if (st == RF_OK)
         st = want_start(c, i, "pretrained", e->pretrained, e->strong);
     if (st == RF_OK)

@@ -172,6 +172,7 @@ static const struct rf_key train_keys[] = {
      .max = 0.999999,
      .number = 0.95},
     {.key = "bf16", .kind = RF_KEY_FLAG, AT(rf_train_spec, bf16), .number = 0},
+    {.key = "freeze_layers", .kind = RF_KEY_INT, AT(rf_train_spec, freeze_layers), .max = 1000},
     {.key = "checkpoint_every",
      .kind = RF_KEY_INT,
      AT(rf_train_spec, checkpoint_every),
@@ -193,6 +194,10 @@ static const struct rf_key train_keys[] = {
      .kind = RF_KEY_FLAG,
      AT(rf_train_spec, checkpoint_bf16),
      .number = 0},
+    {.key = "checkpoint_share",
+     .kind = RF_KEY_FLAG,
+     AT(rf_train_spec, checkpoint_share),
+     .number = 1},
     {0}};
 
 /* What jobs and the jobs of experiments have alike. */

@@ -29,11 +29,13 @@ struct rf_train_spec {
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
     double beta1, beta2;
     int bf16;
+    int freeze_layers;         /* so many from the bottom, and the embeddings, stay as they are */
     int checkpoint_every;      /* steps; 0: only when stopped and at the end */
     int checkpoint_keep;       /* how many of the newest stay; 0: all */
     int checkpoint_keep_every; /* those of steps that are multiples stay too; 0: none */
     int checkpoint_background; /* training goes on while they are written */
     int checkpoint_bf16;       /* the moments are rounded to bf16 in files */
+    int checkpoint_share;      /* what has not changed is not written again */
 };
 
 /* What a job may use, and what becomes of it when it does not go well. 0: none of it. */

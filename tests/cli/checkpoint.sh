@@ -3,8 +3,11 @@
 set -u
 ringfence=$1
 source=$2
-golden=$source/checkpoints/golden/version-1.h5
-content=9ab953671b182f51731010168f247bcd445c790d4fc98b208048773303a88c0e
+golden=$source/checkpoints/golden/version-1/step-00000120.h5
+content=273229679e9a96f8edf65f5c76056e2d49ccf806597e9e3e10e68b11b3dfa9ba
+later=$source/checkpoints/golden/version-1/step-00000140.h5 # refers to the one before
+packed=$source/checkpoints/golden/version-1/packed/step-00000140.h5
+later_content=3361184d37084fdcbbd55685caab06eeb839b8b90e368a62c9ec728c028dc09b
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0
@@ -39,6 +42,36 @@ expect 0 "capability.pretraining" show "$golden"
 expect 0 "\"content\": \"$content\"" show --json "$golden"
 expect 0 '"flops": 1234567890123' show --json "$golden"
 expect 0 '"ok": true' verify --json "$golden"
+
+expect 0 "ledger     3VbeQTeVHZySaBsDQW7BX4hrRIKifjpRfTLwhSRMvl0= over 17 entries" show "$golden"
+expect 0 '"ledger_head": "3VbeQTeVHZySaBsDQW7BX4hrRIKifjpRfTLwhSRMvl0="' show --json "$golden"
+expect 0 "sound    $later_content" verify "$later"
+expect 0 "  fp32 in step-00000120.h5" show "$later"
+expect 0 "387effee49cc9e0e6916331d39f7a1fdcf84c7f568bf9efd1dcb65685ac1c295  bf16" show "$later"
+expect 0 '"base": 120' show --json "$later"
+expect 0 "sound    $later_content" verify "$packed"
+expect 0 "  bf16 packed" show "$packed"
+expect 0 "all 6 tensors are the same" diff "$later" "$packed"
+expect 1 "4 of 6 tensors differ" diff "$golden" "$later"
+
+# The file that is referred to: not there, damaged in what is used of it, or packed meanwhile
+mkdir "$work/chain"
+cp "$later" "$work/chain/"
+expect 1 "step-00000140.h5' keeps tensor 'wte.weight' in another file: cannot open '" verify \
+    "$work/chain/step-00000140.h5"
+expect 0 "fp32 in step-00000120.h5" show "$work/chain/step-00000140.h5" # what it says is whole
+flip "$golden" "$(od -An -tu8 -j 64 -N 8 "$golden" | tr -d ' ')"
+mv "$work/bad.h5" "$work/chain/step-00000120.h5"
+expect 1 "step-00000120.h5' is damaged: tensor 'wte.weight', rows 0 to 3; '" verify \
+    "$work/chain/step-00000140.h5"
+expect 0 "step-00000120.h5: content $content" reshard --compress "$golden" "$work/chain"
+expect 0 "sound    $later_content" verify "$work/chain/step-00000140.h5"
+expect 0 "all 6 tensors are the same" diff "$golden" "$work/chain/step-00000120.h5"
+expect 0 "0 bytes; 2 kept" prune --keep-last 1 "$work/chain"
+expect 0 "step-00000140.h5: content $later_content" reshard "$work/chain/step-00000140.h5" \
+    "$work/chain"
+expect 0 "; 1 kept" prune --keep-last 1 "$work/chain"
+expect 0 "sound    $later_content" verify "$work/chain/step-00000140.h5"
 
 # Damage: the first extent in the user block is the first tensor's; 4100 lies in HDF5's own part
 at=$(od -An -tu8 -j 64 -N 8 "$golden" | tr -d ' ')

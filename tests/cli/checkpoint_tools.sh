@@ -3,7 +3,7 @@
 # safetensors file and back, the same on any number of ranks.
 . "$(dirname "$0")/../lib.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-golden=$rf_src/checkpoints/golden/version-1.h5
+golden=$rf_src/checkpoints/golden/version-1/step-00000120.h5
 
 expect 0 "$rf_bin" train "$rf_src/tests/cli/small.cfg" pretrain --out t \
     --set jobs.pretrain.train.steps=4 --set jobs.pretrain.train.checkpoint_every=2

@@ -5,7 +5,7 @@
 # skipped, and says so, where its tool is not there; the test is when all are.
 . "$(dirname "$0")/../lib.sh"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-golden=$rf_src/checkpoints/golden/version-1.h5
+golden=$rf_src/checkpoints/golden/version-1/step-00000120.h5
 
 # has MODULE...: Python and these modules of it
 has() {
@@ -23,14 +23,21 @@ if has safetensors numpy; then with_safetensors=1 parts=1; else
 fi
 [ $parts = 1 ] || exit 77
 
-# A fresh one, written by two ranks.
+# Fresh ones, written by two ranks: the newest refers to the one before for a frozen layer.
 timeout 120 mpirun --oversubscribe -n 3 "$rf_bin" run "$rf_src/tests/cli/small.cfg" --out run \
     --quiet --set 'experiments=()' --set 'pledges=()' --set jobs.pretrain.train.steps=10 \
+    --set jobs.pretrain.train.checkpoint_every=5 --set jobs.pretrain.train.freeze_layers=1 \
+    --set jobs.pretrain.train.checkpoint_bf16_moments=true \
     --set jobs.pretrain.min=2 --set 'run.checkpoints="store"' >out 2>err </dev/null
 code=$?
 [ $code -le 1 ] || fail "the run ends with $code: $(cat err)"
 newest=$(find store run -name 'step-*.h5' 2>/dev/null | sort | tail -n 1)
 [ -n "$newest" ] || fail "the run left no checkpoint"
+"$rf_bin" checkpoint show "$newest" | grep -q 'fp32 in step-00000005.h5' ||
+    fail "$newest refers to nothing"
+expect 0 "$rf_bin" checkpoint reshard --compress "$newest" packed
+packed=packed/$(basename "$newest")
+golden_later=${golden/120/140} golden_packed=$rf_src/checkpoints/golden/version-1/packed/step-00000140.h5
 
 # ---- h5dump: the raw values of every tensor of one granule, hashed by other means
 
@@ -40,12 +47,12 @@ bytes() { printf "$(printf %s "$1" | sed 's/../\\x&/g')"; }
 # dumped FILE: how many tensors h5dump and show agree on
 dumped() {
     local name shape digest object raw n=0
-    while read -r name shape digest; do
+    while read -r name shape digest _; do
         object=/params/$name
         [[ $name = [mv]/* ]] && object=/optimizer/$name
         [ $((${shape/x/*})) -le 262144 ] || continue
         rm -f raw.bin
-        h5dump -d "$object" -b LE -o raw.bin "$1" >/dev/null 2>&1 || fail "h5dump $object of $1"
+        h5dump -d "$object" -b FILE -o raw.bin "$1" >/dev/null 2>&1 || fail "h5dump $object of $1"
         raw=$(sha256sum <raw.bin | cut -d' ' -f1)
         [ "$(bytes "$raw" | sha256sum | cut -d' ' -f1)" = "$digest" ] ||
             fail "$name in $1 is something else to h5dump"
@@ -56,7 +63,12 @@ dumped() {
 
 if [ $with_h5dump = 1 ]; then
     [ "$(dumped "$golden")" = 6 ] || fail "h5dump sees other tensors in $golden"
-    [ "$(dumped "$newest")" -ge 100 ] || fail "h5dump sees other tensors in $newest"
+    for file in "$golden_later" "$golden_packed"; do
+        [ "$(dumped "$file")" = 6 ] || fail "h5dump sees other tensors in $file"
+    done
+    for file in "$newest" "$packed"; do
+        [ "$(dumped "$file")" -ge 100 ] || fail "h5dump sees other tensors in $file"
+    done
 fi
 
 # ---- h5py
@@ -65,20 +77,24 @@ cat >compare.py <<'PY'
 import hashlib, json, sys
 import h5py, numpy
 
-def digest(values):
+def digest(values, kind):
     """Rows of about a MiB are hashed, then their digests together."""
     columns = values.shape[1] if values.ndim == 2 else 1
     rows = max(1, 262144 // columns)
-    granules = [hashlib.sha256(values[at:at + rows].astype("<f4").tobytes()).digest()
+    values = numpy.ascontiguousarray(values, "<f4")
+    if kind == "bf16": # the upper half of each
+        assert (values.view("<u4") & 0xffff == 0).all()
+        values = (values.view("<u4") >> 16).astype("<u2")
+    granules = [hashlib.sha256(values[at:at + rows].tobytes()).digest()
                 for at in range(0, len(values), rows)]
     return hashlib.sha256(b"".join(granules)).hexdigest()
 
 said = json.load(open(sys.argv[2]))
 with h5py.File(sys.argv[1], "r") as file:
     assert file["format"].attrs["version"] == said["format_version"]
-    for key in ("step", "tokens", "flops", "seed"):
+    for key in ("step", "tokens", "flops", "seed", "ledger_entries"):
         assert file.attrs[key] == said["info"][key], key
-    for key in ("job", "account", "model", "config"):
+    for key in ("job", "account", "model", "config", "ledger_head"):
         assert file.attrs[key].decode() == said["info"][key], key
     content, seen = [], set()
     for tensor in said["tensors"]:
@@ -86,12 +102,20 @@ with h5py.File(sys.argv[1], "r") as file:
         moment = name[:2] in ("m/", "v/")
         path = "optimizer/" + name if moment else "params/" + name
         data = file[path]
-        assert data.dtype == numpy.float32 and data.chunks is None, name
+        assert data.dtype == numpy.float32, name
+        assert (data.compression, data.shuffle) == (("gzip", True) if tensor["packed"] else
+                                                    (None, False)) or tensor["base"], name
+        link = file.get(path, getlink=True)
+        if tensor["base"] is None:
+            assert isinstance(link, h5py.HardLink), name
+        else:
+            assert (link.filename, link.path) == ("step-%08d.h5" % tensor["base"], "/" + path)
         assert list(data.shape) == tensor["shape"], name
         assert numpy.isfinite(data[()]).all(), name
-        assert digest(data[()]) == tensor["sha256"], name
+        assert digest(data[()], tensor["type"]) == tensor["sha256"], name
         shape = "x".join(str(n) for n in data.shape)
-        content.append(f"{name} {shape} {tensor['sha256']}\n".encode())
+        kind = "bf16 " if tensor["type"] == "bf16" else ""
+        content.append(f"{name} {shape} {kind}{tensor['sha256']}\n".encode())
         seen.add(path)
     assert hashlib.sha256(b"".join(sorted(content))).hexdigest() == said["content"]
     for group in ("params", "optimizer/m", "optimizer/v"):
@@ -108,13 +132,15 @@ compare() {
 }
 
 if [ $with_h5py = 1 ]; then
-    compare "$golden"
-    compare "$newest"
+    for file in "$golden" "$golden_later" "$golden_packed" "$packed" "$newest"; do
+        compare "$file"
+    done
     [ "$(python3 -c 'import h5py,sys; print(h5py.File(sys.argv[1]).attrs["ranks"])' "$newest")" = 2 ] ||
         fail "$newest is not from two ranks"
     # And it notices: another value in the tensor's bytes.
     cp "$newest" bad.h5 && chmod u+w bad.h5
-    python3 -c 'import h5py; f = h5py.File("bad.h5", "r+"); d = next(iter(f["params"].values())); d[0] = d[0] + 1'
+    ln -s "$(dirname "$PWD/$newest")"/step-00000005.h5 . # what the copy refers to
+    python3 -c 'import h5py; d = h5py.File("bad.h5", "r+")["params/ln_f.weight"]; d[0] = d[0] + 1'
     python3 compare.py bad.h5 shown.json 2>/dev/null && fail "a changed value is not noticed"
 fi
 

@@ -78,7 +78,7 @@ static void check_change(const char *path, const uint8_t *data, size_t size)
         next = extent.offset + extent.size;
     }
     put(path, file, BLOCK + body);
-    need(rf_envelope_seal(path, extents, n, &err) == RF_OK);
+    need(rf_envelope_seal(path, BLOCK, extents, n, &err) == RF_OK);
     need(check(path, 1) == RF_OK && check(path, 0) == RF_OK);
     at = (data[0] | (size_t)data[1] << 8) % (BLOCK + body);
     for (int64_t i = 0; i < n; i++)

@@ -44,7 +44,7 @@ static void sealed(const char *path, size_t size)
         data[i] = (unsigned char)rf_rng_bits(1, 2, i);
     assert_int_equal(rf_file_write(path, data, size, NULL), RF_OK);
     free(data);
-    assert_int_equal(rf_envelope_seal(path, extents, 2, NULL), RF_OK);
+    assert_int_equal(rf_envelope_seal(path, 4096, extents, 2, NULL), RF_OK);
 }
 
 static void put(int64_t step, int whole)
