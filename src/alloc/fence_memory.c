@@ -47,8 +47,11 @@ enum rf_status rf_fence_take_over(struct rf_policy *policy)
     enum rf_status st = RF_OK;
 
     m->fence = policy->fence;
-    if (same && policy->fence == &rf_fence_request) /* what was due is answered by the old terms */
-        st = rf_board_answer(policy, s->now_us - 1);
+    if (same && policy->fence == &rf_fence_request) { /* what was due: by the old terms */
+        st = rf_policy_learn_accounts(policy); /* a job may have come to an account that is new */
+        if (st == RF_OK)
+            st = rf_board_answer(policy, s->now_us - 1);
+    }
     for (int i = 0; i < s->npledges; i++) {
         struct rf_fence_record *r = &m->records[i];
         const struct rf_pledge *pledge = &s->pledges[i];

@@ -446,9 +446,9 @@ enum rf_status rf_policy_rebuild(struct rf_policy *policy, struct rf_error *err)
 {
     const struct rf_state *s = policy->state;
     double *kept = keep_usage(policy);
+    int32_t nkept = kept == NULL ? 0 : policy->naccounts;
     enum rf_status st = rf_fence_take_over(policy);
     struct rf_decay decay = policy->decay;
-    int32_t nkept = kept == NULL ? 0 : policy->naccounts;
 
     rf_policy_forget(policy);
     policy->decay = decay;

@@ -126,7 +126,7 @@ if command -v python3 >/dev/null && openssl pkeyutl -help 2>&1 | grep -q -- -raw
     audit 1 f.jsonl --key own.pub --checkpoints r/checkpoints
     said "FLOP since its lease began, the ledger's readings say"
     audit 1 f.jsonl --key own.pub --head r/ledger.jsonl.seals
-    said 'fork: lines 1 to'
+    said 'fork: lines '
 fi
 
 # A witness that saw the head, and one that did not.
