@@ -17,7 +17,7 @@
 enum { KEY_BYTES = 4096 };
 
 struct audit_options {
-    const char *key, *witness, *sacct, *match, *unit, *checkpoints, *config, *scratch;
+    const char *key, *witness, *sacct, *match, *unit, *checkpoints, *config, *scratch, *page;
     struct rf_text_list heads;
     int64_t reexecute;
     int json;
@@ -175,9 +175,13 @@ struct request {
 static enum rf_status show(struct request *request, const struct rf_examination *x,
                            const char *path, struct rf_error *err)
 {
-    enum rf_status st;
+    enum rf_status st = RF_OK;
     json_t *to;
 
+    if (request->o->page != NULL)
+        st = rf_audit_page(x, path, RF_VERSION, request->o->page, err);
+    if (st != RF_OK)
+        return st;
     if (!request->o->json)
         return rf_audit_print(x, path, stdout, err);
     to = request->several ? json_object() : json_incref(request->document);
@@ -240,6 +244,8 @@ static enum rf_status audit_all(const struct rf_group *world, struct request *re
     enum rf_status st = RF_OK;
 
     request->several = args->n > 1;
+    if (request->several && request->o->page != NULL)
+        return rf_fail(err, RF_ERR_ARG, "--page is for one ledger, here are %d", args->n);
     request->document = json_pack("{s:s, s:s}", "command", "audit", "version", RF_VERSION);
     if (request->several) {
         request->list = json_array();
@@ -353,6 +359,10 @@ static enum rf_status parse(struct audit_options *o, struct rf_arguments *args, 
          .value = "DIR",
          .text = &o->scratch,
          .help = "where --reexecute may write; all ranks see it (default: $TMPDIR or /tmp)"},
+        {.name = "page",
+         .value = "FILE",
+         .text = &o->page,
+         .help = "write the audit of one ledger as a page, too"},
         {.name = "json", .flag = &o->json, .help = "print one JSON document"},
         {0}};
     const struct rf_command_line line = {

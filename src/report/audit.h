@@ -21,4 +21,8 @@ enum rf_status rf_audit_print(const struct rf_examination *x, const char *path, 
 enum rf_status rf_audit_json(json_t *to, const struct rf_examination *x, const char *path,
                              struct rf_error *err);
 
+/* The same as one self-contained page, without plots; there completely or not at all. */
+enum rf_status rf_audit_page(const struct rf_examination *x, const char *ledger,
+                             const char *version, const char *path, struct rf_error *err);
+
 #endif

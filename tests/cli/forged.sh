@@ -93,6 +93,14 @@ if have_python; then
         fail "the gap in JSON"
 fi
 
+# A page, the same each time; the names of a stranger's ledger are escaped in it.
+audit 1 silent $head --page one.html
+audit 1 silent $head --page two.html
+cmp -s one.html two.html || fail "two pages of the same files differ"
+grep -q 'Audit of silent.jsonl' one.html && grep -q '</html>' one.html || fail "the page is not whole"
+grep -q 'silence of 16.000000 s' one.html || fail "the page does not say what was found"
+expect 2 "$rf_bin" audit silent.jsonl honest.jsonl --page no.html </dev/null
+
 # Wrong arguments and files: one message, exit code 2.
 audit 2 honest --head operator.pub
 said_once "'operator.pub' holds no signed tree head" err

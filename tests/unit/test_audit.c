@@ -484,6 +484,104 @@ static void its_own_books_agree_with_the_state_whatever_happens(void **unused)
     assert_true(readings > 10000);
 }
 
+/* ---- Slurm's accounting ------------------------------------------------------------- */
+
+#define HEAD "JobID|JobName|Account|State|Start|ElapsedRaw|AllocCPUS|Comment\n"
+
+/* Job "one" of account x.y, two devices for 100 s, is all that the ledger has. */
+static void match(const char *table, enum rf_match_by by, struct rf_sacct_match *m,
+                  struct rf_audit_test *t)
+{
+    struct rf_account account = {.name = "x.y", .parent = -1};
+    struct rf_job job = {.held_us = 200 * (int64_t)SECOND, .extra = 0};
+    struct rf_job_extra extra = {.name = "one"};
+    struct rf_state state = {.jobs = &job,
+                             .njobs = 1,
+                             .accounts = &account,
+                             .naccounts = 1,
+                             .extras = &extra,
+                             .nextras = 1,
+                             .now_us = 100 * (int64_t)SECOND,
+                             .peak = 2};
+    struct rf_watch watch = {.run = "study"};
+    struct rf_sacct_match_options options = {.by = by, .unit = -1};
+    struct rf_error err = {RF_OK, ""};
+
+    watch.granted_us = rf_wide_of(200 * (int64_t)SECOND);
+    *t = (struct rf_audit_test){.count = 0};
+    if (rf_sacct_match_text(m, t, table, strlen(table), "t", &options, &state, &watch, &err) !=
+        RF_OK)
+        fail_msg("%s", err.text);
+}
+
+static void runs_of_slurm_are_added_up_and_repeats_left_out(void **unused)
+{
+    struct rf_sacct_match m;
+    struct rf_audit_test t;
+
+    (void)unused;
+    /* requeued once; the first run twice in the table; a step; one that still runs */
+    match(HEAD "7|one|y|PREEMPTED|2026-01-01T00:00:00|60|2|\n"
+               "7|one|y|COMPLETED|2026-01-01T00:02:00|40|2|\n"
+               "7|one|y|PREEMPTED|2026-01-01T00:00:00|60|2|\n"
+               "7.0|step|y|COMPLETED|2026-01-01T00:00:00|60|2|\n"
+               "9|two|y|RUNNING|2026-01-01T00:00:00|60|2|\n",
+          RF_MATCH_AUTO, &m, &t);
+    assert_int_equal(m.by, RF_MATCH_NAME);
+    assert_int_equal(m.matched, 1);
+    assert_int_equal(m.repeated, 1);
+    assert_int_equal(m.unfinished, 1);
+    assert_int_equal(rf_wide_narrow(m.slurm_us), 200 * (int64_t)SECOND);
+    assert_int_equal(t.result, RF_TEST_PASS);
+    rf_audit_test_clear(&t);
+}
+
+static void the_tolerance_is_two_seconds_a_device_and_one_per_cent(void **unused)
+{
+    struct rf_sacct_match m;
+    struct rf_audit_test t;
+
+    (void)unused;
+    match(HEAD "7|one|x_y|COMPLETED|Unknown|103|2|\n", RF_MATCH_NAME, &m, &t);
+    assert_int_equal(t.count, 0); /* 6 device-s apart, 4 + 2.06 allowed */
+    rf_audit_test_clear(&t);
+    match(HEAD "7|one|x_y|COMPLETED|Unknown|104|2|\n", RF_MATCH_NAME, &m, &t);
+    assert_int_equal(t.count, 1); /* 8 apart, 4 + 2.08 allowed */
+    assert_int_equal(m.differ, 1);
+    rf_audit_test_clear(&t);
+    match(HEAD "7|one|other|COMPLETED|Unknown|100|2|\n", RF_MATCH_NAME, &m, &t);
+    assert_int_equal(t.count, 1);
+    assert_int_equal(m.accounts_differ, 1);
+    rf_audit_test_clear(&t);
+}
+
+static void jobs_go_by_comments_runs_or_accounts(void **unused)
+{
+    struct rf_sacct_match m;
+    struct rf_audit_test t;
+
+    (void)unused;
+    match(HEAD "7|sbatch|y|COMPLETED|Unknown|100|2|run=study job=one\n"
+               "8|sbatch|y|COMPLETED|Unknown|5|1|job=three\n",
+          RF_MATCH_AUTO, &m, &t);
+    assert_int_equal(m.by, RF_MATCH_COMMENT);
+    assert_int_equal(m.slurm_only, 1);
+    assert_int_equal(t.count, 1);
+    rf_audit_test_clear(&t);
+    match(HEAD "7|study|y|COMPLETED|Unknown|101|3|\n", RF_MATCH_AUTO, &m, &t);
+    assert_int_equal(m.by, RF_MATCH_RUN);
+    assert_int_equal(t.count, 0);
+    rf_audit_test_clear(&t);
+    match(HEAD "7|study|y|COMPLETED|Unknown|90|1|\n", RF_MATCH_RUN, &m, &t);
+    assert_int_equal(t.count, 3); /* less time, less device-time, fewer devices */
+    rf_audit_test_clear(&t);
+    match(HEAD "7|a|X-Y|COMPLETED|Unknown|60|2|\n8|b|x_y|COMPLETED|Unknown|40|2|\n",
+          RF_MATCH_AUTO, &m, &t);
+    assert_int_equal(m.by, RF_MATCH_ACCOUNT);
+    assert_int_equal(t.count, 0);
+    rf_audit_test_clear(&t);
+}
+
 /* ---- what to train again ------------------------------------------------------------ */
 
 static void segments_follow_the_checkpoints_and_a_crash(void **unused)
@@ -542,6 +640,9 @@ int main(void)
         cmocka_unit_test(offers_and_arrears_are_those_of_each_window),
         cmocka_unit_test(claims_are_held_against_time_and_the_measured_peak),
         cmocka_unit_test(its_own_books_agree_with_the_state_whatever_happens),
+        cmocka_unit_test(runs_of_slurm_are_added_up_and_repeats_left_out),
+        cmocka_unit_test(the_tolerance_is_two_seconds_a_device_and_one_per_cent),
+        cmocka_unit_test(jobs_go_by_comments_runs_or_accounts),
         cmocka_unit_test(segments_follow_the_checkpoints_and_a_crash),
         cmocka_unit_test(the_draw_is_a_permutation_that_the_head_decides)};
 

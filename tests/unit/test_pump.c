@@ -124,6 +124,47 @@ static void what_is_sent_is_in_the_file_and_comes_back(void **unused)
     free(wanted);
 }
 
+/* Small writes are kept back for the end, but not without bound. */
+static void more_small_stretches_than_are_kept_back_are_in_the_file(void **unused)
+{
+    enum { SMALL = 5000, BYTES = 1001 };
+    struct rf_digest *digests = malloc(SMALL * sizeof *digests);
+    unsigned char found[BYTES], wanted[BYTES];
+    struct rf_stretch stretch = {.size_bytes = BYTES, .granule_bytes = BYTES};
+    struct rf_pump *pump;
+    FILE *file;
+
+    (void)unused;
+    assert_non_null(digests);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, SMALL * BYTES), 0);
+    assert_int_equal(rf_pump_create(&pump, 1 << 20, 64, NULL, NULL), RF_OK);
+    assert_int_equal(rf_pump_begin(pump, path, 1, 1, NULL), RF_OK);
+    for (int i = 0; i < SMALL; i++) {
+        stretch.offset = (uint64_t)i * BYTES;
+        stretch.digests = &digests[i];
+        fill(rf_pump_room(pump, &stretch), &stretch);
+        rf_pump_send(pump);
+    }
+    rf_pump_end(pump);
+    assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+    rf_pump_destroy(pump);
+    file = fopen(path, "rb");
+    assert_non_null(file);
+    for (int i = 0; i < SMALL; i++) {
+        struct rf_digest digest;
+
+        stretch.offset = (uint64_t)i * BYTES;
+        fill(wanted, &stretch);
+        digest = rf_digest_of(wanted, BYTES);
+        assert_int_equal(fread(found, 1, BYTES, file), BYTES);
+        assert_memory_equal(found, wanted, BYTES);
+        assert_true(rf_digest_equal(&digest, &digests[i]));
+    }
+    fclose(file);
+    free(digests);
+}
+
 static int failing_writes;
 
 static int fail_some(const char *step)
@@ -205,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_sent_is_in_the_file_and_comes_back, make_file,
                                         remove_file),
+        cmocka_unit_test_setup_teardown(more_small_stretches_than_are_kept_back_are_in_the_file,
+                                        make_file, remove_file),
         cmocka_unit_test_setup_teardown(
             a_failure_is_told_at_the_end_and_the_pump_can_begin_anew, make_file, remove_file),
         cmocka_unit_test_setup_teardown(a_file_that_ends_too_early_is_a_wrong_input, make_file,
