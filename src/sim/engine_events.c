@@ -213,11 +213,15 @@ enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_err
 static enum rf_status pay(struct rf_engine *g, int32_t id, int64_t again_us, int64_t lost_us,
                           int32_t lent, struct rf_error *err)
 {
+    enum rf_status st;
+
     rf_wide_add(&g->r->lost_us, lost_us);
     rf_wide_add(&g->r->overhead_us, again_us);
     if (g->o->books == NULL || again_us + lost_us == 0)
         return RF_OK;
-    return rf_books_overhead(g->o->books, g->state, id, again_us + lost_us, lent, err);
+    st = rf_books_overhead(g->o->books, g->state, id, again_us + lost_us, lent, err);
+    /* a recorded job may have moved to an account that has used less than that since: its use */
+    return st == RF_ERR_ARG && g->w->record != NULL ? RF_OK : st;
 }
 
 /* Device-time of this lease that went into starting again. */

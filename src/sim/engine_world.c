@@ -128,6 +128,8 @@ static enum rf_status pause_run(struct rf_engine *g, struct rf_error *err)
     enum rf_status st = RF_OK;
 
     g->deaf = 1;
+    if (g->state->closed)
+        return RF_OK;
     while (st == RF_OK && g->state->running_last >= 0)
         st = rf_engine_leave(g, g->state->running_last, "signal", err);
     snprintf(e->reason, sizeof e->reason, "signal");
@@ -205,6 +207,8 @@ enum rf_status rf_engine_close(struct rf_engine *g, struct rf_error *err)
     struct rf_event *e = &g->events[RF_EVENT_CLOSE];
     enum rf_status st = RF_OK;
 
+    if (g->state->closed) /* a recorded pause, in which all jobs were over already */
+        return RF_OK;
     while (st == RF_OK && g->state->running_last >= 0)
         st = rf_engine_evict(g, g->state->running_last, "horizon", err);
     snprintf(e->reason, sizeof e->reason, "done");

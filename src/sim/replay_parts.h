@@ -45,6 +45,7 @@ struct rf_replay_reader {
     int64_t nsamples, samples_room, attempts_room, records_room, steps_room, changes_room;
     int64_t close_us;   /* of a close that nothing followed yet; -1 */
     int64_t last_us;    /* of the line before */
+    struct rf_change fleet; /* the last change of it */
     enum rf_status failed; /* not the ledger's fault */
     struct rf_error error;
 };

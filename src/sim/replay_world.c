@@ -33,6 +33,10 @@ static enum rf_status add_devices(struct rf_replay_reader *d, int64_t t_us, enum
 {
     enum rf_status st = RF_OK;
 
+    /* those of one moment stay in their order, whatever their kinds */
+    if (t_us <= d->fleet.t_us)
+        t_us = d->fleet.t_us + (kind < d->fleet.kind);
+    d->fleet = (struct rf_change){.t_us = t_us, .kind = kind};
     for (int32_t i = 0; i < devices->nranges && st == RF_OK; i++)
         st = add_change(d, t_us, kind, devices->ranges[i].begin, devices->ranges[i].end, -1, err);
     return st;
@@ -149,13 +153,14 @@ enum rf_status rf_replay_take_recovery(struct rf_replay_reader *d, const struct 
                                     struct rf_error *err)
 {
     int paused = d->close_us >= 0;
+    int64_t t_us = paused ? d->close_us : d->last_us;
     enum rf_status st;
 
     d->r->crashes += !paused;
     d->r->pauses += paused;
     d->r->down_us += e->t_us - (paused ? d->close_us : d->last_us);
-    /* it dies after what ends with the last line, and so a microsecond later */
-    st = add_change(d, paused ? d->close_us : d->last_us + 1,
+    /* what the last moment has comes first, and so it is a microsecond later */
+    st = add_change(d, t_us < e->t_us ? t_us + 1 : e->t_us,
                     paused ? RF_CHANGE_CLOSED : RF_CHANGE_CRASHED, 0, 0, -1, err);
     if (st == RF_OK)
         st = add_change(d, e->t_us, RF_CHANGE_RECOVERED, 0, 0, -1, err);

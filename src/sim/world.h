@@ -11,11 +11,11 @@
 
 /* In the order in which changes of one instant take effect. */
 enum rf_change_kind {
-    RF_CHANGE_PLEDGE,      /* pledges[index] is made or changed */
-    RF_CHANGE_POLICY,      /* policies[index] takes over (order, fence) */
     RF_CHANGE_CRASHED,     /* the recorder dies: nothing ends and nobody decides until ... */
     RF_CHANGE_CLOSED,      /* or it closes the run, after everybody has left ... */
     RF_CHANGE_RECOVERED,   /* ... it is back, and leases have died with it */
+    RF_CHANGE_PLEDGE,      /* pledges[index] is made or changed */
+    RF_CHANGE_POLICY,      /* policies[index] takes over (order, fence) */
     RF_CHANGE_RECORD,      /* records[index] happens, if it still can: what somebody did */
     RF_CHANGE_FAILED,      /* devices [begin, end) go down; what runs there loses its work */
     RF_CHANGE_MAINTENANCE, /* devices [begin, end) go down as planned */
