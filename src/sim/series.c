@@ -67,7 +67,7 @@ static void look_at_fleet(struct rf_series *s, const struct rf_state *state)
             rf_series_set_sum(s, &s->lines[i].base, state->nfleet, now_us, 1);
 }
 
-/* All jobs again: when the state has a past, and after a recovery. */
+/* All jobs again: when the state has a past, after a recovery, and where one changes hands. */
 static enum rf_status look_at_jobs(struct rf_series *s, const struct rf_state *state,
                                    struct rf_error *err)
 {
@@ -256,7 +256,7 @@ static enum rf_status after(void *self, const struct rf_state *state,
     if (event->type == RF_EVENT_PLEDGE)
         st = look_at_pledges(s, state, event->account, err);
     look_at_fleet(s, state);
-    if (event->type == RF_EVENT_RECOVER)
+    if (event->type == RF_EVENT_RECOVER || event->type == RF_EVENT_RELABEL)
         return st == RF_OK ? look_at_jobs(s, state, err) : st;
     if (st == RF_OK && event->job >= 0) {
         const struct rf_job *job = &state->jobs[event->job];
