@@ -72,7 +72,7 @@ refused() { # refused TEXT ARGUMENT...
     expect 2 "$rf_bin" simulate "$@"
     said_once "$text" err
 }
-refused "a configuration or --trace FILE is needed"
+refused "a configuration, --trace FILE or --replay LEDGER is needed"
 refused "cannot open 'none.cfg'" none.cfg
 refused "cannot open '$rf_work/none.swf'" --trace "$rf_work/none.swf" --devices 4
 refused "--order expects one of: fcfs easy" --trace t.csv --devices 4 --order random
