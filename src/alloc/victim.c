@@ -240,7 +240,7 @@ static void all_sets(const struct rf_victim *v, int n, int32_t need, int32_t sur
 int rf_victims_choose(const struct rf_victim *victims, int n, int32_t need, int32_t surplus_now,
                       uint8_t *chosen)
 {
-    uint8_t other[2][RF_VICTIMS_MAX];
+    uint8_t other[2][RF_VICTIMS_MAX] = {{0}};
     int64_t best;
 
     latest_first(victims, n, need, surplus_now, chosen);
@@ -248,9 +248,7 @@ int rf_victims_choose(const struct rf_victim *victims, int n, int32_t need, int3
     if (best == 0 || n == 0)
         return best == 0;
     if (n <= RF_VICTIMS_EXACT) {
-        memset(other[0], 0, (size_t)n);
         all_sets(victims, n, need, surplus_now, other[0]);
-        memset(other[1], 0, (size_t)n);
     } else {
         cheapest_each(victims, n, need, surplus_now, other[0]);
         cheapest_alone(victims, n, need, other[1]);
