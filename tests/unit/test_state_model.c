@@ -189,9 +189,12 @@ static int takes_release(const struct model *m, const struct rf_event *e)
 
 static int takes_relabel(const struct model *m, const struct rf_event *e)
 {
-    const struct model_job *job = &m->jobs[e->job];
+    const struct model_job *job;
 
-    if (e->job < 0 || e->job >= m->njobs || strcmp(NAMES[job->account], e->account) == 0)
+    if (e->job < 0 || e->job >= m->njobs)
+        return 0;
+    job = &m->jobs[e->job];
+    if (strcmp(NAMES[job->account], e->account) == 0)
         return 0;
     return job->state == RF_JOB_QUEUED ||
            (job->state == RF_JOB_RUNNING && job->charged_us == e->t_us);
