@@ -18,13 +18,13 @@ enum { RF_PUMP_MOVERS = 8, RF_PUMP_PIECE = 1 << 20, RF_PUMP_WORKERS = 2 };
 
 struct rf_slot {
     struct rf_stretch stretch;
-    struct rf_values values;                /* what to bring; from == NULL: nothing */
+    struct rf_values values; /* what to bring; from == NULL: nothing */
     int sent;                /* it is filled, or to be filled by threads, or asked for */
     int npieces, moves_taken, nmoved; /* between memory and file */
     int ngranules;
-    int copies_taken, ncopied;              /* taken by threads; done by them */
+    int copies_taken, ncopied; /* taken by threads; done by them */
     int hashes_taken, nhashed;
-    size_t begin, end;                      /* of its memory in the ring, counted without end */
+    size_t begin, end; /* of its memory in the ring, counted without end */
     unsigned char *data;
 };
 

@@ -2,6 +2,9 @@
  * first: it is what the caller waits for, and what the disk lives on. Hashing goes by granules, as
  * many at a time as fill the lanes (base/digest_many.c), wherever stretches begin and end; fewer only
  * when no more are to be expected. */
+#define _GNU_SOURCE /* sched_setaffinity() */
+
+#include <sched.h>
 #include <string.h>
 
 #include "ckpt/pump_ring.h"
@@ -237,10 +240,21 @@ static int can_call(const struct rf_pump *pump)
            pump->to_move == pump->next;
 }
 
+/* Launchers tie a rank to a core, which its threads inherit: then these would work instead of the rank
+ * and not beside it. What the system does not allow this process stays out of reach. */
+static void leave_the_core(void)
+{
+    cpu_set_t all;
+
+    memset(&all, 0xff, sizeof all);
+    sched_setaffinity(0, sizeof all, &all);
+}
+
 static void *move_all(void *arg)
 {
     struct rf_pump *pump = arg;
 
+    leave_the_core();
     pthread_mutex_lock(&pump->lock);
     for (;;) {
         if (can_move(pump))
@@ -332,6 +346,7 @@ static void *work_all(void *arg)
     struct rf_pump *pump = arg;
     struct batch batch;
 
+    leave_the_core();
     pthread_mutex_lock(&pump->lock);
     for (;;) {
         int full;
@@ -350,18 +365,22 @@ static void *work_all(void *arg)
     return NULL;
 }
 
+static int start(struct rf_pump *pump, void *(*work)(void *), int most)
+{
+    int started = 0;
+
+    while (started < most &&
+           pthread_create(&pump->threads[pump->nthreads], NULL, work, pump) == 0) {
+        pump->nthreads++;
+        started++;
+    }
+    return started;
+}
+
 int rf_pump_start_threads(struct rf_pump *pump)
 {
-    int started[2] = {0, 0};
+    size_t pieces = pump->room / RF_PUMP_PIECE; /* a small ring keeps few of them busy */
 
-    for (int i = 0; i < RF_PUMP_MOVERS + RF_PUMP_WORKERS; i++) {
-        int mover = i % 2 == 0 || i >= 2 * RF_PUMP_WORKERS;
-
-        if (pthread_create(&pump->threads[pump->nthreads], NULL, mover ? move_all : work_all,
-                           pump) != 0)
-            break;
-        pump->nthreads++;
-        started[mover]++;
-    }
-    return started[0] > 0 && started[1] > 0;
+    return start(pump, work_all, pieces < RF_PUMP_WORKERS ? 1 : RF_PUMP_WORKERS) > 0 &&
+           start(pump, move_all, pieces < RF_PUMP_MOVERS ? (int)pieces : RF_PUMP_MOVERS) > 0;
 }
