@@ -58,6 +58,7 @@ struct rf_ckpt_saver {
     struct rf_ckpt_places places;
     struct rf_digest content;
     int64_t step;
+    int64_t sent; /* runs that were sent before there was a file */
     enum phase phase;
     struct rf_error tidy; /* what tidying up ran into, on rank 0 */
 };
@@ -278,8 +279,8 @@ static struct rf_stretch stretch_of(const struct rf_ckpt_saver *saver, const str
     const struct rf_tensor *tensor = &saver->here[run->tensor];
     uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
 
-    return (struct rf_stretch){.offset = saver->extents[saver->which[run->tensor]].offset +
-                                         (uint64_t)run->row * row_bytes,
+    return (struct rf_stretch){.offset = (uint64_t)run->row * row_bytes,
+                               .base = &saver->extents[saver->which[run->tensor]].offset,
                                .size_bytes = rf_parcels_bytes(saver->parcels, run),
                                .granule_bytes = rf_parcels_granule_bytes(saver->parcels, run),
                                .digests = digests_of(saver, run)};
@@ -307,13 +308,40 @@ static void send_at_home(struct rf_ckpt_saver *saver, const struct rf_run *run,
     rf_pump_send(saver->pump);
 }
 
+/* Is it this rank's, and does not travel? */
+static int is_at_home(const struct rf_ckpt_saver *saver, const struct rf_run *run)
+{
+    return run->owner == saver->group->rank && !run->travels;
+}
+
+/* Local, before there is a file: runs that the pump has room for are copied and hashed while it is laid
+ * out. */
+static void send_ahead(struct rf_ckpt_saver *saver)
+{
+    int64_t nruns;
+    const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
+
+    saver->sent = 0;
+    if (saver->options.source != NULL || saver->options.by_hdf5)
+        return;
+    for (; saver->sent < nruns; saver->sent++) {
+        const struct rf_run *run = &runs[saver->sent];
+
+        if (!is_at_home(saver, run))
+            continue;
+        if (!rf_pump_fits(saver->pump, rf_parcels_bytes(saver->parcels, run)))
+            break;
+        send_at_home(saver, run, NULL, NULL);
+    }
+}
+
 /* Collective: every round is gone through by all, also by a rank whose disk has failed. Local
  * runs come in between, so that the disk does not wait for the network. The status is not
  * agreed. */
 static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
-    int64_t nruns, rounds = rf_parcels_rounds(saver->parcels), at = 0;
+    int64_t nruns, rounds = rf_parcels_rounds(saver->parcels), at = saver->sent;
     const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
 
     for (int64_t round = 0; round < rounds || at < nruns; round++) {
@@ -332,7 +360,7 @@ static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *
             rf_pump_send(saver->pump);
         for (int64_t some = (nruns + rounds) / (rounds + 1); at < nruns && some > 0;
              at++, some--)
-            if (runs[at].owner == saver->group->rank && !runs[at].travels)
+            if (is_at_home(saver, &runs[at]))
                 send_at_home(saver, &runs[at], &st, err);
     }
     rf_pump_brought(saver->pump);
@@ -379,7 +407,7 @@ static enum rf_status send_by_hdf5(struct rf_ckpt_saver *saver, struct rf_error 
             st = write_by_hdf5(saver, file, run, err);
     }
     for (int64_t i = 0; i < nruns; i++) {
-        if (runs[i].owner != saver->group->rank || runs[i].travels || st != RF_OK)
+        if (!is_at_home(saver, &runs[i]) || st != RF_OK)
             continue;
         rf_parcels_copy_out(saver->parcels, &runs[i], saver->plain);
         st = write_by_hdf5(saver, file, &runs[i], err);
@@ -423,6 +451,8 @@ static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ck
 
     if (st != RF_OK)
         return st;
+    rf_pump_begin_writing(saver->pump);
+    send_ahead(saver);
     if (saver->group->rank == 0)
         st = lay_out(saver, info, err);
     rf_group_meet(saver->group);
@@ -433,7 +463,7 @@ static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ck
                    (size_t)saver->ntensors * sizeof *saver->extents, 0);
     st = rf_h5_fault_at("open", saver->temp, err);
     if (st == RF_OK)
-        st = rf_pump_begin(saver->pump, saver->temp, 1, !saver->options.cached, err);
+        st = rf_pump_open(saver->pump, saver->temp, !saver->options.cached, err);
     return rf_agree(saver->group, st, err);
 }
 
@@ -452,6 +482,8 @@ enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_
         st = send_by_hdf5(saver, err);
     else if (st == RF_OK)
         st = rf_agree(saver->group, send_values(saver, err), err);
+    if (st != RF_OK)
+        rf_pump_fail(saver->pump, err);
     rf_pump_end(saver->pump);
     saver->phase = WRITING;
     if (st != RF_OK) {
