@@ -14,6 +14,7 @@
 #include "mpi/group.h"
 #include "nn/batch.h"
 #include "nn/plan.h"
+#include "nn/profile.h"
 
 struct rf_train_options {
     int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights) */
@@ -27,6 +28,7 @@ struct rf_train_options {
     int max_B, max_T, max_R; /* the largest batch that will come */
     int micro_B;             /* so many sequences at a time: less memory, the same step but for
                                 rounding; 0: all at once */
+    int recompute;           /* less memory, more arithmetic, the same bits: nn/model.h */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
 };
 
@@ -78,6 +80,9 @@ struct rf_model *rf_trainer_model(struct rf_trainer *trainer);
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
 /* After loading tensors: sets the step counter and refreshes packed copies. Local. */
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done);
+
+/* Where this rank's time went, of all steps so far. Borrowed. */
+const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer);
 
 /* Which implementation multiplies matrices, for people to read. Borrowed. */
 const char *rf_trainer_implementation(const struct rf_trainer *trainer);
