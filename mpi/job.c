@@ -146,6 +146,7 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
                                                                             : RF_PREDICT_BATCH,
                                        .max_T = w->info->context,
                                        .micro_B = t->micro_batch,
+                                       .recompute = t->recompute,
                                        .tensor = t->tensor};
 
     enum rf_status st;
@@ -180,6 +181,11 @@ static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
     return st;
 }
 
+static int was_skipped(const struct rf_curve_point *point)
+{
+    return !isfinite(point->loss) || !isfinite(point->grad_norm);
+}
+
 /* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
 static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_error *err)
 {
@@ -198,6 +204,8 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
         w->saved_step = info.step;
         rf_trainer_loaded(w->trainer, info.step);
         st = rf_curve_read(&w->curve, w->ctx->run_dir, w->job->name, info.step, err);
+        for (int i = 0; i < w->curve.npoints; i++)
+            w->skipped += was_skipped(&w->curve.points[i]);
         return rf_agree(w->group, st, err);
     }
     return st == RF_OK ? start_afresh(w, err) : st;
@@ -252,7 +260,8 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
                                  err);
 }
 
-/* Local: at most CURVE_POINTS points over the whole of training, first and last among them. */
+/* Local: at most CURVE_POINTS points over the whole of training, first and last among them, and
+ * each step that was skipped: so their number survives a pause. */
 static enum rf_status note(struct rf_job_work *w, int64_t step,
                            const struct rf_step_result *done, struct rf_error *err)
 {
@@ -263,7 +272,7 @@ static enum rf_status note(struct rf_job_work *w, int64_t step,
                                    .grad_norm = done->grad_norm,
                                    .t_us = rf_time_utc_us()};
 
-    if (step % every != 0 && step != steps && step != 1)
+    if (step % every != 0 && step != steps && step != 1 && !done->skipped)
         return RF_OK;
     return rf_curve_add(&w->curve, &point, err);
 }
@@ -305,8 +314,43 @@ static enum rf_status last_checkpoint(struct rf_job_work *w, struct rf_error *er
     return RF_OK;
 }
 
+/* Local: a step changed nothing, since its loss or its gradient was not finite. */
+static void tell_skipped(struct rf_job_work *w, int64_t step, const struct rf_step_result *done)
+{
+    w->bad_steps++;
+    w->skipped++;
+    if (w->group->rank == 0)
+        rf_warn_alone("job '%s': step %lld is skipped: its loss is %g, its gradient's norm %g "
+                      "(%d in a row, %lld in all)",
+                      w->job->name, (long long)step, done->loss, done->grad_norm, w->bad_steps,
+                      (long long)w->skipped);
+}
+
+/* Collective: skipped steps have changed nothing, so that the state is that of the last good step;
+ * it is kept under that step's number. */
+static enum rf_status give_up(struct rf_job_work *w, struct rf_error *err)
+{
+    int64_t step = rf_trainer_steps_done(w->trainer), good = step - w->bad_steps;
+    struct rf_error unsaved;
+    int saved = 1;
+
+    rf_trainer_loaded(w->trainer, good);
+    if (good > 0 && rf_job_save(w, 1, &unsaved) != RF_OK) {
+        saved = 0;
+        if (w->group->rank == 0)
+            rf_warn_alone("job '%s': no checkpoint of step %lld: %s", w->job->name,
+                          (long long)good, unsaved.text);
+    }
+    return rf_fail(
+        err, RF_ERR_INPUT,
+        "job '%s': %d steps in a row up to %lld had no finite loss and gradient, the "
+        "last good one was %lld%s; a lower learning rate may help",
+        w->job->name, w->bad_steps, (long long)step, (long long)good,
+        good > 0 && saved ? ", of which there is a checkpoint" : "");
+}
+
 /* Collective: one step, its record, and a checkpoint where one is due. */
-static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct rf_error *err)
+static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_batch batch;
     struct rf_step_result done = {0}, extra = {0};
@@ -321,18 +365,18 @@ static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct r
     if (w->job->loss == RF_LOSS_CONFIDENCE && w->job->role == RF_ROLE_STUDENT)
         add_confidence(w, &batch, step, &extra);
     rf_trainer_step(w->trainer, &batch, &done);
-    *bad_steps = done.skipped ? *bad_steps + 1 : 0;
+    if (done.skipped)
+        tell_skipped(w, step + 1, &done);
+    else
+        w->bad_steps = 0;
     st = note(w, step + 1, &done, err);
     done.tokens += extra.tokens;
     done.flops += extra.flops;
     rf_job_report(w, since, &done);
-    if (*bad_steps >= 10)
-        st = rf_fail(err, RF_ERR_INPUT,
-                     "job '%s': ten steps in a row up to %lld had no finite loss; "
-                     "a lower learning rate may help",
-                     w->job->name, (long long)step + 1);
     st = rf_agree(w->group, st, err);
-    if (st == RF_OK)
+    if (st == RF_OK && w->bad_steps >= w->job->train->max_skipped)
+        return give_up(w, err);
+    if (st == RF_OK && !done.skipped)
         checkpoint_if_due(w, every > 0 && (step + 1) % every == 0);
     return st;
 }
@@ -369,7 +413,6 @@ static enum rf_status fit_probe(struct rf_job_work *w, struct rf_error *err)
 
 static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
 {
-    int bad_steps = 0;
     enum rf_status st = RF_OK;
 
     if (w->job->role == RF_ROLE_ZERO_SHOT)
@@ -378,7 +421,7 @@ static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
         return fit_probe(w, err);
     while (st == RF_OK && w->stop == RF_GO &&
            rf_trainer_steps_done(w->trainer) < w->job->train->steps)
-        st = train_step(w, &bad_steps, err);
+        st = train_step(w, err);
     if (st == RF_OK)
         st = last_checkpoint(w, err);
     return st;
@@ -465,11 +508,10 @@ static enum rf_status load_exactly(struct rf_job_work *w, const char *path,
 /* Collective: training on its own, without the checkpoints that a job makes on its way. */
 static enum rf_status train_to(struct rf_job_work *w, int64_t to_step, struct rf_error *err)
 {
-    int bad_steps = 0;
     enum rf_status st = RF_OK;
 
     while (st == RF_OK && w->stop == RF_GO && rf_trainer_steps_done(w->trainer) < to_step)
-        st = train_step(w, &bad_steps, err);
+        st = train_step(w, err);
     if (st == RF_OK && w->stop != RF_GO)
         st = rf_fail(err, RF_AGAIN, "a signal came");
     if (st == RF_OK && rf_trainer_steps_done(w->trainer) != to_step)

@@ -126,14 +126,26 @@ static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
     return rf_agree(w->group, st, err);
 }
 
+/* Of the last step that was not skipped. */
+static double last_loss(const struct rf_curve *curve)
+{
+    int n = curve->npoints;
+
+    while (n > 1 && !isfinite(curve->points[n - 1].loss))
+        n--;
+    return curve->points[n - 1].loss;
+}
+
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_metrics metrics = {0};
     enum rf_status st = RF_OK;
 
     rf_metrics_add(&metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
-    if (w->curve.npoints > 0)
-        rf_metrics_add(&metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
+    if (w->curve.npoints > 0) {
+        rf_metrics_add(&metrics, "train_loss", last_loss(&w->curve));
+        rf_metrics_add(&metrics, "skipped_steps", (double)w->skipped);
+    }
     if (w->job->role == RF_ROLE_PROBE) {
         rf_metrics_add(&metrics, "probe_lambda", w->fit.lambda);
         rf_metrics_add(&metrics, "probe_held_out_agreement", w->fit.agreement);
