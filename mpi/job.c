@@ -107,14 +107,15 @@ static void compose_embeddings(struct rf_job_work *w)
     rf_trainer_loaded(w->trainer, 0);
 }
 
-struct rf_model_shape rf_job_shape(const struct rf_job_work *w)
+struct rf_model_shape rf_job_model_shape(const struct rf_planned_job *job,
+                                         const struct rf_task_info *info)
 {
-    const struct rf_model_spec *m = w->job->model;
+    const struct rf_model_spec *m = job->model;
 
     return (struct rf_model_shape){.family =
                                        (enum rf_model_family)rf_model_family_of(m->family),
-                                   .vocabulary = w->info->vocabulary,
-                                   .context = w->info->context,
+                                   .vocabulary = info->vocabulary,
+                                   .context = info->context,
                                    .layers = m->layers,
                                    .heads = m->heads,
                                    .width = m->width,
@@ -125,32 +126,41 @@ struct rf_model_shape rf_job_shape(const struct rf_job_work *w)
                                    .norm_eps = m->norm_eps};
 }
 
+struct rf_model_shape rf_job_shape(const struct rf_job_work *w)
+{
+    return rf_job_model_shape(w->job, w->info);
+}
+
+struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
+{
+    const struct rf_train_spec *t = job->train;
+
+    return (struct rf_train_options){.bf16 = t->bf16,
+                                     .freeze_layers = t->freeze_layers,
+                                     .steps = t->steps,
+                                     .lr = t->lr,
+                                     .min_lr_ratio = t->min_lr_ratio,
+                                     .warmup = t->warmup,
+                                     .beta1 = t->beta1,
+                                     .beta2 = t->beta2,
+                                     .eps = 1e-8,
+                                     .weight_decay = t->weight_decay,
+                                     .clip = t->clip,
+                                     .seed = job->model_seed,
+                                     .micro_B = t->micro_batch,
+                                     .recompute = t->recompute,
+                                     .tensor = t->tensor};
+}
+
 static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
 {
-    const struct rf_train_spec *t = w->job->train;
-    int pretrain = w->job->role == RF_ROLE_PRETRAIN;
+    int pretrain = w->job->role == RF_ROLE_PRETRAIN, batch = w->job->train->batch;
     struct rf_model_shape shape = rf_job_shape(w);
-    struct rf_train_options options = {.bf16 = t->bf16,
-                                       .freeze_layers = t->freeze_layers,
-                                       .steps = t->steps,
-                                       .lr = t->lr,
-                                       .min_lr_ratio = t->min_lr_ratio,
-                                       .warmup = t->warmup,
-                                       .beta1 = t->beta1,
-                                       .beta2 = t->beta2,
-                                       .eps = 1e-8,
-                                       .weight_decay = t->weight_decay,
-                                       .clip = t->clip,
-                                       .seed = w->job->model_seed,
-                                       .max_B = t->batch > RF_PREDICT_BATCH ? t->batch
-                                                                            : RF_PREDICT_BATCH,
-                                       .max_T = w->info->context,
-                                       .micro_B = t->micro_batch,
-                                       .recompute = t->recompute,
-                                       .tensor = t->tensor};
-
+    struct rf_train_options options = rf_job_train_options(w->job);
     enum rf_status st;
 
+    options.max_B = batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH;
+    options.max_T = w->info->context;
     options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
     options.max_range = pretrain ? w->info->vocabulary : w->info->nclass;
     st = rf_trainer_create(&w->trainer, w->group, &shape, &options, err);

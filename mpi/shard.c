@@ -15,6 +15,7 @@ struct rf_shard {
     rf_real *mail; /* owned [nmail]: one rank's rows from all copies */
     size_t nmail;
     int *counts, *places, *mail_counts, *mail_places; /* owned [data->size] each */
+    struct rf_meter meter;
 };
 
 /* Which rows of tensor i copy c keeps. */
@@ -149,6 +150,11 @@ static void gather_piece(struct rf_shard *s, int i, rf_real *g, int64_t from, in
         add_up(g + s->places[s->data->rank], s->mail, (size_t)(mine * row), copies);
 }
 
+static size_t bytes_of(const struct rf_param *p)
+{
+    return (size_t)(p->extent[0] * p->extent[1]) * sizeof(rf_real);
+}
+
 void rf_shard_gather(struct rf_shard *s, rf_real *gradients)
 {
     if (s->data->size == 1)
@@ -156,9 +162,11 @@ void rf_shard_gather(struct rf_shard *s, rf_real *gradients)
     for (int i = 0; i < s->plan->nparams; i++) {
         const struct rf_param *p = &s->plan->params[i];
         int64_t most = rows_at_a_time(s, i), longest = kept(s, i, 0).count;
+        double since = MPI_Wtime();
 
         for (int64_t from = 0; from < longest && p->extent[1] > 0; from += most)
             gather_piece(s, i, gradients + p->at, from, most);
+        rf_meter_add(&s->meter, RF_TRAFFIC_GATHER, bytes_of(p), since);
     }
 }
 
@@ -168,6 +176,7 @@ void rf_shard_spread(struct rf_shard *s, rf_real *values)
         return;
     for (int i = 0; i < s->plan->nparams; i++) {
         const struct rf_param *p = &s->plan->params[i];
+        double since = MPI_Wtime();
 
         for (int c = 0; c < s->data->size; c++) {
             struct rf_slice rows = kept(s, i, c);
@@ -177,7 +186,13 @@ void rf_shard_spread(struct rf_shard *s, rf_real *values)
         }
         MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values + p->at, s->counts, s->places,
                        MPI_FLOAT, s->data->comm);
+        rf_meter_add(&s->meter, RF_TRAFFIC_SPREAD, bytes_of(p), since);
     }
+}
+
+const struct rf_meter *rf_shard_meter(const struct rf_shard *shard)
+{
+    return &shard->meter;
 }
 
 size_t rf_shard_bytes(const struct rf_shard *s)

@@ -7,7 +7,7 @@
 #ifndef RF_MPI_SHARD_H
 #define RF_MPI_SHARD_H
 
-#include "mpi/group.h"
+#include "mpi/exchange.h"
 #include "nn/plan.h"
 #include "nn/real.h"
 
@@ -33,6 +33,9 @@ struct rf_shard_part rf_shard_part(const struct rf_shard *shard, int i);
 void rf_shard_gather(struct rf_shard *shard, rf_real *gradients);
 /* Collective on data: every copy's values become those that their keepers have. */
 void rf_shard_spread(struct rf_shard *shard, rf_real *values);
+
+/* What was moved since it was made. Borrowed. */
+const struct rf_meter *rf_shard_meter(const struct rf_shard *shard);
 
 /* Bytes held. */
 size_t rf_shard_bytes(const struct rf_shard *shard);

@@ -15,7 +15,8 @@ struct rf_trainer {
     struct rf_train_options options;
     struct rf_mesh mesh; /* owned */
     struct rf_plan plan;
-    struct rf_exchange exchange; /* of this rank's copy of the model */
+    struct rf_exchanger *slices, *copies, *all; /* owned: of the three groups of the mesh */
+    struct rf_exchange exchange;                /* of slices */
     struct rf_model *model;      /* owned */
     struct rf_shard *shard;      /* owned */
     struct rf_tensor *tensors;   /* owned [3 * plan.nparams] */
@@ -133,6 +134,17 @@ static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *s
     return RF_OK;
 }
 
+/* Collective. */
+static enum rf_status connect(struct rf_trainer *t, struct rf_error *err)
+{
+    enum rf_status st = rf_exchanger_create(&t->slices, &t->mesh.tensor, err);
+
+    if (st == RF_OK)
+        st = rf_exchanger_create(&t->copies, &t->mesh.data, err);
+    st = rf_agree(t->mesh.all, st, err);
+    return st == RF_OK ? rf_exchanger_create(&t->all, t->mesh.all, err) : st;
+}
+
 enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_group *group,
                                  const struct rf_model_shape *shape,
                                  const struct rf_train_options *options, struct rf_error *err)
@@ -146,7 +158,10 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
     if (st == RF_OK) {
         t->options = *options;
         rf_mesh_make(&t->mesh, group, options->tensor);
-        t->exchange = rf_exchange_over(&t->mesh.tensor);
+        st = connect(t, err);
+    }
+    if (st == RF_OK) {
+        t->exchange = rf_exchanger_exchange(t->slices);
         st = rf_agree(group, build(t, shape, err), err);
     }
     if (st != RF_OK) {
@@ -164,6 +179,9 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
     rf_model_destroy(trainer->model);
     rf_shard_destroy(trainer->shard);
     rf_plan_clear(&trainer->plan);
+    rf_exchanger_destroy(trainer->all);
+    rf_exchanger_destroy(trainer->copies);
+    rf_exchanger_destroy(trainer->slices);
     rf_mesh_free(&trainer->mesh);
     free(trainer->tensors);
     free(trainer->rows);
@@ -177,7 +195,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
 static double gradient_norm(const struct rf_trainer *t)
 {
     const rf_real *g = rf_model_gradients(t->model);
-    struct rf_exchange all = rf_exchange_over(t->mesh.all);
+    struct rf_exchange all = rf_exchanger_exchange(t->all);
     double sum = 0;
 
     for (int i = 0; i < t->plan.nparams; i++) {
@@ -252,7 +270,7 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int las
  * batch and the same on every rank; the gradient is whole at the rows that a rank keeps. */
 static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t *flops)
 {
-    struct rf_exchange copies = rf_exchange_over(&t->mesh.data);
+    struct rf_exchange copies = rf_exchanger_exchange(t->copies);
     struct rf_slice mine = rf_slice(batch->B, t->mesh.data.rank, t->mesh.data.size);
     struct rf_batch part = *batch, none = *batch;
     double weight = rf_batch_weight(batch), sums[2] = {0, 0}; /* loss, FLOPs */
@@ -377,6 +395,14 @@ const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer)
 const char *rf_trainer_implementation(const struct rf_trainer *trainer)
 {
     return rf_model_implementation(trainer->model);
+}
+
+void rf_trainer_meter(const struct rf_trainer *trainer, struct rf_meter *meter)
+{
+    *meter = *rf_exchanger_meter(trainer->slices);
+    rf_meter_join(meter, rf_exchanger_meter(trainer->copies));
+    rf_meter_join(meter, rf_exchanger_meter(trainer->all));
+    rf_meter_join(meter, rf_shard_meter(trainer->shard));
 }
 
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer)

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "report/json.h"
 #include "report/page.h"
+#include "report/scale.h"
 #include "report/sections.h"
 #include "report/sim_page.h"
 
@@ -132,6 +133,8 @@ enum rf_status rf_report_write(const char *run_dir, struct rf_error *err)
         st = rf_json_read(&results, results_path, err);
     if (st == RF_OK && strcmp(rf_json_text(results, "command"), "simulate") == 0)
         st = rf_sim_page_make(&page, run_dir, results, err);
+    else if (st == RF_OK && strcmp(rf_json_text(results, "command"), "scale") == 0)
+        st = rf_scale_page_make(&page, results, err);
     else if (st == RF_OK)
         st = make_run_page(&page, run_dir, results, err);
     if (st == RF_OK)
