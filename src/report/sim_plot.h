@@ -6,7 +6,7 @@
 #include "report/plot_data.h"
 #include "report/sim_series.h"
 
-enum { RF_SIM_PLOT_HEIGHT = 360, RF_SIM_PLOT_LOW = 300 };
+enum { RF_SIM_PLOT_HEIGHT = 360, RF_SIM_PLOT_LOW = 330 };
 
 #define RF_SIM_GREEN "#3a9f65"
 #define RF_SIM_RED "#d9596b"
