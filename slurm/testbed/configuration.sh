@@ -73,6 +73,8 @@ SelectTypeParameters=CR_Core
 SchedulerParameters=sched_interval=3,bf_interval=3,batch_sched_delay=1,bf_continue,bf_max_job_test=500,default_queue_depth=500
 SlurmctldParameters=preempt_send_user_signal
 SlurmdTimeout=30
+# On a busy machine an answer may take its time.
+MessageTimeout=100
 KillWait=5
 # What ringfence exits with after a checkpoint.
 RequeueExit=85
