@@ -16,6 +16,7 @@
 
 #include "align/w2s.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "ckpt/store.h"
 #include "job/record.h"
@@ -152,17 +153,45 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .tensor = t->tensor};
 }
 
-static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
+/* The sizes of its batches as well. */
+static struct rf_train_options all_options(const struct rf_planned_job *job,
+                                           const struct rf_task_info *info)
 {
-    int pretrain = w->job->role == RF_ROLE_PRETRAIN, batch = w->job->train->batch;
-    struct rf_model_shape shape = rf_job_shape(w);
-    struct rf_train_options options = rf_job_train_options(w->job);
-    enum rf_status st;
+    int pretrain = job->role == RF_ROLE_PRETRAIN, batch = job->train->batch;
+    struct rf_train_options options = rf_job_train_options(job);
 
     options.max_B = batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH;
-    options.max_T = w->info->context;
+    options.max_T = info->context;
     options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
-    options.max_range = pretrain ? w->info->vocabulary : w->info->nclass;
+    options.max_range = pretrain ? info->vocabulary : info->nclass;
+    return options;
+}
+
+enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int rank, int size,
+                                    size_t *bytes, struct rf_error *err)
+{
+    const struct rf_planned_job *planned = &ctx->plan->jobs[job];
+    const struct rf_task *task = NULL;
+    enum rf_status st =
+        rf_shelf_open(&ctx->shelf, planned->task, planned->task_seed, &task, err);
+    struct rf_train_options options;
+    struct rf_model_shape shape;
+
+    if (st != RF_OK)
+        return st;
+    options = all_options(planned, rf_task_info(task));
+    shape = rf_job_model_shape(planned, rf_task_info(task));
+    return rf_trainer_predict_bytes(bytes, &shape, &options, rank, size, err);
+}
+
+static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
+{
+    struct rf_model_shape shape = rf_job_shape(w);
+    struct rf_train_options options = all_options(w->job, w->info);
+    enum rf_status st;
+
+    rf_memory_restart();
+    w->memory_before = rf_memory_now();
     st = rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
     if (st == RF_OK && w->info->parts != NULL)
         compose_embeddings(w);
@@ -374,7 +403,13 @@ static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
         use_labels(w, &batch);
     if (w->job->loss == RF_LOSS_CONFIDENCE && w->job->role == RF_ROLE_STUDENT)
         add_confidence(w, &batch, step, &extra);
+    if (w->memory_step == 0) {
+        w->memory_start = rf_memory_peak() - w->memory_before;
+        rf_memory_restart();
+    }
     rf_trainer_step(w->trainer, &batch, &done);
+    if (w->memory_step == 0)
+        w->memory_step = rf_memory_peak() - w->memory_before;
     if (done.skipped)
         tell_skipped(w, step + 1, &done);
     else

@@ -7,6 +7,7 @@
 
 #include "align/w2s.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 enum { ECE_BINS = 15 };
 
@@ -136,12 +137,30 @@ static double last_loss(const struct rf_curve *curve)
     return curve->points[n - 1].loss;
 }
 
+/* Collective: memory of the rank with the most: as the plan says, as the system does after a step, and the
+ * most of all, with what checkpoints and libraries took. What the process had before the trainer was made
+ * does not count. */
+static void note_memory(const struct rf_job_work *w, struct rf_metrics *metrics)
+{
+    static const char *const names[] = {"memory_held_bytes", "memory_step_bytes",
+                                        "memory_peak_bytes"};
+    int64_t peak = rf_memory_peak() - w->memory_before;
+    int64_t bytes[3] = {(int64_t)rf_trainer_bytes(w->trainer), w->memory_step,
+                        peak > w->memory_start ? peak : w->memory_start};
+
+    MPI_Allreduce(MPI_IN_PLACE, bytes, 3, MPI_INT64_T, MPI_MAX, w->group->comm);
+    for (int i = 0; i < 3; i++)
+        if (bytes[i] > 0)
+            rf_metrics_add(metrics, names[i], (double)bytes[i]);
+}
+
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_metrics metrics = {0};
     enum rf_status st = RF_OK;
 
     rf_metrics_add(&metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
+    note_memory(w, &metrics);
     if (w->curve.npoints > 0) {
         rf_metrics_add(&metrics, "train_loss", last_loss(&w->curve));
         rf_metrics_add(&metrics, "skipped_steps", (double)w->skipped);

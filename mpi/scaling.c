@@ -6,6 +6,7 @@
 
 #include "base/figure.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "mpi/measure.h"
 #include "mpi/mesh.h"
 #include "mpi/shard.h"
@@ -108,6 +109,8 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
     struct rf_step_result result;
     struct rf_batch batch;
     int32_t *block;
+    int64_t before;
+    size_t predicted = 0;
     double since;
     int times;
     enum rf_status st =
@@ -118,7 +121,12 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
     options.max_R = point->batch * shape->context;
     options.max_range = shape->vocabulary;
     options.tensor = point->tensor;
+    if (st == RF_OK)
+        st = rf_trainer_predict_bytes(&predicted, shape, &options, group->rank, group->size,
+                                      err);
     st = rf_agree(group, st, err);
+    rf_memory_restart();
+    before = rf_memory_now();
     if (st == RF_OK)
         st = rf_trainer_create(&trainer, group, shape, &options, err);
     if (st == RF_OK) {
@@ -129,7 +137,10 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
         times = since > 0 && since < what->seconds ? (int)(what->seconds / since) : 1;
         for (int i = 0; i < what->repeats; i++)
             time_repeat(point, group, trainer, &batch, times);
+        point->memory_predicted = most(group, (int64_t)predicted);
         point->memory_held = most(group, (int64_t)rf_trainer_bytes(trainer));
+        point->memory_peak = most(group, rf_memory_peak() - before);
+        point->memory_peak = point->memory_peak > 0 ? point->memory_peak : 0;
     }
     rf_trainer_destroy(trainer);
     free(block);

@@ -24,14 +24,19 @@ static struct rf_slice kept(const struct rf_shard *shard, int i, int c)
     return rf_slice(shard->plan->params[i].extent[0], c, shard->data->size);
 }
 
-/* Rows of tensor i that travel from one copy to another at a time. */
-static int64_t rows_at_a_time(const struct rf_shard *shard, int i)
+/* Rows of a tensor that travel from one copy to another at a time. */
+static int64_t rows_of_piece(const struct rf_param *p, int copies)
 {
-    int64_t wide = shard->plan->params[i].extent[1] * shard->data->size;
-    int64_t rows = wide > 0 ? PIECE / wide : 1, most = kept(shard, i, 0).count;
+    int64_t wide = p->extent[1] * copies, most = rf_slice(p->extent[0], 0, copies).count;
+    int64_t rows = wide > 0 ? PIECE / wide : 1;
 
     rows = rows < 1 ? 1 : rows;
     return rows < most ? rows : most;
+}
+
+static int64_t rows_at_a_time(const struct rf_shard *shard, int i)
+{
+    return rows_of_piece(&shard->plan->params[i], shard->data->size);
 }
 
 static enum rf_status allocate(struct rf_shard *s, struct rf_error *err)
@@ -195,9 +200,28 @@ const struct rf_meter *rf_shard_meter(const struct rf_shard *shard)
     return &shard->meter;
 }
 
+static size_t bytes_for(size_t nkept, size_t nmail, int nparams, int copies)
+{
+    return (2 * nkept + nmail) * sizeof(rf_real) + (size_t)nparams * sizeof(size_t) +
+           4 * (size_t)copies * sizeof(int);
+}
+
 size_t rf_shard_bytes(const struct rf_shard *s)
 {
-    return (2 * s->nkept + s->nmail) * sizeof(rf_real) +
-           (size_t)s->plan->nparams * sizeof *s->kept_at +
-           4 * (size_t)s->data->size * sizeof *s->counts;
+    return bytes_for(s->nkept, s->nmail, s->plan->nparams, s->data->size);
+}
+
+size_t rf_shard_cost(const struct rf_plan *plan, int rank, int size)
+{
+    size_t nkept = 0, nmail = 0;
+
+    for (int i = 0; i < plan->nparams; i++) {
+        const struct rf_param *p = &plan->params[i];
+        size_t row = (size_t)p->extent[1];
+        size_t mail = (size_t)size * (size_t)rows_of_piece(p, size) * row;
+
+        nkept += (size_t)rf_slice(p->extent[0], rank, size).count * row;
+        nmail = size > 1 && mail > nmail ? mail : nmail;
+    }
+    return bytes_for(nkept, nmail, plan->nparams, size);
 }

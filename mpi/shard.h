@@ -37,7 +37,8 @@ void rf_shard_spread(struct rf_shard *shard, rf_real *values);
 /* What was moved since it was made. Borrowed. */
 const struct rf_meter *rf_shard_meter(const struct rf_shard *shard);
 
-/* Bytes held. */
+/* Bytes held; and before it is made, by copy `rank` of `size`. Local. */
 size_t rf_shard_bytes(const struct rf_shard *shard);
+size_t rf_shard_cost(const struct rf_plan *plan, int rank, int size);
 
 #endif

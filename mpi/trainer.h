@@ -95,5 +95,9 @@ void rf_trainer_meter(const struct rf_trainer *trainer, struct rf_meter *meter);
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer);
 /* Bytes this rank holds: parameters, optimiser, gradients and activations. */
 size_t rf_trainer_bytes(const struct rf_trainer *trainer);
+/* The same before it is made, by rank `rank` of `size`: from the plan alone. Local. */
+enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_shape *shape,
+                                        const struct rf_train_options *options, int rank,
+                                        int size, struct rf_error *err);
 
 #endif

@@ -13,7 +13,7 @@ fail() {
 quick=(--repeats 2 --seconds 0.01 --set jobs.pretrain.train.batch=4)
 
 # One run over several layouts.
-mpirun -n 4 "$ringfence" scale "$config" "${quick[@]}" --ranks 1,2,1x2,2x2 --out "$work/all" --json \
+mpirun -n 3 "$ringfence" scale "$config" "${quick[@]}" --ranks 1,2,1x2,3 --out "$work/all" --json \
     >"$work/all.json" || fail "a study: status $?"
 [ "$(ls "$work"/all/point-*.json | wc -l)" -eq 8 ] || fail "not eight points"
 python3 - "$work" <<'PY' || fail "the study is not as described"
@@ -25,10 +25,11 @@ assert document == stored and document["command"] == "scale"
 assert document["crowded"] or not document["warning"]
 points = document["points"]
 assert [(p["mode"], p["tensor"], p["data"]) for p in points] == [
-    (m, t, d) for m in ("strong", "weak") for t, d in ((1, 1), (1, 2), (2, 1), (2, 2))]
+    (m, t, d) for m in ("strong", "weak") for t, d in ((1, 1), (1, 2), (2, 1), (3, 1))]
 for p in points:
     assert p["bytes_planned"] == p["bytes_moved"], p
     assert p["bytes_moved"]["all"] > 0 or p["ranks"] == 1
+    assert 0 < p["memory_held"] == p["memory_predicted"] and p["memory_peak"] >= 0, p
     assert p["step_s_min"] <= p["step_s"] <= p["step_s_max"]
     assert abs(p["tokens_per_s"] - p["tokens"] / p["step_s"]) < 1e-6 * p["tokens_per_s"]
     assert p["batch"] == 4 * (p["ranks"] if p["mode"] == "weak" else 1)
@@ -41,7 +42,7 @@ assert document["projections"] and "measure" in document["projection"]
 rows = list(csv.DictReader(open(work + "/all/scaling.csv")))
 assert len(rows) == 8 and float(rows[0]["efficiency"]) == 1
 lines = [json.loads(l) for l in open(work + "/all/extrap.jsonl")]
-assert {l["params"]["p"] for l in lines} == {1, 2, 4} and all(l["value"] > 0 for l in lines)
+assert {l["params"]["p"] for l in lines} == {1, 2, 3} and all(l["value"] > 0 for l in lines)
 page = open(work + "/all/report.html").read()
 assert "Projection, not measured" in page and "<script" not in page
 if document["warning"]:
