@@ -1,4 +1,4 @@
-#include "base/program.h"
+#include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static int wait_for(pid_t child, int limit_s)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int rf_program_run(char *const argv[], int in, int out, int limit_s)
+int rf_child_run(char *const argv[], int in, int out, int limit_s)
 {
     pid_t child;
 
@@ -89,10 +89,10 @@ static char *read_all(FILE *file)
     return text;
 }
 
-int rf_program_read(char *const argv[], int limit_s, char **text)
+int rf_child_read(char *const argv[], int limit_s, char **text)
 {
     FILE *out = tmpfile();
-    int code = out != NULL ? rf_program_run(argv, -1, fileno(out), limit_s) : -1;
+    int code = out != NULL ? rf_child_run(argv, -1, fileno(out), limit_s) : -1;
 
     *text = code == 0 ? read_all(out) : NULL;
     if (out != NULL)
@@ -100,7 +100,7 @@ int rf_program_read(char *const argv[], int limit_s, char **text)
     return code == 0 && *text == NULL ? -1 : code;
 }
 
-int rf_program_exists(const char *name)
+int rf_child_exists(const char *name)
 {
     const char *path = getenv("PATH");
     char file[PATH_BYTES];
