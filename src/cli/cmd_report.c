@@ -11,6 +11,7 @@
 #include "report/brief.h"
 #include "report/export.h"
 #include "report/html.h"
+#include "report/versus.h"
 
 static enum rf_status print_json(const struct rf_arguments *args, struct rf_error *err)
 {
@@ -89,6 +90,26 @@ static enum rf_status write_as(const char *format, const char *run_dir, FILE *pa
     return st;
 }
 
+static enum rf_status compare(const struct rf_arguments *args, const char *out, int json,
+                              struct rf_error *err)
+{
+    const char *const run_dirs[2] = {args->text[0], args->text[1]};
+    char path[RF_PATH_BYTES], *text = NULL;
+    enum rf_status st = RF_OK;
+
+    if (out == NULL)
+        st = rf_file_join(path, run_dirs[0], "compare.html", err);
+    if (st == RF_OK)
+        st = rf_versus_write(run_dirs, RF_VERSION, out != NULL ? out : path,
+                             json ? &text : NULL, err);
+    if (st == RF_OK)
+        say(json ? stderr : stdout, out != NULL ? out : path);
+    if (st == RF_OK && json && fputs(text, stdout) == EOF)
+        st = rf_fail(err, RF_ERR_IO, "cannot print the comparison");
+    free(text);
+    return st;
+}
+
 static enum rf_status check_format(const char *format, struct rf_error *err)
 {
     static const char *const formats[] = {"html", "pdf", "svg", "csv"};
@@ -105,23 +126,32 @@ static enum rf_status check_format(const char *format, struct rf_error *err)
 static enum rf_status report(const struct rf_group *world, int argc, char **argv,
                              struct rf_error *err)
 {
-    int json = 0;
-    const char *format = "html";
+    int json = 0, both = 0;
+    const char *format = "html", *out = NULL;
     struct rf_arguments args;
     const struct rf_option table[] = {
+        {.name = "compare",
+         .flag = &both,
+         .help = "two runs or simulations side by side: accuracies, gaps recovered, shares, "
+                 "compute bills, with differences; writes RUN_DIR/compare.html of the first"},
         {.name = "format",
          .value = "FORMAT",
          .text = &format,
          .help = "html: RUN_DIR/report.html, the default; pdf: RUN_DIR/report.pdf, printed by "
                  "Chromium, or the figures alone by rsvg-convert where there is none; svg, "
                  "csv: each figure, or its numbers, as a file of its own in RUN_DIR/figures"},
+        {.name = "out",
+         .value = "FILE",
+         .text = &out,
+         .help = "with --compare: where the page goes"},
         {.name = "json",
          .flag = &json,
          .help = "print what results.json says, without jobs' curves and windows, as one JSON "
                  "document"},
         {0}};
     const struct rf_command_line line = {
-        .usage = "report [--format FORMAT] [--json] RUN_DIR...",
+        .usage = "report [--format FORMAT] [--json] RUN_DIR...\n"
+                 "report --compare [--out FILE] [--json] RUN_DIR RUN_DIR",
         .about =
             "Makes RUN_DIR/report.html again from RUN_DIR/results.json and "
             "RUN_DIR/ledger.jsonl (of a simulation: results.json and series.csv), and prints "
@@ -137,6 +167,16 @@ static enum rf_status report(const struct rf_group *world, int argc, char **argv
     if (st != RF_OK || args.help)
         return st;
     st = check_format(format, err);
+    if (st == RF_OK && both && args.n != 2)
+        st = rf_fail(err, RF_ERR_ARG,
+                     "--compare wants two run directories, here %s %d; see 'ringfence report "
+                     "--help'",
+                     args.n == 1 ? "is" : "are", args.n);
+    if (st == RF_OK && !both && out != NULL)
+        st = rf_fail(err, RF_ERR_ARG,
+                     "--out is for --compare; see 'ringfence report --help'");
+    if (st == RF_OK && both)
+        return compare(&args, out, json, err);
     for (int i = 0; st == RF_OK && i < args.n; i++)
         st = write_as(format, args.text[i], json ? stderr : stdout, err);
     return st == RF_OK && json ? print_json(&args, err) : st;

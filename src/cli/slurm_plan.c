@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/program.h"
+#include "base/child.h"
 #include "cli/slurm_verbs.h"
 #include "config/config.h"
 #include "slurm/changes.h"
@@ -83,8 +83,8 @@ static enum rf_status ask_all(struct rf_slurm_facts *facts, struct rf_error *err
         char *text = NULL;
         size_t size = 0;
 
-        st = rf_program_ask(rf_slurm_question_of((enum rf_slurm_kind)kind)->argv, &text, &size,
-                            err);
+        st = rf_child_ask(rf_slurm_question_of((enum rf_slurm_kind)kind)->argv, &text, &size,
+                          err);
         if (st == RF_OK)
             st = rf_slurm_facts_read(facts, (enum rf_slurm_kind)kind, text != NULL ? text : "",
                                      size, err);
@@ -305,7 +305,7 @@ static enum rf_status run_command(const struct rf_slurm_command *c, struct rf_er
 
     for (int i = 0; i < c->nargs; i++)
         argv[i] = c->args[i];
-    st = rf_program_ask(argv, &said, &size, err);
+    st = rf_child_ask(argv, &said, &size, err);
     free(said);
     return st;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/program.h"
+#include "base/child.h"
 
 enum { LIMIT_S = 120, MOST_FIGURES = 200 };
 
@@ -17,7 +17,7 @@ static const char *browser(void)
                                         "google-chrome-stable"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (rf_program_exists(names[i]))
+        if (rf_child_exists(names[i]))
             return names[i];
     return NULL;
 }
@@ -85,7 +85,7 @@ static int print_page(const struct scratch *scratch, const char *program)
     snprintf(profile, sizeof profile, "--user-data-dir=%s/profile", scratch->dir);
     snprintf(to, sizeof to, "--print-to-pdf=%s", scratch->pdf);
     snprintf(url, sizeof url, "file://%s", scratch->page);
-    return rf_program_run(argv, -1, -1, LIMIT_S);
+    return rf_child_run(argv, -1, -1, LIMIT_S);
 }
 
 /* Into its place, completely or not at all; it may be on another file system. */
@@ -133,7 +133,7 @@ static enum rf_status convert(const struct scratch *scratch, struct figures *fig
     memcpy(pdf, scratch->pdf, sizeof pdf);
     memcpy(argv + 4, figures->paths, (size_t)figures->n * sizeof *argv);
     argv[4 + figures->n] = NULL;
-    if (rf_program_run(argv, -1, -1, LIMIT_S) != 0)
+    if (rf_child_run(argv, -1, -1, LIMIT_S) != 0)
         return rf_fail(err, RF_ERR_IO,
                        "a PDF needs Chromium (package chromium), or for the figures alone "
                        "rsvg-convert (package librsvg2-bin); neither could be run");

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/program.h"
+#include "base/child.h"
 #include "report/plot_data.h"
 
 /* Narrow, so that texts can still be read where a telephone shrinks it. */
@@ -26,15 +26,13 @@ void rf_plot_start(struct rf_text *script, int height)
     rf_text_addf(
         script, "set terminal svg size %d,%d dynamic noenhanced rounded font 'sans-serif,16'\n",
         WIDTH, height);
-    rf_text_add(
-        script,
-        "set border 3 lc rgb '" RF_PLOT_INK "'\n"
-        "set tics nomirror scale 0.5 textcolor rgb '" RF_PLOT_INK "'\n"
-        "set xlabel textcolor rgb '" RF_PLOT_INK "' offset 0,0.4\n"
-        "set ylabel textcolor rgb '" RF_PLOT_INK "' offset 1,0\n"
-        "set grid y lc rgb '#888888' lw 0.4 dt 3\n"
-        "set key above left Left reverse horizontal samplen 1.6 textcolor rgb '" RF_PLOT_INK
-        "'\n");
+    rf_text_add(script, "set border 3 lc rgb '" RF_PLOT_INK "'\n"
+                        "set tics nomirror scale 0.5 textcolor rgb '" RF_PLOT_INK "'\n"
+                        "set xlabel textcolor rgb '" RF_PLOT_INK "' offset 0,0.4\n"
+                        "set ylabel textcolor rgb '" RF_PLOT_INK "' offset 1,0\n"
+                        "set grid y lc rgb '#888888' lw 0.4 dt 3\n"
+                        "set key above left Left reverse horizontal samplen 1.6 width -2 maxcols 3 font "
+                        "',14' textcolor rgb '" RF_PLOT_INK "'\n");
 }
 
 void rf_plot_add_string(struct rf_text *script, const char *s)
@@ -153,7 +151,7 @@ static enum rf_status draw(const struct rf_text *script, FILE *in, FILE *out, co
         st = io_error(err);
     /* Files instead of pipes: neither side can wait for the other. */
     if (st == RF_OK)
-        drawn = rf_program_run(gnuplot, fileno(in), fileno(out), 0) == 0;
+        drawn = rf_child_run(gnuplot, fileno(in), fileno(out), 0) == 0;
     if (st == RF_OK && drawn)
         st = read_back(out, &raw, err);
     if (st == RF_OK && raw.data != NULL)

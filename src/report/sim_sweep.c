@@ -203,8 +203,6 @@ static void add_cost_axis(struct rf_text *script, const struct points *points)
                      "set logscale y\nset yrange [%.4g:%.4g]\nset ytics (1, 2, 5, 10, 20, 50, "
                      "100, 200, 500, 1000, 2000, 5000, 10000)\n",
                      least / 1.6, most * 1.7);
-    else
-        rf_text_add(script, "set offsets graph 0, graph 0, graph 0.12, graph 0.08\n");
 }
 
 static enum rf_status draw(const struct points *points, char **svg, struct rf_error *err)
@@ -221,7 +219,8 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
     }
     add_cost_axis(&script, points);
     rf_text_add(&script, "set xlabel 'delivered to the pledged accounts, % of device-time'\n"
-                         "set ylabel 'mean slowdown of the others'\nset xrange [0:*]\n"
+                         "set ylabel 'mean slowdown of the others'\nset xrange [*:*]\n"
+                         "set offsets graph 0.12, graph 0.14, graph 0.12, graph 0.08\n"
                          "set style circle radius graph 0.008\n"
                          "set style fill solid noborder\n");
     for (int l = 0, first = 1; l < points->nlines; l++) {
@@ -234,8 +233,8 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
         rf_plot_add_string(&script, points->lines[l]);
         rf_text_addf(&script,
                      ", $l%d using 1:2 with circles fc rgb '%s' notitle, $l%d using 1:2:3 with "
-                     "labels offset 0,0.9 font ',13' textcolor rgb '" RF_PLOT_INK
-                     "' notitle, $l%d using 1:2:4 with labels offset 0,-0.9 font ',13' "
+                     "labels left offset 0.8,0.4 font ',13' textcolor rgb '" RF_PLOT_INK
+                     "' notitle, $l%d using 1:2:4 with labels right offset -0.8,-0.2 font ',13' "
                      "textcolor rgb '" RF_PLOT_INK "' notitle",
                      l, colour, l, l);
         first = 0;

@@ -54,7 +54,7 @@
       if (r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1)
         wrong.push(`'${name(svg)}': ${shape.tagName} '${shape.textContent.slice(0, 20)}' leaves the picture`);
     }
-    const texts = all("text", svg).filter(t => t.textContent.trim());
+    const texts = all("text", svg).filter(t => t.textContent.trim() && Math.abs(t.getScreenCTM().b) < 0.01); // not slanted
     for (let i = 0; i < texts.length; i++)
       for (let k = 0; k < i; k++) {
         const a = texts[i].getBoundingClientRect(), b = texts[k].getBoundingClientRect();

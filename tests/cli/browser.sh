@@ -33,8 +33,10 @@ END
 expect 0 "$rf_bin" simulate grid.cfg --out ensemble -q
 "$rf_bin" audit run/ledger.jsonl --page audit.html >out 2>err
 [ -s audit.html ] || fail "there is no page of an audit: $(cat err)"
+cp -r run other
 expect 0 "$rf_bin" report run
-pages="run/report.html simulation/report.html ensemble/report.html audit.html"
+expect 0 "$rf_bin" report --compare run other
+pages="run/report.html simulation/report.html ensemble/report.html audit.html run/compare.html"
 
 # shellcheck disable=SC2086 # one word per page and program
 expect 0 $look check $pages

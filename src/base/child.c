@@ -1,4 +1,4 @@
-#include "base/program.h"
+#include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +70,7 @@ static int wait_for(pid_t child, int limit_s)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int rf_program_run(char *const argv[], int in, int out, int limit_s)
+int rf_child_run(char *const argv[], int in, int out, int limit_s)
 {
     pid_t child;
 
@@ -90,11 +90,11 @@ static char *read_all(FILE *file, size_t *size_bytes)
     return text;
 }
 
-int rf_program_read(char *const argv[], int limit_s, char **text)
+int rf_child_read(char *const argv[], int limit_s, char **text)
 {
     FILE *out = tmpfile();
     size_t size;
-    int code = out != NULL ? rf_program_run(argv, -1, fileno(out), limit_s) : -1;
+    int code = out != NULL ? rf_child_run(argv, -1, fileno(out), limit_s) : -1;
 
     *text = code == 0 ? read_all(out, &size) : NULL;
     if (out != NULL)
@@ -142,8 +142,8 @@ static enum rf_status ask(const char *const argv[], FILE *out, FILE *errors, cha
                          : rf_fail(err, RF_ERR_IO, "cannot read what '%s' says", argv[0]);
 }
 
-enum rf_status rf_program_ask(const char *const argv[], char **text, size_t *size_bytes,
-                              struct rf_error *err)
+enum rf_status rf_child_ask(const char *const argv[], char **text, size_t *size_bytes,
+                            struct rf_error *err)
 {
     FILE *out = tmpfile(), *errors = tmpfile();
     enum rf_status st;
@@ -160,7 +160,7 @@ enum rf_status rf_program_ask(const char *const argv[], char **text, size_t *siz
     return st;
 }
 
-int rf_program_exists(const char *name)
+int rf_child_exists(const char *name)
 {
     const char *path = getenv("PATH");
     char file[PATH_BYTES];
