@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "ckpt/store.h"
 #include "job/record.h"
+#include "mpi/cache.h"
 #include "mpi/work.h"
 
 enum { CURVE_POINTS = 200 };
@@ -343,6 +344,31 @@ static enum rf_status prepare_labels(struct rf_job_work *w, struct rf_error *err
     return st == RF_OK ? rf_job_prepare_labels(w, err) : st;
 }
 
+/* Collective: have others left what this job would leave? */
+static enum rf_status take_kept(const struct rf_job_context *ctx, const struct rf_group *group,
+                                const struct rf_planned_job *job, int *found,
+                                struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    *found = 0;
+    if (group->rank == 0)
+        st = rf_cache_take(ctx, job, found, err);
+    st = rf_agree(group, st, err);
+    if (st == RF_OK)
+        rf_group_bcast(group, found, sizeof *found, 0);
+    return st;
+}
+
+/* Local: a cache that cannot be written is a pity, no more. */
+static void keep_for_others(const struct rf_job_work *w)
+{
+    struct rf_error err;
+
+    if (w->group->rank == 0 && rf_cache_keep(w->ctx, w->job, &err) != RF_OK)
+        rf_warn_alone("job '%s' is not kept for other runs: %s", w->job->name, err.text);
+}
+
 enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job,
                            struct rf_lease *lease, struct rf_error *err)
 {
@@ -354,9 +380,13 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
                             .saved_step = -1,
                             .begun_step = -1,
                             .stop = RF_GO};
-    enum rf_status st;
+    int found;
+    enum rf_status st = take_kept(ctx, group, w.job, &found, err);
 
-    st = rf_agree(group, set_up(&w, ctx, err), err);
+    if (st == RF_OK && found)
+        return RF_OUTCOME_DONE;
+    if (st == RF_OK)
+        st = rf_agree(group, set_up(&w, ctx, err), err);
     if (st == RF_OK)
         st = make_trainer(&w, err);
     if (st == RF_OK)
@@ -367,6 +397,8 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
         st = train(&w, err);
     if (st == RF_OK && w.stop == RF_GO)
         st = rf_job_conclude(&w, err);
+    if (st == RF_OK && w.stop == RF_GO)
+        keep_for_others(&w);
     tear_down(&w);
     if (st != RF_OK)
         return RF_OUTCOME_FAILED;

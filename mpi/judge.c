@@ -142,6 +142,7 @@ static void add_own_metrics(const struct rf_job_work *w, struct rf_metrics *metr
     char name[RF_METRIC_NAME];
 
     rf_metrics_add(metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
+    rf_metrics_add(metrics, "model_flops", (double)w->flops);
     if (w->curve.npoints > 0)
         rf_metrics_add(metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
     if (w->job->role != RF_ROLE_PRETRAIN && w->nchosen > 0)
@@ -177,7 +178,6 @@ enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
     struct rf_metrics metrics = {0};
     enum rf_status st = RF_OK;
 
-    add_own_metrics(w, &metrics);
     if (role == RF_ROLE_WEAK || role == RF_ROLE_LINK || role == RF_ROLE_NOISY)
         st = give_labels(w, &metrics, err);
     if (role != RF_ROLE_PRETRAIN) {
@@ -186,6 +186,7 @@ enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
         if (st == RF_OK && w->stop == RF_GO)
             st = judge_split(w, RF_SPLIT_TEST, "test", w->job->name, 1, &metrics, err);
     }
+    add_own_metrics(w, &metrics);
     if (st == RF_OK && w->stop == RF_GO && w->group->rank == 0) {
         st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
         if (st == RF_OK)

@@ -137,12 +137,14 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                  struct rf_error *err)
 {
     const struct rf_run_spec *spec = &launch->spec;
-    struct rf_submitted_job ctx = {.job = {.plan = &launch->plan,
-                                           .run_dir = launch->run_dir,
-                                           .ckpt_dir = launch->ckpt_dir,
-                                           .config_digest = launch->digest,
-                                           .version = RF_VERSION},
-                                   .launch = launch};
+    struct rf_submitted_job ctx = {
+        .job = {.plan = &launch->plan,
+                .run_dir = launch->run_dir,
+                .ckpt_dir = launch->ckpt_dir,
+                .cache_dir = spec->cache[0] != '\0' ? spec->cache : NULL,
+                .config_digest = launch->digest,
+                .version = RF_VERSION},
+        .launch = launch};
     struct rf_desk desk = {.launch = launch, .nworkers = world->size - 1};
     struct rf_control_options control;
     struct rf_event *promises = NULL;

@@ -23,6 +23,7 @@ static const struct rf_key run_keys[] = {
      .kind = RF_KEY_TEXT,
      ROOM(rf_run_spec, checkpoints),
      .text = "checkpoints"},
+    {.key = "cache", .kind = RF_KEY_TEXT, ROOM(rf_run_spec, cache), .text = ""},
     {.key = "key", .kind = RF_KEY_PATH, ROOM(rf_run_spec, key), .text = ""},
     {.key = "anchor", .kind = RF_KEY_TEXT, ROOM(rf_run_spec, anchor), .text = ""},
     {.key = "anchor_slurm", .kind = RF_KEY_FLAG, AT(rf_run_spec, anchor_slurm)},

@@ -66,6 +66,7 @@ struct rf_planned_job {
     int64_t submit_us;
     struct rf_job_bounds bounds;
     int32_t after[RF_AFTER_MAX], nafter;
+    char key[RF_DIGEST_HEX]; /* what its results depend on: key.h; "": not known */
 };
 
 struct rf_job_plan {

@@ -103,6 +103,7 @@ struct rf_run_spec {
     char out[RF_PATH_BYTES]; /* parent of the run directory; default "runs" */
     char checkpoints
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
+    char cache[RF_PATH_BYTES]; /* what jobs leave is kept here for other runs; "": nowhere */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     char anchor[RF_PATH_BYTES]; /* each sealed head is appended to this file; "" : to none */
     int anchor_slurm;           /* ... and becomes the comment of the Slurm job */
