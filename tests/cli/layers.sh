@@ -15,7 +15,7 @@ may_include() {
     sim) echo "alloc slurm base" ;;
     audit) echo "alloc ckpt slurm base" ;;
     data) echo "nn/batch.h base" ;;
-    job) echo "alloc data base" ;;
+    job) echo "data align alloc base" ;;
     report) echo "job audit sim scale align alloc data base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
     mpi) echo "report job audit data scale align ckpt nn sim alloc base" ;;
