@@ -9,6 +9,7 @@
 #include "report/page.h"
 #include "report/sections.h"
 #include "report/sim_page.h"
+#include "report/study.h"
 
 /* More steps than a screen has pixels would only make the page heavy. */
 enum { MOST_STEPS = 800 };
@@ -73,6 +74,8 @@ static enum rf_status add_sections(struct rf_text *page, struct rf_report_input 
         st = rf_section_accounts(page, in, err);
     if (st == RF_OK)
         st = rf_section_experiments(page, in, err);
+    if (st == RF_OK)
+        st = rf_section_study(page, in, err);
     if (st == RF_OK)
         st = rf_section_jobs(page, in, err);
     if (st == RF_OK)
