@@ -9,6 +9,7 @@
 #include "align/noise.h"
 #include "align/w2s.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/slice.h"
 
 enum { ECE_BINS = 15 };
@@ -185,14 +186,43 @@ static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
     return rf_agree(w->group, st, err);
 }
 
+/* Of the last step that was not skipped. */
+static double last_loss(const struct rf_curve *curve)
+{
+    int n = curve->npoints;
+
+    while (n > 1 && !isfinite(curve->points[n - 1].loss))
+        n--;
+    return curve->points[n - 1].loss;
+}
+
+/* Collective: memory of the rank with the most: as the plan says, as the system does after a step, and the
+ * most of all, with what checkpoints and libraries took. What the process had before the trainer was made
+ * does not count. */
+static void note_memory(const struct rf_job_work *w, struct rf_metrics *metrics)
+{
+    static const char *const names[] = {"memory_held_bytes", "memory_step_bytes",
+                                        "memory_peak_bytes"};
+    int64_t peak = rf_memory_peak() - w->memory_before;
+    int64_t bytes[3] = {(int64_t)rf_trainer_bytes(w->trainer), w->memory_step,
+                        peak > w->memory_start ? peak : w->memory_start};
+
+    MPI_Allreduce(MPI_IN_PLACE, bytes, 3, MPI_INT64_T, MPI_MAX, w->group->comm);
+    for (int i = 0; i < 3; i++)
+        if (bytes[i] > 0)
+            rf_metrics_add(metrics, names[i], (double)bytes[i]);
+}
+
 static void add_own_metrics(const struct rf_job_work *w, struct rf_metrics *metrics)
 {
     char name[RF_METRIC_NAME];
 
     rf_metrics_add(metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
     rf_metrics_add(metrics, "model_flops", (double)w->flops);
-    if (w->curve.npoints > 0)
-        rf_metrics_add(metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
+    if (w->curve.npoints > 0) {
+        rf_metrics_add(metrics, "train_loss", last_loss(&w->curve));
+        rf_metrics_add(metrics, "skipped_steps", (double)w->skipped);
+    }
     if (w->job->role != RF_ROLE_PRETRAIN && w->nchosen > 0)
         rf_metrics_add(metrics, "examples", w->nchosen);
     if (w->probe != NULL) {
@@ -234,6 +264,7 @@ enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
         if (st == RF_OK && w->stop == RF_GO)
             st = judge_split(w, RF_SPLIT_TEST, "test", w->job->name, 1, &metrics, err);
     }
+    note_memory(w, &metrics);
     add_own_metrics(w, &metrics);
     if (st == RF_OK && w->stop == RF_GO && w->group->rank == 0) {
         st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
