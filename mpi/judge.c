@@ -7,6 +7,7 @@
 
 #include "align/w2s.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 enum { ECE_BINS = 15 };
 
@@ -126,14 +127,44 @@ static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
     return rf_agree(w->group, st, err);
 }
 
+/* Of the last step that was not skipped. */
+static double last_loss(const struct rf_curve *curve)
+{
+    int n = curve->npoints;
+
+    while (n > 1 && !isfinite(curve->points[n - 1].loss))
+        n--;
+    return curve->points[n - 1].loss;
+}
+
+/* Collective: memory of the rank with the most: as the plan says, as the system does after a step, and the
+ * most of all, with what checkpoints and libraries took. What the process had before the trainer was made
+ * does not count. */
+static void note_memory(const struct rf_job_work *w, struct rf_metrics *metrics)
+{
+    static const char *const names[] = {"memory_held_bytes", "memory_step_bytes",
+                                        "memory_peak_bytes"};
+    int64_t peak = rf_memory_peak() - w->memory_before;
+    int64_t bytes[3] = {(int64_t)rf_trainer_bytes(w->trainer), w->memory_step,
+                        peak > w->memory_start ? peak : w->memory_start};
+
+    MPI_Allreduce(MPI_IN_PLACE, bytes, 3, MPI_INT64_T, MPI_MAX, w->group->comm);
+    for (int i = 0; i < 3; i++)
+        if (bytes[i] > 0)
+            rf_metrics_add(metrics, names[i], (double)bytes[i]);
+}
+
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_metrics metrics = {0};
     enum rf_status st = RF_OK;
 
     rf_metrics_add(&metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
-    if (w->curve.npoints > 0)
-        rf_metrics_add(&metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
+    note_memory(w, &metrics);
+    if (w->curve.npoints > 0) {
+        rf_metrics_add(&metrics, "train_loss", last_loss(&w->curve));
+        rf_metrics_add(&metrics, "skipped_steps", (double)w->skipped);
+    }
     if (w->job->role == RF_ROLE_PROBE) {
         rf_metrics_add(&metrics, "probe_lambda", w->fit.lambda);
         rf_metrics_add(&metrics, "probe_held_out_agreement", w->fit.agreement);

@@ -22,13 +22,18 @@ struct rf_job_work {
     struct rf_trainer *trainer;
     struct rf_predictions labels; /* of the supervisor; n = 0 without */
     struct rf_batch_memory memory;
-    struct rf_curve curve;       /* the same on every rank; written by the first */
-    int32_t *index;              /* [batch] examples of a step */
-    int32_t *scratch;            /* [batch] */
-    float *p1, *weak;            /* [batch], [batch][2]: confidence loss */
-    struct rf_probe *probe;      /* of RF_ROLE_PROBE, else NULL */
-    struct rf_probe_fit fit;     /* what it chose */
-    float *features;             /* [RF_PREDICT_BATCH][width] for the probe */
+    struct rf_curve curve;   /* the same on every rank; written by the first */
+    int32_t *index;          /* [batch] examples of a step */
+    int32_t *scratch;        /* [batch] */
+    float *p1, *weak;        /* [batch], [batch][2]: confidence loss */
+    struct rf_probe *probe;  /* of RF_ROLE_PROBE, else NULL */
+    struct rf_probe_fit fit; /* what it chose */
+    float *features;         /* [RF_PREDICT_BATCH][width] for the probe */
+    int bad_steps;           /* skipped in a row */
+    int64_t skipped;         /* since the job's first step */
+    int64_t memory_before;   /* bytes resident before the trainer was made ... */
+    int64_t memory_step;     /* ... and by how much more the first step of this lease has had */
+    int64_t memory_start; /* ... and what came before that step, such as reading a checkpoint */
     int64_t tokens, flops;       /* of this job since its first step, kept in checkpoints */
     int64_t busy_us;             /* device-time of this lease inside steps */
     struct rf_ckpt_saver *saver; /* made with the first checkpoint */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/program.h"
+#include "base/child.h"
 #include "cli/slurm_verbs.h"
 #include "config/config.h"
 #include "slurm/changes.h"
@@ -83,8 +83,8 @@ static enum rf_status ask_all(struct rf_slurm_facts *facts, struct rf_error *err
         char *text = NULL;
         size_t size = 0;
 
-        st = rf_program_run(rf_slurm_question_of((enum rf_slurm_kind)kind)->argv, &text, &size,
-                            err);
+        st = rf_child_ask(rf_slurm_question_of((enum rf_slurm_kind)kind)->argv, &text, &size,
+                          err);
         if (st == RF_OK)
             st = rf_slurm_facts_read(facts, (enum rf_slurm_kind)kind, text != NULL ? text : "",
                                      size, err);
@@ -299,10 +299,15 @@ enum rf_status rf_slurm_cmd_plan(struct rf_slurm_call *call, struct rf_error *er
 static enum rf_status run_command(const struct rf_slurm_command *c, struct rf_error *err)
 {
     const char *argv[RF_SLURM_COMMAND_ARGS + 1] = {NULL};
+    char *said;
+    size_t size;
+    enum rf_status st;
 
     for (int i = 0; i < c->nargs; i++)
         argv[i] = c->args[i];
-    return rf_program_run(argv, NULL, NULL, err);
+    st = rf_child_ask(argv, &said, &size, err);
+    free(said);
+    return st;
 }
 
 /* Asks once more: did it take? */
