@@ -32,6 +32,7 @@ extern const struct rf_command rf_command_keygen;
 extern const struct rf_command rf_command_ledger;
 extern const struct rf_command rf_command_report;
 extern const struct rf_command rf_command_run;
+extern const struct rf_command rf_command_seff;
 extern const struct rf_command rf_command_simulate;
 extern const struct rf_command rf_command_status;
 extern const struct rf_command rf_command_submit;
