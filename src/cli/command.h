@@ -28,6 +28,7 @@ extern const struct rf_command rf_command_bench;
 extern const struct rf_command rf_command_cancel;
 extern const struct rf_command rf_command_checkpoint;
 extern const struct rf_command rf_command_data;
+extern const struct rf_command rf_command_doctor;
 extern const struct rf_command rf_command_keygen;
 extern const struct rf_command rf_command_ledger;
 extern const struct rf_command rf_command_report;

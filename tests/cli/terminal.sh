@@ -30,21 +30,26 @@ python3 -c 'import json; json.load(open("out"))' || fail "--json is not one JSON
 
 # colour: on a terminal, unless NO_COLOR; --color goes before both
 cp -r "$rf_src/tests/data/report" run
-on_terminal "$rf_bin" status run || fail "status on a terminal"
-grep -q "$escape\[32mkept$escape\[0m" seen || fail "no colour on a terminal: $(cat -v seen)"
-NO_COLOR=1 on_terminal "$rf_bin" status run
+audit="$rf_bin audit run/ledger.jsonl" # its exit code says no: nobody sealed that ledger
+# shellcheck disable=SC2086 # one word for each argument, here and below
+on_terminal $audit
+grep -q "$escape\[3[123]m[a-z ]*$escape\[0m" seen || fail "no colour on a terminal: $(cat -v seen)"
+# shellcheck disable=SC2086
+NO_COLOR=1 on_terminal $audit
 ! grep -q "$escape" seen || fail "colour in spite of NO_COLOR"
-NO_COLOR='' on_terminal "$rf_bin" status run
+# shellcheck disable=SC2086
+NO_COLOR='' on_terminal $audit
 grep -q "$escape" seen || fail "an empty NO_COLOR says nothing (no-color.org)"
-on_terminal "$rf_bin" status run --color=never
+# shellcheck disable=SC2086
+on_terminal $audit --color=never
 ! grep -q "$escape" seen || fail "colour in spite of --color=never"
-expect 0 "$rf_bin" status run
+$audit >out 2>err
 ! grep -q "$escape" out || fail "colour in a file"
-expect 0 env NO_COLOR=1 "$rf_bin" status run --color always
+NO_COLOR=1 $audit --color always >out 2>err
 grep -q "$escape" out || fail "no colour in spite of --color always"
-expect 0 "$rf_bin" status run --json --color=always
+$audit --json --color=always >out 2>err
 ! grep -q "$escape" out || fail "colour in a JSON document"
-expect 2 "$rf_bin" status run --color=blue
+expect 2 $audit --color=blue
 said_once "not 'blue'" err
 
 # every command takes --quiet, --color and --json; an unknown one is guessed at
