@@ -6,19 +6,15 @@
  * the file and gives it its name.
  *
  * Digests are taken from memory, so what a disk changes is found later. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "ckpt/envelope.h"
 #include "ckpt/granule.h"
 #include "ckpt/pump.h"
-#include "ckpt/transfer.h"
 #include "mpi/ckpt.h"
 #include "mpi/ckpt_publish.h"
 #include "mpi/ckpt_share.h"
@@ -216,35 +212,7 @@ void rf_ckpt_saver_destroy(struct rf_ckpt_saver *saver)
     free(saver);
 }
 
-/* ---- the file's structure: rank 0 --------------------------------------------------- */
-
-/* Local: is there room for the values, and may a file be that long? HDF5 1.10 does not
- * survive a file whose structure cannot be written, so a full disk has to be noticed before. */
-static enum rf_status make_room(const struct rf_ckpt_saver *saver, struct rf_error *err)
-{
-    uint64_t bytes = 1 << 20;
-    struct statvfs disk;
-    int fd, failed = 0;
-
-    for (int i = 0; i < saver->nhere; i++)
-        bytes += (uint64_t)(saver->here[i].shape[0] * saver->here[i].shape[1]) *
-                     rf_stored_bytes(saver->here[i].stored) +
-                 8192;
-    if (statvfs(saver->dir, &disk) == 0 && disk.f_bavail < bytes / disk.f_frsize)
-        return rf_fail(err, RF_ERR_IO, "cannot write '%s': it needs %llu MB, %llu are free",
-                       saver->temp, (unsigned long long)(bytes >> 20),
-                       (unsigned long long)(disk.f_bavail * disk.f_frsize >> 20));
-    fd = open(saver->temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", saver->temp, strerror(errno));
-    if (ftruncate(fd, (off_t)bytes) != 0)
-        failed = errno;
-    close(fd);
-    if (failed != 0)
-        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp, strerror(failed));
-    return RF_OK;
-}
-
+/* Rank 0. */
 static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
                               struct rf_error *err)
 {
@@ -254,15 +222,9 @@ static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_
                                           .bases = saver->bases,
                                           .ntensors = saver->ntensors,
                                           .ngranules = saver->first[saver->ntensors]};
-    enum rf_status st = rf_file_mkdir(saver->dir, err);
 
-    if (st == RF_OK)
-        st = make_room(saver, err);
-    if (st == RF_OK)
-        st = rf_ckpt_lay_out(saver->temp, &layout, saver->extents, &saver->places, err);
-    if (st == RF_OK)
-        st = rf_transfer_reserve(saver->temp, err);
-    return st;
+    return rf_ckpt_make_file(saver->dir, saver->temp, &layout, saver->extents, &saver->places,
+                             err);
 }
 
 /* ---- values ---------------------------------------------------------------------------- */
