@@ -166,6 +166,51 @@ static void more_small_stretches_than_are_kept_back_are_in_the_file(void **unuse
     free(digests);
 }
 
+static void store_as_they_are(void *to, const float *from, size_t n)
+{
+    memcpy(to, from, n * sizeof *from);
+}
+
+/* Handed over before the file is opened, and its place known; then the values change. */
+static void values_are_brought_before_there_is_a_file(void **unused)
+{
+    enum { N = 700000, BORDER = 4096 };
+    struct rf_digest digests[8];
+    float *values = malloc(N * sizeof *values), *found = malloc(N * sizeof *found);
+    uint64_t base = 0;
+    const struct rf_stretch stretch = {
+        .base = &base, .size_bytes = N * 4, .granule_bytes = 400000, .digests = digests};
+    const struct rf_values from = {values, sizeof *values, store_as_they_are};
+    struct rf_pump *pump;
+    FILE *file;
+
+    (void)unused;
+    assert_true(values != NULL && found != NULL);
+    for (int i = 0; i < N; i++)
+        values[i] = (float)i;
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, BORDER + N * 4), 0);
+    assert_int_equal(rf_pump_create(&pump, N * 4 + 3 * BORDER, 4, NULL, NULL), RF_OK);
+    rf_pump_begin_writing(pump);
+    rf_pump_bring(pump, &stretch, &from);
+    base = BORDER;
+    assert_int_equal(rf_pump_open(pump, path, 1, NULL), RF_OK);
+    rf_pump_brought(pump);
+    memset(values, 0, N * sizeof *values);
+    rf_pump_end(pump);
+    assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+    rf_pump_destroy(pump);
+    file = fopen(path, "rb");
+    assert_true(file != NULL && fseek(file, BORDER, SEEK_SET) == 0);
+    assert_int_equal(fread(found, sizeof *found, N, file), N);
+    for (int i = 0; i < N; i++)
+        assert_true(found[i] == (float)i);
+    check_digests(&stretch, (const unsigned char *)found);
+    fclose(file);
+    free(found);
+    free(values);
+}
+
 static int failing_writes;
 
 static int fail_some(const char *step)
@@ -249,6 +294,8 @@ int main(void)
                                         remove_file),
         cmocka_unit_test_setup_teardown(more_small_stretches_than_are_kept_back_are_in_the_file,
                                         make_file, remove_file),
+        cmocka_unit_test_setup_teardown(values_are_brought_before_there_is_a_file, make_file,
+                                        remove_file),
         cmocka_unit_test_setup_teardown(
             a_failure_is_told_at_the_end_and_the_pump_can_begin_anew, make_file, remove_file),
         cmocka_unit_test_setup_teardown(a_file_that_ends_too_early_is_a_wrong_input, make_file,
