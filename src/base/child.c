@@ -22,7 +22,7 @@ static int place(posix_spawn_file_actions_t *actions, int fd, int at, int flags)
                    : posix_spawn_file_actions_addopen(actions, at, "/dev/null", flags, 0);
 }
 
-static int start(pid_t *child, char *const argv[], int in, int out)
+static int start(pid_t *child, char *const argv[], int in, int out, int errors)
 {
     posix_spawn_file_actions_t actions;
     int code = posix_spawn_file_actions_init(&actions);
@@ -33,7 +33,7 @@ static int start(pid_t *child, char *const argv[], int in, int out)
     if (code == 0)
         code = place(&actions, out, 1, O_WRONLY);
     if (code == 0)
-        code = place(&actions, -1, 2, O_WRONLY);
+        code = place(&actions, errors, 2, O_WRONLY);
     if (code == 0)
         code = posix_spawnp(child, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -74,10 +74,10 @@ int rf_child_run(char *const argv[], int in, int out, int limit_s)
 {
     pid_t child;
 
-    return start(&child, argv, in, out) == 0 ? wait_for(child, limit_s) : -1;
+    return start(&child, argv, in, out, -1) == 0 ? wait_for(child, limit_s) : -1;
 }
 
-static char *read_all(FILE *file)
+static char *read_all(FILE *file, size_t *size_bytes)
 {
     long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
     char *text = size >= 0 ? malloc((size_t)size + 1) : NULL;
@@ -85,19 +85,79 @@ static char *read_all(FILE *file)
     if (text == NULL)
         return NULL;
     rewind(file);
-    text[fread(text, 1, (size_t)size, file)] = '\0';
+    *size_bytes = fread(text, 1, (size_t)size, file);
+    text[*size_bytes] = '\0';
     return text;
 }
 
 int rf_child_read(char *const argv[], int limit_s, char **text)
 {
     FILE *out = tmpfile();
+    size_t size;
     int code = out != NULL ? rf_child_run(argv, -1, fileno(out), limit_s) : -1;
 
-    *text = code == 0 ? read_all(out) : NULL;
+    *text = code == 0 ? read_all(out, &size) : NULL;
     if (out != NULL)
         fclose(out);
     return code == 0 && *text == NULL ? -1 : code;
+}
+
+/* The last line that is not empty. */
+static const char *last_line(char *text)
+{
+    char *end = text + strlen(text);
+
+    while (end > text && (end[-1] == '\n' || end[-1] == ' '))
+        *--end = '\0';
+    text = strrchr(text, '\n') != NULL ? strrchr(text, '\n') + 1 : text;
+    return text[strspn(text, " \t")] != '\0' ? text + strspn(text, " \t")
+                                             : "it did not say why";
+}
+
+static enum rf_status complain(const char *name, FILE *errors, struct rf_error *err)
+{
+    size_t size;
+    char *text = read_all(errors, &size);
+    enum rf_status st = rf_fail(err, RF_ERR_PEER, "'%s' has failed: %.400s", name,
+                                text != NULL ? last_line(text) : "it did not say why");
+
+    free(text);
+    return st;
+}
+
+static enum rf_status ask(const char *const argv[], FILE *out, FILE *errors, char **text,
+                          size_t *size_bytes, struct rf_error *err)
+{
+    pid_t child;
+    /* posix_spawn takes argv as if it might change it, and does not. */
+    int code = start(&child, (char *const *)(size_t)argv, -1, fileno(out), fileno(errors));
+
+    if (code != 0)
+        return rf_fail(err, code == ENOENT ? RF_ERR_INPUT : RF_ERR_IO, "cannot start '%s': %s",
+                       argv[0], strerror(code));
+    if (wait_for(child, 0) != 0)
+        return complain(argv[0], errors, err);
+    *text = read_all(out, size_bytes);
+    return *text != NULL ? RF_OK
+                         : rf_fail(err, RF_ERR_IO, "cannot read what '%s' says", argv[0]);
+}
+
+enum rf_status rf_child_ask(const char *const argv[], char **text, size_t *size_bytes,
+                            struct rf_error *err)
+{
+    FILE *out = tmpfile(), *errors = tmpfile();
+    enum rf_status st;
+
+    *text = NULL;
+    if (out == NULL || errors == NULL)
+        st = rf_fail(err, RF_ERR_IO, "cannot make a temporary file: %s", strerror(errno));
+    else
+        st = ask(argv, out, errors, text, size_bytes, err);
+    if (errors != NULL)
+        fclose(errors);
+    if (out != NULL)
+        fclose(out);
+    return st;
 }
 
 int rf_child_exists(const char *name)

@@ -52,6 +52,16 @@ void rf_warn_alone(const char *fmt, ...)
     va_end(args);
 }
 
+void rf_note(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    if (log_speak)
+        say(RF_LOG_WARN, "ringfence: ", fmt, args);
+    va_end(args);
+}
+
 void rf_debug(const char *fmt, ...)
 {
     va_list args;

@@ -20,6 +20,8 @@ int rf_log_is_quiet(void);
 void rf_warn(const char *fmt, ...) RF_PRINTF(1, 2);
 /* For what this process alone knows: heard even from one that does not speak otherwise. */
 void rf_warn_alone(const char *fmt, ...) RF_PRINTF(1, 2);
+/* What is no warning, but not with --quiet. */
+void rf_note(const char *fmt, ...) RF_PRINTF(1, 2);
 void rf_debug(const char *fmt, ...) RF_PRINTF(1, 2);
 
 #endif

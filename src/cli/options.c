@@ -16,10 +16,19 @@
 enum { OPTIONS_MAX = 40, FIRST_LONG = 256, HELP_COLUMN = 26, HELP_WIDTH = 80 };
 
 static int options_speak = 1;
+static void (*options_describe)(const struct rf_command_line *line, void *to);
+static void *options_describe_to;
 
 void rf_options_start(int speak)
 {
     options_speak = speak;
+}
+
+void rf_options_describe(void (*describe)(const struct rf_command_line *line, void *to),
+                         void *to)
+{
+    options_describe = describe;
+    options_describe_to = to;
 }
 
 void rf_text_list_clear(struct rf_text_list *list)
@@ -350,7 +359,9 @@ enum rf_status rf_options_parse(const struct rf_command_line *line, int argc, ch
             return refuse(argv[0], got, argv, before, err);
         if (got == 'h') {
             args->help = 1;
-            if (options_speak)
+            if (options_describe != NULL)
+                options_describe(line, options_describe_to);
+            else if (options_speak)
                 print_help(line);
             return RF_OK;
         }

@@ -342,5 +342,10 @@ const char *rf_bf16_implementation(const struct rf_bf16 *bf16)
 
 size_t rf_bf16_bytes(const struct rf_bf16 *bf16)
 {
-    return sizeof *bf16 + bf16->nweights * 2 + bf16->max_operand * (2 * 2 + 3 * 4);
+    return rf_bf16_cost(bf16->nweights, bf16->max_operand);
+}
+
+size_t rf_bf16_cost(size_t nweights, size_t max_operand)
+{
+    return sizeof(struct rf_bf16) + nweights * 2 + max_operand * (2 * 2 + 3 * 4);
 }

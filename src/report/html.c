@@ -7,8 +7,10 @@
 #include "base/file.h"
 #include "report/json.h"
 #include "report/page.h"
+#include "report/scale.h"
 #include "report/sections.h"
 #include "report/sim_page.h"
+#include "report/study.h"
 #include "report/text.h"
 
 /* More steps than a screen has pixels would only make the page heavy. */
@@ -75,6 +77,8 @@ static enum rf_status add_sections(struct rf_text *page, struct rf_report_input 
     if (st == RF_OK)
         st = rf_section_experiments(page, in, err);
     if (st == RF_OK)
+        st = rf_section_study(page, in, err);
+    if (st == RF_OK)
         st = rf_section_jobs(page, in, err);
     if (st == RF_OK)
         st = rf_section_waits(page, in, err);
@@ -130,6 +134,8 @@ enum rf_status rf_report_make(struct rf_text *page, const char *run_dir, struct 
         st = rf_json_read(&results, path, err);
     if (st == RF_OK && strcmp(rf_json_text(results, "command"), "simulate") == 0)
         st = rf_sim_page_make(page, run_dir, results, err);
+    else if (st == RF_OK && strcmp(rf_json_text(results, "command"), "scale") == 0)
+        st = rf_scale_page_make(page, results, err);
     else if (st == RF_OK)
         st = make_run_page(page, run_dir, results, err);
     json_decref(results);
