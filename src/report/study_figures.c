@@ -82,12 +82,14 @@ enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct
                                           "agrees where it is wrong"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
-    double right, wrong;
+    double right, wrong, least = 0.9;
 
     *svg = NULL;
     for (size_t i = 0; i < json_array_size(experiments); i++)
-        if (imitated(json_array_get(experiments, i), &right, &wrong))
+        if (imitated(json_array_get(experiments, i), &right, &wrong)) {
+            least = fmin(least, right);
             number_of(&names, rf_json_text(json_array_get(experiments, i), "loss"));
+        }
     if (names.n == 0)
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
@@ -102,9 +104,11 @@ enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct
         }
         rf_plot_block_end(&script);
     }
-    rf_text_add(&script, "set xlabel 'agrees where the supervisor is right'\n"
-                         "set ylabel 'agrees where it is wrong'\nset xrange [*<0.9:1]\n"
-                         "set yrange [*<0.5:1]\n");
+    rf_text_addf(&script,
+                 "set xlabel 'agrees where the supervisor is right'\n"
+                 "set ylabel 'agrees where it is wrong'\nset xrange [*<0.9:1]\n"
+                 "set xtics %g\nset yrange [*<0.5:1]\n",
+                 rf_plot_tick(1 - least));
     add_plots(&script, &names, "",
               "x with lines lw 1 dt 2 lc rgb '" RF_PLOT_INK "' title 'a copy'");
     return finish(&script, "Agreement of students with their supervisors", svg, err);

@@ -102,10 +102,9 @@ static void add_names(struct rf_text *script, const struct rf_versus *versus,
     rf_text_addf(script, ")\nset yrange [%g:-0.6]\n", n - 0.4);
 }
 
-/* A round step that gives three to six of them. */
 static double tick_of(const struct rf_versus *versus, const struct topic *topic)
 {
-    double most = 0, step = 1;
+    double most = 0;
 
     for (int i = 0; i < versus->n; i++) {
         const struct rf_versus_row *row = &versus->rows[i];
@@ -115,10 +114,7 @@ static double tick_of(const struct rf_versus *versus, const struct topic *topic)
             most = isfinite(row->b) ? fmax(most, fabs(row->b)) : most;
         }
     }
-    if (!(most > 0))
-        return 1;
-    step = pow(10, floor(log10(most)));
-    return most / step > 5 ? 2 * step : most / step > 2 ? step : step / 2;
+    return rf_plot_tick(most);
 }
 
 static void plot_bars(struct rf_text *script, int second, const char *title)
