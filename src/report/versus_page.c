@@ -33,7 +33,8 @@ static const struct topic topics[] = {
      "<p>Of the fleet's device-time; an account includes those below it.</p>\n",
      "of the fleet"},
     {"compute", "Compute bills",
-     "<p>By account, and by experiment; model FLOPs are those that the jobs report.</p>\n",
+     "<p>By account, and by experiment; model FLOPs are those that the jobs report. The bill "
+     "of a row alone counts every job that it needs, also those that other rows share.</p>\n",
      NULL},
     {"waiting", "Waiting and denials", "", NULL},
     {"whole", "As a whole", "", NULL}};

@@ -168,7 +168,8 @@ static void two_runs_are_matched_by_name(void **state)
                    0, NULL);
     json_t *b =
         json_loads("{\"experiments\":[{\"name\":\"e\",\"loss\":\"xent\",\"student\":0.9,"
-                   "\"pgr\":null}],\"jobs\":[{\"name\":\"e.s0.weak\",\"device_s\":7}],"
+                   "\"pgr\":null,\"cost\":{\"flops\":3e9}}],\"jobs\":[{\"name\":\"e.s0.weak\","
+                   "\"device_s\":7}],"
                    "\"accounts\":[{\"name\":\"x\",\"share\":0.25}]}",
                    0, NULL);
     struct rf_versus versus;
@@ -189,6 +190,8 @@ static void two_runs_are_matched_by_name(void **state)
     assert_true(row->a == 5 && row->b == 7);
     row = row_of(&versus, "x", "of the fleet");
     assert_true(row->a != row->a && row->b == 25);
+    row = row_of(&versus, "e xent", "model FLOPs of the row alone");
+    assert_true(row->a != row->a && row->b == 3);
     assert_null(row_of(&versus, "e xent", "weak supervisor"));
     rf_versus_clear(&versus);
     json_decref(a);
