@@ -55,6 +55,7 @@ static void list_common(struct rf_option common[NCOMMON], struct common *to)
     common[1] = (struct rf_option){.name = "color",
                                    .value = "WHEN",
                                    .text = &to->colour,
+                                   .choices = "auto always never",
                                    .help = "auto, always or never; auto: on a terminal, unless "
                                            "NO_COLOR is set"};
 }
