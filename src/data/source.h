@@ -5,6 +5,11 @@
 #include "data/samples.h"
 #include "data/task.h"
 
+struct rf_stream {
+    int32_t *tokens; /* owned */
+    int64_t n;
+};
+
 struct rf_task {
     struct rf_task_info info;
     struct rf_examples split[RF_NSPLITS];
@@ -13,6 +18,10 @@ struct rf_task {
     struct rf_samples corpus;
     int corpus_begin, corpus_count;
     int32_t *parts; /* owned; info.parts */
+    /* Instead of the corpus above: a text, and what is held back of it. A row is context tokens, all
+     * of which are asked for the next. */
+    struct rf_stream stream, held;
+    int document; /* rf_batch.document */
 };
 
 /* Each fills info, the splits and the corpus of a zeroed task; on failure the caller frees it.
@@ -23,6 +32,9 @@ enum rf_status rf_source_chess(struct rf_task *task, const struct rf_task_option
                                uint64_t seed, struct rf_error *err);
 enum rf_status rf_source_tsv(struct rf_task *task, const struct rf_task_options *options,
                              uint64_t seed, struct rf_error *err);
+
+enum rf_status rf_source_text(struct rf_task *task, const struct rf_task_options *options,
+                              struct rf_error *err);
 
 /* What a source has read, before it is cut to the sizes asked for. */
 struct rf_pools {
