@@ -11,6 +11,7 @@
 #define RF_MPI_TRAINER_H
 
 #include "base/tensor.h"
+#include "mpi/exchange.h"
 #include "mpi/group.h"
 #include "nn/batch.h"
 #include "nn/plan.h"
@@ -87,9 +88,16 @@ const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer);
 /* Which implementation multiplies matrices, for people to read. Borrowed. */
 const char *rf_trainer_implementation(const struct rf_trainer *trainer);
 
+/* What this rank has moved since the trainer was made. */
+void rf_trainer_meter(const struct rf_trainer *trainer, struct rf_meter *meter);
+
 /* Parameters of the whole model. */
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer);
 /* Bytes this rank holds: parameters, optimiser, gradients and activations. */
 size_t rf_trainer_bytes(const struct rf_trainer *trainer);
+/* The same before it is made, by rank `rank` of `size`: from the plan alone. Local. */
+enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_shape *shape,
+                                        const struct rf_train_options *options, int rank,
+                                        int size, struct rf_error *err);
 
 #endif

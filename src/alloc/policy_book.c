@@ -240,6 +240,8 @@ int rf_policy_dequeue(struct rf_policy *policy, int32_t job)
         return 0;
     rf_roll_remove(&lane->jobs, &place);
     count_wide(policy, &policy->walls[lane->wall], job, -1);
+    if (job < policy->nslots && policy->slot_us[job] != RF_NO_SLOT) /* others may have it */
+        rf_policy_line_of(policy, lane)->plan_stale = 1;
     return 1;
 }
 
@@ -338,6 +340,7 @@ enum rf_status rf_policy_resize(struct rf_policy *policy, int32_t job, int32_t c
     rf_roll_at(running, place, &entry);
     rf_roll_remove(running, &place);
     entry.need += change;
+    rf_policy_line_of(policy, lane)->plan_stale = 1;
     use(policy, lane, change, t_us);
     return rf_roll_add(running, &entry, NULL);
 }

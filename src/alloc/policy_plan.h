@@ -62,7 +62,8 @@ struct rf_line {
     struct rf_profile profile;
     int plan_stale;              /* something moved that the plan did not foresee */
     struct rf_roll planned;      /* by planned start */
-    int32_t last_planned;        /* jobs up to this id have been planned; -1: none */
+    int32_t last_planned;        /* jobs up to this id have been looked at; -1: none */
+    int64_t window_us;           /* replan: those of them without a slot start no earlier */
     struct rf_roll_entry *ended; /* owned: jobs that ended since, with their expected ends */
     int32_t nended, ended_room;
     int settled; /* nobody can move up */
@@ -206,7 +207,7 @@ struct rf_policy {
     int ranked;                /* some job has a priority other than 0 */
     struct rf_fence_memory memory;
     struct rf_decay decay;
-    int64_t *slot_us; /* owned, by job, for orders that plan: the planned start */
+    int64_t *slot_us; /* owned, by job, for orders that plan: the planned start, or RF_NO_SLOT */
     int32_t nslots;
     int32_t nresizable; /* running jobs that could use more or fewer devices */
     int32_t least_most; /* a job that needs no more is not too large for any wall */
@@ -357,7 +358,21 @@ void rf_plan_deny_spent(struct rf_plan *plan);
 
 /* ---- policy_ahead.c: lines whose jobs have planned starts ---- */
 
+#define RF_NO_SLOT INT64_MIN
+
 void rf_plan_ahead(struct rf_plan *plan, struct rf_line *line);
+/* Puts the lanes of the line on, behind the last job that has been looked at. */
+void rf_ahead_enter(struct rf_policy *policy, const struct rf_line *line);
+/* The job has its devices from slot_us on, in the line's profile; with a sign of -1 no more. */
+void rf_ahead_take(struct rf_plan *plan, struct rf_line *line, const struct rf_roll_entry *e,
+                   int64_t slot_us, int sign);
+/* It will start then. */
+void rf_ahead_remember(struct rf_plan *plan, struct rf_line *line,
+                       const struct rf_roll_entry *e, int64_t slot_us);
+
+/* ---- policy_window.c: as much of a plan as matters now ---- */
+
+void rf_plan_window(struct rf_plan *plan, struct rf_line *line);
 
 /* ---- policy_claim.c: what walls have a right to ---- */
 

@@ -42,12 +42,13 @@ void rf_warn_alone(const char *fmt, ...)
     va_end(args);
 }
 
-void rf_tell_alone(const char *fmt, ...)
+void rf_note(const char *fmt, ...)
 {
     va_list args;
 
     va_start(args, fmt);
-    say(RF_LOG_WARN, "ringfence: ", fmt, args);
+    if (log_speak)
+        say(RF_LOG_WARN, "ringfence: ", fmt, args);
     va_end(args);
 }
 

@@ -16,8 +16,8 @@ void rf_log_start(enum rf_log_level level, int speak);
 void rf_warn(const char *fmt, ...) RF_PRINTF(1, 2);
 /* For what this process alone knows: heard even from one that does not speak otherwise. */
 void rf_warn_alone(const char *fmt, ...) RF_PRINTF(1, 2);
-/* How work goes on that takes long; for the one process that knows. */
-void rf_tell_alone(const char *fmt, ...) RF_PRINTF(1, 2);
+/* What is no warning, but not with --quiet. */
+void rf_note(const char *fmt, ...) RF_PRINTF(1, 2);
 void rf_debug(const char *fmt, ...) RF_PRINTF(1, 2);
 
 #endif

@@ -9,6 +9,7 @@
 #include "cli/desk.h"
 #include "cli/launch.h"
 #include "cli/promised.h"
+#include "job/leaks.h"
 #include "mpi/coordinator.h"
 #include "mpi/job.h"
 #include "mpi/measure.h"
@@ -99,8 +100,6 @@ static enum rf_status read_options(struct run_options *o, int *help, int argc, c
 static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers,
                                  struct rf_error *err)
 {
-    enum rf_status st = RF_OK;
-
     for (int32_t i = 0; i < launch->plan.njobs; i++)
         if (launch->plan.jobs[i].min > nworkers)
             return rf_fail(
@@ -109,14 +108,7 @@ static enum rf_status check_jobs(const struct rf_launch *launch, int nworkers,
                 "'mpirun -n %d'",
                 launch->plan.jobs[i].name, launch->plan.jobs[i].min, nworkers,
                 nworkers == 1 ? "" : "s", launch->plan.jobs[i].min + 1);
-    for (int i = 0; st == RF_OK && i < launch->spec.ntasks; i++) {
-        struct rf_task *task;
-
-        st = rf_task_open(&task, &launch->spec.tasks[i], (uint64_t)launch->spec.seed, err);
-        if (st == RF_OK)
-            rf_task_close(task);
-    }
-    return st;
+    return rf_leaks_check(&launch->spec, err);
 }
 
 /* Collective: what a device can do, as configured, or as measured now. */
@@ -145,12 +137,14 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                  struct rf_error *err)
 {
     const struct rf_run_spec *spec = &launch->spec;
-    struct rf_submitted_job ctx = {.job = {.plan = &launch->plan,
-                                           .run_dir = launch->run_dir,
-                                           .ckpt_dir = launch->ckpt_dir,
-                                           .config_digest = launch->digest,
-                                           .version = RF_VERSION},
-                                   .launch = launch};
+    struct rf_submitted_job ctx = {
+        .job = {.plan = &launch->plan,
+                .run_dir = launch->run_dir,
+                .ckpt_dir = launch->ckpt_dir,
+                .cache_dir = spec->cache[0] != '\0' ? spec->cache : NULL,
+                .config_digest = launch->digest,
+                .version = RF_VERSION},
+        .launch = launch};
     struct rf_desk desk = {.launch = launch, .nworkers = world->size - 1};
     struct rf_control_options control;
     struct rf_event *promises = NULL;

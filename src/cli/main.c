@@ -18,7 +18,9 @@ static const struct rf_command *const commands[] = {
     &rf_command_cancel,     &rf_command_simulate, &rf_command_train,
     &rf_command_audit,      &rf_command_ledger,   &rf_command_witness,
     &rf_command_checkpoint, &rf_command_report,   &rf_command_bench,
-    &rf_command_data,       &rf_command_keygen,   NULL,
+    &rf_command_scale,      &rf_command_data,     &rf_command_slurm,
+    &rf_command_keygen,
+    NULL,
 };
 
 enum { NCOMMANDS = sizeof commands / sizeof commands[0] - 1 };

@@ -133,13 +133,14 @@ static enum rf_status divide(struct rf_task *task, const struct rf_stream *all,
 }
 
 enum rf_status rf_source_text(struct rf_task *task, const struct rf_task_options *o,
-                              struct rf_error *err)
+                              uint64_t seed, struct rf_error *err)
 {
     struct rf_vocabulary *v = NULL;
     struct rf_text text = {NULL, 0};
     char *data = NULL;
     enum rf_status st = rf_file_read(o->path, FILE_BYTES_MOST, &data, &text.size_bytes, err);
 
+    (void)seed; /* nothing is drawn */
     text.bytes = data;
     if (st == RF_OK)
         st = make_vocabulary(&v, text, o, err);

@@ -318,8 +318,11 @@ const char *rf_bf16_implementation(const struct rf_bf16 *bf16)
 
 size_t rf_bf16_bytes(const struct rf_bf16 *bf16)
 {
-    if (bf16->primitives != NULL)
-        return sizeof *bf16 + rf_primitives_bytes(bf16->primitives) +
-               bf16->max_operand * (2 * 2 + 4);
-    return sizeof *bf16 + (bf16->nweights + 2 * bf16->max_operand) * 4;
+    return rf_bf16_cost(bf16->nweights, bf16->max_operand);
+}
+
+/* Of bf16 weights there is a copy for either direction, once both have been used; of rounded ones in fp32, one. */
+size_t rf_bf16_cost(size_t nweights, size_t max_operand)
+{
+    return sizeof(struct rf_bf16) + nweights * 4 + max_operand * 8;
 }

@@ -35,6 +35,8 @@ void rf_bf16_backward(struct rf_bf16 *bf16, int n, int C, int O, const float *dy
 
 const char *rf_bf16_implementation(const struct rf_bf16 *bf16);
 size_t rf_bf16_bytes(const struct rf_bf16 *bf16);
+/* The same before it is made. */
+size_t rf_bf16_cost(size_t nweights, size_t max_operand);
 
 /* The nearest bf16 (ties to even) of each x, as 16 bits; NaN stays NaN. */
 void rf_bf16_round(uint16_t *restrict to, const float *restrict x, size_t n);

@@ -135,3 +135,16 @@ size_t rf_matmul_bytes(const struct rf_matmul *matmul)
 #endif
     return sizeof *matmul;
 }
+
+size_t rf_matmul_cost(int bf16, size_t nweights, size_t max_operand)
+{
+    size_t bytes = sizeof(struct rf_matmul);
+
+#ifndef RF_REAL_DOUBLE
+    if (bf16)
+        bytes += rf_bf16_cost(nweights, max_operand);
+#else
+    (void)bf16, (void)nweights, (void)max_operand;
+#endif
+    return bytes;
+}

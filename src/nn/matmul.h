@@ -48,5 +48,7 @@ const char *rf_matmul_implementation(const struct rf_matmul *matmul);
 
 /* Bytes held for copies. */
 size_t rf_matmul_bytes(const struct rf_matmul *matmul);
+/* The same before it is made. */
+size_t rf_matmul_cost(int bf16, size_t nweights, size_t max_operand);
 
 #endif

@@ -135,21 +135,31 @@ static void draw_values(struct rf_model *m, uint64_t seed)
     rf_matmul_refresh(m->matmul);
 }
 
-static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
+/* Makes room for the layers' places, and counts what the arena has to hold. */
+static enum rf_status count(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
     struct placer placer = {.arena = NULL};
-    size_t pack_bytes = rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R);
-    enum rf_status st;
 
     m->layers = calloc((size_t)m->plan->shape.layers, sizeof *m->layers);
     if (m->layers == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d layers", m->plan->shape.layers);
     place_all(m, &placer);
-    m->arena_bytes = placer.bytes + pack_bytes;
-    st = rf_arena_create(&m->arena, m->arena_bytes, err);
+    m->arena_bytes =
+        placer.bytes + rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R);
+    return RF_OK;
+}
+
+static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
+{
+    const struct rf_model_limits *at_most = &m->limits;
+    enum rf_status st = count(m, err);
+
+    if (st == RF_OK)
+        st = rf_arena_create(&m->arena, m->arena_bytes, err);
     if (st == RF_OK) {
-        placer = (struct placer){.arena = m->arena};
+        struct placer placer = {.arena = m->arena};
+
         place_all(m, &placer);
         rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R);
     }
@@ -236,6 +246,18 @@ const char *rf_model_implementation(const struct rf_model *model)
 size_t rf_model_bytes(const struct rf_model *model)
 {
     return model->arena_bytes + rf_matmul_bytes(model->matmul);
+}
+
+enum rf_status rf_model_predict_bytes(size_t *bytes, const struct rf_plan *plan,
+                                      const struct rf_model_limits *limits, int bf16,
+                                      struct rf_error *err)
+{
+    struct rf_model m = {.plan = plan, .limits = *limits};
+    enum rf_status st = count(&m, err);
+
+    *bytes = m.arena_bytes + rf_matmul_cost(bf16, plan->nlocal, largest_operand(&m));
+    free(m.layers);
+    return st;
 }
 
 /* ---- where things are --------------------------------------------------- */

@@ -27,11 +27,12 @@ struct rf_seed_scores {
     double weak, student, ceiling;
 };
 
-/* One experiment with one loss. Accuracies and shares are 0 to 1; NAN where there is none. */
+/* One row of an experiment: a student by one method. Accuracies and shares are 0 to 1; NAN where there is none. */
 struct rf_experiment_result {
     char name[RF_NAME_BYTES]; /* of the experiment in the configuration */
     char task[RF_NAME_BYTES];
-    char loss[16];              /* rf_loss_name(): "xent", "confidence" */
+    char loss[48]; /* the row: a method, "chain", "direct" or "noise"; with "+agreement"
+                                   or "+oracle" when training was stopped early by that rule */
     struct rf_w2s_result w2s;   /* meaningless when failed is set */
     double zero_shot;           /* the strong model as pretraining left it */
     double same_size;           /* a weak-sized student of the weak labels */

@@ -61,7 +61,7 @@ static void rows_are_full_and_ask_for_the_next_token(void **state)
 
     (void)state;
     for (int step = 0; step < 40; step++) {
-        assert_int_equal(rf_task_corpus_batch(task, 7, step, 5, &memory, &batch, NULL), RF_OK);
+        assert_int_equal(rf_task_corpus_batch(task, 7, step, -1, 5, &memory, &batch, NULL), RF_OK);
         check_rows(&batch);
     }
     assert_int_equal(rf_task_info(task)->context, T);
@@ -84,7 +84,7 @@ static void the_end_is_held_back(void **state)
     assert_int_equal(batch.target[0], 452 % 251);
     assert_int_equal(batch.target[47], 499 % 251);
     for (int step = 0; step < 60; step++) { /* 451 % 251 = 200 comes once before, at 200 */
-        assert_int_equal(rf_task_corpus_batch(task, 7, step, 5, &memory, &batch, NULL), RF_OK);
+        assert_int_equal(rf_task_corpus_batch(task, 7, step, -1, 5, &memory, &batch, NULL), RF_OK);
         for (int i = 0; i + 1 < batch.R; i++)
             assert_true(batch.target[i] != 0 || batch.tokens[i] == 250);
     }
@@ -104,7 +104,7 @@ static void passes_cut_the_text_elsewhere(void **state)
 
     (void)state;
     for (int pass = 0; pass < 2; pass++) {
-        assert_int_equal(rf_task_corpus_batch(task, 3, pass, rows, &memory, &batch, NULL),
+        assert_int_equal(rf_task_corpus_batch(task, 3, pass, -1, rows, &memory, &batch, NULL),
                          RF_OK);
         first[pass] = batch.tokens[0] % T;
         for (int b = 0; b < rows && pass == 0; b++)
@@ -113,7 +113,7 @@ static void passes_cut_the_text_elsewhere(void **state)
     assert_true(first[0] >= 0 && first[1] >= 0);
     for (int i = 0; i < 200; i++) /* beyond, two places have the same byte */
         assert_true(seen[i] <= 2);
-    assert_int_equal(rf_task_corpus_batch(task, 3, 0, rows, &memory, &batch, NULL), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 3, 0, -1, rows, &memory, &batch, NULL), RF_OK);
     assert_int_equal(batch.tokens[0] % T, first[0]);
     rf_batch_memory_free(&memory);
     rf_task_close(task);
