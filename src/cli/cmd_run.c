@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/command.h"
@@ -20,7 +19,7 @@
 
 struct run_options {
     const char *config, *out, *key, *new_key;
-    int resume, force, json, quiet;
+    int resume, force, json;
     struct rf_text_list set;
 };
 
@@ -63,7 +62,6 @@ static enum rf_status read_options(struct run_options *o, int *help, int argc, c
         {.name = "json",
          .flag = &o->json,
          .help = "print results.json on stdout in place of the summary"},
-        {.letter = 'q', .name = "quiet", .flag = &o->quiet, .help = "no progress on stderr"},
         {0}};
     const struct rf_command_line line = {
         .usage = "run CONFIG",
@@ -163,9 +161,7 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                      .nrequests = launch->plan.njobs,
                                      .ledger_path = launch->ledger_path,
                                      .resume = o->resume,
-                                     .progress = o->quiet                ? 0
-                                                 : isatty(STDERR_FILENO) ? 2
-                                                                         : 1};
+                                     .progress = 1};
 
     st = rf_promised_policy(spec, &options.policy, err);
     if (st == RF_OK)
