@@ -199,8 +199,9 @@ kill_node() { # kill_node NODE
     pid=$(pid_of "$dir/run/slurmd.$1.pid" slurmd) || return 1
     place=$(readlink "/proc/$pid/ns/uts")
     for own in /proc/[0-9]*; do
-        [ "${own#/proc/}" != "$pid" ] && [ "$(readlink "$own/ns/uts" 2>/dev/null)" = "$place" ] || continue
-        kill -KILL "${own#/proc/}" 2>/dev/null || true
+        if [ "${own#/proc/}" != "$pid" ] && [ "$(readlink "$own/ns/uts" 2>/dev/null)" = "$place" ]; then
+            kill -KILL "${own#/proc/}" 2>/dev/null || true
+        fi
     done
     kill -KILL "$pid"
     rm -f "$dir/run/slurmd.$1.pid"

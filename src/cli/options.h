@@ -15,7 +15,8 @@
  *     if (st != RF_OK || args.help)
  *         return st;
  *
- * Options may stand anywhere among the other arguments; "--" ends them. */
+ * Every command also takes --quiet, --color and --help, which are not in its table: they are obeyed
+ * here. Options may stand anywhere among the other arguments; "--" ends them. */
 #ifndef RF_CLI_OPTIONS_H
 #define RF_CLI_OPTIONS_H
 

@@ -59,7 +59,6 @@ static enum rf_status parse(struct rf_simulate_args *a, struct rf_arguments *res
         {.name = "json",
          .flag = &a->json,
          .help = "print results.json on stdout in place of the summary"},
-        {.letter = 'q', .name = "quiet", .flag = &a->quiet, .help = "no progress on stderr"},
         {.name = "check",
          .flag = &a->check,
          .help = "end with 1 unless every pledge was kept in every window"},

@@ -26,13 +26,15 @@ void rf_plot_start(struct rf_text *script, int height)
     rf_text_addf(
         script, "set terminal svg size %d,%d dynamic noenhanced rounded font 'sans-serif,16'\n",
         WIDTH, height);
-    rf_text_add(script, "set border 3 lc rgb '" RF_PLOT_INK "'\n"
-                        "set tics nomirror scale 0.5 textcolor rgb '" RF_PLOT_INK "'\n"
-                        "set xlabel textcolor rgb '" RF_PLOT_INK "' offset 0,0.4\n"
-                        "set ylabel textcolor rgb '" RF_PLOT_INK "' offset 1,0\n"
-                        "set grid y lc rgb '#888888' lw 0.4 dt 3\n"
-                        "set key above left Left reverse horizontal samplen 1.6 width -2 maxcols 3 font "
-                        "',14' textcolor rgb '" RF_PLOT_INK "'\n");
+    rf_text_add(
+        script,
+        "set border 3 lc rgb '" RF_PLOT_INK "'\n"
+        "set tics nomirror scale 0.5 textcolor rgb '" RF_PLOT_INK "'\n"
+        "set xlabel textcolor rgb '" RF_PLOT_INK "' offset 0,0.4\n"
+        "set ylabel textcolor rgb '" RF_PLOT_INK "' offset 1,0\n"
+        "set grid y lc rgb '#888888' lw 0.4 dt 3\n"
+        "set key above left Left reverse horizontal samplen 1.6 width -2 maxcols 3 font "
+        "',14' textcolor rgb '" RF_PLOT_INK "'\n");
 }
 
 void rf_plot_add_string(struct rf_text *script, const char *s)

@@ -81,10 +81,9 @@ static void add_item(struct rf_versus *versus, const char *name, const json_t *a
                      const json_t *b, const struct key *keys)
 {
     for (; keys->key != NULL; keys++) {
-        struct rf_versus_row *row =
-            add(versus, keys->topic, name, keys->what, keys->unit,
-                keys->scale * rf_json_number(a, keys->key),
-                keys->scale * rf_json_number(b, keys->key));
+        struct rf_versus_row *row = add(versus, keys->topic, name, keys->what, keys->unit,
+                                        keys->scale * rf_json_number(a, keys->key),
+                                        keys->scale * rf_json_number(b, keys->key));
 
         if (row != NULL) {
             add_interval(row->a_ci, a, keys->key);
@@ -186,21 +185,19 @@ static void add_whole(struct rf_versus *versus, const json_t *a, const json_t *b
 enum rf_status rf_versus_make(struct rf_versus *versus, const json_t *a, const json_t *b,
                               struct rf_error *err)
 {
-    static const struct key experiments[] = {
-        {"accuracy", "weak", "weak supervisor", "", 1},
-        {"accuracy", "student", "student", "", 1},
-        {"accuracy", "ceiling", "ceiling", "", 1},
-        {"accuracy", "zero_shot", "zero-shot", "", 1},
-        {"accuracy", "probe", "linear probe", "", 1},
-        {"gap recovered", "pgr", "gap recovered", "", 1},
-        {NULL, NULL, NULL, NULL, 0}};
-    static const struct key accounts[] = {
-        {"share", "share", "of the fleet", "%", 100},
-        {"compute", "device_s", "device-time", "device-s", 1},
-        {"waiting", "wait_mean_s", "mean wait", "s", 1},
-        {"waiting", "denied", "denied", "", 1},
-        {"waiting", "preempted", "preempted", "", 1},
-        {NULL, NULL, NULL, NULL, 0}};
+    static const struct key experiments[] = {{"accuracy", "weak", "weak supervisor", "", 1},
+                                             {"accuracy", "student", "student", "", 1},
+                                             {"accuracy", "ceiling", "ceiling", "", 1},
+                                             {"accuracy", "zero_shot", "zero-shot", "", 1},
+                                             {"accuracy", "probe", "linear probe", "", 1},
+                                             {"gap recovered", "pgr", "gap recovered", "", 1},
+                                             {NULL, NULL, NULL, NULL, 0}};
+    static const struct key accounts[] = {{"share", "share", "of the fleet", "%", 100},
+                                          {"compute", "device_s", "device-time", "device-s", 1},
+                                          {"waiting", "wait_mean_s", "mean wait", "s", 1},
+                                          {"waiting", "denied", "denied", "", 1},
+                                          {"waiting", "preempted", "preempted", "", 1},
+                                          {NULL, NULL, NULL, NULL, 0}};
     static const struct key pledges[] = {
         {"share", "delivered_share", "delivered to the pledge", "%", 100},
         {"share", "shortfall_device_s", "missing", "device-s", 1},

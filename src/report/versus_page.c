@@ -29,10 +29,12 @@ static const struct topic topics[] = {
      "<p>0 is the weak supervisor, 1 the ceiling. Where the intervals overlap widely, the "
      "difference may be chance.</p>\n",
      "gap recovered"},
-    {"share", "Shares", "<p>Of the fleet's device-time; an account includes those below it.</p>\n",
+    {"share", "Shares",
+     "<p>Of the fleet's device-time; an account includes those below it.</p>\n",
      "of the fleet"},
     {"compute", "Compute bills",
-     "<p>By account, and by experiment; model FLOPs are those that the jobs report.</p>\n", NULL},
+     "<p>By account, and by experiment; model FLOPs are those that the jobs report.</p>\n",
+     NULL},
     {"waiting", "Waiting and denials", "", NULL},
     {"whole", "As a whole", "", NULL}};
 
@@ -75,8 +77,7 @@ static int count_pairs(const struct rf_versus *versus, const struct topic *topic
     int n = 0;
 
     for (int i = 0; i < versus->n && n < MOST_BARS; i++)
-        n += is_of(&versus->rows[i], topic) &&
-             strcmp(versus->rows[i].what, topic->drawn) == 0;
+        n += is_of(&versus->rows[i], topic) && strcmp(versus->rows[i].what, topic->drawn) == 0;
     return n;
 }
 
@@ -197,8 +198,7 @@ static void add_row(struct rf_text *page, const struct rf_versus_row *row)
         rf_text_add(page, "-");
     rf_markup_open(page, 1);
     if (isfinite(difference) && row->a > 0)
-        rf_text_addf(page, difference != 0 ? "%+.1f %%" : "%.0f %%",
-                     100 * difference / row->a);
+        rf_text_addf(page, difference != 0 ? "%+.1f %%" : "%.0f %%", 100 * difference / row->a);
     else
         rf_text_add(page, "-");
 }
