@@ -84,11 +84,15 @@ static void one_thread_per_rank(char **argv)
 }
 
 /* A process that nobody launched starts a daemon of Open MPI's for itself, which is good for
- * spawning others and takes a third of the time of a short command. Where ranks are launched the wish
- * means nothing. */
+ * spawning others and takes a third of the time of a short command. Without one all such processes
+ * have the same name, and so the same folder in /tmp, which the first that ends removes under the others:
+ * they need none. */
 static void no_daemon_for_one(void)
 {
+    if (getenv("PMIX_RANK") != NULL)
+        return;
     (void)setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    (void)setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
 }
 
 int main(int argc, char **argv)
