@@ -48,6 +48,17 @@ submit w2s --array=1-2 -n 3 slurm/w2s.sbatch "$rf_src/tests/cli/small.cfg" --set
     fail "the weak-to-strong study: $(cat w2s.*.log)"
 grep -q '"pgr"' w2s/seed-1/results.json w2s/seed-2/results.json || fail "no result of the study"
 
+# An array over numbers of ranks, and behind it the fit, which waits for it.
+jobs=$(cd "$rf_src" && RF_BIN=$rf_bin RF_MODULES=none RF_OUT=$rf_work/scale RF_SCALE="--repeats 2 --seconds 0.02" \
+    bash slurm/scale.sbatch "$rf_work/train.cfg" "1 2" -o "$rf_work/scale.%a.log") || fail "no scaling study: $jobs"
+fit=${jobs#*fit: job }
+fit=${fit%%,*}
+for _ in $(seq 600); do
+    [ -n "$(squeue -h -j "$fit" 2>/dev/null)" ] || break
+    sleep 0.2
+done
+[ -e scale/results.json ] || fail "the scaling study: $jobs: $(cat scale.*.log)"
+
 wait "$signal" || fail "a signal before the limit: $(tail -n 30 signal-srun.log)"
 wait "$node" || fail "a dead node: $(tail -n 30 node-mpirun.log)"
 tail -q -n 1 signal-srun.log node-mpirun.log
