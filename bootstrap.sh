@@ -27,7 +27,8 @@ usage: ./bootstrap.sh [COMMAND]
   quickstart   packages, build, then the main job on 3 ranks; says where its report is
                (the default)
   test         packages, build with gcc and clang with warnings as errors, the sanitizer
-               build's tests, then all tests; the exit code says whether they passed
+               build's tests, then all tests, some of them on a Slurm that they start where
+               that can be (as root; its packages too); the exit code says whether they passed
   build        packages, then build/release/ringfence
   deps         packages only
   help         this text
