@@ -17,7 +17,7 @@ enum { PERCENT = 1, KEY_BYTES = RF_NAME_BYTES, ID_BYTES = 32 };
 
 /* A run in Slurm's table. */
 struct run {
-    struct rf_excerpt id, name, account, comment; /* borrowed from the text */
+    struct rf_text id, name, account, comment; /* borrowed from the text */
     int64_t number, task, component, submit_us, start_us, run_us, devices;
     uint64_t cluster;
 };
@@ -187,7 +187,7 @@ static enum rf_status read_runs(struct matching *m, const char *text, size_t siz
 
 /* ---- keys ------------------------------------------------------------------ */
 
-static void copy_text(char *to, size_t size, struct rf_excerpt text)
+static void copy_text(char *to, size_t size, struct rf_text text)
 {
     size_t n = text.size_bytes < size - 1 ? text.size_bytes : size - 1;
 
@@ -196,7 +196,7 @@ static void copy_text(char *to, size_t size, struct rf_excerpt text)
 }
 
 /* What stands behind `word` in a comment, up to a blank, ',' or ';'; or "". */
-static struct rf_excerpt behind(struct rf_excerpt comment, const char *word)
+static struct rf_text behind(struct rf_text comment, const char *word)
 {
     size_t n = strlen(word);
     const char *end = comment.bytes + comment.size_bytes;
@@ -207,9 +207,9 @@ static struct rf_excerpt behind(struct rf_excerpt comment, const char *word)
 
             while (stop < end && strchr(" ,;", *stop) == NULL)
                 stop++;
-            return (struct rf_excerpt){p + n, (size_t)(stop - p) - n};
+            return (struct rf_text){p + n, (size_t)(stop - p) - n};
         }
-    return (struct rf_excerpt){"", 0};
+    return (struct rf_text){"", 0};
 }
 
 /* '_' and '-' as '.', letters small: Slurm's names of accounts are poorer than ours. */
@@ -225,7 +225,7 @@ static void plain_account(char *name)
 
 static void key_of_run(const struct run *run, enum rf_match_by by, char key[KEY_BYTES])
 {
-    struct rf_excerpt job = behind(run->comment, "job=");
+    struct rf_text job = behind(run->comment, "job=");
 
     key[0] = '\0';
     if (by == RF_MATCH_COMMENT)
@@ -434,10 +434,10 @@ static int64_t common(const struct list *a, const struct list *b)
 
 static int is_this_run(const struct matching *m, const struct run *run)
 {
-    struct rf_excerpt named = behind(run->comment, "run=");
+    struct rf_text named = behind(run->comment, "run=");
 
     return m->watch->run[0] != '\0' &&
-           (rf_excerpt_is(run->name, m->watch->run) || rf_excerpt_is(named, m->watch->run));
+           (rf_text_is(run->name, m->watch->run) || rf_text_is(named, m->watch->run));
 }
 
 static enum rf_status compare_run(struct matching *m)

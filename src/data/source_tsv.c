@@ -20,8 +20,8 @@ static const size_t FILE_BYTES_MAX = (size_t)1 << 31;
 enum side { SIDE_TRAIN, SIDE_VALIDATION, SIDE_TEST, NSIDES, SIDE_IGNORED = NSIDES };
 
 struct row {
-    struct rf_excerpt name; /* of the label, until labels are numbered */
-    struct rf_excerpt text;
+    struct rf_text name; /* of the label, until labels are numbered */
+    struct rf_text text;
     uint64_t key;
     int32_t label;
     enum side side;
@@ -33,10 +33,10 @@ struct reader {
     size_t data_bytes, more_bytes;
     struct row *rows;
     int nrows, room;
-    struct rf_excerpt labels[CLASSES_MAX]; /* sorted */
+    struct rf_text labels[CLASSES_MAX]; /* sorted */
     int nlabels;
     struct rf_keys test, train;
-    struct rf_excerpt *learn; /* what the tokenizer and the corpus are made of */
+    struct rf_text *learn; /* what the tokenizer and the corpus are made of */
     uint64_t *learn_key;
     int nlearn, learn_room;
     char *fold; /* room for one folded text */
@@ -45,7 +45,7 @@ struct reader {
 };
 
 /* Key of the text with case and blanks folded. */
-static uint64_t folded_key(struct reader *reader, struct rf_excerpt text)
+static uint64_t folded_key(struct reader *reader, struct rf_text text)
 {
     size_t n = 0;
     int blank = 0;
@@ -65,7 +65,7 @@ static uint64_t folded_key(struct reader *reader, struct rf_excerpt text)
     return rf_key_of(reader->fold, n);
 }
 
-static int is_blank(struct rf_excerpt text)
+static int is_blank(struct rf_text text)
 {
     for (size_t i = 0; i < text.size_bytes; i++) {
         if (text.bytes[i] != ' ' && text.bytes[i] != '\t')
@@ -74,7 +74,7 @@ static int is_blank(struct rf_excerpt text)
     return 1;
 }
 
-static int compare_texts(struct rf_excerpt a, struct rf_excerpt b)
+static int compare_texts(struct rf_text a, struct rf_text b)
 {
     size_t n = a.size_bytes < b.size_bytes ? a.size_bytes : b.size_bytes;
     int order = memcmp(a.bytes, b.bytes, n);
@@ -83,7 +83,7 @@ static int compare_texts(struct rf_excerpt a, struct rf_excerpt b)
 }
 
 /* Keeps the list of labels sorted; -1 when there are too many. */
-static int note_label(struct reader *reader, struct rf_excerpt label)
+static int note_label(struct reader *reader, struct rf_text label)
 {
     int at = 0;
 
@@ -100,24 +100,24 @@ static int note_label(struct reader *reader, struct rf_excerpt label)
     return 0;
 }
 
-static int label_number(const struct reader *reader, struct rf_excerpt label)
+static int label_number(const struct reader *reader, struct rf_text label)
 {
     int at = 0;
 
     if (reader->options->positive[0] != '\0')
-        return rf_excerpt_is(label, reader->options->positive);
+        return rf_text_is(label, reader->options->positive);
     while (compare_texts(reader->labels[at], label) != 0)
         at++;
     return at;
 }
 
-static enum side side_of(struct rf_excerpt split)
+static enum side side_of(struct rf_text split)
 {
-    if (rf_excerpt_is(split, "train"))
+    if (rf_text_is(split, "train"))
         return SIDE_TRAIN;
-    if (rf_excerpt_is(split, "dev"))
+    if (rf_text_is(split, "dev"))
         return SIDE_VALIDATION;
-    return rf_excerpt_is(split, "test") ? SIDE_TEST : SIDE_IGNORED;
+    return rf_text_is(split, "test") ? SIDE_TEST : SIDE_IGNORED;
 }
 
 static enum rf_status keep_row(struct reader *reader, struct row row, struct rf_error *err)
@@ -136,10 +136,10 @@ static enum rf_status keep_row(struct reader *reader, struct row row, struct rf_
 }
 
 /* One line, checked. Rows of other splits are checked, too, and then left out. */
-static enum rf_status read_row(struct reader *reader, struct rf_excerpt line, long number,
+static enum rf_status read_row(struct reader *reader, struct rf_text line, long number,
                                struct rf_error *err)
 {
-    struct rf_excerpt column[4];
+    struct rf_text column[4];
     int n = rf_columns(line, column, 4);
     const char *path = reader->options->path;
     struct row row;
@@ -166,7 +166,7 @@ static enum rf_status read_row(struct reader *reader, struct rf_excerpt line, lo
 static enum rf_status read_rows(struct reader *reader, struct rf_error *err)
 {
     struct rf_lines lines = rf_lines_begin(reader->data, reader->data_bytes);
-    struct rf_excerpt line;
+    struct rf_text line;
     enum rf_status st = RF_OK;
 
     while (st == RF_OK && rf_lines_next(&lines, &line))
@@ -181,7 +181,7 @@ static enum rf_status number_labels(struct reader *reader, struct rf_error *err)
     int found = 0;
 
     for (int i = 0; i < reader->nlabels; i++)
-        found = found || rf_excerpt_is(reader->labels[i], positive);
+        found = found || rf_text_is(reader->labels[i], positive);
     if (positive[0] != '\0' && !found)
         return rf_fail(err, RF_ERR_CONFIG, "task '%s': no row of '%s' has the label '%s'",
                        reader->options->name, path, positive);
@@ -194,12 +194,12 @@ static enum rf_status number_labels(struct reader *reader, struct rf_error *err)
     return RF_OK;
 }
 
-static enum rf_status learn_from(struct reader *reader, struct rf_excerpt text, uint64_t key,
+static enum rf_status learn_from(struct reader *reader, struct rf_text text, uint64_t key,
                                  struct rf_error *err)
 {
     if (reader->nlearn == reader->learn_room) {
         int room = reader->learn_room > 0 ? 2 * reader->learn_room : 4096;
-        struct rf_excerpt *texts = realloc(reader->learn, (size_t)room * sizeof *texts);
+        struct rf_text *texts = realloc(reader->learn, (size_t)room * sizeof *texts);
         uint64_t *keys;
 
         if (texts != NULL)
@@ -248,7 +248,7 @@ static enum rf_status drop_duplicates(struct reader *reader, struct rf_error *er
 static enum rf_status read_corpus(struct reader *reader, struct rf_error *err)
 {
     struct rf_lines lines = rf_lines_begin(reader->more, reader->more_bytes);
-    struct rf_excerpt line;
+    struct rf_text line;
     enum rf_status st = RF_OK;
 
     while (st == RF_OK && rf_lines_next(&lines, &line)) {
@@ -307,7 +307,7 @@ static void end_reader(struct reader *reader)
 }
 
 /* Tokens of a text and the one that ends it; room for one per byte and one more. */
-static int text_tokens(struct rf_tokenizer *tokenizer, struct rf_excerpt text, int32_t *tokens)
+static int text_tokens(struct rf_tokenizer *tokenizer, struct rf_text text, int32_t *tokens)
 {
     int n = rf_tokenizer_encode(tokenizer, text, tokens);
 

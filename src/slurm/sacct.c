@@ -26,14 +26,14 @@ static const char *const NAMES[RF_SACCT_NCOLUMNS] = {
     [RF_SACCT_ACCOUNT] = "Account",
     [RF_SACCT_COMMENT] = "Comment AdminComment"};
 
-struct rf_excerpt rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column)
+struct rf_text rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column)
 {
     return rf_sheet_cell(&sacct->sheet, sacct->column[column]);
 }
 
 /* ---- single cells ----------------------------------------------------- */
 
-static int begins(struct rf_excerpt text, const char *word)
+static int begins(struct rf_text text, const char *word)
 {
     size_t n = strlen(word);
 
@@ -41,7 +41,7 @@ static int begins(struct rf_excerpt text, const char *word)
 }
 
 /* 1234, 1234_7, 1234+1, 1234_[1-9%3]; a step is one of these and then .batch or .0 */
-static int read_job_id(struct rf_excerpt text, struct rf_sacct_row *row)
+static int read_job_id(struct rf_text text, struct rf_sacct_row *row)
 {
     const char *dot = memchr(text.bytes, '.', text.size_bytes);
     size_t n = 0;
@@ -53,18 +53,18 @@ static int read_job_id(struct rf_excerpt text, struct rf_sacct_row *row)
     while (n < text.size_bytes && text.bytes[n] != '_' && text.bytes[n] != '+')
         n++;
     row->task = row->component = -1;
-    if (!rf_value_integer((struct rf_excerpt){text.bytes, n}, &row->job) || row->job < 0)
+    if (!rf_value_integer((struct rf_text){text.bytes, n}, &row->job) || row->job < 0)
         return 0;
     if (n == text.size_bytes)
         return 1;
     if (text.bytes[n] == '_' && n + 1 < text.size_bytes && text.bytes[n + 1] == '[')
         return text.bytes[text.size_bytes - 1] == ']'; /* tasks that were never started */
-    return rf_value_integer((struct rf_excerpt){text.bytes + n + 1, text.size_bytes - n - 1},
+    return rf_value_integer((struct rf_text){text.bytes + n + 1, text.size_bytes - n - 1},
                             text.bytes[n] == '_' ? &row->task : &row->component);
 }
 
 /* The number behind "key=" in a list between commas, or the sum over "key:kind=". */
-static int64_t tres(struct rf_excerpt list, const char *key)
+static int64_t tres(struct rf_text list, const char *key)
 {
     size_t n = strlen(key);
     int64_t of_kinds = 0;
@@ -78,7 +78,7 @@ static int64_t tres(struct rf_excerpt list, const char *key)
         if (equals != NULL && length > n && memcmp(list.bytes, key, n) == 0) {
             size_t head = (size_t)(equals - list.bytes);
 
-            if (!rf_value_integer((struct rf_excerpt){equals + 1, length - head - 1}, &count) ||
+            if (!rf_value_integer((struct rf_text){equals + 1, length - head - 1}, &count) ||
                 count < 0 || count > INT32_MAX)
                 count = 0;
             if (head == n)
@@ -144,7 +144,7 @@ static int64_t limit_of(const struct rf_sacct *sacct)
     return rf_value_duration(rf_sacct_cell(sacct, RF_SACCT_LIMIT), &limit_us) ? limit_us : 0;
 }
 
-static uint64_t hash_of(struct rf_excerpt text)
+static uint64_t hash_of(struct rf_text text)
 {
     uint64_t h = 0xcbf29ce484222325u;
 
@@ -154,7 +154,7 @@ static uint64_t hash_of(struct rf_excerpt text)
 }
 
 /* Still waiting or running when the table was printed? */
-static int unfinished(struct rf_excerpt state, int started, int ended)
+static int unfinished(struct rf_text state, int started, int ended)
 {
     static const char *const WORDS[] = {"PENDING",     "RUNNING",    "SUSPENDED",
                                         "CONFIGURING", "COMPLETING", "RESIZING"};
@@ -176,7 +176,7 @@ static enum rf_row wrong(struct rf_sacct *sacct, enum rf_sacct_column which, con
 
 static enum rf_row read_row(struct rf_sacct *sacct, struct rf_sacct_row *row)
 {
-    struct rf_excerpt state = rf_sacct_cell(sacct, RF_SACCT_STATE);
+    struct rf_text state = rf_sacct_cell(sacct, RF_SACCT_STATE);
 
     *row = (struct rf_sacct_row){.line = sacct->sheet.lines.number};
     if (!read_job_id(rf_sacct_cell(sacct, RF_SACCT_JOB), row))
@@ -210,7 +210,7 @@ enum rf_row rf_sacct_next(struct rf_sacct *sacct, struct rf_sacct_row *row)
     enum rf_row got = rf_sheet_next(&sacct->sheet);
 
     sacct->wrong = sacct->sheet.wrong;
-    sacct->value = (struct rf_excerpt){"", 0};
+    sacct->value = (struct rf_text){"", 0};
     return got == RF_ROW_OK ? read_row(sacct, row) : got;
 }
 

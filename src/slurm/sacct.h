@@ -40,12 +40,12 @@ struct rf_sacct {
     int column[RF_SACCT_NCOLUMNS]; /* -1: the header has none */
     enum rf_sacct_unit unit;
     const char *wrong;    /* with RF_ROW_BAD: what */
-    struct rf_excerpt value; /* ... and the cell; empty: the row as a whole */
+    struct rf_text value; /* ... and the cell; empty: the row as a whole */
 };
 
 struct rf_sacct_row {
     int64_t line;
-    struct rf_excerpt id;            /* as printed, without the step */
+    struct rf_text id;            /* as printed, without the step */
     int64_t job, task, component; /* -1: no array, not heterogeneous */
     int step;                     /* a step of a job: nothing below is set */
     uint64_t cluster;             /* a hash of its name */
@@ -66,6 +66,6 @@ int rf_sacct_begin(struct rf_sacct *sacct, const char *text, size_t size_bytes,
 /* The next row; after RF_ROW_BAD (sacct->wrong, ->value, ->sheet.lines.number) the walk may go on. */
 enum rf_row rf_sacct_next(struct rf_sacct *sacct, struct rf_sacct_row *row);
 /* A cell of the row that was read last; empty when there is no such column. */
-struct rf_excerpt rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column);
+struct rf_text rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column);
 
 #endif
