@@ -13,12 +13,14 @@
 #include "job/shelf.h"
 #include "mpi/group.h"
 #include "mpi/lease.h"
+#include "mpi/trainer.h"
 
-/* What the bodies of a run share; the caller fills the first five and zeroes the rest. */
+/* What the bodies of a run share; the caller fills the first six and zeroes the rest. */
 struct rf_job_context {
     const struct rf_job_plan *plan;
     const char *run_dir, *ckpt_dir; /* both exist; ckpt_dir holds a directory per job */
     const char *config_digest, *version;
+    const char *cache_dir; /* exists; NULL: nothing is kept for other runs (cache.h) */
     struct rf_shelf shelf; /* owned: tasks of earlier jobs */
 };
 
@@ -40,6 +42,17 @@ struct rf_retrace {
 enum rf_status rf_job_retrace(struct rf_job_context *ctx, const struct rf_group *group,
                               const struct rf_retrace *what, struct rf_digest *content,
                               struct rf_error *err);
+
+/* A job's model, with the vocabulary and the context of its task. */
+struct rf_model_shape rf_job_model_shape(const struct rf_planned_job *job,
+                                         const struct rf_task_info *info);
+/* How it trains, without the sizes of its batches. */
+struct rf_train_options rf_job_train_options(const struct rf_planned_job *job);
+
+/* Local: bytes of the job's trainer on rank `rank` of `size`, before it is made. Opens the job's task,
+ * which stays open for the job. */
+enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int rank, int size,
+                                    size_t *bytes, struct rf_error *err);
 
 /* Closes the tasks that are kept. */
 void rf_job_context_clear(struct rf_job_context *ctx);

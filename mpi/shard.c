@@ -15,6 +15,7 @@ struct rf_shard {
     rf_real *mail; /* owned [nmail]: one rank's rows from all copies */
     size_t nmail;
     int *counts, *places, *mail_counts, *mail_places; /* owned [data->size] each */
+    struct rf_meter meter;
 };
 
 /* Which rows of tensor i copy c keeps. */
@@ -23,14 +24,19 @@ static struct rf_slice kept(const struct rf_shard *shard, int i, int c)
     return rf_slice(shard->plan->params[i].extent[0], c, shard->data->size);
 }
 
-/* Rows of tensor i that travel from one copy to another at a time. */
-static int64_t rows_at_a_time(const struct rf_shard *shard, int i)
+/* Rows of a tensor that travel from one copy to another at a time. */
+static int64_t rows_of_piece(const struct rf_param *p, int copies)
 {
-    int64_t wide = shard->plan->params[i].extent[1] * shard->data->size;
-    int64_t rows = wide > 0 ? PIECE / wide : 1, most = kept(shard, i, 0).count;
+    int64_t wide = p->extent[1] * copies, most = rf_slice(p->extent[0], 0, copies).count;
+    int64_t rows = wide > 0 ? PIECE / wide : 1;
 
     rows = rows < 1 ? 1 : rows;
     return rows < most ? rows : most;
+}
+
+static int64_t rows_at_a_time(const struct rf_shard *shard, int i)
+{
+    return rows_of_piece(&shard->plan->params[i], shard->data->size);
 }
 
 static enum rf_status allocate(struct rf_shard *s, struct rf_error *err)
@@ -149,6 +155,11 @@ static void gather_piece(struct rf_shard *s, int i, rf_real *g, int64_t from, in
         add_up(g + s->places[s->data->rank], s->mail, (size_t)(mine * row), copies);
 }
 
+static size_t bytes_of(const struct rf_param *p)
+{
+    return (size_t)(p->extent[0] * p->extent[1]) * sizeof(rf_real);
+}
+
 void rf_shard_gather(struct rf_shard *s, rf_real *gradients)
 {
     if (s->data->size == 1)
@@ -156,9 +167,11 @@ void rf_shard_gather(struct rf_shard *s, rf_real *gradients)
     for (int i = 0; i < s->plan->nparams; i++) {
         const struct rf_param *p = &s->plan->params[i];
         int64_t most = rows_at_a_time(s, i), longest = kept(s, i, 0).count;
+        double since = MPI_Wtime();
 
         for (int64_t from = 0; from < longest && p->extent[1] > 0; from += most)
             gather_piece(s, i, gradients + p->at, from, most);
+        rf_meter_add(&s->meter, RF_TRAFFIC_GATHER, bytes_of(p), since);
     }
 }
 
@@ -168,6 +181,7 @@ void rf_shard_spread(struct rf_shard *s, rf_real *values)
         return;
     for (int i = 0; i < s->plan->nparams; i++) {
         const struct rf_param *p = &s->plan->params[i];
+        double since = MPI_Wtime();
 
         for (int c = 0; c < s->data->size; c++) {
             struct rf_slice rows = kept(s, i, c);
@@ -177,12 +191,37 @@ void rf_shard_spread(struct rf_shard *s, rf_real *values)
         }
         MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values + p->at, s->counts, s->places,
                        MPI_FLOAT, s->data->comm);
+        rf_meter_add(&s->meter, RF_TRAFFIC_SPREAD, bytes_of(p), since);
     }
+}
+
+const struct rf_meter *rf_shard_meter(const struct rf_shard *shard)
+{
+    return &shard->meter;
+}
+
+static size_t bytes_for(size_t nkept, size_t nmail, int nparams, int copies)
+{
+    return (2 * nkept + nmail) * sizeof(rf_real) + (size_t)nparams * sizeof(size_t) +
+           4 * (size_t)copies * sizeof(int);
 }
 
 size_t rf_shard_bytes(const struct rf_shard *s)
 {
-    return (2 * s->nkept + s->nmail) * sizeof(rf_real) +
-           (size_t)s->plan->nparams * sizeof *s->kept_at +
-           4 * (size_t)s->data->size * sizeof *s->counts;
+    return bytes_for(s->nkept, s->nmail, s->plan->nparams, s->data->size);
+}
+
+size_t rf_shard_cost(const struct rf_plan *plan, int rank, int size)
+{
+    size_t nkept = 0, nmail = 0;
+
+    for (int i = 0; i < plan->nparams; i++) {
+        const struct rf_param *p = &plan->params[i];
+        size_t row = (size_t)p->extent[1];
+        size_t mail = (size_t)size * (size_t)rows_of_piece(p, size) * row;
+
+        nkept += (size_t)rf_slice(p->extent[0], rank, size).count * row;
+        nmail = size > 1 && mail > nmail ? mail : nmail;
+    }
+    return bytes_for(nkept, nmail, plan->nparams, size);
 }

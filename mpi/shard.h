@@ -7,7 +7,7 @@
 #ifndef RF_MPI_SHARD_H
 #define RF_MPI_SHARD_H
 
-#include "mpi/group.h"
+#include "mpi/exchange.h"
 #include "nn/plan.h"
 #include "nn/real.h"
 
@@ -34,7 +34,11 @@ void rf_shard_gather(struct rf_shard *shard, rf_real *gradients);
 /* Collective on data: every copy's values become those that their keepers have. */
 void rf_shard_spread(struct rf_shard *shard, rf_real *values);
 
-/* Bytes held. */
+/* What was moved since it was made. Borrowed. */
+const struct rf_meter *rf_shard_meter(const struct rf_shard *shard);
+
+/* Bytes held; and before it is made, by copy `rank` of `size`. Local. */
 size_t rf_shard_bytes(const struct rf_shard *shard);
+size_t rf_shard_cost(const struct rf_plan *plan, int rank, int size);
 
 #endif

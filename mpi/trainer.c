@@ -15,11 +15,12 @@ struct rf_trainer {
     struct rf_train_options options;
     struct rf_mesh mesh; /* owned */
     struct rf_plan plan;
-    struct rf_exchange exchange; /* of this rank's copy of the model */
-    struct rf_model *model;      /* owned */
-    struct rf_shard *shard;      /* owned */
-    struct rf_tensor *tensors;   /* owned [3 * plan.nparams] */
-    int32_t *rows;               /* owned [max_R]: asked rows of a part of a batch */
+    struct rf_exchanger *slices, *copies, *all; /* owned: of the three groups of the mesh */
+    struct rf_exchange exchange;                /* of slices */
+    struct rf_model *model;                     /* owned */
+    struct rf_shard *shard;                     /* owned */
+    struct rf_tensor *tensors;                  /* owned [3 * plan.nparams] */
+    int32_t *rows; /* owned [max_R]: asked rows of a part of a batch */
     int64_t steps_done;
 };
 
@@ -94,15 +95,18 @@ static enum rf_status check(const struct rf_model_shape *shape,
     return RF_OK;
 }
 
-/* Sequences at a time. */
-static int micro(const struct rf_train_options *o)
+/* Sequences at a time: at most those that fall to one of so many copies. */
+static int micro(const struct rf_train_options *o, int copies)
 {
-    return o->micro_B > 0 && o->micro_B < o->max_B ? o->micro_B : o->max_B;
+    int most = (int)rf_slice(o->max_B, 0, copies).count;
+
+    return o->micro_B > 0 && o->micro_B < most ? o->micro_B : most;
 }
 
-static struct rf_model_limits limits_of(const struct rf_train_options *o)
+static struct rf_model_limits limits_of(const struct rf_train_options *o, int copies)
 {
-    struct rf_model_limits limits = {micro(o), o->max_T, o->max_R, o->max_range};
+    struct rf_model_limits limits = {micro(o, copies), o->max_T, o->max_R, o->max_range,
+                                     o->recompute};
 
     if ((int64_t)limits.max_B * limits.max_T < limits.max_R)
         limits.max_R = limits.max_B * limits.max_T;
@@ -114,7 +118,7 @@ static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *s
                             struct rf_error *err)
 {
     const struct rf_train_options *o = &t->options;
-    struct rf_model_limits limits = limits_of(o);
+    struct rf_model_limits limits = limits_of(o, t->mesh.data.size);
     enum rf_status st = check(shape, o, err);
 
     if (st == RF_OK)
@@ -133,6 +137,17 @@ static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *s
     return RF_OK;
 }
 
+/* Collective. */
+static enum rf_status connect(struct rf_trainer *t, struct rf_error *err)
+{
+    enum rf_status st = rf_exchanger_create(&t->slices, &t->mesh.tensor, err);
+
+    if (st == RF_OK)
+        st = rf_exchanger_create(&t->copies, &t->mesh.data, err);
+    st = rf_agree(t->mesh.all, st, err);
+    return st == RF_OK ? rf_exchanger_create(&t->all, t->mesh.all, err) : st;
+}
+
 enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_group *group,
                                  const struct rf_model_shape *shape,
                                  const struct rf_train_options *options, struct rf_error *err)
@@ -146,7 +161,10 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
     if (st == RF_OK) {
         t->options = *options;
         rf_mesh_make(&t->mesh, group, options->tensor);
-        t->exchange = rf_exchange_over(&t->mesh.tensor);
+        st = connect(t, err);
+    }
+    if (st == RF_OK) {
+        t->exchange = rf_exchanger_exchange(t->slices);
         st = rf_agree(group, build(t, shape, err), err);
     }
     if (st != RF_OK) {
@@ -164,6 +182,9 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
     rf_model_destroy(trainer->model);
     rf_shard_destroy(trainer->shard);
     rf_plan_clear(&trainer->plan);
+    rf_exchanger_destroy(trainer->all);
+    rf_exchanger_destroy(trainer->copies);
+    rf_exchanger_destroy(trainer->slices);
     rf_mesh_free(&trainer->mesh);
     free(trainer->tensors);
     free(trainer->rows);
@@ -177,7 +198,7 @@ void rf_trainer_destroy(struct rf_trainer *trainer)
 static double gradient_norm(const struct rf_trainer *t)
 {
     const rf_real *g = rf_model_gradients(t->model);
-    struct rf_exchange all = rf_exchange_over(t->mesh.all);
+    struct rf_exchange all = rf_exchanger_exchange(t->all);
     double sum = 0;
 
     for (int i = 0; i < t->plan.nparams; i++) {
@@ -212,8 +233,11 @@ static void update(struct rf_trainer *t, double lr, double norm)
         a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
         rf_adamw_update(values + part.at, g + part.at, part.m, part.v, part.n, &a);
     }
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
     rf_shard_spread(t->shard, values);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
     rf_model_refresh(t->model);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
 }
 
 /* ---- parts of a batch ------------------------------------------------------ */
@@ -223,7 +247,8 @@ static void update(struct rf_trainer *t, double lr, double norm)
 static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int last, int *b,
                      int *r, int *first, struct rf_batch *part)
 {
-    int sequences = last - *b < micro(&t->options) ? last - *b : micro(&t->options);
+    int most = micro(&t->options, t->mesh.data.size);
+    int sequences = last - *b < most ? last - *b : most;
     int32_t begin = (int32_t)(*b * batch->T), end = begin + (int32_t)(sequences * batch->T);
 
     if (sequences <= 0)
@@ -249,7 +274,7 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int las
  * batch and the same on every rank; the gradient is whole at the rows that a rank keeps. */
 static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t *flops)
 {
-    struct rf_exchange copies = rf_exchange_over(&t->mesh.data);
+    struct rf_exchange copies = rf_exchanger_exchange(t->copies);
     struct rf_slice mine = rf_slice(batch->B, t->mesh.data.rank, t->mesh.data.size);
     struct rf_batch part = *batch, none = *batch;
     double weight = rf_batch_weight(batch), sums[2] = {0, 0}; /* loss, FLOPs */
@@ -268,6 +293,7 @@ static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t 
     }
     rf_exchange_sum_double(&copies, sums, 2);
     rf_shard_gather(t->shard, rf_model_gradients(t->model));
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
     *flops = (int64_t)sums[1];
     return sums[0];
 }
@@ -277,12 +303,16 @@ void rf_trainer_step(struct rf_trainer *t, const struct rf_batch *batch,
 {
     const struct rf_train_options *o = &t->options;
     int64_t flops;
-    double loss = learn(t, batch, &flops);
-    double norm = gradient_norm(t);
+    double loss, norm;
     double lr = rf_cosine_rate(t->steps_done, o->steps, o->lr, o->min_lr_ratio, o->warmup);
-    /* Loss and norm came out of reductions, so every rank decides the same. */
-    int skipped = !isfinite(loss) || !isfinite(norm);
+    int skipped;
 
+    rf_profile_resume(rf_model_profile(t->model));
+    loss = learn(t, batch, &flops);
+    norm = gradient_norm(t);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
+    /* Loss and norm came out of reductions, so every rank decides the same. */
+    skipped = !isfinite(loss) || !isfinite(norm);
     if (!skipped)
         update(t, lr, norm);
     t->steps_done++;
@@ -361,9 +391,22 @@ void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done)
     rf_model_refresh(trainer->model);
 }
 
+const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer)
+{
+    return rf_model_profile(trainer->model);
+}
+
 const char *rf_trainer_implementation(const struct rf_trainer *trainer)
 {
     return rf_model_implementation(trainer->model);
+}
+
+void rf_trainer_meter(const struct rf_trainer *trainer, struct rf_meter *meter)
+{
+    *meter = *rf_exchanger_meter(trainer->slices);
+    rf_meter_join(meter, rf_exchanger_meter(trainer->copies));
+    rf_meter_join(meter, rf_exchanger_meter(trainer->all));
+    rf_meter_join(meter, rf_shard_meter(trainer->shard));
 }
 
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer)
@@ -371,9 +414,36 @@ int64_t rf_trainer_parameters(const struct rf_trainer *trainer)
     return trainer->plan.nglobal;
 }
 
+/* What a trainer holds besides model and shard. */
+static size_t own_bytes(const struct rf_train_options *options, int nparams)
+{
+    return (size_t)options->max_R * sizeof(int32_t) +
+           3 * (size_t)nparams * sizeof(struct rf_tensor);
+}
+
 size_t rf_trainer_bytes(const struct rf_trainer *trainer)
 {
     return rf_model_bytes(trainer->model) + rf_shard_bytes(trainer->shard) +
-           (size_t)trainer->options.max_R * sizeof *trainer->rows +
-           3 * (size_t)trainer->plan.nparams * sizeof *trainer->tensors;
+           own_bytes(&trainer->options, trainer->plan.nparams);
+}
+
+enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_shape *shape,
+                                        const struct rf_train_options *options, int rank,
+                                        int size, struct rf_error *err)
+{
+    int tensor = rf_mesh_width(size, options->tensor), copies = size / tensor;
+    struct rf_model_limits limits = limits_of(options, copies);
+    struct rf_plan plan = {.params = NULL};
+    enum rf_status st = check(shape, options, err);
+
+    *bytes = 0;
+    if (st == RF_OK)
+        st = rf_plan_make(&plan, shape, rank % tensor, tensor, err);
+    if (st == RF_OK)
+        st = rf_model_predict_bytes(bytes, &plan, &limits, options->bf16, err);
+    if (st == RF_OK)
+        *bytes +=
+            rf_shard_cost(&plan, rank / tensor, copies) + own_bytes(options, plan.nparams);
+    rf_plan_clear(&plan);
+    return st;
 }

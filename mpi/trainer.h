@@ -11,9 +11,11 @@
 #define RF_MPI_TRAINER_H
 
 #include "base/tensor.h"
+#include "mpi/exchange.h"
 #include "mpi/group.h"
 #include "nn/batch.h"
 #include "nn/plan.h"
+#include "nn/profile.h"
 
 struct rf_train_options {
     int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights) */
@@ -27,6 +29,7 @@ struct rf_train_options {
     int max_B, max_T, max_R; /* the largest batch that will come */
     int micro_B;             /* so many sequences at a time: less memory, the same step but for
                                 rounding; 0: all at once */
+    int recompute;           /* less memory, more arithmetic, the same bits: nn/model.h */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
 };
 
@@ -79,12 +82,22 @@ int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
 /* After loading tensors: sets the step counter and refreshes packed copies. Local. */
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done);
 
+/* Where this rank's time went, of all steps so far. Borrowed. */
+const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer);
+
 /* Which implementation multiplies matrices, for people to read. Borrowed. */
 const char *rf_trainer_implementation(const struct rf_trainer *trainer);
+
+/* What this rank has moved since the trainer was made. */
+void rf_trainer_meter(const struct rf_trainer *trainer, struct rf_meter *meter);
 
 /* Parameters of the whole model. */
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer);
 /* Bytes this rank holds: parameters, optimiser, gradients and activations. */
 size_t rf_trainer_bytes(const struct rf_trainer *trainer);
+/* The same before it is made, by rank `rank` of `size`: from the plan alone. Local. */
+enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_shape *shape,
+                                        const struct rf_train_options *options, int rank,
+                                        int size, struct rf_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/log.h"
 #include "cli/command.h"
 #include "cli/launch.h"
 #include "job/record.h"
@@ -80,20 +81,22 @@ static enum rf_status find_job(const struct rf_job_plan *plan, const char *name,
 
 /* Local, rank 0. */
 static enum rf_status print_result(const struct rf_launch *launch, int32_t job, int json,
-                                   int ranks, double wall_s, struct rf_error *err)
+                                   int ranks, int64_t predicted, double wall_s,
+                                   struct rf_error *err)
 {
     const struct rf_planned_job *plan = &launch->plan.jobs[job];
     struct rf_metrics metrics;
     json_t *document, *values = json_object();
     enum rf_status st = rf_record_metrics_read(&metrics, launch->run_dir, plan->name, err);
 
+    rf_metrics_add(&metrics, "memory_predicted_bytes", (double)predicted);
     for (int i = 0; st == RF_OK && i < metrics.n; i++) {
         if (!json)
-            printf("%-20s %.6g\n", metrics.items[i].name, metrics.items[i].value);
+            printf("%-22s %.6g\n", metrics.items[i].name, metrics.items[i].value);
         json_object_set_new(values, metrics.items[i].name, json_real(metrics.items[i].value));
     }
     if (st == RF_OK && !json)
-        printf("%-20s %.3f on %d ranks\n", "wall_s", wall_s, ranks);
+        printf("%-22s %.3f on %d ranks\n", "wall_s", wall_s, ranks);
     document = json_pack("{s:s, s:s, s:I, s:f, s:s, s:i, s:O}", "command", "train", "version",
                          RF_VERSION, "seed", (json_int_t)launch->spec.seed, "wall_s", wall_s,
                          "job", plan->name, "ranks", ranks, "metrics", values);
@@ -107,9 +110,24 @@ static enum rf_status print_result(const struct rf_launch *launch, int32_t job, 
     return st;
 }
 
+/* Collective on world: bytes of the rank with the most, before anything is made. */
+static enum rf_status predict_memory(const struct rf_group *world, struct rf_job_context *ctx,
+                                     int32_t job, int64_t *most, struct rf_error *err)
+{
+    size_t bytes = 0;
+    enum rf_status st = rf_agree(
+        world, rf_job_predict_bytes(ctx, job, world->rank, world->size, &bytes, err), err);
+
+    *most = (int64_t)bytes;
+    MPI_Allreduce(MPI_IN_PLACE, most, 1, MPI_INT64_T, MPI_MAX, world->comm);
+    if (st == RF_OK && world->rank == 0)
+        rf_note("memory per rank: %.1f MiB predicted", (double)*most / (1 << 20));
+    return st;
+}
+
 /* Collective on world. */
 static enum rf_status train(const struct rf_group *world, struct rf_launch *launch, int32_t job,
-                            struct rf_error *err)
+                            int64_t *predicted, struct rf_error *err)
 {
     struct rf_job_context ctx = {.plan = &launch->plan,
                                  .run_dir = launch->run_dir,
@@ -119,6 +137,8 @@ static enum rf_status train(const struct rf_group *world, struct rf_launch *laun
     struct rf_lease *lease = NULL;
     enum rf_status st = rf_agree(world, rf_lease_solo(&lease, err), err);
 
+    if (st == RF_OK)
+        st = predict_memory(world, &ctx, job, predicted, err);
     if (st == RF_OK) {
         enum rf_outcome outcome;
 
@@ -140,6 +160,7 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv,
     struct train_options o = {0};
     struct rf_launch launch = {0};
     int32_t job = 0;
+    int64_t predicted = 0;
     int64_t start_us = rf_time_us();
     int help;
     enum rf_status st = read_options(&o, &help, argc, argv, err);
@@ -155,11 +176,11 @@ static enum rf_status run(const struct rf_group *world, int argc, char **argv,
                                              : RF_LAUNCH_NEW,
                                    err);
     if (st == RF_OK && !help)
-        st = train(world, &launch, job, err);
+        st = train(world, &launch, job, &predicted, err);
     if (st == RF_OK && !help)
         st = rf_agree(world,
                       world->rank == 0
-                          ? print_result(&launch, job, o.json, world->size,
+                          ? print_result(&launch, job, o.json, world->size, predicted,
                                          (double)(rf_time_us() - start_us) * 1e-6, err)
                           : RF_OK,
                       err);

@@ -11,14 +11,16 @@ may_include() {
     case $1 in
     base) echo "" ;;
     alloc | nn | ckpt | align | slurm) echo "base" ;;
+    scale) echo "nn align base" ;;
     sim) echo "alloc slurm base" ;;
     audit) echo "alloc ckpt slurm base" ;;
     data) echo "nn/batch.h base" ;;
-    job) echo "alloc data base" ;;
-    report) echo "job audit sim align alloc data base" ;;
+    job) echo "data align alloc base" ;;
+    report) echo "job audit sim scale align alloc data base" ;;
+    doctor) echo "nn base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
-    mpi) echo "report job audit data align ckpt nn sim alloc base" ;;
-    cli) echo "mpi config report job audit slurm sim data align ckpt nn alloc base" ;;
+    mpi) echo "report doctor job audit data scale align ckpt nn sim alloc base" ;;
+    cli) echo "mpi config report doctor job audit slurm sim data scale align ckpt nn alloc base" ;;
     *) return 1 ;;
     esac
 }
