@@ -16,7 +16,6 @@
 
 #include "align/w2s.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/rng.h"
 #include "ckpt/store.h"
 #include "job/record.h"
@@ -189,8 +188,7 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     struct rf_train_options options = all_options(w->job, w->info);
     enum rf_status st;
 
-    rf_memory_restart();
-    w->memory_before = rf_memory_now();
+    w->memory_before = rf_memory_mark();
     st = rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
     if (st == RF_OK && w->info->parts != NULL)
         compose_embeddings(w);
@@ -350,6 +348,7 @@ static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct r
     struct rf_batch batch;
     struct rf_step_result done = {0}, extra = {0};
     int64_t since = rf_time_us(), step = rf_trainer_steps_done(w->trainer);
+    int64_t room = (int64_t)rf_trainer_room_bytes(w->trainer);
     int every = w->job->train->checkpoint_every;
     enum rf_status st = rf_agree(w->group, make_batch(w, step, &batch, err), err);
 
@@ -360,12 +359,12 @@ static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct r
     if (w->job->loss == RF_LOSS_CONFIDENCE && w->job->role == RF_ROLE_STUDENT)
         add_confidence(w, &batch, step, &extra);
     if (w->memory_step == 0) {
-        w->memory_start = rf_memory_peak() - w->memory_before;
-        rf_memory_restart();
+        w->memory_start = rf_memory_grown(&w->memory_before, room);
+        rf_memory_mark();
     }
     rf_trainer_step(w->trainer, &batch, &done);
     if (w->memory_step == 0)
-        w->memory_step = rf_memory_peak() - w->memory_before;
+        w->memory_step = rf_memory_grown(&w->memory_before, room);
     *bad_steps = done.skipped ? *bad_steps + 1 : 0;
     st = note(w, step + 1, &done, err);
     done.tokens += extra.tokens;
