@@ -1,13 +1,15 @@
 /* What a plain write is: every rank writes its share of the file in long stretches, out of memory
- * that is warm, and syncs: through the page cache, past it, or past it with two stretches at a time.
- * The fastest of the three is the limit. Reading the same, of a file that is not in memory. */
+ * that is warm, and syncs: through the page cache, or past it with one, two or eight stretches at a
+ * time. The fastest is the limit. Reading the same, of a file that is not in memory. */
 #define _GNU_SOURCE /* O_DIRECT, fallocate() */
 
 #include "mpi/bench_ckpt.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,14 @@
 #include "mpi/measure.h"
 #include "mpi/trainer.h"
 
-enum { PIECE_BYTES = 8 << 20, BORDER = 4096, ROUNDS_MAX = 25, SEED = 1, SAVES = 3 };
+enum {
+    PIECE_BYTES = 8 << 20,
+    BORDER = 4096,
+    ROUNDS_MAX = 25,
+    SAVES = 3,
+    WAYS_MAX = 4,
+    THREADS_MAX = 8
+};
 
 struct bench {
     const struct rf_group *group;
@@ -32,8 +41,9 @@ struct bench {
     struct rf_tensor *tensors; /* [4 * nparams] */
     struct rf_tensor *targets; /* the same, into loaded */
     int ntensors;
-    int64_t bytes;        /* of the whole state */
-    unsigned char *piece; /* to write [PIECE_BYTES], and to read into [2] of them */
+    int64_t bytes;         /* of the whole state */
+    unsigned char *piece;  /* to write [PIECE_BYTES], and to read into [2] of them */
+    int slow[2][WAYS_MAX]; /* plain ways of reading and writing that are not tried again */
 };
 
 /* ---- clocks ------------------------------------------------------------------------ */
@@ -135,48 +145,67 @@ static void settle(const struct bench *b)
 
 /* ---- plain transfers ------------------------------------------------------------------ */
 
-enum way { CACHED, DIRECT, DIRECT_TWICE, WAYS };
-
-static const char *const way_names[WAYS] = {"through the page cache", "past the page cache",
-                                            "past the page cache, two at a time"};
+static const struct way {
+    const char *name;
+    int direct, threads; /* of each rank */
+    size_t piece_bytes;
+} ways[] = {{"past the page cache", 1, 1, 8 << 20},
+            {"past the page cache, two at a time", 1, 2, 8 << 20},
+            {"past the page cache, eight at a time", 1, THREADS_MAX, 1 << 20},
+            {"through the page cache", 0, 1, 8 << 20}};
+enum { WAYS = sizeof ways / sizeof ways[0] };
+static_assert((int)WAYS <= WAYS_MAX, "slow has room for every way");
 
 static enum rf_status failed(const char *path, struct rf_error *err)
 {
     return rf_fail(err, RF_ERR_IO, "cannot use '%s': %s", path, strerror(errno));
 }
 
-/* One thread's share of a rank's share. */
+/* What the threads of a rank share out among them. */
 struct share {
     const struct bench *bench;
     const char *path;
-    int writing, direct, part, parts;
-    enum rf_status st;
-    struct rf_error err;
+    const struct way *way;
+    int writing;
+    int64_t begin, end;
+    atomic_llong next;   /* piece */
+    atomic_int code;     /* errno of a failure */
+    atomic_int nthreads; /* so far */
 };
+
+static int transfer_pieces(struct share *s, int fd, unsigned char *room)
+{
+    const int64_t piece = (int64_t)s->way->piece_bytes;
+    ssize_t got = 1;
+
+    while (got > 0 && atomic_load(&s->code) == 0) {
+        int64_t at = s->begin + piece * (int64_t)atomic_fetch_add(&s->next, 1);
+        size_t n = (size_t)(s->end - at < piece ? s->end - at : piece);
+
+        if (at >= s->end)
+            break;
+        got = s->writing ? pwrite(fd, room, n, (off_t)at) : pread(fd, room, n, (off_t)at);
+        if (got > 0 && (size_t)got < n) /* no plain file does that */
+            got = 0;
+    }
+    return got > 0 ? 0 : got < 0 ? errno : EIO;
+}
 
 static void *transfer(void *arg)
 {
     struct share *s = arg;
-    const struct bench *b = s->bench;
-    int64_t all = (int64_t)b->group->size * s->parts, share = b->bytes / all / BORDER * BORDER;
-    int64_t at = share * (b->group->rank * s->parts + s->part), end = at + share;
-    int fd = open(s->path,
-                  (s->writing ? O_RDWR : O_RDONLY) | (s->direct ? O_DIRECT : 0) | O_CLOEXEC);
-    ssize_t got;
+    unsigned char *room = s->bench->piece; /* reading: a place for each */
+    int number = atomic_fetch_add(&s->nthreads, 1), code;
+    int fd = open(s->path, (s->writing ? O_RDWR : O_RDONLY) | (s->way->direct ? O_DIRECT : 0) |
+                               O_CLOEXEC);
 
-    s->st = fd < 0 ? failed(s->path, &s->err) : RF_OK;
-    while (s->st == RF_OK && at < end) {
-        size_t n = end - at < PIECE_BYTES ? (size_t)(end - at) : PIECE_BYTES;
-
-        got = s->writing
-                  ? pwrite(fd, b->piece, n, (off_t)at)
-                  : pread(fd, b->piece + PIECE_BYTES * (size_t)(1 + s->part), n, (off_t)at);
-        if (got <= 0)
-            s->st = failed(s->path, &s->err);
-        at += got;
-    }
-    if (s->st == RF_OK && s->writing && fsync(fd) != 0)
-        s->st = failed(s->path, &s->err);
+    if (!s->writing)
+        room += PIECE_BYTES + s->way->piece_bytes * (size_t)number;
+    code = fd < 0 ? errno : transfer_pieces(s, fd, room);
+    if (code == 0 && s->writing && fsync(fd) != 0)
+        code = errno;
+    if (code != 0)
+        atomic_store(&s->code, code);
     if (fd >= 0)
         close(fd);
     return NULL;
@@ -184,57 +213,83 @@ static void *transfer(void *arg)
 
 /* Local: this rank's share of a file of b->bytes. */
 static enum rf_status transfer_share(const struct bench *b, const char *path, int writing,
-                                     enum way way, struct rf_error *err)
+                                     const struct way *way, struct rf_error *err)
 {
-    struct share one = {
-        b, path, writing, way != CACHED, 0, way == DIRECT_TWICE ? 2 : 1, RF_OK, {RF_OK, ""}};
-    struct share two = one;
-    pthread_t thread;
+    int64_t bytes = b->bytes / b->group->size / BORDER * BORDER;
+    struct share s = {
+        b, path, way, writing, bytes * b->group->rank, bytes * (b->group->rank + 1), 0, 0, 0};
+    pthread_t threads[THREADS_MAX];
+    int n = 0;
 
-    two.part = 1;
-    if (one.parts == 2 && pthread_create(&thread, NULL, transfer, &two) != 0)
-        return rf_fail(err, RF_ERR_MEMORY, "cannot start a thread");
-    transfer(&one);
-    if (one.parts == 2)
-        pthread_join(thread, NULL);
-    *err = one.st != RF_OK ? one.err : two.err;
-    return one.st != RF_OK ? one.st : two.st;
+    while (n < way->threads - 1 && pthread_create(&threads[n], NULL, transfer, &s) == 0)
+        n++;
+    transfer(&s);
+    while (n > 0)
+        pthread_join(threads[--n], NULL);
+    errno = atomic_load(&s.code);
+    return errno == 0 ? RF_OK : failed(path, err);
 }
 
 /* Rank 0: a new file with room for all. */
-static enum rf_status make_file(const struct bench *b, const char *path, enum way way,
+static enum rf_status make_file(const struct bench *b, const char *path, const struct way *way,
                                 struct rf_error *err)
 {
     enum rf_status st = RF_OK;
-    int fd;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 
-    unlink(path);
-    settle(b);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 ||
-        (way != CACHED && fallocate(fd, 0, 0, (off_t)b->bytes) != 0 && errno == ENOSPC))
+    if (fd < 0 || (way->direct && fallocate(fd, 0, 0, (off_t)b->bytes) != 0 && errno == ENOSPC))
         st = failed(path, err);
     if (fd >= 0)
         close(fd);
     return st;
 }
 
-/* Collective: seconds of a plain write or read; 0 when the file system does not do it this way. */
-static enum rf_status plain(const struct bench *b, const char *path, int writing, enum way way,
-                            double *seconds, struct rf_error *err)
+/* Collective, agreed: makes the file if it is to be written, and does each rank's share. */
+static enum rf_status transfer_all(const struct bench *b, const char *path, int writing,
+                                   const struct way *way, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
-    double since;
 
     if (writing && b->group->rank == 0)
         st = make_file(b, path, way, err);
     st = rf_agree(b->group, st, err);
-    if (st != RF_OK)
-        return st;
+    return st == RF_OK ? rf_agree(b->group, transfer_share(b, path, writing, way, err), err)
+                       : st;
+}
+
+/* Collective, agreed: a new file gets places on the disk that another has just left, or others that
+ * nobody ever wrote to, which need not be equally fast. So before each write that is timed, ours or
+ * plain, a file of the same size is written and removed. */
+static enum rf_status even_out(const struct bench *b, const char *path, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    if (b->group->rank == 0)
+        unlink(path);
+    st = transfer_all(b, path, 1, &ways[1], err);
+    if (b->group->rank == 0) {
+        unlink(path);
+        settle(b);
+    }
+    MPI_Barrier(b->group->comm);
+    return st;
+}
+
+/* Collective: seconds of a plain write or read, from the file's making to the last sync; 0 when the
+ * file system does not do it this way. */
+static enum rf_status plain(const struct bench *b, const char *path, int writing,
+                            const struct way *way, double *seconds, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+    double since;
+
+    if (writing)
+        st = even_out(b, path, err);
     since = start_clock(b->group);
-    st = rf_agree(b->group, transfer_share(b, path, writing, way, err), err);
+    if (st == RF_OK)
+        st = transfer_all(b, path, writing, way, err);
     *seconds = stop_clock(b->group, since);
-    if (st != RF_OK && way != CACHED) {
+    if (st != RF_OK && way->direct) {
         *seconds = 0;
         st = RF_OK;
     }
@@ -252,22 +307,26 @@ static void forget(const char *path)
     close(fd);
 }
 
-/* Collective: the fastest of the ways; *best says which. */
-static enum rf_status fastest(const struct bench *b, const char *path, int writing,
-                              double *seconds, enum way *best, struct rf_error *err)
+/* Collective: the fastest of the ways; *best says which. One that takes twice as long as another is not
+ * tried again. */
+static enum rf_status fastest(struct bench *b, const char *path, int writing, double *seconds,
+                              const char **best, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
 
     *seconds = 0;
-    for (int way = CACHED; st == RF_OK && way < WAYS; way++) {
+    for (int w = 0; st == RF_OK && w < WAYS; w++) {
         double took;
 
+        if (b->slow[writing][w])
+            continue;
         forget(path);
-        st = plain(b, path, writing, (enum way)way, &took, err);
+        st = plain(b, path, writing, &ways[w], &took, err);
         if (st == RF_OK && took > 0 && (*seconds <= 0 || took < *seconds)) {
             *seconds = took;
-            *best = (enum way)way;
+            *best = ways[w].name;
         }
+        b->slow[writing][w] = took > 2 * *seconds;
     }
     return st;
 }
@@ -278,8 +337,8 @@ static enum rf_status fastest(const struct bench *b, const char *path, int writi
 struct times {
     double write[ROUNDS_MAX], save[ROUNDS_MAX];
     double read[ROUNDS_MAX], load[ROUNDS_MAX], verify[ROUNDS_MAX];
-    double hash[ROUNDS_MAX];      /* of the whole state, on all ranks, nothing else */
-    enum way write_way, read_way; /* of the last round */
+    double hash[ROUNDS_MAX];          /* of the whole state, on all ranks, nothing else */
+    const char *write_way, *read_way; /* of the last round */
 };
 
 /* Collective: one save into dir; path gets its name. */
@@ -288,10 +347,16 @@ static enum rf_status save_once(const struct bench *b, double *seconds,
 {
     struct rf_ckpt_info info = {.step = 1, .ranks = b->group->size, .job = "bench"};
     struct rf_digest content;
-    double since = start_clock(b->group);
-    enum rf_status st =
-        rf_ckpt_save(b->group, b->dir, &info, b->tensors, b->ntensors, 0, path, &content, err);
+    char raw[RF_PATH_BYTES];
+    double since;
+    enum rf_status st = rf_file_join(raw, b->dir, "plain", err);
 
+    if (st == RF_OK)
+        st = even_out(b, raw, err);
+    since = start_clock(b->group);
+    if (st == RF_OK)
+        st = rf_ckpt_save(b->group, b->dir, &info, b->tensors, b->ntensors, 0, path, &content,
+                          err);
     *seconds = stop_clock(b->group, since);
     return st;
 }
@@ -332,26 +397,15 @@ static enum rf_status compare(const struct bench *b, struct rf_error *err)
     return RF_OK;
 }
 
-static enum rf_status round_of(const struct bench *b, struct times *t, int r,
-                               struct rf_error *err)
+/* Collective: the file of a save loaded and verified. */
+static enum rf_status read_ours(const struct bench *b, const char *path, struct times *t, int r,
+                                struct rf_error *err)
 {
-    char raw[RF_PATH_BYTES], path[RF_PATH_BYTES];
     struct rf_ckpt_info info;
     struct rf_digest content;
     double since;
-    enum rf_status st = rf_file_join(raw, b->dir, "plain", err);
+    enum rf_status st;
 
-    if (st == RF_OK && r % 2 == 0)
-        st = save_once(b, &t->save[r], path, err);
-    if (st == RF_OK)
-        st = fastest(b, raw, 1, &t->write[r], &t->write_way, err);
-    if (st == RF_OK && r % 2 == 1)
-        st = save_once(b, &t->save[r], path, err);
-    if (st == RF_OK)
-        st = fastest(b, raw, 0, &t->read[r], &t->read_way, err);
-    if (st != RF_OK)
-        return st;
-    t->hash[r] = hash_once(b);
     forget(path);
     since = start_clock(b->group);
     st = rf_ckpt_load(b->group, path, &info, b->targets, b->ntensors, err);
@@ -363,8 +417,35 @@ static enum rf_status round_of(const struct bench *b, struct times *t, int r,
     if (st == RF_OK)
         st = rf_ckpt_verify(b->group, path, NULL, &content, err);
     t->verify[r] = stop_clock(b->group, since);
+    return st;
+}
+
+/* Collective: ours and plain, in turn the one and the other first. Plain reads are of the same file, which
+ * was read once before that. */
+static enum rf_status round_of(struct bench *b, struct times *t, int r, struct rf_error *err)
+{
+    char raw[RF_PATH_BYTES], path[RF_PATH_BYTES];
+    double unused;
+    enum rf_status st = rf_file_join(raw, b->dir, "plain", err);
+
+    if (st == RF_OK && r % 2 == 0)
+        st = save_once(b, &t->save[r], path, err);
+    if (st == RF_OK)
+        st = fastest(b, raw, 1, &t->write[r], &t->write_way, err);
+    if (st == RF_OK && r % 2 == 1)
+        st = save_once(b, &t->save[r], path, err);
+    t->hash[r] = hash_once(b);
+    forget(path);
+    if (st == RF_OK)
+        st = plain(b, path, 0, &ways[1], &unused, err);
+    if (st == RF_OK && r % 2 == 1)
+        st = read_ours(b, path, t, r, err);
+    if (st == RF_OK)
+        st = fastest(b, path, 0, &t->read[r], &t->read_way, err);
+    if (st == RF_OK && r % 2 == 0)
+        st = read_ours(b, path, t, r, err);
     MPI_Barrier(b->group->comm);
-    if (b->group->rank == 0) {
+    if (st == RF_OK && b->group->rank == 0) {
         unlink(path);
         unlink(raw);
         settle(b);
@@ -389,7 +470,7 @@ static void figure(struct rf_figure *f, const char *what, const struct bench *b,
     snprintf(f->said, sizeof f->said, "%s", said);
 }
 
-static enum rf_status transfers(const struct bench *b, struct rf_figure *figures, int *n,
+static enum rf_status transfers(struct bench *b, struct rf_figure *figures, int *n,
                                 struct rf_error *err)
 {
     struct times t;
@@ -408,10 +489,10 @@ static enum rf_status transfers(const struct bench *b, struct rf_figure *figures
     }
     hashing = (double)b->bytes / rf_median(t.hash, rounds) * 1e-9;
     snprintf(said, sizeof said, "limit: plain write %s; hashing on all ranks %.2f GB/s",
-             way_names[t.write_way], hashing);
+             t.write_way, hashing);
     figure(&figures[(*n)++], "save", b, t.save, t.write, rounds, said);
     snprintf(said, sizeof said, "limit: plain read %s; hashing on all ranks %.2f GB/s",
-             way_names[t.read_way], hashing);
+             t.read_way, hashing);
     figure(&figures[(*n)++], "load", b, t.load, t.read, rounds, said);
     snprintf(said, sizeof said, "limit: %s (plain read %.2f GB/s, hashing on all ranks %.2f)",
              2 * by_disk > rounds ? "the disk" : "hashing",

@@ -18,6 +18,7 @@
 #include "ckpt/envelope.h"
 #include "ckpt/granule.h"
 #include "ckpt/pump.h"
+#include "ckpt/transfer.h"
 #include "mpi/ckpt.h"
 #include "mpi/ckpt_publish.h"
 #include "mpi/ckpt_share.h"
@@ -259,7 +260,7 @@ static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_
     if (st == RF_OK)
         st = rf_ckpt_lay_out(saver->temp, &layout, saver->extents, &saver->places, err);
     if (st == RF_OK)
-        st = rf_pump_reserve(saver->temp, err);
+        st = rf_transfer_reserve(saver->temp, err);
     return st;
 }
 
@@ -291,11 +292,16 @@ static void send_at_home(struct rf_ckpt_saver *saver, const struct rf_run *run,
 {
     const struct rf_ckpt_source *source = saver->options.source;
     struct rf_stretch stretch = stretch_of(saver, run);
-    void *room = rf_pump_room(saver->pump, &stretch);
+    struct rf_values values;
+    void *room;
 
-    if (source == NULL)
-        rf_parcels_copy_out(saver->parcels, run, room);
-    else if (*st == RF_OK)
+    if (source == NULL) {
+        values = rf_parcels_values(saver->parcels, run);
+        rf_pump_bring(saver->pump, &stretch, &values);
+        return;
+    }
+    room = rf_pump_room(saver->pump, &stretch);
+    if (*st == RF_OK)
         *st = source->fill(source->arg, saver->which[run->tensor], run->row, run->nrows, room,
                            err);
     rf_pump_send(saver->pump);
@@ -329,6 +335,7 @@ static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *
             if (runs[at].owner == saver->group->rank && !runs[at].travels)
                 send_at_home(saver, &runs[at], &st, err);
     }
+    rf_pump_brought(saver->pump);
     return st;
 }
 

@@ -293,6 +293,63 @@ void rf_share_commit(struct rf_share *share, int64_t step)
     share->step = step;
 }
 
+static int is_among(const struct rf_manifest_tensor *wanted,
+                    const struct rf_manifest_tensor *kept, int nkept)
+{
+    for (int i = 0; i < nkept; i++)
+        if (strcmp(kept[i].name, wanted->name) == 0)
+            return kept[i].stored == wanted->stored &&
+                   rf_digest_equal(&kept[i].digest, &wanted->digest);
+    return 0;
+}
+
+/* The same for one file that may refer; one that cannot be read needs nothing. */
+static enum rf_status still_serves(const char *referring, const char *replaced, int64_t step,
+                                   const struct rf_manifest_tensor *kept, int nkept,
+                                   struct rf_error *err)
+{
+    struct rf_ckpt_contents contents = {0};
+    struct rf_error unread;
+    enum rf_status st = rf_ckpt_contents_read(&contents, referring, &unread);
+    int n = st == RF_OK ? contents.manifest->ntensors : 0;
+
+    st = RF_OK;
+    for (int i = 0; st == RF_OK && i < n; i++) {
+        const struct rf_manifest_tensor *t = &contents.manifest->tensors[i];
+
+        if (t->base == step && !is_among(t, kept, nkept))
+            st =
+                rf_fail(err, RF_ERR_INPUT,
+                        "'%s' keeps tensor '%s' in '%s', which would lose it: reshard that one "
+                        "first, or write to another directory",
+                        referring, t->name, replaced);
+    }
+    rf_ckpt_contents_clear(&contents);
+    return st;
+}
+
+enum rf_status rf_share_still_serves(const char *dir, int64_t step,
+                                     const struct rf_manifest_tensor *kept, int nkept,
+                                     struct rf_error *err)
+{
+    struct rf_store_entry *entries = NULL;
+    char replaced[RF_PATH_BYTES], referring[RF_PATH_BYTES];
+    int n = 0;
+    enum rf_status st = rf_store_path(replaced, dir, step, err);
+
+    if (st == RF_OK && rf_file_exists(replaced))
+        st = rf_store_list(dir, &entries, &n, err);
+    for (int i = 0; st == RF_OK && i < n; i++) {
+        if (entries[i].step <= step || !entries[i].complete)
+            continue;
+        st = rf_store_path(referring, dir, entries[i].step, err);
+        if (st == RF_OK)
+            st = still_serves(referring, replaced, step, kept, nkept, err);
+    }
+    free(entries);
+    return st;
+}
+
 enum rf_status rf_share_check(const char *dir, const int64_t *bases, int ntensors,
                               struct rf_error *err)
 {

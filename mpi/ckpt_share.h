@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "base/tensor.h"
+#include "ckpt/manifest.h"
 #include "mpi/group.h"
 
 struct rf_share;
@@ -30,6 +31,12 @@ enum rf_status rf_share_survey(struct rf_share *share, const struct rf_group *gr
 
 /* Local: the values of the last survey are what the checkpoint of this step holds. */
 void rf_share_commit(struct rf_share *share, int64_t step);
+
+/* Local: before the file of this step in dir is replaced by one that holds `kept` as they are. RF_ERR_INPUT
+ * when a later file refers to it for a tensor that is not among them: it names both. */
+enum rf_status rf_share_still_serves(const char *dir, int64_t step,
+                                     const struct rf_manifest_tensor *kept, int nkept,
+                                     struct rf_error *err);
 
 /* Local: RF_ERR_IO when a file that is referred to is not there any more. */
 enum rf_status rf_share_check(const char *dir, const int64_t *bases, int ntensors,

@@ -83,7 +83,7 @@ static enum rf_status put_info(struct rf_h5 *file, const struct rf_ckpt_info *in
 
 /* The arrays of digests; their rows are filled once the tensors are. */
 static enum rf_status make_digest_arrays(struct rf_h5 *file, int ntensors, int64_t ngranules,
-                                         struct rf_error *err)
+                                         struct rf_ckpt_places *places, struct rf_error *err)
 {
     const int64_t names[1] = {ntensors}, content[1] = {RF_DIGEST_BYTES};
     const int64_t tensors[2] = {ntensors, RF_DIGEST_BYTES};
@@ -91,33 +91,40 @@ static enum rf_status make_digest_arrays(struct rf_h5 *file, int ntensors, int64
     enum rf_status st = rf_h5_group(file, "/digests", err);
 
     if (st == RF_OK)
-        st = rf_h5_array(file, "/digests/names", RF_H5_NAME, 1, names, err);
+        st = rf_h5_array(file, "/digests/names", RF_H5_NAME, 1, names, &places->names, err);
     if (st == RF_OK)
-        st = rf_h5_array(file, "/digests/tensors", RF_H5_U8, 2, tensors, err);
+        st = rf_h5_array(file, "/digests/tensors", RF_H5_U8, 2, tensors, &places->tensors, err);
     if (st == RF_OK)
-        st = rf_h5_array(file, "/digests/granules", RF_H5_U8, 2, granules, err);
+        st = rf_h5_array(file, "/digests/granules", RF_H5_U8, 2, granules, &places->granules,
+                         err);
     if (st == RF_OK)
-        st = rf_h5_array(file, "/digests/content", RF_H5_U8, 1, content, err);
+        st = rf_h5_array(file, "/digests/content", RF_H5_U8, 1, content, &places->content, err);
     return st;
 }
 
 /* Where packed granules will lie, and their digests. */
 static enum rf_status make_packed_arrays(struct rf_h5 *file, int64_t ngranules,
-                                         struct rf_error *err)
+                                         struct rf_ckpt_places *places, struct rf_error *err)
 {
-    const int64_t places[2] = {ngranules, 2}, digests[2] = {ngranules, RF_DIGEST_BYTES};
+    const int64_t where[2] = {ngranules, 2}, digests[2] = {ngranules, RF_DIGEST_BYTES};
     enum rf_status st = rf_h5_group(file, "/packed", err);
 
     if (st == RF_OK)
-        st = rf_h5_array(file, "/packed/places", RF_H5_I64, 2, places, err);
+        st = rf_h5_array(file, "/packed/places", RF_H5_I64, 2, where, &places->places, err);
     if (st == RF_OK)
-        st = rf_h5_array(file, "/packed/digests", RF_H5_U8, 2, digests, err);
+        st = rf_h5_array(file, "/packed/digests", RF_H5_U8, 2, digests, &places->packed_digests,
+                         err);
     return st;
 }
 
 static int64_t base_of(const struct rf_ckpt_layout *layout, int i)
 {
     return layout->bases != NULL ? layout->bases[i] : -1;
+}
+
+static uint64_t bytes_of(const struct rf_tensor *x)
+{
+    return (uint64_t)(x->shape[0] * x->shape[1]) * rf_stored_bytes(x->stored);
 }
 
 /* A tensor's array, or a link to the one in the file of an earlier step. */
@@ -137,51 +144,50 @@ static enum rf_status make_tensor(struct rf_h5 *file, const struct rf_ckpt_layou
     if (layout->packed)
         return rf_h5_packed_array(file, object, rf_ckpt_kind(x->stored), x->ndims, x->shape,
                                   rf_piece_rows(x->shape), err);
-    st = rf_h5_array(file, object, rf_ckpt_kind(x->stored), x->ndims, x->shape, err);
-    if (st == RF_OK)
-        st = rf_h5_offset(file, object, &extent->offset, err);
-    extent->size = (uint64_t)(x->shape[0] * x->shape[1]) * rf_stored_bytes(x->stored);
+    extent->size = bytes_of(x);
+    return rf_h5_array(file, object, rf_ckpt_kind(x->stored), x->ndims, x->shape,
+                       &extent->offset, err);
+}
+
+static enum rf_status make_groups(struct rf_h5 *file, struct rf_error *err)
+{
+    static const char *const names[] = {"/params", "/optimizer", "/optimizer/m",
+                                        "/optimizer/v"};
+    enum rf_status st = RF_OK;
+
+    for (int i = 0; st == RF_OK && i < 4; i++)
+        st = rf_h5_group(file, names[i], err);
     return st;
 }
 
+/* In one go. */
+static enum rf_status put_names(struct rf_h5 *file, const struct rf_ckpt_layout *layout,
+                                struct rf_error *err)
+{
+    char(*names)[RF_TENSOR_NAME] = calloc((size_t)layout->ntensors + 1, sizeof *names);
+    enum rf_status st;
+
+    if (names == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
+    for (int i = 0; i < layout->ntensors; i++)
+        memcpy(names[i], layout->tensors[i].name, strlen(layout->tensors[i].name));
+    st = rf_h5_write(file, "/digests/names", RF_H5_NAME, 0, layout->ntensors, names, err);
+    free(names);
+    return st;
+}
+
+/* Large arrays come first: they begin on page borders, and small ones between them would leave a gap
+ * before each, to be read for the seal by every reader. */
 static enum rf_status make_tensors(struct rf_h5 *file, const struct rf_ckpt_layout *layout,
                                    struct rf_extent *extents, struct rf_error *err)
 {
-    enum rf_status st = rf_h5_group(file, "/params", err);
+    enum rf_status st = make_groups(file, err);
 
-    if (st == RF_OK)
-        st = rf_h5_group(file, "/optimizer", err);
-    if (st == RF_OK)
-        st = rf_h5_group(file, "/optimizer/m", err);
-    if (st == RF_OK)
-        st = rf_h5_group(file, "/optimizer/v", err);
-    for (int i = 0; st == RF_OK && i < layout->ntensors; i++) {
-        char name[RF_TENSOR_NAME] = {0};
-
-        memcpy(name, layout->tensors[i].name, strlen(layout->tensors[i].name));
-        st = make_tensor(file, layout, i, &extents[i], err);
-        if (st == RF_OK)
-            st = rf_h5_write(file, "/digests/names", RF_H5_NAME, i, 1, name, err);
-    }
-    return st;
-}
-
-static enum rf_status find_places(struct rf_h5 *file, int packed, struct rf_ckpt_places *places,
-                                  struct rf_error *err)
-{
-    enum rf_status st = rf_h5_offset(file, "/digests/granules", &places->granules, err);
-
-    if (st == RF_OK)
-        st = rf_h5_offset(file, "/digests/names", &places->names, err);
-    if (st == RF_OK)
-        st = rf_h5_offset(file, "/digests/tensors", &places->tensors, err);
-    if (st == RF_OK)
-        st = rf_h5_offset(file, "/digests/content", &places->content, err);
-    if (st == RF_OK && packed)
-        st = rf_h5_offset(file, "/packed/places", &places->places, err);
-    if (st == RF_OK && packed)
-        st = rf_h5_offset(file, "/packed/digests", &places->packed_digests, err);
-    return st;
+    for (int small = 0; small < 2; small++)
+        for (int i = 0; st == RF_OK && i < layout->ntensors; i++)
+            if ((bytes_of(&layout->tensors[i]) < RF_H5_ALIGNED_FROM) == small)
+                st = make_tensor(file, layout, i, &extents[i], err);
+    return st == RF_OK ? put_names(file, layout, err) : st;
 }
 
 /* The index, behind where the seal will put the extents. */
@@ -254,6 +260,15 @@ static int64_t count_extents(const struct rf_ckpt_layout *layout)
     return n;
 }
 
+/* What HDF5 needs to describe the tensors, about: it lies in one piece then. */
+static size_t structure_bytes(const struct rf_ckpt_layout *layout)
+{
+    enum { OBJECTS = 4096, TENSOR = 400 };
+    size_t text = layout->config_text != NULL ? strlen(layout->config_text) : 0;
+
+    return OBJECTS + text + (size_t)layout->ntensors * TENSOR;
+}
+
 enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_layout *layout,
                                struct rf_extent *extents, struct rf_ckpt_places *places,
                                struct rf_error *err)
@@ -265,17 +280,15 @@ enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_layout *la
 
     *places = (struct rf_ckpt_places){
         .block_bytes = rf_envelope_bytes(nextents, rf_index_bytes(layout->ntensors))};
-    st = rf_h5_create(&file, path, (size_t)places->block_bytes, err);
+    st = rf_h5_create(&file, path, (size_t)places->block_bytes, structure_bytes(layout), err);
     if (st == RF_OK)
         st = put_info(file, layout->info, layout->config_text, err);
     if (st == RF_OK)
-        st = make_digest_arrays(file, layout->ntensors, layout->ngranules, err);
+        st = make_digest_arrays(file, layout->ntensors, layout->ngranules, places, err);
     if (st == RF_OK && layout->packed)
-        st = make_packed_arrays(file, layout->ngranules, err);
+        st = make_packed_arrays(file, layout->ngranules, places, err);
     if (st == RF_OK)
         st = make_tensors(file, layout, extents, err);
-    if (st == RF_OK)
-        st = find_places(file, layout->packed, places, err);
     closed = rf_h5_close(file, st == RF_OK ? err : &other);
     st = st == RF_OK ? closed : st;
     if (st == RF_OK)

@@ -123,14 +123,14 @@ static hid_t type_of(hid_t base, enum rf_h5_type type)
     return made;
 }
 
-/* File access: one file format for ever, big arrays on page borders (a direct writer needs
- * that), and no lock, which some parallel file systems refuse. */
+/* File access: one file format for ever, large arrays on page borders, and no lock, which some
+ * parallel file systems refuse. */
 static hid_t access_list(void)
 {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
 
     H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V18);
-    H5Pset_alignment(list, 1 << 16, 1 << 12);
+    H5Pset_alignment(list, RF_H5_ALIGNED_FROM, 1 << 12);
 #if H5_VERSION_GE(1, 10, 7) && !(H5_VERS_MINOR == 12 && H5_VERS_RELEASE < 1)
     H5Pset_file_locking(list, 0, 1);
 #endif
@@ -158,7 +158,7 @@ static void give_up(struct rf_h5 **file)
 }
 
 enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_block,
-                            struct rf_error *err)
+                            size_t structure_bytes, struct rf_error *err)
 {
     enum rf_status st = start(file, path, err);
     hid_t how, access;
@@ -169,6 +169,8 @@ enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_b
         how = H5Pcreate(H5P_FILE_CREATE);
         access = access_list();
         H5Pset_userblock(how, user_block);
+        if (structure_bytes > 0)
+            H5Pset_meta_block_size(access, structure_bytes);
         H5Pset_obj_track_times(how, 0);
         if (rf_h5_driver_set(access, &(*file)->code) >= 0)
             (*file)->file = H5Fcreate(path, H5F_ACC_TRUNC, how, access);
@@ -373,20 +375,23 @@ enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char
 
 /* how belongs to the caller. */
 static enum rf_status make_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
-                                 int ndims, const int64_t *shape, hid_t how,
+                                 int ndims, const int64_t *shape, hid_t how, uint64_t *offset,
                                  struct rf_error *err)
 {
     hsize_t dims[2] = {(hsize_t)shape[0], ndims > 1 ? (hsize_t)shape[1] : 1};
     hid_t space = H5Screate_simple(ndims, dims, NULL);
     hid_t disk = type_of(stored(type), type), array;
+    haddr_t at = 0;
     enum rf_status st = RF_OK;
 
     H5Pset_obj_track_times(how, 0);
     H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
     array = H5Dcreate2(file->file, name, disk, space, H5P_DEFAULT, how, H5P_DEFAULT);
-    if (array < 0)
+    if (array >= 0 && offset != NULL)
+        *offset = at = H5Dget_offset(array);
+    if (array < 0 || at == HADDR_UNDEF)
         st = h5_fail(err, RF_ERR_IO, "write", file->path, name);
-    else
+    if (array >= 0)
         H5Dclose(array);
     H5Tclose(disk);
     H5Sclose(space);
@@ -394,14 +399,15 @@ static enum rf_status make_array(struct rf_h5 *file, const char *name, enum rf_h
 }
 
 enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
-                           int ndims, const int64_t *shape, struct rf_error *err)
+                           int ndims, const int64_t *shape, uint64_t *offset,
+                           struct rf_error *err)
 {
     hid_t how = H5Pcreate(H5P_DATASET_CREATE);
     enum rf_status st;
 
     H5Pset_layout(how, H5D_CONTIGUOUS);
     H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
-    st = make_array(file, name, type, ndims, shape, how, err);
+    st = make_array(file, name, type, ndims, shape, how, offset, err);
     H5Pclose(how);
     return st;
 }
@@ -418,7 +424,7 @@ enum rf_status rf_h5_packed_array(struct rf_h5 *file, const char *name, enum rf_
         H5Pset_deflate(how, 1) < 0)
         st = h5_fail(err, RF_ERR_INPUT, "compress a tensor for", file->path, name);
     else
-        st = make_array(file, name, type, ndims, shape, how, err);
+        st = make_array(file, name, type, ndims, shape, how, NULL, err);
     H5Pclose(how);
     return st;
 }
@@ -461,20 +467,6 @@ enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type
     if (!fits)
         return rf_fail(err, RF_ERR_INPUT, "'%s' has no array '%s' of the right type",
                        file->path, name);
-    return RF_OK;
-}
-
-enum rf_status rf_h5_offset(struct rf_h5 *file, const char *name, uint64_t *offset,
-                            struct rf_error *err)
-{
-    hid_t array = H5Dopen2(file->file, name, H5P_DEFAULT);
-    haddr_t at = array >= 0 ? H5Dget_offset(array) : HADDR_UNDEF;
-
-    if (array >= 0)
-        H5Dclose(array);
-    if (at == HADDR_UNDEF)
-        return h5_fail(err, RF_ERR_IO, "find a place in", file->path, name);
-    *offset = (uint64_t)at;
     return RF_OK;
 }
 
@@ -577,4 +569,20 @@ enum rf_status rf_h5_packed_offset(struct rf_h5 *file, const char *name, int64_t
         return h5_fail(err, RF_ERR_IO, "find a place in", file->path, name);
     *offset = (uint64_t)found;
     return RF_OK;
+}
+
+void rf_h5_library(char *version, size_t size, int *parallel, int *thread_safe)
+{
+    unsigned major = 0, minor = 0, release = 0;
+    hbool_t safe = 0;
+
+    H5get_libversion(&major, &minor, &release);
+    H5is_library_threadsafe(&safe);
+    snprintf(version, size, "%u.%u.%u", major, minor, release);
+#ifdef H5_HAVE_PARALLEL
+    *parallel = 1;
+#else
+    *parallel = 0;
+#endif
+    *thread_safe = safe;
 }

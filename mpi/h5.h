@@ -15,15 +15,19 @@
 
 struct rf_h5;
 
+/* Arrays of at least so many bytes begin on page borders: a direct writer needs that. */
+enum { RF_H5_ALIGNED_FROM = 1 << 16 };
+
 /* What an array holds; RF_H5_NAME is a fixed string of RF_TENSOR_NAME bytes. All little-endian.
  * RF_H5_BF16 is a true floating-point type of two bytes, which HDF5 turns into others when
  * asked to; read and written as RF_H5_BF16 it is uint16_t in memory. */
 enum rf_h5_type { RF_H5_F32, RF_H5_F64, RF_H5_I64, RF_H5_U8, RF_H5_NAME, RF_H5_BF16 };
 
-/* Local: a new file with user_block bytes (0, or a power of two from 512) left free in front.
- */
+/* Local: a new file with user_block bytes (0, or a power of two from 512) left free in front. What HDF5
+ * writes about its objects stays together as long as it fits structure_bytes; 0: wherever HDF5 puts
+ * it, between the arrays. */
 enum rf_status rf_h5_create(struct rf_h5 **file, const char *path, size_t user_block,
-                            struct rf_error *err);
+                            size_t structure_bytes, struct rf_error *err);
 /* Local, read only; RF_ERR_INPUT when it is not there or not HDF5. */
 enum rf_status rf_h5_open(struct rf_h5 **file, const char *path, struct rf_error *err);
 /* Local, for writing what is packed into arrays that are there. */
@@ -48,9 +52,11 @@ enum rf_status rf_h5_get_text(struct rf_h5 *file, const char *object, const char
                               char *text, size_t size, struct rf_error *err);
 
 /* Makes an array of ndims 1 or 2 whose place in the file is fixed at once; its values are
- * whatever is there until they are written. */
+ * whatever is there until they are written. *offset, unless it is NULL, gets where its bytes start,
+ * from the beginning of the file. */
 enum rf_status rf_h5_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
-                           int ndims, const int64_t *shape, struct rf_error *err);
+                           int ndims, const int64_t *shape, uint64_t *offset,
+                           struct rf_error *err);
 /* The same in chunks of whole rows, each shuffled and deflated; no value has a place yet. */
 enum rf_status rf_h5_packed_array(struct rf_h5 *file, const char *name, enum rf_h5_type type,
                                   int ndims, const int64_t *shape, int64_t chunk_rows,
@@ -63,9 +69,6 @@ enum rf_status rf_h5_elsewhere(struct rf_h5 *file, const char *name, const char 
  * is 1. */
 enum rf_status rf_h5_shape(struct rf_h5 *file, const char *name, enum rf_h5_type type,
                            int *ndims, int64_t shape[2], struct rf_error *err);
-/* Where its bytes start, from the beginning of the file. */
-enum rf_status rf_h5_offset(struct rf_h5 *file, const char *name, uint64_t *offset,
-                            struct rf_error *err);
 
 /* Whole rows row .. row + nrows - 1. */
 enum rf_status rf_h5_write(struct rf_h5 *file, const char *name, enum rf_h5_type type,
@@ -86,5 +89,8 @@ enum rf_status rf_h5_packed_offset(struct rf_h5 *file, const char *name, int64_t
 extern int (*rf_h5_fault)(const char *step);
 /* RF_OK, or the failure that rf_h5_fault wants for this step. */
 enum rf_status rf_h5_fault_at(const char *step, const char *path, struct rf_error *err);
+
+/* Local: the library's version, whether it writes in parallel, and whether it is thread safe. */
+void rf_h5_library(char *version, size_t size, int *parallel, int *thread_safe);
 
 #endif

@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "align/w2s.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "ckpt/store.h"
 #include "job/record.h"
+#include "mpi/cache.h"
 #include "mpi/work.h"
 
 enum { CURVE_POINTS = 200 };
@@ -43,36 +43,14 @@ static enum rf_status set_up_memory(struct rf_job_work *w, struct rf_error *err)
     w->index = calloc(n > RF_PREDICT_BATCH ? n : RF_PREDICT_BATCH, sizeof *w->index);
     w->scratch = calloc(n, sizeof *w->scratch);
     w->p1 = calloc(n, sizeof *w->p1);
-    w->weak = calloc(n * 2, sizeof *w->weak);
-    if (job->role == RF_ROLE_PROBE)
-        w->features =
-            calloc((size_t)RF_PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
-    if (job->role == RF_ROLE_PROBE && w->features == NULL)
+    w->weak = calloc(n * RF_SOFT_CLASSES, sizeof *w->weak);
+    w->student = calloc(n * RF_SOFT_CLASSES, sizeof *w->student);
+    w->features = calloc((size_t)RF_PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
+    if (w->student == NULL || w->features == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: features of %d", job->model->width);
     if (w->index == NULL || w->scratch == NULL || w->p1 == NULL || w->weak == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a batch of %zu", n);
     return RF_OK;
-}
-
-/* Local: the supervisor's labels, without which a student cannot start. */
-static enum rf_status read_labels(struct rf_job_work *w, struct rf_error *err)
-{
-    const struct rf_examples *strong = rf_task_split(w->task, RF_SPLIT_STRONG);
-    const struct rf_planned_job *job = w->job;
-
-    if (job->label_job < 0)
-        return RF_OK;
-    if (job->loss == RF_LOSS_CONFIDENCE && w->info->nclass != 2)
-        return rf_fail(
-            err, RF_ERR_CONFIG,
-            "job '%s': the confidence loss is defined for two classes, task '%s' has %d",
-            job->name, job->task->name, w->info->nclass);
-    if (job->role == RF_ROLE_PROBE && w->info->nclass > RF_SOFT_CLASSES)
-        return rf_fail(err, RF_ERR_CONFIG,
-                       "job '%s': a probe learns at most %d classes, task '%s' has %d",
-                       job->name, RF_SOFT_CLASSES, job->task->name, w->info->nclass);
-    return rf_predictions_read(&w->labels, strong->n, w->info->nclass, 0, w->ctx->run_dir,
-                               w->ctx->plan->jobs[job->label_job].name, err);
 }
 
 /* Local: where the task says what its tokens are made of, this rank's embeddings start as sums of
@@ -148,6 +126,8 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .clip = t->clip,
                                      .seed = job->model_seed,
                                      .micro_B = t->micro_batch,
+                                     .recompute = t->recompute,
+                                     .exchange_bf16 = t->exchange_bf16,
                                      .tensor = t->tensor};
 }
 
@@ -190,6 +170,8 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
 
     w->memory_before = rf_memory_mark();
     st = rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
+    if (st == RF_OK)
+        rf_debug("job '%s': slices sum by %s", w->job->name, rf_trainer_exchange(w->trainer));
     if (st == RF_OK && w->info->parts != NULL)
         compose_embeddings(w);
     return st;
@@ -217,6 +199,11 @@ static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
     return st;
 }
 
+static int was_skipped(const struct rf_curve_point *point)
+{
+    return !isfinite(point->loss) || !isfinite(point->grad_norm);
+}
+
 /* Collective: from the job's own checkpoint, or from where it is told to start, or from scratch. */
 static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_error *err)
 {
@@ -235,43 +222,27 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
         w->saved_step = info.step;
         rf_trainer_loaded(w->trainer, info.step);
         st = rf_curve_read(&w->curve, w->ctx->run_dir, w->job->name, info.step, err);
+        for (int i = 0; i < w->curve.npoints; i++)
+            w->skipped += was_skipped(&w->curve.points[i]);
+        if (st == RF_OK && w->stops != NULL)
+            st = rf_stops_read(w->stops, w->ctx->run_dir, w->job->name, info.step, err);
         return rf_agree(w->group, st, err);
     }
     return st == RF_OK ? start_afresh(w, err) : st;
 }
 
-/* Swaps the ground truth of a batch for the supervisor's labels. */
-static void use_labels(struct rf_job_work *w, struct rf_batch *batch)
+/* Local: hides a share of the tokens, drawn by step, place in the batch and place in the text. The
+ * last one stays: it is where the model is asked. */
+static void drop_tokens(struct rf_job_work *w, int64_t step, const struct rf_batch *batch)
 {
-    const struct rf_predictions *labels = &w->labels;
-    int K = labels->nclass;
+    uint64_t stream = rf_rng_stream("token dropout", (uint64_t)step);
+    double share = w->job->train->token_dropout;
 
-    for (int i = 0; i < batch->R; i++) {
-        if (labels->prob != NULL)
-            memcpy(&w->memory.soft[i * K], &labels->prob[w->index[i] * K],
-                   (size_t)K * sizeof(float));
-        else
-            w->memory.target[i] = labels->best[w->index[i]];
-    }
-    if (labels->prob != NULL) {
-        batch->soft = w->memory.soft;
-        batch->target = NULL;
-    }
-}
-
-/* The auxiliary-confidence targets of this batch: one forward pass more. */
-static void add_confidence(struct rf_job_work *w, struct rf_batch *batch, int64_t step,
-                           struct rf_step_result *extra)
-{
-    double progress = (double)step / w->job->train->steps;
-    int n = batch->R;
-
-    memcpy(w->weak, w->memory.soft, (size_t)n * 2 * sizeof(float));
-    rf_trainer_predict(w->trainer, batch, w->memory.soft, NULL, extra);
-    for (int i = 0; i < n; i++)
-        w->p1[i] = w->memory.soft[2 * i + 1];
-    rf_w2s_confidence_targets(w->p1, w->weak, n, w->job->alpha, progress, w->job->alpha_warmup,
-                              w->memory.soft, w->scratch);
+    for (int b = 0; share > 0 && b < batch->R; b++)
+        for (int t = 0; b * batch->T + t < batch->rows[b]; t++)
+            if (rf_rng_uniform(w->job->model_seed, stream,
+                               (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) < share)
+                w->memory.tokens[b * batch->T + t] = 0;
 }
 
 /* Local: the batch of a step, a function of the step alone. */
@@ -280,16 +251,22 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
 {
     const struct rf_planned_job *job = w->job;
     int B = job->train->batch;
+    enum rf_status st;
 
     if (job->role == RF_ROLE_PRETRAIN)
-        return rf_task_corpus_batch(w->task, job->model_seed, step, B, &w->memory, batch, err);
-    rf_task_order(job->model_seed, step, B, rf_task_split(w->task, job->train_split)->n,
-                  w->index);
-    return rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch,
-                                 err);
+        return rf_task_corpus_batch(w->task, job->model_seed, step, job->further, B, &w->memory,
+                                    batch, err);
+    rf_task_order(job->model_seed, step, B, w->nchosen, w->index);
+    for (int i = 0; i < B; i++)
+        w->index[i] = w->chosen[w->index[i]];
+    st = rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch, err);
+    if (st == RF_OK)
+        drop_tokens(w, step, batch);
+    return st;
 }
 
-/* Local: at most CURVE_POINTS points over the whole of training, first and last among them. */
+/* Local: at most CURVE_POINTS points over the whole of training, first and last among them, and
+ * each step that was skipped: so their number survives a pause. */
 static enum rf_status note(struct rf_job_work *w, int64_t step,
                            const struct rf_step_result *done, struct rf_error *err)
 {
@@ -300,7 +277,7 @@ static enum rf_status note(struct rf_job_work *w, int64_t step,
                                    .grad_norm = done->grad_norm,
                                    .t_us = rf_time_utc_us()};
 
-    if (step % every != 0 && step != steps && step != 1)
+    if (step % every != 0 && step != steps && step != 1 && !done->skipped)
         return RF_OK;
     return rf_curve_add(&w->curve, &point, err);
 }
@@ -342,8 +319,43 @@ static enum rf_status last_checkpoint(struct rf_job_work *w, struct rf_error *er
     return RF_OK;
 }
 
+/* Local: a step changed nothing, since its loss or its gradient was not finite. */
+static void tell_skipped(struct rf_job_work *w, int64_t step, const struct rf_step_result *done)
+{
+    w->bad_steps++;
+    w->skipped++;
+    if (w->group->rank == 0)
+        rf_warn_alone("job '%s': step %lld is skipped: its loss is %g, its gradient's norm %g "
+                      "(%d in a row, %lld in all)",
+                      w->job->name, (long long)step, done->loss, done->grad_norm, w->bad_steps,
+                      (long long)w->skipped);
+}
+
+/* Collective: skipped steps have changed nothing, so that the state is that of the last good step;
+ * it is kept under that step's number. */
+static enum rf_status give_up(struct rf_job_work *w, struct rf_error *err)
+{
+    int64_t step = rf_trainer_steps_done(w->trainer), good = step - w->bad_steps;
+    struct rf_error unsaved;
+    int saved = 1;
+
+    rf_trainer_loaded(w->trainer, good);
+    if (good > 0 && rf_job_save(w, 1, &unsaved) != RF_OK) {
+        saved = 0;
+        if (w->group->rank == 0)
+            rf_warn_alone("job '%s': no checkpoint of step %lld: %s", w->job->name,
+                          (long long)good, unsaved.text);
+    }
+    return rf_fail(
+        err, RF_ERR_INPUT,
+        "job '%s': %d steps in a row up to %lld had no finite loss and gradient, the "
+        "last good one was %lld%s; a lower learning rate may help",
+        w->job->name, w->bad_steps, (long long)step, (long long)good,
+        good > 0 && saved ? ", of which there is a checkpoint" : "");
+}
+
 /* Collective: one step, its record, and a checkpoint where one is due. */
-static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct rf_error *err)
+static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_batch batch;
     struct rf_step_result done = {0}, extra = {0};
@@ -354,10 +366,7 @@ static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct r
 
     if (st != RF_OK)
         return st;
-    if (w->labels.n > 0)
-        use_labels(w, &batch);
-    if (w->job->loss == RF_LOSS_CONFIDENCE && w->job->role == RF_ROLE_STUDENT)
-        add_confidence(w, &batch, step, &extra);
+    rf_job_use_labels(w, &batch, step, &extra);
     if (w->memory_step == 0) {
         w->memory_start = rf_memory_grown(&w->memory_before, room);
         rf_memory_mark();
@@ -365,64 +374,35 @@ static enum rf_status train_step(struct rf_job_work *w, int *bad_steps, struct r
     rf_trainer_step(w->trainer, &batch, &done);
     if (w->memory_step == 0)
         w->memory_step = rf_memory_grown(&w->memory_before, room);
-    *bad_steps = done.skipped ? *bad_steps + 1 : 0;
+    if (done.skipped)
+        tell_skipped(w, step + 1, &done);
+    else
+        w->bad_steps = 0;
     st = note(w, step + 1, &done, err);
     done.tokens += extra.tokens;
     done.flops += extra.flops;
     rf_job_report(w, since, &done);
-    if (*bad_steps >= 10)
-        st = rf_fail(err, RF_ERR_INPUT,
-                     "job '%s': ten steps in a row up to %lld had no finite loss; "
-                     "a lower learning rate may help",
-                     w->job->name, (long long)step + 1);
     st = rf_agree(w->group, st, err);
+    if (st == RF_OK && w->bad_steps >= w->job->train->max_skipped)
+        return give_up(w, err);
     if (st == RF_OK)
+        st = rf_job_look(w, err);
+    if (st == RF_OK && !done.skipped)
         checkpoint_if_due(w, every > 0 && (step + 1) % every == 0);
-    return st;
-}
-
-/* Collective: the probe's map from the frozen model's features to the supervisor's labels. A
- * probe that is stopped starts over: it leaves no checkpoint. */
-static enum rf_status fit_probe(struct rf_job_work *w, struct rf_error *err)
-{
-    int n = rf_task_split(w->task, w->job->train_split)->n;
-    int64_t since;
-    struct rf_step_result nothing = {0};
-    enum rf_status st =
-        rf_probe_create(&w->probe, w->group, n, w->job->model->width, w->info->nclass, err);
-
-    for (int at = 0; st == RF_OK && w->stop == RF_GO && at < n; at += RF_PREDICT_BATCH) {
-        struct rf_step_result done = {0};
-        struct rf_batch batch;
-
-        since = rf_time_us();
-        st = rf_job_next_batch(w, w->job->train_split, at, &batch, err);
-        if (st != RF_OK)
-            break;
-        rf_trainer_features(w->trainer, &batch, w->features, &done);
-        rf_probe_learn(w->probe, at, batch.R, w->features);
-        rf_job_report(w, since, &done);
-    }
-    if (st != RF_OK || w->stop != RF_GO)
-        return st;
-    since = rf_time_us();
-    st = rf_probe_fit(w->probe, &w->labels, &w->fit, err);
-    rf_job_report(w, since, &nothing);
     return st;
 }
 
 static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
 {
-    int bad_steps = 0;
     enum rf_status st = RF_OK;
 
-    if (w->job->role == RF_ROLE_ZERO_SHOT)
+    if (w->job->role == RF_ROLE_ZERO_SHOT || w->job->role == RF_ROLE_NOISY)
         return RF_OK;
-    if (w->job->role == RF_ROLE_PROBE)
-        return fit_probe(w, err);
+    if (rf_methods[w->job->method].linear)
+        return rf_job_fit_probe(w, err);
     while (st == RF_OK && w->stop == RF_GO &&
            rf_trainer_steps_done(w->trainer) < w->job->train->steps)
-        st = train_step(w, &bad_steps, err);
+        st = train_step(w, err);
     if (st == RF_OK)
         st = last_checkpoint(w, err);
     return st;
@@ -433,13 +413,14 @@ static void tear_down(struct rf_job_work *w)
     rf_job_save_clear(w);
     rf_probe_destroy(w->probe);
     rf_trainer_destroy(w->trainer);
-    rf_predictions_clear(&w->labels);
+    rf_job_labels_clear(w);
     rf_batch_memory_free(&w->memory);
     rf_curve_clear(&w->curve);
     free(w->index);
     free(w->scratch);
     free(w->p1);
     free(w->weak);
+    free(w->student);
     free(w->features);
 }
 
@@ -455,8 +436,44 @@ static enum rf_status set_up(struct rf_job_work *w, struct rf_job_context *ctx,
     w->info = rf_task_info(w->task);
     st = set_up_memory(w, err);
     if (st == RF_OK)
-        st = read_labels(w, err);
+        st = rf_job_read_labels(w, err);
     return st;
+}
+
+/* Collective: what a method does to the labels before training; where it wants a second opinion,
+ * it asks the model as it is before its first step, whatever step the job goes on from. */
+static enum rf_status prepare_labels(struct rf_job_work *w, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    if (rf_methods[w->job->method].opinion != RF_OPINION_NONE)
+        st = start_afresh(w, err);
+    return st == RF_OK ? rf_job_prepare_labels(w, err) : st;
+}
+
+/* Collective: have others left what this job would leave? */
+static enum rf_status take_kept(const struct rf_job_context *ctx, const struct rf_group *group,
+                                const struct rf_planned_job *job, int *found,
+                                struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    *found = 0;
+    if (group->rank == 0)
+        st = rf_cache_take(ctx, job, found, err);
+    st = rf_agree(group, st, err);
+    if (st == RF_OK)
+        rf_group_bcast(group, found, sizeof *found, 0);
+    return st;
+}
+
+/* Local: a cache that cannot be written is a pity, no more. */
+static void keep_for_others(const struct rf_job_work *w)
+{
+    struct rf_error err;
+
+    if (w->group->rank == 0 && rf_cache_keep(w->ctx, w->job, &err) != RF_OK)
+        rf_warn_alone("job '%s' is not kept for other runs: %s", w->job->name, err.text);
 }
 
 enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job,
@@ -470,17 +487,25 @@ enum rf_outcome rf_job_run(void *ctx_, const struct rf_group *group, int32_t job
                             .saved_step = -1,
                             .begun_step = -1,
                             .stop = RF_GO};
-    enum rf_status st;
+    int found;
+    enum rf_status st = take_kept(ctx, group, w.job, &found, err);
 
-    st = rf_agree(group, set_up(&w, ctx, err), err);
+    if (st == RF_OK && found)
+        return RF_OUTCOME_DONE;
+    if (st == RF_OK)
+        st = rf_agree(group, set_up(&w, ctx, err), err);
     if (st == RF_OK)
         st = make_trainer(&w, err);
+    if (st == RF_OK)
+        st = prepare_labels(&w, err);
     if (st == RF_OK)
         st = find_start(&w, job, err);
     if (st == RF_OK)
         st = train(&w, err);
     if (st == RF_OK && w.stop == RF_GO)
         st = rf_job_conclude(&w, err);
+    if (st == RF_OK && w.stop == RF_GO)
+        keep_for_others(&w);
     tear_down(&w);
     if (st != RF_OK)
         return RF_OUTCOME_FAILED;
@@ -509,11 +534,10 @@ static enum rf_status load_exactly(struct rf_job_work *w, const char *path,
 /* Collective: training on its own, without the checkpoints that a job makes on its way. */
 static enum rf_status train_to(struct rf_job_work *w, int64_t to_step, struct rf_error *err)
 {
-    int bad_steps = 0;
     enum rf_status st = RF_OK;
 
     while (st == RF_OK && w->stop == RF_GO && rf_trainer_steps_done(w->trainer) < to_step)
-        st = train_step(w, &bad_steps, err);
+        st = train_step(w, err);
     if (st == RF_OK && w->stop != RF_GO)
         st = rf_fail(err, RF_AGAIN, "a signal came");
     if (st == RF_OK && rf_trainer_steps_done(w->trainer) != to_step)
@@ -542,6 +566,8 @@ enum rf_status rf_job_retrace(struct rf_job_context *ctx, const struct rf_group 
     st = rf_agree(group, st, err);
     if (st == RF_OK)
         st = make_trainer(&w, err);
+    if (st == RF_OK)
+        st = prepare_labels(&w, err);
     if (st == RF_OK)
         st = what->from[0] != '\0' ? load_exactly(&w, what->from, err) : start_afresh(&w, err);
     if (st == RF_OK)

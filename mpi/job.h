@@ -15,11 +15,12 @@
 #include "mpi/lease.h"
 #include "mpi/trainer.h"
 
-/* What the bodies of a run share; the caller fills the first five and zeroes the rest. */
+/* What the bodies of a run share; the caller fills the first six and zeroes the rest. */
 struct rf_job_context {
     const struct rf_job_plan *plan;
     const char *run_dir, *ckpt_dir; /* both exist; ckpt_dir holds a directory per job */
     const char *config_digest, *version;
+    const char *cache_dir; /* exists; NULL: nothing is kept for other runs (cache.h) */
     struct rf_shelf shelf; /* owned: tasks of earlier jobs */
 };
 

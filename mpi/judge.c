@@ -4,9 +4,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "align/noise.h"
 #include "align/w2s.h"
 #include "base/log.h"
+#include "base/slice.h"
 
 enum { ECE_BINS = 15 };
 
@@ -47,9 +50,7 @@ static void answer(struct rf_job_work *w, const struct rf_batch *batch, float *p
     done->loss = rf_probe_answer(w->probe, w->features, batch->R, batch->target, prob, best);
 }
 
-/* Collective: what the model says of every example of a split, with the mean loss. p has
- * room for them. Stops early, with p incomplete, when the lease says so. */
-static enum rf_status predict(struct rf_job_work *w, enum rf_split split,
+enum rf_status rf_job_predict(struct rf_job_work *w, enum rf_split split,
                               struct rf_predictions *p, double *loss, struct rf_error *err)
 {
     const struct rf_examples *examples = rf_task_split(w->task, split);
@@ -76,25 +77,79 @@ static enum rf_status predict(struct rf_job_work *w, enum rf_split split,
     return st;
 }
 
-static double accuracy(const int32_t *best, const int32_t *truth, int n)
+double rf_job_agreement(const int32_t *best, const int32_t *other, int n)
 {
-    int right = 0;
+    int same = 0;
 
     for (int i = 0; i < n; i++)
-        right += best[i] == truth[i];
-    return n > 0 ? (double)right / n : NAN;
+        same += best[i] == other[i];
+    return n > 0 ? (double)same / n : NAN;
 }
 
-/* Local, first rank: predictions of one split to its file. */
-static enum rf_status write_predictions(const struct rf_job_work *w,
-                                        const struct rf_predictions *p, struct rf_error *err)
+/* Local: a supervisor that errs at random, as often as the one whose labels it has read. */
+static enum rf_status err_at_random(struct rf_job_work *w, enum rf_split split,
+                                    struct rf_predictions *p, double *loss,
+                                    struct rf_error *err)
 {
-    return rf_predictions_write(p, w->ctx->run_dir, w->job->name, err);
+    const struct rf_examples *strong = rf_task_split(w->task, RF_SPLIT_STRONG);
+    const struct rf_examples *examples = rf_task_split(w->task, split);
+    double right = rf_job_agreement(w->labels.best, strong->label, strong->n);
+
+    *loss = NAN;
+    for (int i = 0; p->truth != NULL && i < p->n; i++)
+        p->truth[i] = examples->label[i];
+    return rf_noise_labels(examples->label, p->n, p->nclass, right,
+                           w->job->model_seed + (uint64_t)split, p->best, p->prob, err);
 }
 
-/* Collective: predicts a split and notes its metrics under prefix; writes the file when asked. */
+struct rated {
+    float rating;
+    int right;
+};
+
+static int by_rating(const void *left, const void *right)
+{
+    const struct rated *a = left, *b = right;
+
+    if (a->rating < b->rating || a->rating > b->rating)
+        return a->rating < b->rating ? -1 : 1;
+    return a->right - b->right; /* equal ratings: the order does not show in the sums of all */
+}
+
+/* Local: accuracy in groups of equal size, from easy to hard, and each group's mean rating. */
+static enum rf_status add_difficulty(const struct rf_examples *examples, const int32_t *best,
+                                     struct rf_metrics *metrics, struct rf_error *err)
+{
+    enum { GROUPS = 5 };
+    struct rated *items = malloc(((size_t)examples->n + 1) * sizeof *items);
+    char name[RF_METRIC_NAME];
+
+    if (items == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d test items", examples->n);
+    for (int i = 0; i < examples->n; i++)
+        items[i] = (struct rated){examples->rating[i], best[i] == examples->label[i]};
+    qsort(items, (size_t)examples->n, sizeof *items, by_rating);
+    for (int g = 0; g < GROUPS && examples->n >= GROUPS; g++) {
+        struct rf_slice part = rf_slice(examples->n, g, GROUPS);
+        double rating = 0, right = 0;
+
+        for (int64_t i = part.begin; i < part.begin + part.count; i++) {
+            rating += (double)items[i].rating;
+            right += items[i].right;
+        }
+        snprintf(name, sizeof name, "test_rating_%d", g + 1);
+        rf_metrics_add(metrics, name, rating / (double)part.count);
+        snprintf(name, sizeof name, "test_accuracy_%d", g + 1);
+        rf_metrics_add(metrics, name, right / (double)part.count);
+    }
+    free(items);
+    return RF_OK;
+}
+
+/* Collective: predicts a split and notes its metrics under prefix; writes the file `name` when there
+ * is one. */
 static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
-                                  const char *prefix, int write, int with_truth,
+                                  const char *prefix, const char *file, int with_truth,
                                   struct rf_metrics *metrics, struct rf_error *err)
 {
     const struct rf_examples *examples = rf_task_split(w->task, split);
@@ -107,23 +162,37 @@ static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
                   rf_predictions_make(&p, examples->n, w->info->nclass, with_truth, err), err);
     if (st != RF_OK)
         return st;
-    st = predict(w, split, &p, &loss, err);
+    st = w->job->role == RF_ROLE_NOISY ? err_at_random(w, split, &p, &loss, err)
+                                       : rf_job_predict(w, split, &p, &loss, err);
     if (st == RF_OK && w->stop == RF_GO) {
         snprintf(name, sizeof name, "%s_accuracy", prefix);
-        rf_metrics_add(metrics, name, accuracy(p.best, examples->label, p.n));
+        rf_metrics_add(metrics, name, rf_job_agreement(p.best, examples->label, p.n));
         snprintf(name, sizeof name, "%s_loss", prefix);
-        rf_metrics_add(metrics, name, loss);
+        if (!isnan(loss))
+            rf_metrics_add(metrics, name, loss);
+        if (examples->rating != NULL && split == RF_SPLIT_TEST)
+            st = add_difficulty(examples, p.best, metrics, err);
         if (p.prob != NULL && split == RF_SPLIT_TEST) {
             rf_metrics_add(metrics, "test_ece",
                            rf_w2s_ece(p.prob, examples->label, p.n, p.nclass, ECE_BINS));
             rf_metrics_add(metrics, "test_brier",
                            rf_w2s_brier(p.prob, examples->label, p.n, p.nclass));
         }
-        if (write && w->group->rank == 0)
-            st = write_predictions(w, &p, err);
+        if (st == RF_OK && file != NULL && w->group->rank == 0)
+            st = rf_predictions_write(&p, w->ctx->run_dir, file, err);
     }
     rf_predictions_clear(&p);
     return rf_agree(w->group, st, err);
+}
+
+/* Of the last step that was not skipped. */
+static double last_loss(const struct rf_curve *curve)
+{
+    int n = curve->npoints;
+
+    while (n > 1 && !isfinite(curve->points[n - 1].loss))
+        n--;
+    return curve->points[n - 1].loss;
 }
 
 /* Collective: memory of the rank with the most: as the plan says, as the system does after a step, and the
@@ -144,27 +213,59 @@ static void note_memory(const struct rf_job_work *w, struct rf_metrics *metrics)
             rf_metrics_add(metrics, names[i], (double)bytes[i]);
 }
 
+static void add_own_metrics(const struct rf_job_work *w, struct rf_metrics *metrics)
+{
+    char name[RF_METRIC_NAME];
+
+    rf_metrics_add(metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
+    rf_metrics_add(metrics, "model_flops", (double)w->flops);
+    if (w->curve.npoints > 0) {
+        rf_metrics_add(metrics, "train_loss", last_loss(&w->curve));
+        rf_metrics_add(metrics, "skipped_steps", (double)w->skipped);
+    }
+    if (w->job->role != RF_ROLE_PRETRAIN && w->nchosen > 0)
+        rf_metrics_add(metrics, "examples", w->nchosen);
+    if (w->probe != NULL) {
+        rf_metrics_add(metrics, "probe_lambda", w->fit.lambda);
+        rf_metrics_add(metrics, "probe_held_out_agreement", w->fit.agreement);
+    }
+    for (int r = 0; w->stops != NULL && r < RF_NSTOP_RULES; r++) {
+        snprintf(name, sizeof name, "stop_%s_step", rf_stop_rule_name((enum rf_stop_rule)r));
+        rf_metrics_add(metrics, name, (double)rf_stops_best(w->stops, (enum rf_stop_rule)r));
+    }
+}
+
+/* Collective: a supervisor's labels, of the strong half and of what students may be judged by. */
+static enum rf_status give_labels(struct rf_job_work *w, struct rf_metrics *metrics,
+                                  struct rf_error *err)
+{
+    char file[RF_NAME_BYTES + 16];
+    struct rf_metrics unused = {0};
+    enum rf_status st =
+        judge_split(w, RF_SPLIT_STRONG, "labels", w->job->name, 0, metrics, err);
+
+    snprintf(file, sizeof file, "%s.validation", w->job->name);
+    if (st == RF_OK && w->stop == RF_GO)
+        st = judge_split(w, RF_SPLIT_VALIDATION, "validation", file, 0, &unused, err);
+    return st;
+}
+
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
 {
+    enum rf_role role = w->job->role;
     struct rf_metrics metrics = {0};
     enum rf_status st = RF_OK;
 
-    rf_metrics_add(&metrics, "parameters", (double)rf_trainer_parameters(w->trainer));
+    if (role == RF_ROLE_WEAK || role == RF_ROLE_LINK || role == RF_ROLE_NOISY)
+        st = give_labels(w, &metrics, err);
+    if (role != RF_ROLE_PRETRAIN) {
+        if (st == RF_OK && w->stop == RF_GO)
+            st = judge_split(w, RF_SPLIT_VALIDATION, "validation", NULL, 0, &metrics, err);
+        if (st == RF_OK && w->stop == RF_GO)
+            st = judge_split(w, RF_SPLIT_TEST, "test", w->job->name, 1, &metrics, err);
+    }
     note_memory(w, &metrics);
-    if (w->curve.npoints > 0)
-        rf_metrics_add(&metrics, "train_loss", w->curve.points[w->curve.npoints - 1].loss);
-    if (w->job->role == RF_ROLE_PROBE) {
-        rf_metrics_add(&metrics, "probe_lambda", w->fit.lambda);
-        rf_metrics_add(&metrics, "probe_held_out_agreement", w->fit.agreement);
-    }
-    if (w->job->role != RF_ROLE_PRETRAIN) {
-        if (w->job->role == RF_ROLE_WEAK)
-            st = judge_split(w, RF_SPLIT_STRONG, "labels", 1, 0, &metrics, err);
-        if (st == RF_OK && w->stop == RF_GO)
-            st = judge_split(w, RF_SPLIT_VALIDATION, "validation", 0, 0, &metrics, err);
-        if (st == RF_OK && w->stop == RF_GO)
-            st = judge_split(w, RF_SPLIT_TEST, "test", 1, 1, &metrics, err);
-    }
+    add_own_metrics(w, &metrics);
     if (st == RF_OK && w->stop == RF_GO && w->group->rank == 0) {
         st = rf_curve_write(&w->curve, w->ctx->run_dir, w->job->name, err);
         if (st == RF_OK)

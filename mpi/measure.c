@@ -204,11 +204,24 @@ struct rf_train_options rf_measure_options(int B, int T, int vocabulary)
                                      .max_range = vocabulary};
 }
 
+/* Collective: what the ranks did in `took` seconds each, as shares. */
+static void share_out(struct rf_measured *measured, const struct rf_group *group,
+                      const struct rf_profile *before, const struct rf_profile *after,
+                      double took)
+{
+    for (int i = 0; i < RF_SPENT_KINDS; i++)
+        measured->spent[i] =
+            (double)(after->spent_ns[i] - before->spent_ns[i]) / 1e9 / took / group->size;
+    MPI_Allreduce(MPI_IN_PLACE, measured->spent, RF_SPENT_KINDS, MPI_DOUBLE, MPI_SUM,
+                  group->comm);
+}
+
 /* Collective. */
 static void time_steps(struct rf_measured *measured, const struct rf_group *group,
                        struct rf_trainer *trainer, const struct rf_batch *batch, double seconds)
 {
     struct rf_step_result result;
+    struct rf_profile before;
     double since, took, flops = 0, tokens = 0;
     int times;
 
@@ -216,6 +229,7 @@ static void time_steps(struct rf_measured *measured, const struct rf_group *grou
     since = MPI_Wtime();
     rf_trainer_step(trainer, batch, &result);
     times = repeats(group, MPI_Wtime() - since, seconds);
+    before = *rf_trainer_profile(trainer);
     MPI_Barrier(group->comm);
     since = MPI_Wtime();
     for (int i = 0; i < times; i++) {
@@ -227,8 +241,10 @@ static void time_steps(struct rf_measured *measured, const struct rf_group *grou
     measured->flops_per_s = flops / took;
     measured->tokens_per_s = tokens / took;
     measured->flops_per_token = flops / tokens;
-    snprintf(measured->implementation, sizeof measured->implementation, "%s",
-             rf_trainer_implementation(trainer));
+    share_out(measured, group, &before, rf_trainer_profile(trainer), took);
+    snprintf(measured->implementation, sizeof measured->implementation,
+             "%.60s; slices sum by %.80s", rf_trainer_implementation(trainer),
+             rf_trainer_exchange(trainer));
 }
 
 enum rf_status rf_measure_training(struct rf_measured *measured, const struct rf_group *group,

@@ -49,7 +49,7 @@ static enum rf_status put_series(struct rf_h5 *file, const struct rf_metric_seri
     if (st == RF_OK)
         st = rf_file_join(name, strcmp(s->group, "/") == 0 ? "" : s->group, s->name, err);
     if (st == RF_OK)
-        st = rf_h5_array(file, name, type, 1, &s->n, err);
+        st = rf_h5_array(file, name, type, 1, &s->n, NULL, err);
     if (st == RF_OK)
         st = rf_h5_put_text(file, name, "unit", s->unit, err);
     if (st == RF_OK && s->n > 0)
@@ -86,7 +86,7 @@ enum rf_status rf_metrics_write(const char *path, const struct rf_metric_series 
 
     if (snprintf(temp, sizeof temp, "%s.tmp%ld", path, (long)getpid()) >= (int)sizeof temp)
         return rf_fail(err, RF_ERR_ARG, "path is too long: '%.80s...'", path);
-    st = rf_h5_create(&file, temp, 0, err);
+    st = rf_h5_create(&file, temp, 0, 0, err);
     for (int i = 0; st == RF_OK && i < nseries; i++)
         st = put_series(file, series, i, err);
     closed = rf_h5_close(file, st == RF_OK ? err : &other);

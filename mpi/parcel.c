@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ckpt/granule.h"
+#include "ckpt/transfer.h"
 #include "nn/bf16.h"
 
 /* Granules of a run at most: long transfers are fast, and two runs fill the hash's lanes. */
@@ -197,6 +198,21 @@ static int choose_owner(const struct rf_parcels *parcels, const int64_t *load, i
     return best;
 }
 
+/* The next smaller number of granules that ends on a page border of the file, if there is one, else the
+ * next larger one within bounds: what sticks out of a page has to be written on its own. */
+static int64_t to_page_border(const struct rf_parcels *parcels, int tensor, int64_t ngranules)
+{
+    size_t bytes =
+        (size_t)rf_granule_rows(parcels->tensors[tensor].shape) * row_bytes(parcels, tensor);
+    int64_t whole = 1;
+
+    while (whole <= RUN_GRANULES && (size_t)whole * bytes % RF_TRANSFER_BORDER != 0)
+        whole++;
+    if (whole > RUN_GRANULES)
+        return ngranules;
+    return ngranules < whole ? whole : ngranules / whole * whole;
+}
+
 /* How many granules a run may have: short enough for all its possible owners to get some, and for
  * a run that goes to many ranks not to need room for each. */
 static int64_t longest_run(const struct rf_parcels *parcels, int tensor, int home, int holders)
@@ -209,7 +225,7 @@ static int64_t longest_run(const struct rf_parcels *parcels, int tensor, int hom
         most = 2 * RUN_GRANULES / owners;
     if (most > RUN_GRANULES)
         most = RUN_GRANULES;
-    return most < 1 ? 1 : most;
+    return to_page_border(parcels, tensor, most < 1 ? 1 : most);
 }
 
 static void make_runs(struct rf_parcels *parcels, int tensor, int64_t *load)
@@ -478,12 +494,19 @@ void rf_parcels_destroy(struct rf_parcels *parcels)
 
 /* ---- values --------------------------------------------------------------------------------- */
 
+static void store_f32(void *to, const float *from, size_t n)
+{
+    memcpy(to, from, n * sizeof(float));
+}
+
+static void store_bf16(void *to, const float *from, size_t n)
+{
+    rf_bf16_round(to, from, n);
+}
+
 static void store(void *to, const float *from, size_t n, enum rf_stored stored)
 {
-    if (stored == RF_STORED_BF16)
-        rf_bf16_round(to, from, n);
-    else
-        memcpy(to, from, n * sizeof(float));
+    (stored == RF_STORED_BF16 ? store_bf16 : store_f32)(to, from, n);
 }
 
 static void fetch(float *to, const void *from, size_t n, enum rf_stored stored)
@@ -679,6 +702,15 @@ static float *at_home(const struct rf_parcels *parcels, const struct rf_run *run
 
     *n = (size_t)(run->nrows * b->extent[1]);
     return parcels->tensors[run->tensor].data + (run->row - b->offset[0]) * b->extent[1];
+}
+
+struct rf_values rf_parcels_values(const struct rf_parcels *parcels, const struct rf_run *run)
+{
+    size_t n;
+
+    return (struct rf_values){.from = at_home(parcels, run, &n),
+                              .value_bytes = value_bytes(parcels, run->tensor),
+                              .store = is_plain(parcels, run) ? store_f32 : store_bf16};
 }
 
 void rf_parcels_copy_out(const struct rf_parcels *parcels, const struct rf_run *run, void *room)

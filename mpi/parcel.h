@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/tensor.h"
+#include "ckpt/pump.h"
 #include "mpi/group.h"
 
 enum rf_parcel_way { RF_PARCELS_OUT, RF_PARCELS_IN }; /* to be written; to be read */
@@ -57,7 +58,8 @@ void rf_parcels_gather(struct rf_parcels *parcels, int64_t round, void *room);
  * the last round. */
 void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, const void *room);
 
-/* Local: a run of this rank's that is at home, out of and into the tensor. */
+/* Local: a run of this rank's that is at home, for a pump to bring; out of and into the tensor. */
+struct rf_values rf_parcels_values(const struct rf_parcels *parcels, const struct rf_run *run);
 void rf_parcels_copy_out(const struct rf_parcels *parcels, const struct rf_run *run,
                          void *room);
 void rf_parcels_copy_in(const struct rf_parcels *parcels, const struct rf_run *run,

@@ -1,10 +1,20 @@
-/* A rank keeps its examples in two parts, those to learn from before those held out, so that
+/* Logistic regression is a sequence of ridge regressions. The cross-entropy of the scores s of an
+ * example, with p their softmax and q its label, is bounded for every s' by
+ *
+ *     CE(s') <= CE(s) - (q - p).(s' - s) + 1/4 |s' - s|^2
+ *
+ * since the softmax's Jacobian is at most 1/2 (Boehning 1992), and the right side is, up to a
+ * constant, 1/4 |s' - (s + 2 (q - p))|^2: least squares with the working response s + 2 (q - p).
+ * Each step lowers the objective, whatever the step before; no step size is chosen.
+ *
+ * A rank keeps its examples in two parts, those to learn from before those held out, so that
  * the first fit takes the first part and the last fit takes both, without a copy. */
 #include "mpi/probe.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/slice.h"
 #include "mpi/panel.h"
@@ -16,15 +26,21 @@ enum { HOLD_OUT = 5 };
 static const double LAMBDAS[] = {10, 1, 1e-1, 1e-2, 1e-3, 1e-4};
 enum { NLAMBDAS = sizeof LAMBDAS / sizeof *LAMBDAS };
 
+/* Logistic regression needs a ridge where classes can be told apart without error. */
+static const double LOGISTIC_LAMBDAS[] = {1, 1e-1, 1e-2, 1e-3};
+enum { NLOGISTIC = sizeof LOGISTIC_LAMBDAS / sizeof *LOGISTIC_LAMBDAS, LOGISTIC_STEPS = 25 };
+
 static const float LEAST_PROBABILITY = 0.001F;
 
 struct rf_probe {
     const struct rf_group *group; /* borrowed */
+    enum rf_probe_kind kind;
     int n, width, nclass;
     struct rf_slice mine; /* of the n examples */
     int nlearn;           /* of mine: the others are held out */
     double *x;    /* owned [mine.count][width]: those to learn from, then the held-out */
-    double *y;    /* owned [mine.count][nclass] */
+    double *q;    /* owned [mine.count][nclass]: labels */
+    double *y;    /* owned, the same: what the regression is of */
     double *maps; /* owned [NLAMBDAS][width + 1][nclass]; after the fit, the first counts */
     double *row;  /* owned [width] */
 };
@@ -54,10 +70,12 @@ static enum rf_status make_room(struct rf_probe *probe, struct rf_error *err)
     size_t n = (size_t)probe->mine.count + 1; /* a rank may have none */
 
     probe->x = calloc(n * (size_t)probe->width, sizeof *probe->x);
+    probe->q = calloc(n * (size_t)probe->nclass, sizeof *probe->q);
     probe->y = calloc(n * (size_t)probe->nclass, sizeof *probe->y);
     probe->maps = calloc(NLAMBDAS * map_size(probe), sizeof *probe->maps);
     probe->row = calloc((size_t)probe->width, sizeof *probe->row);
-    if (probe->x == NULL || probe->y == NULL || probe->maps == NULL || probe->row == NULL)
+    if (probe->x == NULL || probe->q == NULL || probe->y == NULL || probe->maps == NULL ||
+        probe->row == NULL)
         return rf_fail(err, RF_ERR_MEMORY,
                        "out of memory for a probe: %zu examples of %d features", n - 1,
                        probe->width);
@@ -97,6 +115,7 @@ void rf_probe_destroy(struct rf_probe *probe)
     if (probe == NULL)
         return;
     free(probe->x);
+    free(probe->q);
     free(probe->y);
     free(probe->maps);
     free(probe->row);
@@ -125,7 +144,7 @@ static void take_labels(struct rf_probe *probe, const struct rf_predictions *lab
 
     for (int64_t i = probe->mine.begin; i < probe->mine.begin + probe->mine.count; i++)
         for (size_t c = 0; c < k; c++)
-            probe->y[place_of(probe, i) * k + c] = (double)labels->prob[(size_t)i * k + c];
+            probe->q[place_of(probe, i) * k + c] = (double)labels->prob[(size_t)i * k + c];
 }
 
 /* scores [nclass] of the example x [width] under a map. */
@@ -151,14 +170,75 @@ static int32_t largest(const double *scores, int nclass)
     return best;
 }
 
-/* Collective: on how many held-out examples of all ranks each map agrees with the supervisor.
+static void softmax(double *scores, int nclass)
+{
+    double top = scores[largest(scores, nclass)], sum = 0;
+
+    for (int c = 0; c < nclass; c++) {
+        scores[c] = exp(scores[c] - top);
+        sum += scores[c];
+    }
+    for (int c = 0; c < nclass; c++)
+        scores[c] /= sum;
+}
+
+/* Local: the working response of this rank's first n examples under a map. */
+static void respond(struct rf_probe *probe, const double *map, int n)
+{
+    double scores[RF_SOFT_CLASSES], p[RF_SOFT_CLASSES];
+    size_t k = (size_t)probe->nclass;
+
+    for (size_t i = 0; i < (size_t)n; i++) {
+        score(probe, map, probe->x + i * (size_t)probe->width, scores);
+        memcpy(p, scores, k * sizeof *p);
+        softmax(p, probe->nclass);
+        for (size_t c = 0; c < k; c++)
+            probe->y[i * k + c] = scores[c] + 2 * (probe->q[i * k + c] - p[c]);
+    }
+}
+
+/* Collective: a logistic regression, from the map that is there. */
+static enum rf_status fit_logistic(struct rf_probe *probe, const struct rf_ridge_data *data,
+                                   double lambda, double *map, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    for (int step = 0; st == RF_OK && step < LOGISTIC_STEPS; step++) {
+        respond(probe, map, data->nlocal);
+        st = rf_panel_ridge(probe->group, data, &lambda, 1, map, err);
+    }
+    return st;
+}
+
+/* Collective: a map for each lambda, or for one, into maps. */
+static enum rf_status fit_all(struct rf_probe *probe, const struct rf_ridge_data *data,
+                              const double *lambdas, int n, struct rf_error *err)
+{
+    size_t size = map_size(probe);
+    enum rf_status st = RF_OK;
+
+    if (probe->kind == RF_PROBE_RIDGE) {
+        memcpy(probe->y, probe->q,
+               (size_t)data->nlocal * (size_t)probe->nclass * sizeof *probe->y);
+        return rf_panel_ridge(probe->group, data, lambdas, n, probe->maps, err);
+    }
+    for (int m = 0; st == RF_OK && m < n; m++) {
+        if (m > 0)
+            memcpy(probe->maps + (size_t)m * size, probe->maps + (size_t)(m - 1) * size,
+                   size * sizeof *probe->maps);
+        st = fit_logistic(probe, data, lambdas[m], probe->maps + (size_t)m * size, err);
+    }
+    return st;
+}
+
+/* Collective: on how many held-out examples of all ranks each of n maps agrees with the supervisor.
  */
 static void count_agreement(const struct rf_probe *probe, const struct rf_predictions *labels,
-                            int64_t agree[NLAMBDAS])
+                            int n, int64_t agree[NLAMBDAS])
 {
     double scores[RF_SOFT_CLASSES];
 
-    for (int m = 0; m < NLAMBDAS; m++) {
+    for (int m = 0; m < n; m++) {
         agree[m] = 0;
         for (int64_t i = probe->mine.begin; i < probe->mine.begin + probe->mine.count; i++) {
             if (!is_held_out(i))
@@ -168,12 +248,15 @@ static void count_agreement(const struct rf_probe *probe, const struct rf_predic
             agree[m] += largest(scores, probe->nclass) == labels->best[i];
         }
     }
-    MPI_Allreduce(MPI_IN_PLACE, agree, NLAMBDAS, MPI_INT64_T, MPI_SUM, probe->group->comm);
+    MPI_Allreduce(MPI_IN_PLACE, agree, n, MPI_INT64_T, MPI_SUM, probe->group->comm);
 }
 
-enum rf_status rf_probe_fit(struct rf_probe *probe, const struct rf_predictions *labels,
-                            struct rf_probe_fit *fit, struct rf_error *err)
+enum rf_status rf_probe_fit(struct rf_probe *probe, enum rf_probe_kind kind,
+                            const struct rf_predictions *labels, struct rf_probe_fit *fit,
+                            struct rf_error *err)
 {
+    const double *lambdas = kind == RF_PROBE_RIDGE ? LAMBDAS : LOGISTIC_LAMBDAS;
+    int n = kind == RF_PROBE_RIDGE ? NLAMBDAS : NLOGISTIC;
     struct rf_ridge_data data = {.x = probe->x,
                                  .y = probe->y,
                                  .nlocal = probe->nlearn,
@@ -184,25 +267,33 @@ enum rf_status rf_probe_fit(struct rf_probe *probe, const struct rf_predictions 
     enum rf_status st;
 
     assert(labels->n == probe->n && labels->nclass == probe->nclass && labels->prob != NULL);
+    probe->kind = kind;
     take_labels(probe, labels);
-    st = rf_panel_ridge(probe->group, &data, LAMBDAS, NLAMBDAS, probe->maps, err);
+    st = fit_all(probe, &data, lambdas, n, err);
     if (st != RF_OK)
         return st;
-    count_agreement(probe, labels, agree);
-    for (int m = 1; m < NLAMBDAS; m++)
+    count_agreement(probe, labels, n, agree);
+    for (int m = 1; m < n; m++)
         if (agree[m] > agree[chosen])
             chosen = m;
-    fit->lambda = LAMBDAS[chosen];
+    fit->lambda = lambdas[chosen];
     fit->agreement = nheld > 0 ? (double)agree[chosen] / nheld : NAN;
     data.nlocal = (int)probe->mine.count;
-    return rf_panel_ridge(probe->group, &data, &LAMBDAS[chosen], 1, probe->maps, err);
+    return fit_all(probe, &data, &lambdas[chosen], 1, err);
 }
 
 /* Scores of one example as probabilities. */
-static void to_probabilities(const double *scores, int nclass, float *prob)
+static void to_probabilities(const struct rf_probe *probe, double *scores, float *prob)
 {
+    int nclass = probe->nclass;
     float sum = 0;
 
+    if (probe->kind == RF_PROBE_LOGISTIC) {
+        softmax(scores, nclass);
+        for (int c = 0; c < nclass; c++)
+            prob[c] = (float)scores[c];
+        return;
+    }
     for (int c = 0; c < nclass; c++) {
         prob[c] = fmaxf((float)scores[c], LEAST_PROBABILITY);
         sum += prob[c];
@@ -226,7 +317,7 @@ double rf_probe_answer(const struct rf_probe *probe, const float *features, int 
             probe->row[c] = (double)features[(size_t)i * width + c];
         score(probe, probe->maps, probe->row, scores);
         best[i] = largest(scores, k);
-        to_probabilities(scores, k, p);
+        to_probabilities(probe, scores, p);
         loss -= target != NULL ? log((double)p[target[i]]) / n : 0;
     }
     return loss;

@@ -7,6 +7,7 @@
 #include "ckpt/granule.h"
 #include "mpi/ckpt_pack.h"
 #include "mpi/ckpt_reader.h"
+#include "mpi/ckpt_share.h"
 #include "nn/bf16.h"
 
 struct work {
@@ -68,6 +69,25 @@ static enum rf_status prepare(struct work *work, const struct rf_reshard *how,
     if (work->ntensors == 0)
         return rf_fail(err, RF_ERR_INPUT, "nothing of this checkpoint would be left");
     return RF_OK;
+}
+
+/* Local, on the first rank: may a file of this step in dir be replaced by what is to be written? */
+static enum rf_status may_replace(const struct work *work, const char *dir,
+                                  struct rf_error *err)
+{
+    const struct rf_manifest *m = rf_ckpt_reader_manifest(work->reader);
+    struct rf_manifest_tensor *kept = calloc((size_t)work->ntensors + 1, sizeof *kept);
+    int nkept = 0;
+    enum rf_status st;
+
+    if (kept == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
+    for (int i = 0; i < work->ntensors; i++)
+        if (work->tensors[i].stored == m->tensors[work->sources[i]].stored)
+            kept[nkept++] = m->tensors[work->sources[i]];
+    st = rf_share_still_serves(dir, m->info.step, kept, nkept, err);
+    free(kept);
+    return st;
 }
 
 /* Rows of a tensor out of the file, band by band, as they are to be stored. */
@@ -132,6 +152,8 @@ enum rf_status rf_ckpt_reshard(const struct rf_group *group, const char *path, c
 
     if (st == RF_OK)
         st = rf_agree(group, prepare(&work, how, group, err), err);
+    if (st == RF_OK)
+        st = rf_agree(group, group->rank == 0 ? may_replace(&work, dir, err) : RF_OK, err);
     if (st == RF_OK)
         st = write_anew(&work, group, dir, how->pack, saved, err);
     free(work.room);

@@ -18,8 +18,9 @@ struct rf_reshard {
 };
 
 /* Collective; arguments are the same everywhere, the status is agreed. Writes the checkpoint in
- * the file `path` to dir under its step, replacing one of the same step. Values are checked
- * before they are written. Each rank reports its own share to its watch. */
+ * the file `path` to dir under its step, replacing one of the same step, unless a later one there
+ * refers to it for what the new one would not hold (RF_ERR_INPUT). Values are checked before they are
+ * written. Each rank reports its own share to its watch. */
 enum rf_status rf_ckpt_reshard(const struct rf_group *group, const char *path, const char *dir,
                                const struct rf_reshard *how, const struct rf_watch *watch,
                                struct rf_ckpt_saved *saved, struct rf_error *err);

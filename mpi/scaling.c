@@ -1,5 +1,6 @@
 #include "mpi/scaling.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,6 +137,7 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
         times = since > 0 && since < what->seconds ? (int)(what->seconds / since) : 1;
         for (int i = 0; i < what->repeats; i++)
             time_repeat(point, group, trainer, &batch, times);
+        snprintf(point->exchange, sizeof point->exchange, "%s", rf_trainer_exchange(trainer));
         point->memory_predicted = most(group, (int64_t)predicted);
         point->memory_held = most(group, (int64_t)rf_trainer_bytes(trainer));
         point->memory_peak =

@@ -17,10 +17,10 @@ struct rf_trainer {
     struct rf_plan plan;
     struct rf_exchanger *slices, *copies, *all; /* owned: of the three groups of the mesh */
     struct rf_exchange exchange;                /* of slices */
-    struct rf_model *model;      /* owned */
-    struct rf_shard *shard;      /* owned */
-    struct rf_tensor *tensors;   /* owned [3 * plan.nparams] */
-    int32_t *rows;               /* owned [max_R]: asked rows of a part of a batch */
+    struct rf_model *model;                     /* owned */
+    struct rf_shard *shard;                     /* owned */
+    struct rf_tensor *tensors;                  /* owned [3 * plan.nparams] */
+    int32_t *rows; /* owned [max_R]: asked rows of a part of a batch */
     int64_t steps_done;
 };
 
@@ -105,7 +105,8 @@ static int micro(const struct rf_train_options *o, int copies)
 
 static struct rf_model_limits limits_of(const struct rf_train_options *o, int copies)
 {
-    struct rf_model_limits limits = {micro(o, copies), o->max_T, o->max_R, o->max_range};
+    struct rf_model_limits limits = {micro(o, copies), o->max_T, o->max_R, o->max_range,
+                                     o->recompute};
 
     if ((int64_t)limits.max_B * limits.max_T < limits.max_R)
         limits.max_R = limits.max_B * limits.max_T;
@@ -251,8 +252,11 @@ static void update(struct rf_trainer *t, double lr, double norm)
         a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
         rf_adamw_update(values + part.at, g + part.at, part.m, part.v, part.n, &a);
     }
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
     rf_shard_spread(t->shard, values);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
     rf_model_refresh(t->model);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
 }
 
 /* ---- parts of a batch ------------------------------------------------------ */
@@ -308,6 +312,7 @@ static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t 
     }
     rf_exchange_sum_double(&copies, sums, 2);
     rf_shard_gather(t->shard, rf_model_gradients(t->model));
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
     *flops = (int64_t)sums[1];
     return sums[0];
 }
@@ -317,12 +322,16 @@ void rf_trainer_step(struct rf_trainer *t, const struct rf_batch *batch,
 {
     const struct rf_train_options *o = &t->options;
     int64_t flops;
-    double loss = learn(t, batch, &flops);
-    double norm = gradient_norm(t);
+    double loss, norm;
     double lr = rf_cosine_rate(t->steps_done, o->steps, o->lr, o->min_lr_ratio, o->warmup);
-    /* Loss and norm came out of reductions, so every rank decides the same. */
-    int skipped = !isfinite(loss) || !isfinite(norm);
+    int skipped;
 
+    rf_profile_resume(rf_model_profile(t->model));
+    loss = learn(t, batch, &flops);
+    norm = gradient_norm(t);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
+    /* Loss and norm came out of reductions, so every rank decides the same. */
+    skipped = !isfinite(loss) || !isfinite(norm);
     if (!skipped)
         update(t, lr, norm);
     t->steps_done++;
@@ -399,6 +408,11 @@ void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done)
 {
     trainer->steps_done = steps_done;
     rf_model_refresh(trainer->model);
+}
+
+const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer)
+{
+    return rf_model_profile(trainer->model);
 }
 
 const char *rf_trainer_exchange(const struct rf_trainer *trainer)

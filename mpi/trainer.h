@@ -15,6 +15,7 @@
 #include "mpi/group.h"
 #include "nn/batch.h"
 #include "nn/plan.h"
+#include "nn/profile.h"
 
 struct rf_train_options {
     int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights) */
@@ -28,6 +29,7 @@ struct rf_train_options {
     int max_B, max_T, max_R; /* the largest batch that will come */
     int micro_B;             /* so many sequences at a time: less memory, the same step but for
                                 rounding; 0: all at once */
+    int recompute;           /* less memory, more arithmetic, the same bits: nn/model.h */
     int exchange_bf16;     /* with bf16: sums of rows are rounded on their way between nodes */
     int exchange_messages; /* no shared memory between slices, even where there is: to compare */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
@@ -81,6 +83,9 @@ struct rf_model *rf_trainer_model(struct rf_trainer *trainer);
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
 /* After loading tensors: sets the step counter and refreshes packed copies. Local. */
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done);
+
+/* Where this rank's time went, of all steps so far. Borrowed. */
+const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer);
 
 /* Which implementation multiplies matrices, for people to read. Borrowed. */
 const char *rf_trainer_implementation(const struct rf_trainer *trainer);

@@ -1,11 +1,14 @@
 /* work.h - one job at work: what the parts of a job's body share.
  *
- * job.c sets up and trains; saves.c keeps its checkpoints; judge.c predicts and records. Nobody else includes this. */
+ * job.c sets up and trains; labels.c makes a supervisor's labels what the method wants; saves.c
+ * keeps checkpoints; judge.c predicts and records, stopping.c does so on the way. Nobody else
+ * includes this. */
 #ifndef RF_MPI_WORK_H
 #define RF_MPI_WORK_H
 
 #include "base/memory.h"
 #include "job/record.h"
+#include "job/stops.h"
 #include "mpi/ckpt.h"
 #include "mpi/job.h"
 #include "mpi/probe.h"
@@ -22,14 +25,21 @@ struct rf_job_work {
     const struct rf_task_info *info;
     struct rf_trainer *trainer;
     struct rf_predictions labels; /* of the supervisor; n = 0 without */
+    int32_t *chosen;              /* owned [nchosen]: the examples that are learned from */
+    int nchosen;
     struct rf_batch_memory memory;
     struct rf_curve curve;       /* the same on every rank; written by the first */
     int32_t *index;              /* [batch] examples of a step */
     int32_t *scratch;            /* [batch] */
-    float *p1, *weak;            /* [batch], [batch][2]: confidence loss */
-    struct rf_probe *probe;      /* of RF_ROLE_PROBE, else NULL */
+    float *p1;                   /* [batch] */
+    float *weak, *student;       /* [batch][RF_SOFT_CLASSES] */
+    struct rf_stops *stops;      /* owned: looks on the way, or NULL */
+    struct rf_predictions watch; /* the supervisor's labels of the validation split, for them */
+    struct rf_probe *probe;      /* of a linear map, else NULL */
     struct rf_probe_fit fit;     /* what it chose */
     float *features;             /* [RF_PREDICT_BATCH][width] for the probe */
+    int bad_steps;               /* skipped in a row */
+    int64_t skipped;             /* since the job's first step */
     struct rf_memory memory_before; /* before the trainer was made ... */
     int64_t memory_start; /* ... what the process then grew by until its first step, which
                                        may have taken reading a checkpoint ... */
@@ -69,6 +79,31 @@ void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step
 /* Collective: the batch of at most RF_PREDICT_BATCH examples of a split from `at` on. */
 enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
                                  struct rf_batch *batch, struct rf_error *err);
+
+/* Local: the supervisor's labels, without which a student cannot start, and which examples are
+ * learned from. */
+enum rf_status rf_job_read_labels(struct rf_job_work *w, struct rf_error *err);
+/* Collective: what the method does to them before training, by the model as it is now. */
+enum rf_status rf_job_prepare_labels(struct rf_job_work *w, struct rf_error *err);
+/* Collective: puts the labels, as the method has them at this step, in the place of the ground
+ * truth of a batch of examples w->index. */
+void rf_job_use_labels(struct rf_job_work *w, struct rf_batch *batch, int64_t step,
+                       struct rf_step_result *extra);
+/* Collective: a linear map from the frozen model's features to the labels, or to the truth for a
+ * ceiling. One that is stopped starts over: it leaves no checkpoint. */
+enum rf_status rf_job_fit_probe(struct rf_job_work *w, struct rf_error *err);
+void rf_job_labels_clear(struct rf_job_work *w);
+
+/* Collective: where a look at the student is due, what it says of validation, and, when that is the
+ * best by a rule, of the test. */
+enum rf_status rf_job_look(struct rf_job_work *w, struct rf_error *err);
+
+/* Collective: what the model says of every example of a split, with the mean loss. p has room for
+ * them. Stops early, with p incomplete, when the lease says so. */
+enum rf_status rf_job_predict(struct rf_job_work *w, enum rf_split split,
+                              struct rf_predictions *p, double *loss, struct rf_error *err);
+/* The share of n classes that are the same; NAN of none. */
+double rf_job_agreement(const int32_t *best, const int32_t *other, int n);
 
 /* Collective: what is left behind. The locked test set is touched here alone, once per model. */
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err);

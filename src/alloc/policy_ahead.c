@@ -3,9 +3,9 @@
  *
  * Replan: every job in turn gets the earliest start that the running jobs and the jobs before
  * it leave. As long as jobs end when they were expected to, planning anew would
- * give the same starts, so a plan is kept until one ends early. And only starts at
- * this very moment matter: jobs are planned no further than up to the last one that could
- * start now, as the plan made so far shows; the others would only take more.
+ * give the same starts, so a plan is kept until one ends early. How little of it has to
+ * be made anew then is policy_window.c; only a limited number of reservations, and jobs to which not
+ * everything is free that is free to others, are planned here.
  *
  * Compress: a job is planned when it comes in. When one ends early, each waiting job in turn
  * moves to the earliest start that all other plans leave, which is never later. */
@@ -59,9 +59,9 @@ static int64_t earliest(struct rf_plan *plan, struct rf_profile *p,
     int64_t slot_us;
 
     if (plan->state->nholds == 0)
-        return rf_profile_earliest(p, plan->now_us, e->time_us, e->need);
+        return rf_profile_earliest(p, plan->now_us, e->time_us, e->need, INT64_MAX);
     holds(plan, p, e->job, 1);
-    slot_us = rf_profile_earliest(p, plan->now_us, e->time_us, e->need);
+    slot_us = rf_profile_earliest(p, plan->now_us, e->time_us, e->need, INT64_MAX);
     holds(plan, p, e->job, -1);
     return slot_us;
 }
@@ -79,6 +79,16 @@ static int fits_now(struct rf_plan *plan, struct rf_profile *p, const struct rf_
 }
 
 /* ---- the profile ---- */
+
+static void forget_slots(struct rf_policy *policy, struct rf_line *line)
+{
+    struct rf_roll_entry e;
+
+    for (struct rf_roll_place at = rf_roll_start(&line->planned);
+         rf_roll_at(&line->planned, at, &e); at = rf_roll_next(&line->planned, at))
+        policy->slot_us[e.job] = RF_NO_SLOT;
+    rf_roll_empty(&line->planned);
+}
 
 /* Devices of a running job come free when it is expected to end. */
 static void come_free(struct rf_plan *plan, struct rf_profile *p, int64_t end_us, int32_t n)
@@ -121,12 +131,13 @@ static void build(struct rf_plan *plan, struct rf_line *line)
         must(plan, rf_profile_add(p, plan->now_us + OVERDUE_US, INT64_MAX, overdue, NULL));
     if (plan->policy->failed == RF_OK)
         holds(plan, p, -1, -1);
-    rf_roll_empty(&line->planned);
+    forget_slots(plan->policy, line);
     line->last_planned = -1;
+    line->window_us = plan->now_us;
 }
 
-static void take(struct rf_plan *plan, struct rf_line *line, const struct rf_roll_entry *e,
-                 int64_t slot_us, int sign)
+void rf_ahead_take(struct rf_plan *plan, struct rf_line *line, const struct rf_roll_entry *e,
+                   int64_t slot_us, int sign)
 {
     if (slot_us != INT64_MAX)
         must(plan,
@@ -146,14 +157,15 @@ static enum rf_status set_slot(struct rf_policy *policy, int32_t job, int64_t sl
         if (slots == NULL)
             return RF_ERR_MEMORY;
         policy->slot_us = slots;
-        policy->nslots = n;
+        while (policy->nslots < n)
+            policy->slot_us[policy->nslots++] = RF_NO_SLOT;
     }
     policy->slot_us[job] = slot_us;
     return RF_OK;
 }
 
-static void remember(struct rf_plan *plan, struct rf_line *line, const struct rf_roll_entry *e,
-                     int64_t slot_us)
+void rf_ahead_remember(struct rf_plan *plan, struct rf_line *line,
+                       const struct rf_roll_entry *e, int64_t slot_us)
 {
     struct rf_roll_entry planned = {slot_us, e->job, e->need};
 
@@ -179,14 +191,14 @@ static void start_due(struct rf_plan *plan, struct rf_line *line)
             continue;
         }
         rf_plan_grant(plan, lane, &place, e.need);
+        policy->slot_us[e.job] = RF_NO_SLOT;
         rf_roll_remove(&line->planned, &at);
     }
 }
 
 /* ---- replan, and depth ---- */
 
-/* Puts the lanes of the line on, behind the last job that has been planned. */
-static void enter(struct rf_policy *policy, const struct rf_line *line)
+void rf_ahead_enter(struct rf_policy *policy, const struct rf_line *line)
 {
     for (int32_t i = 0; i < policy->nlanes; i++) {
         struct rf_lane *lane = &policy->lanes[i];
@@ -250,22 +262,22 @@ static void plan_one(struct rf_plan *plan, struct rf_line *line, struct rf_lane 
 {
     int64_t slot_us = earliest(plan, &line->profile, e);
 
-    take(plan, line, e, slot_us, 1);
+    rf_ahead_take(plan, line, e, slot_us, 1);
     if (slot_us <= plan->now_us && e->need <= rf_plan_room(plan, &plan->walls[lane->wall])) {
         rf_plan_grant(plan, lane, &lane->at, e->need);
     } else {
-        remember(plan, line, e, slot_us);
+        rf_ahead_remember(plan, line, e, slot_us);
         lane->at = rf_roll_next(&lane->jobs, lane->at);
     }
 }
 
-static void replan(struct rf_plan *plan, struct rf_line *line, int64_t depth)
+static void replan_all(struct rf_plan *plan, struct rf_line *line, int64_t depth)
 {
     struct rf_roll_entry e, last;
     struct rf_lane *lane;
     int64_t nheld = line->planned.count;
 
-    enter(plan->policy, line);
+    rf_ahead_enter(plan->policy, line);
     while (!rf_plan_full(plan) && nheld < depth && candidate(plan, line, &last, 0) != NULL) {
         do {
             lane = rf_plan_first(plan, &e);
@@ -279,7 +291,7 @@ static void replan(struct rf_plan *plan, struct rf_line *line, int64_t depth)
     }
     while (!rf_plan_full(plan) && nheld >= depth &&
            (lane = candidate(plan, line, &e, 1)) != NULL) {
-        take(plan, line, &e, plan->now_us, 1);
+        rf_ahead_take(plan, line, &e, plan->now_us, 1);
         rf_plan_grant(plan, lane, &lane->at, e.need);
     }
 }
@@ -290,7 +302,7 @@ static void in_turn(struct rf_plan *plan, struct rf_line *line)
     struct rf_roll_entry e;
     struct rf_lane *lane;
 
-    enter(plan->policy, line);
+    rf_ahead_enter(plan->policy, line);
     while (!rf_plan_full(plan) && (lane = rf_plan_first(plan, &e)) != NULL) {
         if (rf_plan_claiming(plan, e.job)) {
             lane->at = rf_roll_next(&lane->jobs, lane->at);
@@ -299,7 +311,7 @@ static void in_turn(struct rf_plan *plan, struct rf_line *line)
         if (e.need > rf_plan_room(plan, &plan->walls[lane->wall]) ||
             !fits_now(plan, &line->profile, &e))
             return;
-        take(plan, line, &e, plan->now_us, 1);
+        rf_ahead_take(plan, line, &e, plan->now_us, 1);
         rf_plan_grant(plan, lane, &lane->at, e.need);
     }
 }
@@ -312,12 +324,12 @@ static void plan_new(struct rf_plan *plan, struct rf_line *line)
     struct rf_roll_entry e;
     struct rf_lane *lane;
 
-    enter(plan->policy, line);
+    rf_ahead_enter(plan->policy, line);
     while (plan->policy->failed == RF_OK && (lane = rf_plan_first(plan, &e)) != NULL) {
         int64_t slot_us = earliest(plan, &line->profile, &e);
 
-        take(plan, line, &e, slot_us, 1);
-        remember(plan, line, &e, slot_us);
+        rf_ahead_take(plan, line, &e, slot_us, 1);
+        rf_ahead_remember(plan, line, &e, slot_us);
         line->last_planned = e.job;
         lane->at = rf_roll_next(&lane->jobs, lane->at);
     }
@@ -332,7 +344,7 @@ static void move_up(struct rf_plan *plan, struct rf_line *line)
     struct rf_lane *lane;
 
     line->last_planned = -1; /* from the head of the line on */
-    enter(policy, line);
+    rf_ahead_enter(policy, line);
     line->settled = 1;
     while (policy->failed == RF_OK && (lane = rf_plan_first(plan, &e)) != NULL) {
         int64_t own_us = policy->slot_us[e.job], slot_us = own_us;
@@ -342,11 +354,11 @@ static void move_up(struct rf_plan *plan, struct rf_line *line)
                 rf_profile_earlier(&line->profile, plan->now_us, e.time_us, e.need, own_us);
         if (slot_us < own_us) {
             line->settled = 0;
-            take(plan, line, &e, own_us, -1);
-            take(plan, line, &e, slot_us, 1);
+            rf_ahead_take(plan, line, &e, own_us, -1);
+            rf_ahead_take(plan, line, &e, slot_us, 1);
             if (rf_roll_seek(&line->planned, own_us, e.job, &at))
                 rf_roll_remove(&line->planned, &at);
-            remember(plan, line, &e, slot_us);
+            rf_ahead_remember(plan, line, &e, slot_us);
         }
         line->last_planned = e.job;
         lane->at = rf_roll_next(&lane->jobs, lane->at);
@@ -409,30 +421,67 @@ static void say_why(struct rf_plan *plan, struct rf_line *line)
                       : rf_plan_why(plan, w, line->head.need));
 }
 
+/* The plan is no good, but with so few devices nobody could start: then none is needed yet. */
+static int nobody_fits(struct rf_plan *plan, const struct rf_line *line)
+{
+    struct rf_policy *policy = plan->policy;
+
+    for (int32_t i = 0; i < policy->nlanes; i++) {
+        struct rf_lane *lane = &policy->lanes[i];
+        struct rf_roll_place at = rf_roll_start(&lane->jobs);
+        int32_t room = rf_plan_room(plan, &plan->walls[lane->wall]);
+
+        if (lane->jobs.count > 0 && lane->jobs.least_need <= room &&
+            rf_policy_line_of(policy, lane) == line &&
+            rf_roll_find(&lane->jobs, &at, room, INT64_MAX, 0))
+            return 0;
+    }
+    return 1;
+}
+
+/* Does a job of the line run though it was expected to be over? When it will be nobody knows. */
+static int overdue(const struct rf_plan *plan, const struct rf_line *line)
+{
+    struct rf_roll_entry first;
+
+    return rf_roll_at(&line->running, rf_roll_start(&line->running), &first) &&
+           first.time_us <= plan->now_us;
+}
+
+static void replan(struct rf_plan *plan, struct rf_line *line)
+{
+    const struct rf_policy *policy = plan->policy;
+    int depth =
+        policy->order->backfill == RF_BACKFILL_PLAN ? -1 : policy->options.reserve_depth;
+
+    if (line->plan_stale) {
+        build(plan, line);
+    } else {
+        rf_profile_advance(&line->profile, plan->now_us);
+        start_due(plan, line);
+    }
+    if (policy->order->backfill == RF_BACKFILL_NONE)
+        in_turn(plan, line);
+    else if (depth >= 0 || policy->state->nholds > 0)
+        replan_all(plan, line, depth < 0 ? INT64_MAX : depth);
+    else
+        rf_plan_window(plan, line);
+}
+
 void rf_plan_ahead(struct rf_plan *plan, struct rf_line *line)
 {
     const struct rf_policy *policy = plan->policy;
     int keeps = policy->order->backfill == RF_BACKFILL_PLAN && policy->state->nholds == 0 &&
                 plan->reserved == 0 && plan->nclaims == 0 && !policy->ranked;
-    int depth =
-        policy->order->backfill == RF_BACKFILL_PLAN ? -1 : policy->options.reserve_depth;
 
-    line->plan_stale |= !keeps;
+    line->plan_stale |= !keeps || (policy->options.replan && overdue(plan, line));
     if (keeps && !policy->options.replan) {
         compress(plan, line);
-    } else {
-        if (line->plan_stale) {
-            build(plan, line);
-        } else {
-            rf_profile_advance(&line->profile, plan->now_us);
-            start_due(plan, line);
-        }
-        if (policy->order->backfill == RF_BACKFILL_NONE)
-            in_turn(plan, line);
-        else
-            replan(plan, line, depth < 0 ? INT64_MAX : depth);
+        line->plan_stale = 0;
+    } else if (!line->plan_stale || !nobody_fits(plan, line)) {
+        replan(plan, line);
+        line->plan_stale = !keeps || rf_plan_full(plan);
     }
-    line->plan_stale = !keeps;
     line->nended = 0;
     if (policy->options.explain && !rf_plan_full(plan))
         say_why(plan, line);

@@ -68,6 +68,7 @@ static int too_wide(const struct rf_plan *plan, const struct rf_wall *w, int32_t
 /* The job's place in its lane moves on. */
 static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_roll_entry *e)
 {
+    struct rf_policy *policy = plan->policy;
     const struct rf_job *job = &plan->state->jobs[e->job];
     struct rf_wall *w = &plan->walls[lane->wall];
     int32_t free = plan->free - plan->reserved, spare = free + plan->coming, want, can;
@@ -98,6 +99,7 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
 
         rf_plan_grant(plan, lane, &lane->at,
                       wide > want && wanted_by_others(plan, e->job, free - want) ? want : wide);
+        rf_policy_line_of(policy, lane)->plan_stale = 1; /* it was planned for later, if at all */
     } else {
         lane->at = rf_roll_next(&lane->jobs, lane->at);
         if (plan->nclaims < RF_CLAIMS_MAX) {

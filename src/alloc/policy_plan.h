@@ -62,7 +62,8 @@ struct rf_line {
     struct rf_profile profile;
     int plan_stale;              /* something moved that the plan did not foresee */
     struct rf_roll planned;      /* by planned start */
-    int32_t last_planned;        /* jobs up to this id have been planned; -1: none */
+    int32_t last_planned;        /* jobs up to this id have been looked at; -1: none */
+    int64_t window_us;           /* replan: those of them without a slot start no earlier */
     struct rf_roll_entry *ended; /* owned: jobs that ended since, with their expected ends */
     int32_t nended, ended_room;
     int settled; /* nobody can move up */
@@ -195,7 +196,7 @@ struct rf_policy {
     struct rf_lane *lanes; /* owned */
     int32_t nlanes, lane_room;
     int64_t retry_us; /* of the state, when it was looked at last */
-    int32_t *lane_of; /* owned, by account; -1: not known yet */
+    int32_t *lane_of, *wall_of; /* owned, by account */
     int32_t naccounts;
     struct rf_joblist held_back; /* queued, but not in a lane: they wait for other jobs */
     struct rf_joblist fresh;     /* came in since the last answer */
@@ -206,7 +207,7 @@ struct rf_policy {
     int ranked;                /* some job has a priority other than 0 */
     struct rf_fence_memory memory;
     struct rf_decay decay;
-    int64_t *slot_us; /* owned, by job, for orders that plan: the planned start */
+    int64_t *slot_us; /* owned, by job, for orders that plan: the planned start, or RF_NO_SLOT */
     int32_t nslots;
     int32_t nresizable; /* running jobs that could use more or fewer devices */
     int32_t least_most; /* a job that needs no more is not too large for any wall */
@@ -246,15 +247,16 @@ enum rf_status rf_policy_observe_request(struct rf_policy *policy, int32_t job);
 /* Forgets everything and takes it over from the state. */
 enum rf_status rf_policy_rebuild(struct rf_policy *policy, struct rf_error *err);
 void rf_policy_forget(struct rf_policy *policy);
-/* Fills in the walls' shares of the fleet as it is. */
+/* Fills in the walls' shares of the fleet as it is; what they hold. */
 void rf_policy_measure(struct rf_policy *policy);
+void rf_policy_count(struct rf_policy *policy);
 
 /* The lane beside `lane` for the job's priority; `lane` itself where there is none yet. */
 struct rf_lane *rf_policy_lane_by_priority(struct rf_policy *policy, struct rf_lane *lane,
                                            int32_t job);
 /* Finds a wall and a lane for accounts that are new in the state. */
 enum rf_status rf_policy_learn_accounts(struct rf_policy *policy);
-/* The lane, wall and line of a job. */
+/* The lane, wall and line of a job. Under a fence that promises nothing all walls share lanes. */
 static inline struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_t job)
 {
     struct rf_lane *lane = &policy->lanes[policy->lane_of[policy->state->jobs[job].account]];
@@ -264,7 +266,7 @@ static inline struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_
 
 static inline struct rf_wall *rf_policy_wall_of(struct rf_policy *policy, int32_t job)
 {
-    return &policy->walls[rf_policy_lane_of(policy, job)->wall];
+    return &policy->walls[policy->wall_of[policy->state->jobs[job].account]];
 }
 
 static inline struct rf_line *rf_policy_line_of(struct rf_policy *policy,
@@ -357,7 +359,21 @@ void rf_plan_deny_spent(struct rf_plan *plan);
 
 /* ---- policy_ahead.c: lines whose jobs have planned starts ---- */
 
+#define RF_NO_SLOT INT64_MIN
+
 void rf_plan_ahead(struct rf_plan *plan, struct rf_line *line);
+/* Puts the lanes of the line on, behind the last job that has been looked at. */
+void rf_ahead_enter(struct rf_policy *policy, const struct rf_line *line);
+/* The job has its devices from slot_us on, in the line's profile; with a sign of -1 no more. */
+void rf_ahead_take(struct rf_plan *plan, struct rf_line *line, const struct rf_roll_entry *e,
+                   int64_t slot_us, int sign);
+/* It will start then. */
+void rf_ahead_remember(struct rf_plan *plan, struct rf_line *line,
+                       const struct rf_roll_entry *e, int64_t slot_us);
+
+/* ---- policy_window.c: as much of a plan as matters now ---- */
+
+void rf_plan_window(struct rf_plan *plan, struct rf_line *line);
 
 /* ---- policy_claim.c: what walls have a right to ---- */
 

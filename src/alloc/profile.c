@@ -359,19 +359,29 @@ int rf_profile_fits(const struct rf_profile *p, int64_t t_us, int64_t length_us,
 /* Looking for a stretch of length_us. */
 struct search {
     int64_t from_us, length_us, need;
+    int64_t before_us;        /* it has to begin before */
+    int64_t known_us;         /* from here on everything is free to the one who asks */
     int64_t start_us, end_us; /* the stretch that is being tried; start INT64_MAX: none */
 };
 
-/* Tries the steps of one part, from `low` on, that begin before stop_us. */
-static int try_part(const struct rf_profile_part *q, int32_t low, struct search *s,
-                    int64_t stop_us)
+/* Has the search come to its end, one way or the other, at a step that begins at t_us? */
+static inline int done(const struct search *s, int64_t t_us)
 {
+    return s->start_us == INT64_MAX ? t_us >= s->before_us
+                                    : t_us >= s->end_us || t_us >= s->known_us;
+}
+
+/* Tries the steps of one part, from `low` on. */
+static int try_part(const struct rf_profile_part *q, int32_t low, struct search *s)
+{
+    int64_t need = s->need - q->added;
+
     for (int32_t k = low; k < q->high; k++) {
         int64_t t_us = q->chunk->time_us[k] > s->from_us ? q->chunk->time_us[k] : s->from_us;
 
-        if (t_us >= stop_us || (s->start_us != INT64_MAX && t_us >= s->end_us))
+        if (done(s, t_us))
             return 1;
-        if (q->chunk->free[k] + q->added < s->need) {
+        if (q->chunk->free[k] < need) {
             s->start_us = INT64_MAX;
         } else if (s->start_us == INT64_MAX) {
             s->start_us = t_us;
@@ -381,38 +391,53 @@ static int try_part(const struct rf_profile_part *q, int32_t low, struct search 
     return 0;
 }
 
-/* The first stretch that begins before stop_us; from stop_us on everything is free. */
-static int64_t search(const struct rf_profile *p, int64_t from_us, int64_t length_us,
-                      int64_t need, int64_t stop_us)
+static int64_t search(const struct rf_profile *p, struct search s)
 {
-    struct search s = {from_us, length_us, need, INT64_MAX, 0};
-    struct place at = find(p, from_us);
+    struct place at = find(p, s.from_us);
 
+    s.start_us = INT64_MAX;
     for (int32_t i = at.part; i < p->end; i++) {
         const struct rf_profile_part *q = &p->parts[i];
 
-        if (q->first_us >= stop_us || (s.start_us != INT64_MAX && q->first_us >= s.end_us))
+        if (i > at.part && done(&s, q->first_us))
             return s.start_us;
-        if (s.start_us == INT64_MAX ? q->most < need : q->least >= need) {
-            s.start_us = q->most < need ? INT64_MAX : s.start_us;
+        if (s.start_us == INT64_MAX ? q->most < s.need : q->least >= s.need) {
+            s.start_us = q->most < s.need ? INT64_MAX : s.start_us;
             continue;
         }
-        if (try_part(q, i == at.part ? at.at : q->low, &s, stop_us))
+        if (try_part(q, i == at.part ? at.at : q->low, &s))
             return s.start_us;
     }
     return s.start_us;
 }
 
 int64_t rf_profile_earliest(const struct rf_profile *p, int64_t from_us, int64_t length_us,
-                            int64_t need)
+                            int64_t need, int64_t before_us)
 {
-    return search(p, from_us, length_us, need, INT64_MAX);
+    return search(p, (struct search){.from_us = from_us,
+                                     .length_us = length_us,
+                                     .need = need,
+                                     .before_us = before_us,
+                                     .known_us = INT64_MAX});
 }
 
 int64_t rf_profile_earlier(const struct rf_profile *p, int64_t from_us, int64_t length_us,
                            int64_t need, int64_t own_us)
 {
-    int64_t start_us = search(p, from_us, length_us, need, own_us);
+    int64_t start_us = search(p, (struct search){.from_us = from_us,
+                                                 .length_us = length_us,
+                                                 .need = need,
+                                                 .before_us = own_us,
+                                                 .known_us = own_us});
 
     return start_us < own_us ? start_us : own_us;
+}
+
+int64_t rf_profile_most(const struct rf_profile *p, int64_t before_us)
+{
+    int64_t most = INT64_MIN;
+
+    for (int32_t i = p->begin; i < p->end && p->parts[i].first_us < before_us; i++)
+        most = p->parts[i].most > most ? p->parts[i].most : most;
+    return most;
 }

@@ -57,12 +57,14 @@ int64_t rf_profile_at(const struct rf_profile *p, int64_t t_us);
 int64_t rf_profile_until(const struct rf_profile *p, int64_t t_us, int64_t need);
 /* Are `need` devices free all through [t_us, t_us + length_us)? */
 int rf_profile_fits(const struct rf_profile *p, int64_t t_us, int64_t length_us, int64_t need);
-/* The earliest time >= from_us at which they are; INT64_MAX: never. */
+/* The earliest time >= from_us, and < before_us, at which they are; INT64_MAX: never. */
 int64_t rf_profile_earliest(const struct rf_profile *p, int64_t from_us, int64_t length_us,
-                            int64_t need);
+                            int64_t need, int64_t before_us);
 /* The same for somebody who holds `need` devices in [own_us, own_us + length_us) already and
  * would give them up, if that is earlier than own_us; else own_us. */
 int64_t rf_profile_earlier(const struct rf_profile *p, int64_t from_us, int64_t length_us,
                            int64_t need, int64_t own_us);
+/* Before before_us never more than this is free; most often exactly so much is at some time. */
+int64_t rf_profile_most(const struct rf_profile *p, int64_t before_us);
 
 #endif

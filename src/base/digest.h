@@ -30,9 +30,10 @@ struct rf_bytes {
     const void *data;
     size_t size_bytes;
 };
-/* The digests of n texts, as rf_digest_of() gives them, up to ten times as fast: best with
- * sixteen or more of equal size. */
+/* The digests of n texts, as rf_digest_of() gives them, up to ten times as fast. */
 void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests);
+/* How many texts of equal size are needed for all of that speed: 16 at most. */
+int rf_digest_at_once(void);
 
 int rf_digest_equal(const struct rf_digest *a, const struct rf_digest *b);
 

@@ -6,8 +6,7 @@
 
 #ifdef RF_HAVE_LANES
 
-/* The constants of FIPS 180-4. */
-static const uint32_t round_constants[64] = {
+const uint32_t rf_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
     0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
     0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
@@ -96,12 +95,14 @@ add16(struct rf_lane_state *state, const unsigned char *const *at, size_t n)
     blocks16(state, at, n);
 }
 
-int rf_lanes_width(void)
+int rf_lanes_can(int width)
 {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-        return 16;
-    return __builtin_cpu_supports("avx2") ? 8 : 4;
+    if (width == 16)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl");
+    if (width == 8)
+        return __builtin_cpu_supports("avx2");
+    return width == RF_LANES_NATIVE ? rf_native_can() : width == 4;
 }
 
 void rf_lanes_add(struct rf_lane_state *state, int width, const unsigned char *const *at,
@@ -111,15 +112,17 @@ void rf_lanes_add(struct rf_lane_state *state, int width, const unsigned char *c
         add16(state, at, n);
     else if (width == 8)
         add8(state, at, n);
+    else if (width == RF_LANES_NATIVE)
+        rf_native_add(state, at, n);
     else
         add4(state, at, n);
 }
 
 #else
 
-int rf_lanes_width(void)
+int rf_lanes_can(int width)
 {
-    return 4;
+    return width == 4;
 }
 
 void rf_lanes_add(struct rf_lane_state *state, int width, const unsigned char *const *at,

@@ -87,8 +87,8 @@ NAME(blocks)(struct rf_lane_state *state, const unsigned char *const *at, size_t
             v[k] = sum[k];
         NAME(load_words)(w, at, offset);
         for (int round = 0; round < 48; round += 16)
-            NAME(sixteen)(v, w, round_constants + round, 1);
-        NAME(sixteen)(v, w, round_constants + 48, 0);
+            NAME(sixteen)(v, w, rf_sha256_constants + round, 1);
+        NAME(sixteen)(v, w, rf_sha256_constants + 48, 0);
         for (int k = 0; k < 8; k++)
             sum[k] += v[k];
     }

@@ -25,8 +25,12 @@ static enum rf_status read_all(gzFile in, const char *path, size_t max_bytes, ch
         char *more;
 
         if (got < 0) {
+            int code = Z_OK;
+
+            gzerror(in, &code);
             free(buf);
-            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': the file is damaged", path);
+            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s' at byte %zu: %s", path, used,
+                           code == Z_ERRNO ? strerror(errno) : "the file is damaged");
         }
         used += (size_t)got;
         if (used > max_bytes) {
@@ -39,8 +43,9 @@ static enum rf_status read_all(gzFile in, const char *path, size_t max_bytes, ch
             gzerror(in, &code);
             if (code == Z_BUF_ERROR) { /* the packed stream ends too early */
                 free(buf);
-                return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': the file is cut short",
-                               path);
+                return rf_fail(err, RF_ERR_INPUT,
+                               "cannot read '%s': the file is cut short after %zu bytes", path,
+                               used);
             }
             buf[used] = '\0';
             *data = buf;

@@ -2,8 +2,8 @@
  * own work.
  *
  * A pump has four threads of its own and one block of memory. They call nothing but the system
- * and the hash: whoever owns the pump may use MPI and HDF5 at the same time. Two hash, and two keep
- * the disk busy, mostly asleep. Where the file system allows it they go past the page cache
+ * and the hash: whoever owns the pump may use MPI and HDF5 at the same time. Two copy and hash, and two
+ * keep the disk busy, mostly asleep. Where the file system allows it they go past the page cache
  * (O_DIRECT), which leaves the cores and their caches to whoever computes.
  *
  * One caller at a time; it begins a file, hands over stretches in any order of offsets, and
@@ -28,6 +28,13 @@ struct rf_stretch {
     struct rf_digest *digests; /* borrowed: room for one per granule, filled by the pump */
 };
 
+/* Values that lie elsewhere in memory, otherwise than they are to be stored. */
+struct rf_values {
+    const float *from;  /* borrowed: the first value of the stretch */
+    size_t value_bytes; /* as stored */
+    void (*store)(void *to, const float *from, size_t nvalues);
+};
+
 /* Memory that a stretch takes in the pump. */
 size_t rf_pump_need(size_t size_bytes);
 
@@ -49,6 +56,11 @@ enum rf_status rf_pump_begin(struct rf_pump *pump, const char *path, int writing
  * rf_pump_send(), which hands the last such stretch over. */
 void *rf_pump_room(struct rf_pump *pump, const struct rf_stretch *stretch);
 void rf_pump_send(struct rf_pump *pump);
+/* Likewise, but the pump fills and sends it by itself; the values must not change before
+ * rf_pump_brought() has come back, which waits for all of them and helps. */
+void rf_pump_bring(struct rf_pump *pump, const struct rf_stretch *stretch,
+                   const struct rf_values *values);
+void rf_pump_brought(struct rf_pump *pump);
 
 /* Reading: is there room to ask for one more; ask (only then); wait for the first asked that was not
  * dropped yet, its bytes valid, and its digests filled, until it is dropped. After a failure
@@ -71,9 +83,5 @@ int rf_pump_failed(struct rf_pump *pump);
 int rf_pump_busy(struct rf_pump *pump);
 /* Waits for the end, or for the call, and says how it went. */
 enum rf_status rf_pump_wait(struct rf_pump *pump, struct rf_error *err);
-
-/* Local: sets disk space aside for all of an existing file, so that a full disk is noticed before the
- * values are written. File systems that cannot do that are left alone. */
-enum rf_status rf_pump_reserve(const char *path, struct rf_error *err);
 
 #endif

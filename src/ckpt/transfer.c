@@ -1,7 +1,7 @@
 /* A write through the page cache waits for direct ones of the same file that are under way, and
  * holds up those that come. So the ends that stick out, and small writes, are kept until the file
  * is closed or there are many. */
-#define _GNU_SOURCE /* O_DIRECT */
+#define _GNU_SOURCE /* O_DIRECT, fallocate() */
 
 #include "ckpt/transfer.h"
 
@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -34,6 +35,21 @@ static enum rf_status failed(const struct rf_transfer *transfer, int code, struc
 {
     return rf_fail(err, RF_ERR_IO, "cannot %s '%s': %s", transfer->writing ? "write" : "read",
                    transfer->path, strerror(code));
+}
+
+enum rf_status rf_transfer_reserve(const char *path, struct rf_error *err)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC), code = 0;
+    struct stat info;
+
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot open '%s': %s", path, strerror(errno));
+    if (fstat(fd, &info) != 0 || (info.st_size > 0 && fallocate(fd, 0, 0, info.st_size) != 0))
+        code = errno;
+    close(fd);
+    if (code != 0 && code != EOPNOTSUPP && code != ENOSYS && code != EINVAL)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(code));
+    return RF_OK;
 }
 
 /* Memory for later, or NULL: then nothing is kept. */

@@ -25,6 +25,10 @@ struct rf_transfer {
     struct rf_transfer_later *later; /* owned: small pieces that wait for the end, or NULL */
 };
 
+/* Sets disk space aside for all of an existing file, so that a full disk is noticed before the
+ * values are written. File systems that cannot do that are left alone. */
+enum rf_status rf_transfer_reserve(const char *path, struct rf_error *err);
+
 /* Opens the file; after a failure there is nothing to close. direct = 0 keeps to the page
  * cache. */
 enum rf_status rf_transfer_open(struct rf_transfer *transfer, const char *path, int writing,

@@ -14,7 +14,8 @@ enum { RF_BENCH_FIGURES = 128 };
 /* The command line; the same on every rank. */
 struct rf_bench_request {
     int quick, full;
-    int rounds, steps;
+    int rounds, steps, profile;
+    const char *model;                 /* train, gemm: "gpt" or "gpt2" */
     const char *dir;                   /* where files may be written and removed */
     const struct rf_text_list *traces; /* "FILE" or "FILE:DEVICES" */
 };

@@ -148,9 +148,9 @@ static enum rf_status measure(const struct rf_group *world, const char *name,
 static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
                             struct rf_error *err)
 {
-    int json = 0, small = 0, full = 0;
+    int json = 0, small = 0, full = 0, profile = 0;
     int64_t rounds = 5, steps = 5;
-    const char *dir = ".";
+    const char *dir = ".", *model = "gpt";
     struct rf_text_list traces = {0};
     struct rf_arguments args;
     struct rf_topic topics[NBENCHES + 1] = {{0}};
@@ -181,6 +181,15 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
          .list = &traces,
          .help = "simulate: a trace to measure with as well, repeated to a million jobs; any "
                  "number of times"},
+        {.name = "model",
+         .value = "NAME",
+         .text = &model,
+         .help =
+             "train, gemm: gpt (10.8 million parameters, the default) or gpt2 (124 million, "
+             "vocabulary 50,304; two minutes)"},
+        {.name = "profile",
+         .flag = &profile,
+         .help = "train: where the time of a step goes as well"},
         {.name = "full",
          .flag = &full,
          .help = "simulate: ten million jobs on 100,000 devices as well"},
@@ -202,6 +211,8 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
     if (st == RF_OK && !args.help) {
         const struct rf_bench_request request = {.quick = small,
                                                  .full = full,
+                                                 .profile = profile,
+                                                 .model = model,
                                                  .rounds = (int)rounds,
                                                  .steps = (int)steps,
                                                  .dir = dir,

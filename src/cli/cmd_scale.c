@@ -146,7 +146,9 @@ static enum rf_status describe(struct rf_scale_subject *subject,
                                          .bf16 = job->train->bf16,
                                          .tensor = job->train->tensor,
                                          .batch = job->train->batch,
-                                         .micro_batch = job->train->micro_batch};
+                                         .micro_batch = job->train->micro_batch,
+                                         .recompute = job->train->recompute,
+                                         .exchange_bf16 = job->train->exchange_bf16};
     snprintf(subject->job, sizeof subject->job, "%s", job->name);
     snprintf(subject->version, sizeof subject->version, "%s", RF_VERSION);
     rf_task_close(task);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "config/config.h"
+#include "job/key.h"
 
 /* Collective: the file's text, the same on every rank; the caller frees it. */
 static enum rf_status share_text(const struct rf_group *world, const char *path, char **text,
@@ -69,6 +70,8 @@ enum rf_status rf_launch_open(struct rf_launch *launch, const struct rf_group *w
     free(text);
     if (st == RF_OK)
         st = rf_job_plan_expand(&launch->plan, &launch->spec, err);
+    if (st == RF_OK && launch->spec.cache[0] != '\0')
+        st = rf_job_keys_fill(&launch->plan, RF_VERSION, err);
     if (st == RF_OK)
         st = rf_config_digest(&launch->spec, launch->digest, err);
     if (st == RF_OK)
@@ -163,6 +166,8 @@ static enum rf_status make_directories(struct rf_launch *launch, enum rf_launch_
         st = make_marked(launch->run_dir, launch->spec.name, err);
     if (st == RF_OK)
         st = make_marked(launch->ckpt_dir, launch->spec.name, err);
+    if (st == RF_OK && launch->spec.cache[0] != '\0')
+        st = rf_file_mkdir(launch->spec.cache, err);
     if (st == RF_OK)
         st = rf_file_join(path, launch->run_dir, "jobs", err);
     if (st == RF_OK)

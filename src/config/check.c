@@ -50,7 +50,10 @@ static enum rf_status refuse(const struct checker *c, const char *list, int i, c
     enum rf_status st;
     va_list args;
 
-    snprintf(path, sizeof path, "%s.[%d].%s", list, i, key);
+    if (strcmp(list, "tasks") == 0 && c->spec->tasks[i].alone)
+        snprintf(path, sizeof path, "task.%s", key);
+    else
+        snprintf(path, sizeof path, "%s.[%d].%s", list, i, key);
     va_start(args, fmt);
     st = refuse_at(c->place, c->ctx, path, c->err, fmt, args);
     va_end(args);
@@ -73,11 +76,17 @@ static void derive_model(struct rf_model_spec *model)
         model->kv_heads = model->heads;
 }
 
+static int is_text(const struct rf_task_options *task)
+{
+    return strcmp(task->source, "tsv") == 0 || strcmp(task->source, "jsonl") == 0 ||
+           strcmp(task->source, "pairs") == 0;
+}
+
 static void derive_task(struct rf_task_options *task)
 {
     int rules = strcmp(task->source, "chess-rules") == 0;
 
-    if (strcmp(task->source, "tsv") == 0 && task->vocabulary == 0)
+    if (is_text(task) && task->vocabulary == 0)
         task->vocabulary = 4096;
     if (rules && task->train == 0)
         task->train = 4000;
@@ -231,14 +240,14 @@ static enum rf_status check_model(const struct checker *c, int i)
 /* Which keys a source uses: the others must be left out, since they would do nothing. */
 struct source_rule {
     const char *source;
-    int path, extra_path, corpus, rule, vocabulary,
+    int path, test_path, extra_path, corpus, rule, vocabulary,
         positive; /* 0: not used, 1: may be, 2: must be */
 };
 
 static const struct source_rule source_rules[] = {
-    {"chess-rules", 0, 0, 0, 2, 0, 0},
-    {"chess", 2, 1, 1, 0, 0, 0},
-    {"tsv", 2, 0, 1, 0, 1, 1},
+    {"chess-rules", 0, 0, 0, 0, 2, 0, 0}, {"chess", 2, 0, 1, 1, 0, 0, 0},
+    {"tsv", 2, 1, 0, 1, 0, 1, 1},         {"jsonl", 2, 1, 0, 1, 0, 1, 1},
+    {"pairs", 2, 1, 0, 1, 0, 1, 0},       {"digits", 2, 2, 0, 0, 0, 0, 0},
 };
 
 /* The built-in source makes as many examples as it is told, and there must be enough to split.
@@ -278,6 +287,7 @@ static enum rf_status check_task(const struct checker *c, int i)
         const char *key;
         int use, given;
     } keys[] = {{"path", rule->path, t->path[0] != '\0'},
+                {"test_path", rule->test_path, t->test_path[0] != '\0'},
                 {"extra_path", rule->extra_path, t->extra_path[0] != '\0'},
                 {"corpus", rule->corpus, t->corpus[0] != '\0'},
                 {"rule", rule->rule, t->rule[0] != '\0'},
@@ -295,10 +305,32 @@ static enum rf_status check_task(const struct checker *c, int i)
     }
     if (rule->rule == 2)
         return check_rules_task(c, i);
-    if (strcmp(t->source, "tsv") == 0 && t->vocabulary < 260)
+    if (!is_text(t))
+        return RF_OK;
+    if (t->vocabulary < 280)
         return refuse(c, "tasks", i, "vocabulary",
-                      "expected at least 260 (all bytes and a few marks), got %d",
+                      "expected at least 280 (all bytes and a few marks), got %d",
                       t->vocabulary);
+    if (t->context > 0 && t->context < 4)
+        return refuse(c, "tasks", i, "context", "expected at least 4 tokens, got %d",
+                      t->context);
+    return RF_OK;
+}
+
+/* It goes on from an earlier job that trains the same model. */
+static enum rf_status want_init(const struct checker *c, int i)
+{
+    const struct rf_pretrain_spec *j = &c->spec->jobs[i];
+    const struct rf_pretrain_spec *from = earlier_job(c->spec, i, j->init);
+
+    if (from == NULL)
+        return refuse(c, "jobs", i, "init",
+                      "expected the name of a job that is listed before this one, got '%s'",
+                      j->init);
+    if (strcmp(from->model, j->model) != 0)
+        return refuse(c, "jobs", i, "init",
+                      "expected a job that trains model '%s', got '%s', which trains '%s'",
+                      j->model, j->init, from->model);
     return RF_OK;
 }
 
@@ -313,6 +345,8 @@ static enum rf_status check_job(const struct checker *c, int i)
         return refuse(c, "jobs", i, "submit_s",
                       "expected nothing, since the job is submitted now, got a value");
     st = want_model(c, "jobs", i, "model", j->model);
+    if (st == RF_OK && j->init[0] != '\0')
+        st = want_init(c, i);
     if (st == RF_OK)
         st = want_freeze(c, "jobs", i, "train", &j->train, j->model);
     if (st == RF_OK)
@@ -347,20 +381,69 @@ static enum rf_status want_start(const struct checker *c, int i, const char *key
 
 /* A probe asks what pretraining taught, and it learns few classes: a text has at most that many
  * labels, a chess move is one of thousands. */
-static enum rf_status want_probe(const struct checker *c, int i)
+static enum rf_status want_probe(const struct checker *c, int i, const char *key,
+                                 const char *what)
 {
     const struct rf_experiment_spec *e = &c->spec->experiments[i];
 
     if (e->pretrained[0] == '\0')
-        return refuse(c, "experiments", i, "controls",
-                      "expected no \"probe\", since 'pretrained' is empty: a probe reads what "
-                      "pretraining has taught the strong model");
+        return refuse(c, "experiments", i, key,
+                      "expected no \"%s\", since 'pretrained' is empty: a probe reads what "
+                      "pretraining has taught the strong model",
+                      what);
     if (strcmp(c->spec->tasks[find_task(c->spec, e->task)].source, "chess") == 0)
-        return refuse(c, "experiments", i, "controls",
-                      "expected no \"probe\", since a probe learns at most %d classes and task "
+        return refuse(c, "experiments", i, key,
+                      "expected no \"%s\", since a probe learns at most %d classes and task "
                       "'%s' asks for chess moves",
-                      RF_SOFT_CLASSES, e->task);
+                      what, RF_SOFT_CLASSES, e->task);
     return RF_OK;
+}
+
+/* At least one; those that read features want what a probe wants, and all but "xent" want labels
+ * that are distributions. */
+static enum rf_status want_methods(const struct checker *c, int i)
+{
+    const struct rf_experiment_spec *e = &c->spec->experiments[i];
+    int chess = strcmp(c->spec->tasks[find_task(c->spec, e->task)].source, "chess") == 0;
+    int any = 0;
+    enum rf_status st = RF_OK;
+
+    for (int m = 0; st == RF_OK && m < RF_NMETHODS; m++) {
+        const struct rf_method_row *row = &rf_methods[m];
+
+        if (!e->methods[m])
+            continue;
+        any = 1;
+        if (row->opinion != RF_OPINION_NONE || row->linear)
+            st = want_probe(c, i, "losses", row->name);
+        else if (chess && m != RF_METHOD_XENT)
+            st = refuse(
+                c, "experiments", i, "losses",
+                "expected \"xent\" alone, since labels of task '%s' are chess moves, got "
+                "\"%s\"",
+                e->task, row->name);
+    }
+    if (st == RF_OK && !any)
+        st = refuse(c, "experiments", i, "losses", "expected at least one method, got none");
+    return st;
+}
+
+/* Models that are there, and for each of them a job or none for all. */
+static enum rf_status want_chain(const struct checker *c, int i)
+{
+    const struct rf_experiment_spec *e = &c->spec->experiments[i];
+    enum rf_status st = RF_OK;
+
+    if (e->nchain_pretrained > 0 && e->nchain_pretrained != e->nchain)
+        return refuse(c, "experiments", i, "chain_pretrained",
+                      "expected a job for each of the %d models of 'chain', got %d", e->nchain,
+                      e->nchain_pretrained);
+    for (int k = 0; st == RF_OK && k < e->nchain; k++) {
+        st = want_model(c, "experiments", i, "chain", e->chain[k]);
+        if (st == RF_OK && e->nchain_pretrained > 0)
+            st = want_start(c, i, "chain_pretrained", e->chain_pretrained[k], e->chain[k]);
+    }
+    return st;
 }
 
 static enum rf_status check_experiment(const struct checker *c, int i)
@@ -389,11 +472,12 @@ static enum rf_status check_experiment(const struct checker *c, int i)
         st = want_start(c, i, "pretrained", e->pretrained, e->strong);
     if (st == RF_OK)
         st = want_start(c, i, "weak_pretrained", e->weak_pretrained, e->weak);
-    if (st == RF_OK && !e->xent && !e->confidence)
-        st = refuse(c, "experiments", i, "losses",
-                    "expected at least one of \"xent\" and \"confidence\", got none");
+    if (st == RF_OK)
+        st = want_methods(c, i);
     if (st == RF_OK && e->probe)
-        st = want_probe(c, i);
+        st = want_probe(c, i, "controls", "probe");
+    if (st == RF_OK)
+        st = want_chain(c, i);
     if (st == RF_OK)
         st = want_ranks(c, "experiments", i, e->min, e->max);
     return st;

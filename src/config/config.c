@@ -424,6 +424,8 @@ static enum rf_status read_group(struct reader *r, const struct rf_key *keys, co
                                  const config_setting_t *group, char *base);
 static enum rf_status read_list(struct reader *r, const struct rf_key *k, const char *path,
                                 const config_setting_t *list, char *base);
+static enum rf_status read_member(struct reader *r, const struct rf_key *k, const char *path,
+                                  const config_setting_t *group, char *base);
 
 static enum rf_status read_key(struct reader *r, const struct rf_key *k, const char *path,
                                const config_setting_t *s, char *base)
@@ -468,6 +470,8 @@ static enum rf_status read_key(struct reader *r, const struct rf_key *k, const c
         return read_group(r, k->group, path, s, to);
     case RF_KEY_LIST:
         return read_list(r, k, path, s, base);
+    case RF_KEY_MEMBER:
+        return s != NULL ? read_member(r, k, path, s, base) : RF_OK;
     case RF_KEY_PASSED:
         return RF_OK;
     }
@@ -551,6 +555,26 @@ static enum rf_status read_list(struct reader *r, const struct rf_key *k, const 
         st = read_group(r, k->group, key, config_setting_get_elem(list, (unsigned)i),
                         members + (size_t)i * k->size);
     }
+    return st;
+}
+
+static enum rf_status read_member(struct reader *r, const struct rf_key *k, const char *path,
+                                  const config_setting_t *group, char *base)
+{
+    int *count = (void *)(base + k->count_offset);
+    size_t n = (size_t)*count;
+    char *members, *more;
+    enum rf_status st;
+
+    memcpy(&members, base + k->offset, sizeof members);
+    more = realloc(members, (n + 1) * k->size);
+    if (more == NULL)
+        return rf_fail(r->err, RF_ERR_MEMORY, "out of memory");
+    memcpy(base + k->offset, &more, sizeof more);
+    memset(more + n * k->size, 0, k->size);
+    st = read_group(r, k->group, path, group, more + n * k->size);
+    *(int *)(void *)(more + n * k->size + k->word_offsets[0]) = 1;
+    ++*count;
     return st;
 }
 

@@ -8,6 +8,8 @@
 #define AT RF_KEY_AT
 #define ROOM RF_KEY_ROOM
 
+#define RF_SOURCES "chess-rules chess tsv jsonl pairs digits"
+
 static const struct rf_key run_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_run_spec, name), .required = 1},
     {.key = "seed",
@@ -21,6 +23,7 @@ static const struct rf_key run_keys[] = {
      .kind = RF_KEY_TEXT,
      ROOM(rf_run_spec, checkpoints),
      .text = "checkpoints"},
+    {.key = "cache", .kind = RF_KEY_TEXT, ROOM(rf_run_spec, cache), .text = ""},
     {.key = "key", .kind = RF_KEY_PATH, ROOM(rf_run_spec, key), .text = ""},
     {.key = "anchor", .kind = RF_KEY_TEXT, ROOM(rf_run_spec, anchor), .text = ""},
     {.key = "anchor_slurm", .kind = RF_KEY_FLAG, AT(rf_run_spec, anchor_slurm)},
@@ -104,24 +107,88 @@ static const struct rf_key model_keys[] = {
      .number = 1e-5},
     {0}};
 
+#define FIELD(name)                                                                            \
+    {                                                                                          \
+        .key = #name, .kind = RF_KEY_TEXT, ROOM(rf_task_fields, name), .text = #name           \
+    }
+
+static const struct rf_key field_keys[] = {
+    FIELD(split),
+    FIELD(label),
+    FIELD(text),
+    {.key = "second", .kind = RF_KEY_TEXT, ROOM(rf_task_fields, second), .text = ""},
+    FIELD(prompt),
+    FIELD(chosen),
+    FIELD(rejected),
+    {0}};
+
+/* What a task is, in the list of tasks and where it stands alone. */
+#define TASK_ROWS                                                                              \
+    {.key = "path", .kind = RF_KEY_PATH, ROOM(rf_task_options, path), .text = ""},             \
+        {.key = "test_path",                                                                   \
+         .kind = RF_KEY_PATH,                                                                  \
+         ROOM(rf_task_options, test_path),                                                     \
+         .text = ""},                                                                          \
+        {.key = "extra_path",                                                                  \
+         .kind = RF_KEY_PATH,                                                                  \
+         ROOM(rf_task_options, extra_path),                                                    \
+         .text = ""},                                                                          \
+        {.key = "corpus", .kind = RF_KEY_PATH, ROOM(rf_task_options, corpus), .text = ""},     \
+        {.key = "rule", .kind = RF_KEY_TEXT, ROOM(rf_task_options, rule), .text = ""},         \
+        {.key = "fields",                                                                      \
+         .kind = RF_KEY_GROUP,                                                                 \
+         AT(rf_task_options, fields),                                                          \
+         .group = field_keys},                                                                 \
+        {.key = "vocabulary",                                                                  \
+         .kind = RF_KEY_INT,                                                                   \
+         AT(rf_task_options, vocabulary),                                                      \
+         .max = 1 << 20},                                                                      \
+        {.key = "context", .kind = RF_KEY_INT, AT(rf_task_options, context), .max = 1 << 20},  \
+        {.key = "train", .kind = RF_KEY_INT, AT(rf_task_options, train), .max = 1e8},          \
+        {.key = "validation",                                                                  \
+         .kind = RF_KEY_INT,                                                                   \
+         AT(rf_task_options, validation),                                                      \
+         .max = 1e8},                                                                          \
+        {.key = "test", .kind = RF_KEY_INT, AT(rf_task_options, test), .max = 1e8},            \
+        {.key = "corpus_size",                                                                 \
+         .kind = RF_KEY_INT,                                                                   \
+         AT(rf_task_options, corpus_size),                                                     \
+         .max = 1e8},                                                                          \
+        {.key = "positive", .kind = RF_KEY_TEXT, ROOM(rf_task_options, positive), .text = ""}, \
+        {.key = "balance",                                                                     \
+         .kind = RF_KEY_TEXT,                                                                  \
+         ROOM(rf_task_options, balance),                                                       \
+         .words = "auto always never",                                                         \
+         .text = "auto"},                                                                      \
+        {.key = "duplicates",                                                                  \
+         .kind = RF_KEY_TEXT,                                                                  \
+         ROOM(rf_task_options, duplicates),                                                    \
+         .words = "refuse drop",                                                               \
+         .text = "refuse"},                                                                    \
+        {.key = "family", .kind = RF_KEY_NAME, ROOM(rf_task_options, family), .text = ""},     \
+    {                                                                                          \
+        .key = "family_overlap", .kind = RF_KEY_FLAG, AT(rf_task_options, overlap)             \
+    }
+
 static const struct rf_key task_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_task_options, name), .required = 1},
     {.key = "source",
      .kind = RF_KEY_TEXT,
      ROOM(rf_task_options, source),
-     .words = "chess-rules chess tsv",
+     .words = RF_SOURCES,
      .required = 1},
-    {.key = "path", .kind = RF_KEY_PATH, ROOM(rf_task_options, path), .text = ""},
-    {.key = "extra_path", .kind = RF_KEY_PATH, ROOM(rf_task_options, extra_path), .text = ""},
-    {.key = "corpus", .kind = RF_KEY_PATH, ROOM(rf_task_options, corpus), .text = ""},
-    {.key = "rule", .kind = RF_KEY_TEXT, ROOM(rf_task_options, rule), .text = ""},
-    {.key = "vocabulary", .kind = RF_KEY_INT, AT(rf_task_options, vocabulary), .max = 1 << 20},
-    {.key = "context", .kind = RF_KEY_INT, AT(rf_task_options, context), .max = 1 << 20},
-    {.key = "train", .kind = RF_KEY_INT, AT(rf_task_options, train), .max = 1e8},
-    {.key = "validation", .kind = RF_KEY_INT, AT(rf_task_options, validation), .max = 1e8},
-    {.key = "test", .kind = RF_KEY_INT, AT(rf_task_options, test), .max = 1e8},
-    {.key = "corpus_size", .kind = RF_KEY_INT, AT(rf_task_options, corpus_size), .max = 1e8},
-    {.key = "positive", .kind = RF_KEY_TEXT, ROOM(rf_task_options, positive), .text = ""},
+    TASK_ROWS,
+    {0}};
+
+/* The group `task`: the one task of a configuration that is made for any file. */
+static const struct rf_key single_task_keys[] = {
+    {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_task_options, name), .text = "task"},
+    {.key = "format",
+     .kind = RF_KEY_TEXT,
+     ROOM(rf_task_options, source),
+     .words = RF_SOURCES,
+     .text = "tsv"},
+    TASK_ROWS,
     {0}};
 
 static const struct rf_key train_keys[] = {
@@ -137,6 +204,11 @@ static const struct rf_key train_keys[] = {
      .min = 1,
      .max = 65536,
      .number = 32},
+    {.key = "token_dropout",
+     .kind = RF_KEY_NUMBER,
+     AT(rf_train_spec, token_dropout),
+     .max = 0.9},
+    {.key = "examples", .kind = RF_KEY_INT, AT(rf_train_spec, examples), .max = 1e8},
     {.key = "tensor", .kind = RF_KEY_INT, AT(rf_train_spec, tensor), .max = 1000000},
     {.key = "micro_batch", .kind = RF_KEY_INT, AT(rf_train_spec, micro_batch), .max = 65536},
     {.key = "lr",
@@ -172,6 +244,17 @@ static const struct rf_key train_keys[] = {
      .max = 0.999999,
      .number = 0.95},
     {.key = "bf16", .kind = RF_KEY_FLAG, AT(rf_train_spec, bf16), .number = 0},
+    {.key = "exchange_bf16",
+     .kind = RF_KEY_FLAG,
+     AT(rf_train_spec, exchange_bf16),
+     .number = 0},
+    {.key = "recompute", .kind = RF_KEY_FLAG, AT(rf_train_spec, recompute), .number = 0},
+    {.key = "max_skipped",
+     .kind = RF_KEY_INT,
+     AT(rf_train_spec, max_skipped),
+     .min = 1,
+     .max = 1e8,
+     .number = 10},
     {.key = "freeze_layers", .kind = RF_KEY_INT, AT(rf_train_spec, freeze_layers), .max = 1000},
     {.key = "checkpoint_every",
      .kind = RF_KEY_INT,
@@ -246,6 +329,12 @@ static const struct rf_key job_keys[] = {
     {.key = "max", .kind = RF_KEY_INT, AT(rf_pretrain_spec, max), .min = 1, .max = 1e6},
     {.key = "submit_s", .kind = RF_KEY_SECONDS, AT(rf_pretrain_spec, submit_us), .max = 1e9},
     BOUNDS(rf_pretrain_spec),
+    {.key = "init", .kind = RF_KEY_NAME, ROOM(rf_pretrain_spec, init), .text = ""},
+    {.key = "text",
+     .kind = RF_KEY_TEXT,
+     ROOM(rf_pretrain_spec, text),
+     .words = "all task further",
+     .text = "all"},
     {.key = "after",
      .kind = RF_KEY_NAMES,
      AT(rf_pretrain_spec, after),
@@ -253,12 +342,14 @@ static const struct rf_key job_keys[] = {
      .count_offset = offsetof(struct rf_pretrain_spec, nafter)},
     {0}};
 
-static const size_t loss_offsets[] = {offsetof(struct rf_experiment_spec, xent),
-                                      offsetof(struct rf_experiment_spec, confidence)};
+#define METHOD(k) offsetof(struct rf_experiment_spec, methods[k])
+static const size_t method_offsets[RF_NMETHODS] = {METHOD(0), METHOD(1), METHOD(2), METHOD(3),
+                                                   METHOD(4), METHOD(5), METHOD(6), METHOD(7),
+                                                   METHOD(8), METHOD(9), METHOD(10)};
 static const size_t control_offsets[] = {
     offsetof(struct rf_experiment_spec, same_size),
     offsetof(struct rf_experiment_spec, strong_on_weak_half),
-    offsetof(struct rf_experiment_spec, probe)};
+    offsetof(struct rf_experiment_spec, probe), offsetof(struct rf_experiment_spec, noise)};
 
 static const struct rf_key experiment_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_experiment_spec, name), .required = 1},
@@ -289,22 +380,62 @@ static const struct rf_key experiment_keys[] = {
      .required = 1},
     {.key = "losses",
      .kind = RF_KEY_WORDS,
-     .words = "xent confidence",
-     .word_offsets = loss_offsets,
+     .words = RF_METHOD_WORDS,
+     .word_offsets = method_offsets,
      .text = "xent confidence"},
     {.key = "confidence_alpha",
      .kind = RF_KEY_NUMBER,
-     AT(rf_experiment_spec, confidence_alpha),
+     AT(rf_experiment_spec, options.alpha),
      .max = 1,
      .number = 0.5},
     {.key = "confidence_warmup",
      .kind = RF_KEY_NUMBER,
-     AT(rf_experiment_spec, confidence_warmup),
+     AT(rf_experiment_spec, options.warmup),
      .max = 1,
      .number = 0.2},
+    {.key = "product_student",
+     .kind = RF_KEY_NUMBER,
+     AT(rf_experiment_spec, options.product_student),
+     .max = 10,
+     .number = 1},
+    {.key = "product_weak",
+     .kind = RF_KEY_NUMBER,
+     AT(rf_experiment_spec, options.product_weak),
+     .max = 10,
+     .number = 1},
+    {.key = "window",
+     .kind = RF_KEY_NUMBER,
+     AT(rf_experiment_spec, options.window),
+     .max = 0.5,
+     .number = 0.15},
+    {.key = "filter",
+     .kind = RF_KEY_NUMBER,
+     AT(rf_experiment_spec, options.filter),
+     .max = 0.9,
+     .number = 0.1},
+    {.key = "neighbours",
+     .kind = RF_KEY_INT,
+     AT(rf_experiment_spec, options.neighbours),
+     .min = 1,
+     .max = 10000,
+     .number = 50},
+    {.key = "stop_checks",
+     .kind = RF_KEY_INT,
+     AT(rf_experiment_spec, stop_checks),
+     .max = 1000},
+    {.key = "chain",
+     .kind = RF_KEY_NAMES,
+     AT(rf_experiment_spec, chain),
+     .size = RF_CHAIN_MAX,
+     .count_offset = offsetof(struct rf_experiment_spec, nchain)},
+    {.key = "chain_pretrained",
+     .kind = RF_KEY_NAMES,
+     AT(rf_experiment_spec, chain_pretrained),
+     .size = RF_CHAIN_MAX,
+     .count_offset = offsetof(struct rf_experiment_spec, nchain_pretrained)},
     {.key = "controls",
      .kind = RF_KEY_WORDS,
-     .words = "same-size strong-on-weak-half probe",
+     .words = "same-size strong-on-weak-half probe noise",
      .word_offsets = control_offsets,
      .text = ""},
     {.key = "seeds",
@@ -338,6 +469,7 @@ static const struct rf_key limit_keys[] = {
      AT(rf_limit_spec, max_device_us),
      .max = 1e12},
     {.key = "max_flops", .kind = RF_KEY_NUMBER, AT(rf_limit_spec, max_flops), .max = 9e18},
+    {.key = "budget", .kind = RF_KEY_FLAG, AT(rf_limit_spec, budget)},
     {.key = "author",
      .kind = RF_KEY_TEXT,
      ROOM(rf_limit_spec, author),
@@ -348,10 +480,19 @@ static const struct rf_key limit_keys[] = {
      .text = "declared-at-start"},
     {0}};
 
+static const size_t alone_offset[] = {offsetof(struct rf_task_options, alone)};
+
 /* What there is to run: the last sections of a run, and all of a submission. */
 #define WORK                                                                                   \
     {.key = "models", RF_KEY_LIST_OF(rf_run_spec, models), .group = model_keys, .max = 1000},  \
         {.key = "tasks", RF_KEY_LIST_OF(rf_run_spec, tasks), .group = task_keys, .max = 1000}, \
+        {.key = "task",                                                                        \
+         .kind = RF_KEY_MEMBER,                                                                \
+         .offset = offsetof(struct rf_run_spec, tasks),                                        \
+         .count_offset = offsetof(struct rf_run_spec, ntasks),                                 \
+         .size = sizeof(struct rf_task_options),                                               \
+         .word_offsets = alone_offset,                                                         \
+         .group = single_task_keys},                                                           \
         {.key = "jobs", RF_KEY_LIST_OF(rf_run_spec, jobs), .group = job_keys, .max = 10000},   \
     {                                                                                          \
         .key = "experiments", RF_KEY_LIST_OF(rf_run_spec, experiments),                        \

@@ -31,7 +31,10 @@ enum rf_key_kind {
     RF_KEY_DURATIONS, /* int64_t[] microseconds, and an int count */
     RF_KEY_GROUP,     /* a group of its own: keys in `group`, offsets relative to `offset` */
     RF_KEY_LIST,      /* of groups: a pointer to an array of structs, and an int count */
-    RF_KEY_PASSED     /* nothing: what stands here is for somebody else, and not looked at */
+    RF_KEY_MEMBER, /* a group that, when it is there, is one more member (of `size` bytes) of a
+                         list that was read before; the int at word_offsets[0] in it becomes 1.
+                         Written with the list */
+    RF_KEY_PASSED  /* nothing: what stands here is for somebody else, and not looked at */
 };
 
 enum { RF_KEY_NAME_MAX = 40 };

@@ -184,6 +184,7 @@ static void write_value(FILE *out, const struct rf_key *k, const char *base, int
     case RF_KEY_LIST:
         write_list(out, k, base, indent);
         break;
+    case RF_KEY_MEMBER:
     case RF_KEY_PASSED:
         break;
     }
@@ -212,7 +213,7 @@ enum rf_status rf_schema_write(const struct rf_schema *schema, const void *targe
         return rf_fail(err, RF_ERR_MEMORY, "out of memory");
     fputs("# The effective configuration: every default is written out.\n", out);
     for (const struct rf_key *k = schema->sections; k->key != NULL; k++) {
-        if (k->kind == RF_KEY_PASSED)
+        if (k->kind == RF_KEY_PASSED || k->kind == RF_KEY_MEMBER)
             continue;
         fprintf(out, "\n%s = ", k->key);
         write_value(out, k, target, 0);

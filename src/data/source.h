@@ -12,7 +12,12 @@ struct rf_task {
      * corpus_begin .. corpus_begin + corpus_count - 1. */
     struct rf_samples corpus;
     int corpus_begin, corpus_count;
+    int32_t echo_at; /* texts: the token at which one of the text is asked for; 0: none */
+    int32_t
+        *of[2]; /* owned: sequences of the task's own text (label 0), and of further text (1) */
+    int nof[2];
     int32_t *parts; /* owned; info.parts */
+    struct rf_keys tested, learned; /* texts, digits: what counts as the same in another task */
 };
 
 /* Each fills info, the splits and the corpus of a zeroed task; on failure the caller frees it.
@@ -21,8 +26,10 @@ enum rf_status rf_source_rules(struct rf_task *task, const struct rf_task_option
                                uint64_t seed, struct rf_error *err);
 enum rf_status rf_source_chess(struct rf_task *task, const struct rf_task_options *options,
                                uint64_t seed, struct rf_error *err);
-enum rf_status rf_source_tsv(struct rf_task *task, const struct rf_task_options *options,
-                             uint64_t seed, struct rf_error *err);
+enum rf_status rf_source_texts(struct rf_task *task, const struct rf_task_options *options,
+                               uint64_t seed, struct rf_error *err);
+enum rf_status rf_source_digits(struct rf_task *task, const struct rf_task_options *options,
+                                uint64_t seed, struct rf_error *err);
 
 /* What a source has read, before it is cut to the sizes asked for. */
 struct rf_pools {

@@ -9,31 +9,64 @@
 
 enum { SOFT_CLASSES_MAX = 16 };
 
+typedef enum rf_status fill_task(struct rf_task *task, const struct rf_task_options *options,
+                                 uint64_t seed, struct rf_error *err);
+
+static const struct {
+    const char *source;
+    fill_task *fill;
+} sources[] = {{"chess-rules", rf_source_rules}, {"chess", rf_source_chess},
+               {"tsv", rf_source_texts},         {"jsonl", rf_source_texts},
+               {"pairs", rf_source_texts},       {"digits", rf_source_digits}};
+enum { NSOURCES = sizeof sources / sizeof *sources };
+
+/* Lists the corpus by where its sequences come from. */
+static enum rf_status sort_corpus(struct rf_task *task, struct rf_error *err)
+{
+    for (int k = 0; k < 2; k++) {
+        task->of[k] = malloc(((size_t)task->corpus.n + 1) * sizeof *task->of[k]);
+        if (task->of[k] == NULL)
+            return rf_fail(err, RF_ERR_MEMORY, "out of memory for a corpus of %d",
+                           task->corpus.n);
+    }
+    for (int i = 0; i < task->corpus.n; i++) {
+        int k = task->corpus.label[i] == 1;
+
+        task->of[k][task->nof[k]++] = i;
+    }
+    return RF_OK;
+}
+
 enum rf_status rf_task_open(struct rf_task **task, const struct rf_task_options *options,
                             uint64_t seed, struct rf_error *err)
 {
-    struct rf_task *made = calloc(1, sizeof *made);
+    struct rf_task *made;
+    int at = 0;
     enum rf_status st;
 
     *task = NULL;
+    while (at < NSOURCES && strcmp(sources[at].source, options->source) != 0)
+        at++;
+    if (at == NSOURCES)
+        return rf_fail(err, RF_ERR_CONFIG,
+                       "task '%s': unknown source '%s'; there are chess-rules, chess, tsv, "
+                       "jsonl, pairs and digits",
+                       options->name, options->source);
+    made = calloc(1, sizeof *made);
     if (made == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for task '%s'", options->name);
-    if (strcmp(options->source, "chess-rules") == 0)
-        st = rf_source_rules(made, options, seed, err);
-    else if (strcmp(options->source, "chess") == 0)
-        st = rf_source_chess(made, options, seed, err);
-    else if (strcmp(options->source, "tsv") == 0)
-        st = rf_source_tsv(made, options, seed, err);
-    else
-        st = rf_fail(err, RF_ERR_CONFIG,
-                     "task '%s': unknown source '%s'; there are chess-rules, chess and tsv",
-                     options->name, options->source);
+    st = sources[at].fill(made, options, seed, err);
     if (st != RF_OK) {
         rf_task_close(made);
         return st;
     }
     for (int i = 0; i < made->corpus.n; i++)
         made->info.corpus_tokens += made->corpus.start[i + 1] - made->corpus.start[i] - 1;
+    st = sort_corpus(made, err);
+    if (st != RF_OK) {
+        rf_task_close(made);
+        return st;
+    }
     *task = made;
     return RF_OK;
 }
@@ -49,7 +82,11 @@ void rf_task_close(struct rf_task *task)
         free(task->split[s].rating);
     }
     rf_samples_clear(&task->corpus);
+    rf_keys_clear(&task->tested);
+    rf_keys_clear(&task->learned);
     free(task->parts);
+    free(task->of[0]);
+    free(task->of[1]);
     free(task);
 }
 
@@ -61,6 +98,18 @@ const struct rf_task_info *rf_task_info(const struct rf_task *task)
 const struct rf_examples *rf_task_split(const struct rf_task *task, enum rf_split split)
 {
     return &task->split[split];
+}
+
+int64_t rf_task_overlap(const struct rf_task *learned, const struct rf_task *tested)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < tested->tested.nslots; i++) {
+        uint64_t key = tested->tested.slot[i];
+
+        n += key != 0 && rf_keys_has(&learned->learned, key);
+    }
+    return n;
 }
 
 void rf_batch_memory_free(struct rf_batch_memory *memory)
@@ -122,32 +171,56 @@ static int add_sequence(const struct rf_task *task, struct rf_batch_memory *memo
     return nrows;
 }
 
+/* At the end of a text a model is asked for one of its tokens, drawn anew each time: so it learns
+ * to gather there what the text was about, which is where classes are asked. It counts as much as
+ * half of the text's other tokens. */
+static int add_echo(struct rf_batch_memory *memory, int b, int T, const int32_t *sequence,
+                    int length, int nrows, uint64_t dice)
+{
+    memory->tokens[(size_t)b * (size_t)T + (size_t)length] = sequence[length];
+    memory->rows[nrows] = b * T + length;
+    memory->target[nrows] = sequence[dice % (uint64_t)length];
+    memory->weight[nrows] = 0.5F * (float)length;
+    return nrows + 1;
+}
+
 enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
-                                    int B, struct rf_batch_memory *memory,
+                                    int further, int B, struct rf_batch_memory *memory,
                                     struct rf_batch *batch, struct rf_error *err)
 {
     const struct rf_samples *corpus = &task->corpus;
-    int T = 1, nrows = 0;
+    int n = further < 0 ? corpus->n : task->nof[further], T = 1, nrows = 0;
     int32_t *index;
     enum rf_status st;
 
-    if (corpus->n == 0)
-        return rf_fail(err, RF_ERR_CONFIG, "this task has no corpus to pretrain on");
+    if (n == 0)
+        return rf_fail(err, RF_ERR_CONFIG, "this task has no %s to pretrain on",
+                       further > 0 ? "further text" : "corpus");
     index = malloc((size_t)B * sizeof *index);
     if (index == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a batch of %d", B);
-    rf_task_order(rf_rng_stream("corpus", seed), step, B, corpus->n, index);
+    rf_task_order(rf_rng_stream("corpus", seed), step, B, n, index);
+    for (int b = 0; further >= 0 && b < B; b++)
+        index[b] = task->of[further][index[b]];
     for (int b = 0; b < B; b++) {
         int inputs = (int)(corpus->start[index[b] + 1] - corpus->start[index[b]]) - 1;
 
         T = inputs > T ? inputs : T;
     }
+    T += task->echo_at > 0 && T < task->info.context;
     st = make_room(memory, B * T, B * T, 0, err);
     for (int b = 0; st == RF_OK && b < B; b++) {
         int64_t from = corpus->start[index[b]];
         int inputs = (int)(corpus->start[index[b] + 1] - from) - 1;
+        int first = nrows;
 
         nrows = add_sequence(task, memory, b, T, corpus->tokens + from, inputs, nrows);
+        for (int r = first; r < nrows; r++)
+            memory->weight[r] = 1;
+        if (inputs < T && corpus->tokens[from + inputs] == task->echo_at)
+            nrows =
+                add_echo(memory, b, T, corpus->tokens + from, inputs, nrows,
+                         rf_rng_bits(seed, rf_rng_stream("echo", (uint64_t)step), (uint64_t)b));
     }
     free(index);
     if (st == RF_OK)
@@ -158,7 +231,8 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
                                    .rows = memory->rows,
                                    .range_begin = task->corpus_begin,
                                    .range_count = task->corpus_count,
-                                   .target = memory->target};
+                                   .target = memory->target,
+                                   .weight = task->echo_at > 0 ? memory->weight : NULL};
     return st;
 }
 

@@ -11,7 +11,9 @@
  * Sources: "chess-rules"  built in: positions from games played at random by the rules engine,
  *                         with exact labels by `rule`; needs no file.
  *          "chess"        puzzles (path, extra_path) and games (corpus) as tab-separated files.
- *          "tsv"          split TAB label TAB text; byte-level BPE trained on train-side text. */
+ *          "tsv"          split TAB label TAB text; byte-level BPE trained on train-side text.
+ *          "jsonl"        the same as JSON lines; "pairs" two replies and which is better.
+ *          "digits"       pictures of 8 x 8 grey values, a token per value. */
 #ifndef RF_DATA_TASK_H
 #define RF_DATA_TASK_H
 
@@ -22,19 +24,35 @@
 #include "base/file.h"
 #include "nn/batch.h"
 
+/* jsonl, pairs: which fields of an object are read. "": the name that is said here. */
+struct rf_task_fields {
+    char split[64], label[64], text[64]; /* "split" (may be missing), "label", "text" */
+    char second[64];                     /* a second text of an example; "": there is none */
+    char prompt[64], chosen[64],
+        rejected[64]; /* "prompt" (may be missing), "chosen", "rejected" */
+};
+
 struct rf_task_options {
     char name[64];
     char source[32];
-    char path[RF_PATH_BYTES];       /* tsv: the file; chess: puzzles with ratings (test) */
+    char path[RF_PATH_BYTES]; /* texts, digits: the file; chess: puzzles with ratings (test) */
+    char test_path[RF_PATH_BYTES];  /* texts, digits: a file whose rows are all for test */
     char extra_path[RF_PATH_BYTES]; /* chess: further puzzles, for training */
-    char corpus
-        [RF_PATH_BYTES]; /* chess: games; tsv: further unlabelled text, one per line, optional */
+    char corpus[RF_PATH_BYTES]; /* chess: games; texts: further unlabelled text, one per line,
+                                       optional */
+    struct rf_task_fields fields;
+    char duplicates[16]; /* texts, digits: what is in two splits: "drop", else refused */
+    char balance[16]; /* texts, digits: as many examples of each class: "always", "never", else
+                            with two classes (digits: never) */
+    char family[64];  /* tasks of one family may hold the same texts: rf_task_overlap() */
+    int alone;        /* 1: the configuration has it as its one `task` */
+    int overlap;      /* declared: it may hold texts that another of the family tests */
     char rule[32];       /* chess-rules: which question is asked, see chess_rules.h */
-    int vocabulary;      /* tsv: size of the tokenizer, default 4096 */
+    int vocabulary;      /* texts: size of the tokenizer, default 4096 */
     int context; /* tokens; longer prompts lose their oldest tokens. default per source */
     int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0) */
     int corpus_size;   /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
-    char positive[64]; /* tsv: this label against the rest; "": as they are */
+    char positive[64]; /* texts: this label against the rest; "": as they are */
 };
 
 enum rf_split {
@@ -79,6 +97,10 @@ void rf_task_close(struct rf_task *task);
 const struct rf_task_info *rf_task_info(const struct rf_task *task);
 const struct rf_examples *rf_task_split(const struct rf_task *task, enum rf_split split);
 
+/* How many of the texts that `tested` tests `learned` may be trained on, with a label or as
+ * corpus; texts are the same as within a task. 0 for tasks of different kinds. */
+int64_t rf_task_overlap(const struct rf_task *learned, const struct rf_task *tested);
+
 /* Memory that a batch points into. Zeroed to start; ended with rf_batch_memory_free(). */
 struct rf_batch_memory {
     int32_t *tokens, *rows, *target;
@@ -88,9 +110,10 @@ struct rf_batch_memory {
 };
 void rf_batch_memory_free(struct rf_batch_memory *memory);
 
-/* The pretraining batch of a step: a function of (seed, step) alone. B sequences. */
+/* The pretraining batch of a step: a function of (seed, step) alone. B sequences. further: -1
+ * from all of the corpus, 0 from the task's own text alone, 1 from what options->corpus added. */
 enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
-                                    int B, struct rf_batch_memory *memory,
+                                    int further, int B, struct rf_batch_memory *memory,
                                     struct rf_batch *batch, struct rf_error *err);
 
 /* A batch of the listed examples, asking for the label distribution at each

@@ -9,14 +9,10 @@
 const char *rf_role_name(enum rf_role role)
 {
     static const char *const names[] = {"pretrain",  "weak",      "student",   "ceiling",
-                                        "same-size", "weak-half", "zero-shot", "probe"};
+                                        "same-size", "weak-half", "zero-shot", "probe",
+                                        "link",      "noisy"};
 
     return names[role];
-}
-
-const char *rf_loss_name(enum rf_loss loss)
-{
-    return loss == RF_LOSS_CONFIDENCE ? "confidence" : "xent";
 }
 
 void rf_job_plan_clear(struct rf_job_plan *plan)
@@ -86,12 +82,17 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
                                    const struct rf_pretrain_spec *from, struct rf_error *err)
 {
     struct rf_planned_job *job = &plan->jobs[plan->njobs];
+    enum rf_status st;
 
     *job = (struct rf_planned_job){
         .role = RF_ROLE_PRETRAIN,
         .experiment = -1,
         .init_job = -1,
         .label_job = -1,
+        .parts = 1,
+        .further = strcmp(from->text, "task") == 0      ? 0
+                   : strcmp(from->text, "further") == 0 ? 1
+                                                        : -1,
         .model = find_model(spec, from->model),
         .task = find_task(spec, from->task),
         .train = &from->train,
@@ -108,6 +109,15 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
                        from->name, from->model, from->task);
     if (find_job(plan, job->name) >= 0)
         return rf_fail(err, RF_ERR_CONFIG, "there are two jobs named '%s'", job->name);
+    st = find_start(plan, from->name, from->init, &job->init_job, err);
+    if (st == RF_OK && job->init_job >= 0 && plan->jobs[job->init_job].model != job->model)
+        st = rf_fail(err, RF_ERR_CONFIG,
+                     "job '%s': it cannot start from job '%s', which trains "
+                     "model '%s'",
+                     from->name, from->init, plan->jobs[job->init_job].model->name);
+    if (st != RF_OK)
+        return st;
+    come_after(job, job->init_job);
     for (int i = 0; i < from->nafter; i++) {
         int32_t other = find_job(plan, from->after[i]);
 
@@ -125,49 +135,89 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
 struct cell {
     const struct rf_experiment_spec *from;
     const struct rf_model_spec *weak, *strong;
+    const struct rf_model_spec *link[RF_CHAIN_MAX];
     const struct rf_task_options *task;
     int index, repeat;
-    int32_t weak_start, strong_start, labeller;
+    int32_t weak_start, strong_start, link_start[RF_CHAIN_MAX];
+    int32_t labeller; /* the weak model */
     uint64_t task_seed, model_seed;
 };
 
-static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell,
-                               enum rf_role role, enum rf_loss loss, struct rf_error *err)
-{
-    struct rf_planned_job *job = &plan->jobs[plan->njobs];
-    int weak_model = role == RF_ROLE_WEAK || role == RF_ROLE_SAME_SIZE;
-    int learns_labels =
-        role == RF_ROLE_STUDENT || role == RF_ROLE_SAME_SIZE || role == RF_ROLE_PROBE;
-    char what[40];
-    enum rf_status st;
+/* What tells them apart. */
+struct cell_job {
+    enum rf_role role;
+    enum rf_method method;
+    const char *row; /* of a table; NULL: none */
+    int link;        /* of a chain, from 0 */
+    int32_t labels;  /* job whose labels it learns; -1: the truth */
+    int part, parts;
+};
 
-    *job = (struct rf_planned_job){
-        .role = role,
-        .loss = loss,
+static int has_weak_model(enum rf_role role)
+{
+    return role == RF_ROLE_WEAK || role == RF_ROLE_SAME_SIZE || role == RF_ROLE_NOISY;
+}
+
+static void name_cell_job(const struct cell_job *what, char *text, size_t size)
+{
+    if (what->role == RF_ROLE_LINK)
+        snprintf(text, size, "link%d", what->link + 1);
+    else if (what->row != NULL)
+        snprintf(text, size, "%s-%s", rf_role_name(what->role), what->row);
+    else
+        snprintf(text, size, "%s", rf_role_name(what->role));
+}
+
+static struct rf_planned_job make_cell_job(const struct cell *cell, const struct cell_job *what)
+{
+    int weak = has_weak_model(what->role), link = what->role == RF_ROLE_LINK;
+    int weak_half = what->role == RF_ROLE_WEAK || what->role == RF_ROLE_WEAK_HALF;
+    struct rf_planned_job job = {
+        .role = what->role,
+        .method = what->method,
         .experiment = cell->index,
-        .repeat = role == RF_ROLE_ZERO_SHOT ? 0 : cell->repeat,
-        .model = weak_model ? cell->weak : cell->strong,
+        .repeat = what->role == RF_ROLE_ZERO_SHOT ? 0 : cell->repeat,
+        .model = link   ? cell->link[what->link]
+                 : weak ? cell->weak
+                        : cell->strong,
         .task = cell->task,
-        .train = weak_model ? &cell->from->weak_train : &cell->from->strong_train,
-        .alpha = cell->from->confidence_alpha,
-        .alpha_warmup = cell->from->confidence_warmup,
-        .init_job = weak_model ? cell->weak_start : cell->strong_start,
-        .label_job = learns_labels ? cell->labeller : -1,
-        .train_split =
-            role == RF_ROLE_WEAK || role == RF_ROLE_WEAK_HALF ? RF_SPLIT_WEAK : RF_SPLIT_STRONG,
+        .train = weak ? &cell->from->weak_train : &cell->from->strong_train,
+        .options = &cell->from->options,
+        .stop_checks = what->role == RF_ROLE_STUDENT && !rf_methods[what->method].linear
+                           ? cell->from->stop_checks
+                           : 0,
+        .part = what->part,
+        .parts = what->parts > 0 ? what->parts : 1,
+        .further = -1,
+        .init_job = link   ? cell->link_start[what->link]
+                    : weak ? cell->weak_start
+                           : cell->strong_start,
+        .label_job = what->labels,
+        .train_split = weak_half ? RF_SPLIT_WEAK : RF_SPLIT_STRONG,
         .task_seed = cell->task_seed,
         .model_seed = cell->model_seed,
         .min = cell->from->min,
         .max = cell->from->max,
         .submit_us = cell->from->submit_us,
         .bounds = cell->from->bounds};
-    memcpy(job->account, cell->from->account, sizeof job->account);
-    if (role == RF_ROLE_STUDENT)
-        snprintf(what, sizeof what, "student-%s", rf_loss_name(loss));
-    else
-        snprintf(what, sizeof what, "%s", rf_role_name(role));
-    st = set_name(job, cell->from->name, role == RF_ROLE_ZERO_SHOT ? -1 : cell->repeat, what,
-                  err);
+
+    memcpy(job.account, cell->from->account, sizeof job.account);
+    if (what->row != NULL)
+        snprintf(job.row, sizeof job.row, "%s", what->row);
+    return job;
+}
+
+static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell,
+                               const struct cell_job *what, struct rf_error *err)
+{
+    struct rf_planned_job *job = &plan->jobs[plan->njobs];
+    char text[60];
+    enum rf_status st;
+
+    *job = make_cell_job(cell, what);
+    name_cell_job(what, text, sizeof text);
+    st = set_name(job, cell->from->name, what->role == RF_ROLE_ZERO_SHOT ? -1 : cell->repeat,
+                  text, err);
     if (st == RF_OK && find_job(plan, job->name) >= 0)
         st = rf_fail(err, RF_ERR_CONFIG, "there are two jobs named '%s'", job->name);
     if (st == RF_OK && job->init_job >= 0 &&
@@ -182,32 +232,124 @@ static enum rf_status add_cell(struct rf_job_plan *plan, const struct cell *cell
         return st;
     come_after(job, job->init_job);
     come_after(job, job->label_job);
+    if (job->stop_checks > 0)
+        come_after(job, cell->labeller);
     plan->njobs++;
     return RF_OK;
+}
+
+/* A job with the weak labels, or with the truth, that is told apart by its role alone. */
+static enum rf_status add_role(struct rf_job_plan *plan, const struct cell *cell,
+                               enum rf_role role, int wanted, int32_t labels,
+                               struct rf_error *err)
+{
+    const struct cell_job what = {.role = role,
+                                  .method = role == RF_ROLE_PROBE ? RF_METHOD_PROBE_RIDGE
+                                                                  : RF_METHOD_XENT,
+                                  .labels = labels};
+
+    return wanted ? add_cell(plan, cell, &what, err) : RF_OK;
+}
+
+/* A student by each method; a linear one with a ceiling of its own. */
+static enum rf_status add_students(struct rf_job_plan *plan, const struct cell *cell,
+                                   struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    for (int m = 0; st == RF_OK && m < RF_NMETHODS; m++) {
+        struct cell_job what = {.role = RF_ROLE_STUDENT,
+                                .method = (enum rf_method)m,
+                                .row = rf_methods[m].name,
+                                .labels = cell->labeller};
+
+        if (!cell->from->methods[m])
+            continue;
+        st = add_cell(plan, cell, &what, err);
+        what.role = RF_ROLE_CEILING;
+        what.labels = -1;
+        if (st == RF_OK && rf_methods[m].linear)
+            st = add_cell(plan, cell, &what, err);
+    }
+    return st;
+}
+
+/* From model to model, each on a part of the strong half of its own; and without them. */
+static enum rf_status add_chain(struct rf_job_plan *plan, const struct cell *cell,
+                                struct rf_error *err)
+{
+    int n = cell->from->nchain;
+    struct cell_job what = {.role = RF_ROLE_LINK, .labels = cell->labeller, .parts = n + 1};
+    enum rf_status st = RF_OK;
+
+    if (n == 0)
+        return RF_OK;
+    for (int i = 0; st == RF_OK && i < n; i++) {
+        what.link = what.part = i;
+        st = add_cell(plan, cell, &what, err);
+        what.labels = plan->njobs - 1;
+    }
+    what.role = RF_ROLE_STUDENT;
+    what.part = n;
+    what.row = "chain";
+    if (st == RF_OK)
+        st = add_cell(plan, cell, &what, err);
+    what.row = "direct";
+    what.labels = cell->labeller;
+    return st == RF_OK ? add_cell(plan, cell, &what, err) : st;
+}
+
+static enum rf_status add_noise(struct rf_job_plan *plan, const struct cell *cell,
+                                struct rf_error *err)
+{
+    struct cell_job what = {.role = RF_ROLE_STUDENT, .row = "noise"};
+    enum rf_status st = add_role(plan, cell, RF_ROLE_NOISY, 1, cell->labeller, err);
+
+    what.labels = plan->njobs - 1;
+    return st == RF_OK ? add_cell(plan, cell, &what, err) : st;
 }
 
 static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell,
                                  struct rf_error *err)
 {
     const struct rf_experiment_spec *from = cell->from;
+    enum rf_status st = add_role(plan, cell, RF_ROLE_WEAK, 1, -1, err);
+    int32_t weak = cell->labeller = plan->njobs - 1;
+
+    if (st == RF_OK)
+        st = add_role(plan, cell, RF_ROLE_ZERO_SHOT,
+                      cell->repeat == 0 && cell->strong_start >= 0, -1, err);
+    if (st == RF_OK)
+        st = add_students(plan, cell, err);
+    if (st == RF_OK)
+        st = add_role(plan, cell, RF_ROLE_CEILING, 1, -1, err);
+    if (st == RF_OK)
+        st = add_role(plan, cell, RF_ROLE_SAME_SIZE, from->same_size, weak, err);
+    if (st == RF_OK)
+        st = add_role(plan, cell, RF_ROLE_WEAK_HALF, from->strong_on_weak_half, -1, err);
+    if (st == RF_OK)
+        st = add_role(plan, cell, RF_ROLE_PROBE, from->probe, weak, err);
+    if (st == RF_OK)
+        st = add_chain(plan, cell, err);
+    return st == RF_OK && from->noise ? add_noise(plan, cell, err) : st;
+}
+
+static enum rf_status find_links(const struct rf_job_plan *plan, const struct rf_run_spec *spec,
+                                 struct cell *cell, struct rf_error *err)
+{
+    const struct rf_experiment_spec *from = cell->from;
     enum rf_status st = RF_OK;
 
-    st = add_cell(plan, cell, RF_ROLE_WEAK, RF_LOSS_XENT, err);
-    cell->labeller = plan->njobs - 1;
-    if (st == RF_OK && cell->repeat == 0 && cell->strong_start >= 0)
-        st = add_cell(plan, cell, RF_ROLE_ZERO_SHOT, RF_LOSS_XENT, err);
-    if (st == RF_OK && from->xent)
-        st = add_cell(plan, cell, RF_ROLE_STUDENT, RF_LOSS_XENT, err);
-    if (st == RF_OK && from->confidence)
-        st = add_cell(plan, cell, RF_ROLE_STUDENT, RF_LOSS_CONFIDENCE, err);
-    if (st == RF_OK)
-        st = add_cell(plan, cell, RF_ROLE_CEILING, RF_LOSS_XENT, err);
-    if (st == RF_OK && from->same_size)
-        st = add_cell(plan, cell, RF_ROLE_SAME_SIZE, RF_LOSS_XENT, err);
-    if (st == RF_OK && from->strong_on_weak_half)
-        st = add_cell(plan, cell, RF_ROLE_WEAK_HALF, RF_LOSS_XENT, err);
-    if (st == RF_OK && from->probe)
-        st = add_cell(plan, cell, RF_ROLE_PROBE, RF_LOSS_XENT, err);
+    for (int i = 0; st == RF_OK && i < from->nchain; i++) {
+        cell->link[i] = find_model(spec, from->chain[i]);
+        cell->link_start[i] = -1;
+        if (cell->link[i] == NULL)
+            st = rf_fail(err, RF_ERR_CONFIG, "experiment '%s': there is no model '%s'",
+                         from->name, from->chain[i]);
+        else if (i < from->nchain_pretrained)
+            st = find_start(plan, from->name, from->chain_pretrained[i], &cell->link_start[i],
+                            err);
+    }
     return st;
 }
 
@@ -231,6 +373,8 @@ static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_r
     st = find_start(plan, from->name, from->pretrained, &cell.strong_start, err);
     if (st == RF_OK)
         st = find_start(plan, from->name, from->weak_pretrained, &cell.weak_start, err);
+    if (st == RF_OK)
+        st = find_links(plan, spec, &cell, err);
     if (st == RF_OK && from->probe && cell.strong_start < 0)
         st = rf_fail(
             err, RF_ERR_CONFIG,
@@ -306,7 +450,8 @@ static size_t room_for(const struct rf_run_spec *spec)
     size_t room = (size_t)spec->njobs;
 
     for (int i = 0; i < spec->nexperiments; i++)
-        room += 1 + 7 * (size_t)spec->experiments[i].seeds;
+        room += 1 + (size_t)(2 * RF_NMETHODS + RF_CHAIN_MAX + 9) *
+                        (size_t)spec->experiments[i].seeds;
     return room;
 }
 
@@ -326,7 +471,8 @@ enum rf_status rf_job_plan_append(struct rf_job_plan *plan, const struct rf_run_
     for (int i = 0; st == RF_OK && i < spec->nexperiments; i++)
         st = add_experiment(plan, spec, i, err);
     if (st == RF_OK && plan->njobs == before)
-        st = rf_fail(err, RF_ERR_CONFIG, "there is nothing to submit: no jobs and no experiments");
+        st = rf_fail(err, RF_ERR_CONFIG,
+                     "there is nothing to submit: no jobs and no experiments");
     if (st != RF_OK)
         plan->njobs = before;
     for (int32_t i = before; i < plan->njobs; i++)

@@ -4,13 +4,20 @@
  * experiment becomes, for each seed k,
  *
  *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong half
- *   NAME.s<k>.student-<loss> the strong model on those labels, one per loss
+ *   NAME.s<k>.student-<row>  the strong model on those labels, one per method
  *   NAME.s<k>.ceiling        the strong model on ground truth of the same examples, in the same
  *                            order, from the same start
  *   NAME.s<k>.same-size      control: a weak-sized student of the weak labels
  *   NAME.s<k>.weak-half      control: the strong model on ground truth of the weak half
  *   NAME.s<k>.probe          control: a linear map from the features of the strong model, as
  *                            pretraining left it, to the weak labels
+ *   NAME.s<k>.ceiling-<row>  of a method that is a linear map: the same map to the truth
+ *   NAME.s<k>.link<i>        a model of the chain: learns the labels of the one before on a part
+ *                            of the strong half, labels the whole of it
+ *   NAME.s<k>.student-chain  the strong model on the last part and the last link's labels
+ *   NAME.s<k>.student-direct its control: the same part, the weak labels
+ *   NAME.s<k>.noisy          a supervisor as often wrong as the weak one, but at random
+ *   NAME.s<k>.student-noise  the strong model on its labels
  *
  * and once NAME.zero-shot, the strong model as pretraining left it. Jobs are in the order of
  * their submission, each behind those it depends on (a job is not submitted before they are);
@@ -28,22 +35,28 @@ enum rf_role {
     RF_ROLE_SAME_SIZE,
     RF_ROLE_WEAK_HALF,
     RF_ROLE_ZERO_SHOT,
-    RF_ROLE_PROBE
+    RF_ROLE_PROBE,
+    RF_ROLE_LINK,
+    RF_ROLE_NOISY
 };
 
-enum rf_loss { RF_LOSS_XENT, RF_LOSS_CONFIDENCE };
+enum { RF_ROW_BYTES = 32 };
 
 struct rf_planned_job {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES];
     enum rf_role role;
-    enum rf_loss loss;
+    enum rf_method method;
+    char row[RF_ROW_BYTES]; /* student: its name in tables; ceiling: of what, "" of most */
     int experiment; /* index into the specification, -1 for a pretraining job */
     int repeat;     /* which seed of the experiment, from 0 */
     const struct rf_model_spec
         *model; /* borrowed from the specification, as all pointers here */
     const struct rf_task_options *task;
     const struct rf_train_spec *train;
-    double alpha, alpha_warmup; /* confidence loss */
+    const struct rf_method_options *options; /* of the method; NULL for a pretraining job */
+    int stop_checks;                         /* so often it is looked at in training */
+    int part, parts; /* of the examples of train_split: each parts-th from part on */
+    int further;     /* pretraining: -1 all of the corpus, 0 the task's own text, 1 the rest */
     int32_t init_job;           /* start from this job's final parameters; -1: from scratch */
     int32_t label_job;          /* learn this job's labels; -1: ground truth */
     enum rf_split train_split;
@@ -53,6 +66,7 @@ struct rf_planned_job {
     int64_t submit_us;
     struct rf_job_bounds bounds;
     int32_t after[RF_AFTER_MAX], nafter;
+    char key[RF_DIGEST_HEX]; /* what its results depend on: key.h; "": not known */
 };
 
 struct rf_job_plan {
@@ -75,6 +89,5 @@ enum rf_status rf_job_plan_arrange(struct rf_job_plan *to, const struct rf_job_p
                                    const int32_t *place, struct rf_error *err);
 
 const char *rf_role_name(enum rf_role role); /* "pretrain", "weak", "student", ... */
-const char *rf_loss_name(enum rf_loss loss); /* "xent", "confidence" */
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "align/method.h"
 #include "alloc/promise.h"
 #include "base/file.h"
 #include "data/task.h"
@@ -22,6 +23,8 @@ struct rf_model_spec {
 
 struct rf_train_spec {
     int steps, batch;          /* optimiser steps; sequences per step */
+    int examples;              /* learns from so many of them, the first; 0: all */
+    double token_dropout;      /* share of a text's tokens that a step does not see */
     int micro_batch;           /* so many of them at a time; 0: all at once */
     int tensor;                /* ranks of a copy of the model, at most; 0: all */
     double lr, min_lr_ratio;   /* cosine from lr to lr x min_lr_ratio */
@@ -29,6 +32,9 @@ struct rf_train_spec {
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
     double beta1, beta2;
     int bf16;
+    int exchange_bf16;         /* with bf16: sums between nodes are rounded when they are sent */
+    int recompute;             /* a layer's activations are made again for its backward pass */
+    int max_skipped;           /* so many steps in a row without a finite loss end the job */
     int freeze_layers;         /* so many from the bottom, and the embeddings, stay as they are */
     int checkpoint_every;      /* steps; 0: only when stopped and at the end */
     int checkpoint_keep;       /* how many of the newest stay; 0: all */
@@ -58,7 +64,11 @@ struct rf_pretrain_spec {
     struct rf_job_bounds bounds;
     char after[RF_AFTER_MAX][RF_NAME_BYTES];
     int nafter;
+    char init[RF_NAME_BYTES]; /* job whose final parameters it starts from; "" none */
+    char text[16]; /* "all" of the task's corpus, its own text ("task"), or "further" */
 };
+
+enum { RF_CHAIN_MAX = 8 };
 
 /* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling, controls. */
 struct rf_experiment_spec {
@@ -68,8 +78,13 @@ struct rf_experiment_spec {
         [RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from; "" none */
     char weak_pretrained[RF_NAME_BYTES]; /* the same for the weak model */
     struct rf_train_spec weak_train, strong_train;
-    int xent, confidence; /* losses to try */
-    double confidence_alpha, confidence_warmup;
+    int methods[RF_NMETHODS]; /* 1: a student by this method */
+    struct rf_method_options options;
+    int stop_checks; /* so often in training a student is looked at, to stop early; 0: never */
+    char chain[RF_CHAIN_MAX][RF_NAME_BYTES];            /* models between weak and strong */
+    char chain_pretrained[RF_CHAIN_MAX][RF_NAME_BYTES]; /* jobs they start from */
+    int nchain, nchain_pretrained;
+    int noise;               /* control: a supervisor that errs as often, but at random */
     int same_size;           /* control: a weak-sized student */
     int strong_on_weak_half; /* control: the strong model on the weak model's own half */
     int probe;               /* control: a linear map on the strong model's features */
@@ -85,6 +100,7 @@ struct rf_limit_spec {
     char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
     int64_t max_device_us;
     double max_flops;
+    int budget; /* what it stops has not failed: it did not fit */
 };
 
 struct rf_run_spec {
@@ -92,6 +108,7 @@ struct rf_run_spec {
     char out[RF_PATH_BYTES]; /* parent of the run directory; default "runs" */
     char checkpoints
         [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
+    char cache[RF_PATH_BYTES]; /* what jobs leave is kept here for other runs; "": nowhere */
     char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
     char anchor[RF_PATH_BYTES]; /* each sealed head is appended to this file; "" : to none */
     int anchor_slurm;           /* ... and becomes the comment of the Slurm job */

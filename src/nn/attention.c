@@ -1,14 +1,16 @@
-/* One (sequence, head) pair at a time: its scores fit in a cache, so they are
- * made, used and forgotten. The backward pass makes them again from the saved
- * log of each row's sum, which costs one product and saves keeping
- * heads x T x T numbers per sequence. */
+/* A few queries of one (sequence, head) pair at a time, against the keys that the last of
+ * them sees: what lies behind those is never multiplied, and the scores of a
+ * tile fit in a cache, so they are made, used and forgotten. The backward pass makes
+ * them again from the saved log of each row's sum (Dao et al. 2022), which costs one
+ * product and saves keeping heads x T x T numbers per sequence. A tile holds whole rows, so
+ * that no row's sum has to be corrected later, as it has to where keys come in tiles too. */
 #include "nn/attention.h"
 
 #include "nn/matmul.h"
 
 /* Rows of scores are padded to whole blocks, so that the loops over them need no
  * remainder: with a few dozen keys the remainders would be most of the work. */
-enum { BLOCK = 16 };
+enum { BLOCK = 16, TILE = RF_ATTENTION_TILE };
 
 static int padded(int n)
 {
@@ -17,7 +19,9 @@ static int padded(int n)
 
 size_t rf_attention_scratch(int longest)
 {
-    return 2 * (size_t)longest * (size_t)padded(longest);
+    size_t rows = longest < TILE ? (size_t)longest : TILE;
+
+    return 2 * rows * (size_t)padded(longest);
 }
 
 /* Row by row: softmax over what the query sees, zero behind it. s [nq][padded(nk)]. */
@@ -98,14 +102,19 @@ static void softmax_rows_backward(rf_real *restrict s, rf_real *restrict d,
     }
 }
 
-static int keys_of(const struct rf_attention *a, int s)
-{
-    return (a->key_end != NULL ? a->key_end[s] : a->key[s + 1]) - a->key[s];
-}
-
 static int key_head(const struct rf_attention *a, int head)
 {
     return head / (a->heads / a->kv_heads);
+}
+
+/* How many keys the queries of a tile see, the furthest of them. */
+static int seen_by(const int32_t *position, int rows)
+{
+    int32_t last = 0;
+
+    for (int i = 0; i < rows; i++)
+        last = position[i] > last ? position[i] : last;
+    return (int)last + 1;
 }
 
 void rf_attention_forward(rf_real *restrict out, rf_real *restrict log_sum,
@@ -115,22 +124,21 @@ void rf_attention_forward(rf_real *restrict out, rf_real *restrict log_sum,
     int W = a->head_width, D = a->heads * W, E = a->kv_heads * W;
     rf_real factor = 1 / (rf_real)sqrt((double)W);
 
-    for (int s = 0; s < a->nseq; s++) {
-        int nq = a->query[s + 1] - a->query[s], nk = keys_of(a, s);
-        size_t q0 = (size_t)a->query[s], k0 = (size_t)a->key[s];
-        int ld = padded(nk);
-
+    for (int s = 0; s < a->nseq; s++)
         for (int h = 0; h < a->heads; h++) {
-            const rf_real *qh = q + q0 * (size_t)D + h * W;
-            const rf_real *kh = kv + k0 * 2 * (size_t)E + key_head(a, h) * W, *vh = kh + E;
-            rf_real *oh = out + q0 * (size_t)D + h * W;
+            const rf_real *k = kv + (size_t)a->key[s] * 2 * (size_t)E + key_head(a, h) * W;
 
-            rf_gemm(RF_NT, nq, nk, W, factor, qh, D, kh, 2 * E, 0, scratch, ld);
-            softmax_rows(scratch, log_sum + q0 * (size_t)a->heads + h, (size_t)a->heads,
-                         a->position + q0, nq, nk);
-            rf_gemm(RF_NN, nq, W, nk, 1, scratch, ld, vh, 2 * E, 0, oh, D);
+            for (int first = a->query[s]; first < a->query[s + 1]; first += TILE) {
+                int left = a->query[s + 1] - first, rows = left < TILE ? left : TILE;
+                int nk = seen_by(a->position + first, rows), ld = padded(nk);
+                size_t at = (size_t)first * (size_t)D + (size_t)(h * W);
+
+                rf_gemm(RF_NT, rows, nk, W, factor, q + at, D, k, 2 * E, 0, scratch, ld);
+                softmax_rows(scratch, log_sum + (size_t)first * (size_t)a->heads + h,
+                             (size_t)a->heads, a->position + first, rows, nk);
+                rf_gemm(RF_NN, rows, W, nk, 1, scratch, ld, k + E, 2 * E, 0, out + at, D);
+            }
         }
-    }
 }
 
 void rf_attention_backward(rf_real *restrict dq, rf_real *restrict dkv,
@@ -141,27 +149,29 @@ void rf_attention_backward(rf_real *restrict dq, rf_real *restrict dkv,
 {
     int W = a->head_width, D = a->heads * W, E = a->kv_heads * W;
     rf_real factor = 1 / (rf_real)sqrt((double)W);
-    rf_real *s_rows = scratch, *d_rows = scratch + rf_attention_scratch(a->longest) / 2;
+    rf_real *p = scratch, *ds = scratch + rf_attention_scratch(a->longest) / 2;
 
     for (int s = 0; s < a->nseq; s++) {
-        int nq = a->query[s + 1] - a->query[s], nk = keys_of(a, s);
-        size_t q0 = (size_t)a->query[s], k0 = (size_t)a->key[s];
-        int ld = padded(nk);
-
+        memset(dkv + (size_t)a->key[s] * 2 * (size_t)E, 0,
+               (size_t)(a->key[s + 1] - a->key[s]) * 2 * (size_t)E * sizeof *dkv);
         for (int h = 0; h < a->heads; h++) {
-            size_t qat = q0 * (size_t)D + (size_t)(h * W);
-            size_t kat = k0 * 2 * (size_t)E + (size_t)(key_head(a, h) * W);
+            size_t kat = (size_t)a->key[s] * 2 * (size_t)E + (size_t)(key_head(a, h) * W);
             size_t vat = kat + (size_t)E;
-            int more = h > 0 && key_head(a, h) == key_head(a, h - 1); /* of the same group */
 
-            rf_gemm(RF_NT, nq, nk, W, factor, q + qat, D, kv + kat, 2 * E, 0, s_rows, ld);
-            rf_gemm(RF_NT, nq, nk, W, 1, dout + qat, D, kv + vat, 2 * E, 0, d_rows, ld);
-            softmax_rows_backward(s_rows, d_rows, log_sum + q0 * (size_t)a->heads + h,
-                                  (size_t)a->heads, dout + qat, out + qat, (size_t)D, W,
-                                  a->position + q0, nq, nk, factor);
-            rf_gemm(RF_NN, nq, W, nk, 1, d_rows, ld, kv + kat, 2 * E, 0, dq + qat, D);
-            rf_gemm(RF_TN, nk, W, nq, 1, d_rows, ld, q + qat, D, more, dkv + kat, 2 * E);
-            rf_gemm(RF_TN, nk, W, nq, 1, s_rows, ld, dout + qat, D, more, dkv + vat, 2 * E);
+            for (int first = a->query[s]; first < a->query[s + 1]; first += TILE) {
+                int left = a->query[s + 1] - first, rows = left < TILE ? left : TILE;
+                int nk = seen_by(a->position + first, rows), ld = padded(nk);
+                size_t at = (size_t)first * (size_t)D + (size_t)(h * W);
+
+                rf_gemm(RF_NT, rows, nk, W, factor, q + at, D, kv + kat, 2 * E, 0, p, ld);
+                rf_gemm(RF_NT, rows, nk, W, 1, dout + at, D, kv + vat, 2 * E, 0, ds, ld);
+                softmax_rows_backward(p, ds, log_sum + (size_t)first * (size_t)a->heads + h,
+                                      (size_t)a->heads, dout + at, out + at, (size_t)D, W,
+                                      a->position + first, rows, nk, factor);
+                rf_gemm(RF_NN, rows, W, nk, 1, ds, ld, kv + kat, 2 * E, 0, dq + at, D);
+                rf_gemm(RF_TN, nk, W, rows, 1, ds, ld, q + at, D, 1, dkv + kat, 2 * E);
+                rf_gemm(RF_TN, nk, W, rows, 1, p, ld, dout + at, D, 1, dkv + vat, 2 * E);
+            }
         }
     }
 }

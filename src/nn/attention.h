@@ -6,6 +6,9 @@
 
 #include "nn/real.h"
 
+/* Queries of a head that are worked on at a time. */
+enum { RF_ATTENTION_TILE = 64 };
+
 /* Sequence s has keys in rows key[s] .. key[s+1]-1 (key_end[s]-1, where that is given) and queries in rows query[s] ..
  * query[s+1]-1; query i sees the first position[i] + 1 keys of its sequence. */
 struct rf_attention {

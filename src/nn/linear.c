@@ -32,12 +32,15 @@ void rf_residual_forward(rf_real *restrict y, const rf_real *restrict x,
         rf_real *yi = y + (size_t)i * (size_t)C;
         const rf_real *xi = x + (size_t)i * (size_t)C;
 
+        if (b == NULL)
 #pragma omp simd
-        for (int c = 0; c < C; c++)
-            yi[c] += xi[c];
+            for (int c = 0; c < C; c++)
+                yi[c] += xi[c];
+        else
+#pragma omp simd
+            for (int c = 0; c < C; c++)
+                yi[c] += xi[c] + b[c];
     }
-    if (b != NULL)
-        bias_forward(y, b, n, C);
 }
 
 void rf_linear_forward(struct rf_matmul *matmul, rf_real *restrict y, const rf_real *restrict x,

@@ -7,7 +7,7 @@
 #include "nn/model_parts.h"
 #include "nn/rope.h"
 
-enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 32 };
+enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256 };
 
 /* ---- sizes ------------------------------------------------------------- */
 
@@ -52,14 +52,20 @@ static size_t logits_elements(const struct rf_model *m)
     return all < most ? all : most;
 }
 
+/* all: whose arrays this layer shares, all but its input; NULL: it has its own. */
 static void place_layer(struct placer *p, struct rf_model_layer *l, const struct rf_plan *plan,
-                        size_t n)
+                        size_t n, const struct rf_model_layer *all)
 {
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t heads = (size_t)plan->heads.count, D = heads * (size_t)plan->head_width;
     size_t E = (size_t)plan->kv_heads.count * (size_t)plan->head_width;
     size_t gated = plan->shape.family == RF_MODEL_LLAMA ? 2 : 1;
 
+    if (all != NULL) {
+        *l = *all;
+        l->x = place_summed(p, n * C);
+        return;
+    }
     *l = (struct rf_model_layer){
         .x = place_summed(p, n * C),
         .h1 = place(p, n * C),
@@ -90,7 +96,8 @@ static void place_all(struct rf_model *m, struct placer *p)
     m->values = place(p, plan->nlocal);
     m->gradients = place(p, plan->nlocal);
     for (int i = 0; i < plan->shape.layers; i++)
-        place_layer(p, &m->layers[i], plan, n);
+        place_layer(p, &m->layers[i], plan, n,
+                    m->limits.recompute && i > 0 ? &m->layers[0] : NULL);
     m->turns = place(p, llama ? rf_rope_table_size(m->limits.max_T, plan->head_width) : 0);
     m->df = place(p, llama ? 2 * n * H : 0);
     m->hq = place(p, R * C);
@@ -242,6 +249,11 @@ void rf_model_refresh(struct rf_model *model)
     rf_matmul_refresh(model->matmul);
 }
 
+struct rf_profile *rf_model_profile(struct rf_model *model)
+{
+    return &model->profile;
+}
+
 const char *rf_model_implementation(const struct rf_model *model)
 {
     return rf_matmul_implementation(model->matmul);
@@ -283,9 +295,10 @@ struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
     return rf_model_param(m, rf_plan_layer(m->plan, layer, which));
 }
 
-void rf_model_sum_rows(const struct rf_model *m, rf_real *x, int n)
+void rf_model_sum_rows(struct rf_model *m, rf_real *x, int n)
 {
     rf_exchange_sum_rows(&m->exchange, x, (size_t)n * (size_t)m->plan->shape.width);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
 }
 
 /* ---- the ways to run ---------------------------------------------------- */
@@ -310,6 +323,7 @@ double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, doub
     if (!more)
         memset(m->gradients, 0, m->plan->nlocal * sizeof *m->gradients);
     rf_pack_fill(&m->pack, part, work);
+    rf_profile_mark(&m->profile, RF_SPENT_STREAM);
     rf_model_forward(m);
     loss = rf_model_output(m, part, weight);
     rf_model_backward(m);

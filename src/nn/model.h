@@ -10,12 +10,15 @@
 #include "nn/batch.h"
 #include "nn/exchange.h"
 #include "nn/plan.h"
+#include "nn/profile.h"
 
 struct rf_model;
 
-/* The largest batch that will come; max_range is the widest range_count. */
+/* The largest batch that will come; max_range is the widest range_count. recompute: layers keep their
+ * input alone for the backward pass, which makes the rest again: the same bits, less memory. */
 struct rf_model_limits {
     int max_B, max_T, max_R, max_range;
+    int recompute;
 };
 
 /* Makes the part that plan describes, with values drawn from seed: the same number for the
@@ -56,6 +59,9 @@ double rf_model_predict(struct rf_model *model, const struct rf_batch *batch, fl
                         int32_t *best, struct rf_work *work);
 void rf_model_features(struct rf_model *model, const struct rf_batch *batch, float *features,
                        struct rf_work *work);
+
+/* Where the time goes, of all passes so far. Borrowed; whoever works on the model's behalf marks it too. */
+struct rf_profile *rf_model_profile(struct rf_model *model);
 
 /* Which implementation multiplies matrices. Borrowed. */
 const char *rf_model_implementation(const struct rf_model *model);

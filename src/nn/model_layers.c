@@ -20,6 +20,11 @@ static struct rf_model_param layer_param(const struct rf_model *m, int i,
     return rf_model_layer_param(m, i, which);
 }
 
+static void mark(struct rf_model *m, enum rf_spent kind)
+{
+    rf_profile_mark(&m->profile, kind);
+}
+
 static int is_llama(const struct rf_model *m)
 {
     return m->plan->shape.family == RF_MODEL_LLAMA;
@@ -108,11 +113,14 @@ static void widen(struct rf_model *m, int i, int nq)
     if (is_llama(m)) { /* gate and fc lie side by side */
         rf_linear_forward(m->matmul, l->f, l->h2, layer_param(m, i, RF_GATE_W).w, NULL, nq, C,
                           2 * H);
+        mark(m, RF_SPENT_PRODUCTS);
         rf_swiglu_forward(l->g, l->f, nq, H);
     } else {
         rf_linear_forward(m->matmul, l->f, l->h2, layer_param(m, i, RF_FC_W).w, NULL, nq, C, H);
+        mark(m, RF_SPENT_PRODUCTS);
         rf_gelu_forward(l->g, l->f, layer_param(m, i, RF_FC_B).w, nq, H);
     }
+    mark(m, RF_SPENT_ACTIVATION);
 }
 
 /* dwide, the gradient of g, gives that of h2 in dh. */
@@ -124,12 +132,15 @@ static void widen_backward(struct rf_model *m, int i, int nq)
 
     if (is_llama(m)) {
         rf_swiglu_backward(m->df, m->dwide, l->f, nq, H);
+        mark(m, RF_SPENT_ACTIVATION);
         rf_linear_backward(m->matmul, m->dh, 0, gate.dw, NULL, m->df, l->h2, gate.w, nq, C,
                            2 * H);
     } else {
         rf_gelu_backward(m->dwide, layer_param(m, i, RF_FC_B).dw, l->f, nq, H);
+        mark(m, RF_SPENT_ACTIVATION);
         rf_linear_backward(m->matmul, m->dh, 0, fc.dw, NULL, m->dwide, l->h2, fc.w, nq, C, H);
     }
+    mark(m, RF_SPENT_PRODUCTS);
 }
 
 /* ---- forward ------------------------------------------------------------ */
@@ -142,11 +153,13 @@ static void embed(struct rf_model *m)
 
     rf_embed_forward(x, rf_model_param(m, m->plan->wte).w, m->pack.token, n, C, (int)v->begin,
                      (int)v->count);
+    mark(m, RF_SPENT_STREAM);
     rf_model_sum_rows(m, x, n);
     if (m->plan->wpe >= 0) {
         rf_gather_rows(m->dh, rf_model_param(m, m->plan->wpe).w, m->pack.position, n, C);
         rf_residual_forward(x, m->dh, NULL, n, C);
     }
+    mark(m, RF_SPENT_STREAM);
 }
 
 /* The keys and values that layer i's queries look at: this pass's, behind those of earlier ones
@@ -176,19 +189,37 @@ static void attention_half(struct rf_model *m, int i)
 
     norm(m, l->h1, l->mean1, l->rstd1, l->x, layer_param(m, i, RF_LN1_W),
          layer_param(m, i, RF_LN1_B), n);
+    mark(m, RF_SPENT_NORMS);
     if (few) {
         rf_gather_rows(m->hq, l->h1, m->pack.asked_row, nq, C);
         rf_gather_rows(m->dh, l->x, m->pack.asked_row, nq, C);
+        mark(m, RF_SPENT_STREAM);
     }
     rf_linear_forward(m->matmul, l->kv, l->h1, layer_param(m, i, RF_K_W).w,
                       layer_param(m, i, RF_K_B).w, n, C, 2 * key_width(m));
     rf_linear_forward(m->matmul, l->q, hq, layer_param(m, i, RF_Q_W).w,
                       layer_param(m, i, RF_Q_B).w, nq, C, D);
+    mark(m, RF_SPENT_PRODUCTS);
     turn(m, &shape, l->q, nq, l->kv, 0);
+    mark(m, RF_SPENT_STREAM);
     rf_attention_forward(l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
+    mark(m, RF_SPENT_ATTENTION);
     rf_linear_forward(m->matmul, l->x2, l->a, layer_param(m, i, RF_O_W).w, NULL, nq, D, C);
+    mark(m, RF_SPENT_PRODUCTS);
     rf_model_sum_rows(m, l->x2, nq);
     rf_residual_forward(l->x2, x, layer_param(m, i, RF_O_B).w, nq, C);
+    mark(m, RF_SPENT_STREAM);
+}
+
+/* All of the MLP's half but its last product. */
+static void mlp_inside(struct rf_model *m, int i, int nq)
+{
+    struct rf_model_layer *l = &m->layers[i];
+
+    norm(m, l->h2, l->mean2, l->rstd2, l->x2, layer_param(m, i, RF_LN2_W),
+         layer_param(m, i, RF_LN2_B), nq);
+    mark(m, RF_SPENT_NORMS);
+    widen(m, i, nq);
 }
 
 static void mlp_half(struct rf_model *m, int i, rf_real *out)
@@ -197,12 +228,12 @@ static void mlp_half(struct rf_model *m, int i, rf_real *out)
     int nq = asked_only(m, i) ? m->pack.nasked : m->pack.n;
     int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
 
-    norm(m, l->h2, l->mean2, l->rstd2, l->x2, layer_param(m, i, RF_LN2_W),
-         layer_param(m, i, RF_LN2_B), nq);
-    widen(m, i, nq);
+    mlp_inside(m, i, nq);
     rf_linear_forward(m->matmul, out, l->g, layer_param(m, i, RF_PROJ_W).w, NULL, nq, H, C);
+    mark(m, RF_SPENT_PRODUCTS);
     rf_model_sum_rows(m, out, nq);
     rf_residual_forward(out, l->x2, layer_param(m, i, RF_PROJ_B).w, nq, C);
+    mark(m, RF_SPENT_STREAM);
 }
 
 void rf_model_forward(struct rf_model *m)
@@ -216,6 +247,7 @@ void rf_model_forward(struct rf_model *m)
     }
     norm(m, m->hf, m->meanf, m->rstdf, m->xf, rf_model_param(m, m->plan->norm_w),
          rf_model_param(m, m->plan->norm_b), m->pack.nasked);
+    mark(m, RF_SPENT_NORMS);
 }
 
 /* ---- backward ------------------------------------------------------------ */
@@ -229,10 +261,12 @@ static void mlp_half_backward(struct rf_model *m, int i)
 
     rf_linear_backward(m->matmul, m->dwide, 0, proj.dw, layer_param(m, i, RF_PROJ_B).dw, m->dx,
                        l->g, proj.w, nq, H, C);
+    mark(m, RF_SPENT_PRODUCTS);
     widen_backward(m, i, nq);
     rf_model_sum_rows(m, m->dh, nq);
     norm_backward(m, l->x2, l->mean2, l->rstd2, layer_param(m, i, RF_LN2_W),
                   layer_param(m, i, RF_LN2_B), nq);
+    mark(m, RF_SPENT_NORMS);
 }
 
 /* dx of the asked rows becomes dx of all packed rows, zero elsewhere. */
@@ -259,9 +293,12 @@ static void attention_half_backward(struct rf_model *m, int i)
 
     rf_linear_backward(m->matmul, m->dwide, 0, o.dw, layer_param(m, i, RF_O_B).dw, m->dx, l->a,
                        o.w, nq, D, C);
+    mark(m, RF_SPENT_PRODUCTS);
     rf_attention_backward(m->dq, m->dkv, m->dwide, l->a, l->log_sum, l->q, l->kv, m->scratch,
                           &shape);
+    mark(m, RF_SPENT_ATTENTION);
     turn(m, &shape, m->dq, nq, m->dkv, 1);
+    mark(m, RF_SPENT_STREAM);
     rf_linear_backward(m->matmul, m->dh, 0, k.dw, dkb, m->dkv, l->h1, k.w, n, C, 2 * E);
     if (few) {
         spread(m);
@@ -270,9 +307,11 @@ static void attention_half_backward(struct rf_model *m, int i)
     } else {
         rf_linear_backward(m->matmul, m->dh, 1, q.dw, dqb, m->dq, l->h1, q.w, n, C, D);
     }
+    mark(m, RF_SPENT_PRODUCTS);
     rf_model_sum_rows(m, m->dh, n);
     norm_backward(m, l->x, l->mean1, l->rstd1, layer_param(m, i, RF_LN1_W),
                   layer_param(m, i, RF_LN1_B), n);
+    mark(m, RF_SPENT_NORMS);
 }
 
 static void embed_backward(struct rf_model *m)
@@ -284,6 +323,7 @@ static void embed_backward(struct rf_model *m)
                       (int)v->begin, (int)v->count);
     if (m->plan->wpe >= 0)
         rf_scatter_rows(rf_model_param(m, m->plan->wpe).dw, m->dx, m->pack.position, n, C);
+    mark(m, RF_SPENT_STREAM);
 }
 
 void rf_model_backward(struct rf_model *m)
@@ -293,7 +333,13 @@ void rf_model_backward(struct rf_model *m)
     memset(m->dx, 0, (size_t)m->pack.nasked * C * sizeof *m->dx);
     norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
                   rf_model_param(m, m->plan->norm_b), m->pack.nasked);
+    mark(m, RF_SPENT_NORMS);
     for (int i = m->plan->shape.layers - 1; i >= 0; i--) {
+        if (m->limits.recompute &&
+            i + 1 < m->plan->shape.layers) { /* the last is still there */
+            attention_half(m, i);
+            mlp_inside(m, i, m->pack.n);
+        }
         mlp_half_backward(m, i);
         attention_half_backward(m, i);
     }

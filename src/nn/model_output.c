@@ -68,12 +68,17 @@ static double distributions(struct rf_model *m, const struct rf_batch *batch, st
 
     rf_matmul_run(m->matmul, RF_NT, rows, c.count, C, m->hf + (size_t)r * (size_t)C, C,
                   rf_model_param(m, m->plan->head).w + c.at, C, 0, m->logits, c.count);
+    rf_profile_mark(&m->profile, RF_SPENT_PRODUCTS);
     rf_loss_max(m->top, m->logits, rows, c.count);
+    rf_profile_mark(&m->profile, RF_SPENT_LOSS);
     rf_exchange_max(&m->exchange, m->top, (size_t)rows);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
     if (best != NULL)
         choose(m, rows, m->top, c, best + r);
     rf_loss_sums(m->logits, sum, want, m->top, &targets, rows, c.count);
+    rf_profile_mark(&m->profile, RF_SPENT_LOSS);
     rf_exchange_sum(&m->exchange, m->sums, 2 * (size_t)rows);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
     if (targets.target == NULL && targets.soft == NULL)
         return 0;
     for (int k = 0; k < rows; k++)
@@ -107,8 +112,10 @@ double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double 
         for (int k = 0; k < rows; k++)
             m->scale[k] = (rf_real)(unit * (batch->weight ? (double)batch->weight[r + k] : 1));
         rf_loss_backward(m->logits, m->sums, m->scale, &targets, rows, c.count);
+        rf_profile_mark(&m->profile, RF_SPENT_LOSS);
         rf_linear_backward(m->matmul, m->dh + at, 0, head.dw + c.at, NULL, m->logits,
                            m->hf + at, head.w + c.at, rows, C, c.count);
+        rf_profile_mark(&m->profile, RF_SPENT_PRODUCTS);
     }
     rf_model_sum_rows(m, m->dh, batch->R);
     return loss * unit;

@@ -36,6 +36,7 @@ struct rf_model {
     rf_real *values, *gradients;
     struct rf_model_layer *layers; /* owned */
     struct rf_pack pack;
+    struct rf_profile profile;
     const struct rf_model_cache *cache;  /* borrowed; NULL: the pack is all there is */
     rf_real *turns;                      /* of rotary positions, rope.h */
     rf_real *hq;                         /* the last layer's norm at the asked rows */
@@ -60,7 +61,8 @@ struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
 /* Rows of logits that are held at a time, for batches with R asked rows. */
 size_t rf_model_loss_rows(int R, int range);
 
-void rf_model_sum_rows(const struct rf_model *m, rf_real *x, int n);
+/* Sums over ranks, marked as exchange. */
+void rf_model_sum_rows(struct rf_model *m, rf_real *x, int n);
 
 /* model_layers.c: from tokens to hf, the normalised end of the stream at the asked rows; and back
  * from dh, the gradient of hf, to the gradients of all that lies before it. */

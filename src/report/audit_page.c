@@ -12,7 +12,8 @@ enum { ROWS = 500 };
 
 static void add_tests(struct rf_text *page, const json_t *tests)
 {
-    static const char *const headings[] = {"test", "", "result", "looked at", "found", ""};
+    static const char *const headings[] = {"test",      "asks",  "result",
+                                           "looked at", "found", "worst, or what is missing"};
 
     rf_text_add(page, "<h2>Ten tests</h2>\n");
     rf_markup_table(page, "A test that lacks a record cannot tell; what is missing is said",
@@ -74,7 +75,7 @@ static void add_windows(struct rf_text *page, const json_t *pledge)
 
 static void add_definitions(struct rf_text *page, const json_t *definitions)
 {
-    static const char *const headings[] = {"account", "",       "definition",
+    static const char *const headings[] = {"account", "promise", "definition",
                                            "verdict", "judged", "broken"};
 
     rf_text_add(page, "<h2>The promise under each definition of it</h2>\n");
@@ -97,8 +98,8 @@ static void add_definitions(struct rf_text *page, const json_t *definitions)
 
 static void add_requests(struct rf_text *page, const json_t *requests)
 {
-    static const char *const headings[] = {"account",  "asked",  "granted", "delayed",
-                                           "device-h", "denied", "device-h"};
+    static const char *const headings[] = {"account",          "asked",  "granted",        "delayed",
+                                           "delayed device-h", "denied", "denied device-h"};
     static const char *const keys[] = {"requests",         "granted", "delayed",
                                        "delayed_device_h", "denied",  "denied_device_h"};
     static const int digits[] = {0, 0, 0, 2, 0, 2};
@@ -119,7 +120,8 @@ static void add_requests(struct rf_text *page, const json_t *requests)
 
 static void add_changes(struct rf_text *page, const json_t *changes)
 {
-    static const char *const headings[] = {"at (s)", "what", "", "by", "because", "line"};
+    static const char *const headings[] = {"at (s)", "what",    "change",
+                                           "by",     "because", "line"};
 
     if (json_array_size(changes) == 0)
         return;
@@ -167,7 +169,7 @@ static void add_all(struct rf_text *page, const json_t *audit, const char *name,
     const json_t *pledges = rf_json_list(audit, "pledges");
 
     rf_page_head(page, name);
-    rf_text_add(page, "<h1>Audit of ");
+    rf_text_add(page, "<header><h1>Audit of ");
     rf_text_add_html(page, name);
     rf_text_add(page, "</h1>\n<ul class=\"facts\">\n");
     rf_page_verdict(page, rf_json_text(audit, "verdict"));
@@ -181,6 +183,7 @@ static void add_all(struct rf_text *page, const json_t *audit, const char *name,
         rf_text_add_html(page, rf_json_text(ledger, "problem"));
         rf_text_add(page, "</p>\n");
     }
+    rf_text_add(page, "</header>\n");
     add_tests(page, rf_json_list(audit, "tests"));
     rf_text_add(page, "<h2>Pledges</h2>\n");
     for (size_t i = 0; i < json_array_size(pledges); i++)

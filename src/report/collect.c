@@ -5,24 +5,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The jobs of one repeat of an experiment, -1 where there is none. */
+#include "job/stops.h"
+#include "report/cost.h"
+
+enum { RF_SEEDS_MAX = 99 }; /* as many as an experiment may have */
+
+/* One line of a table: a student, and where in its training it is looked at. */
+struct row {
+    char name[RF_ROW_BYTES]; /* of the planned job */
+    const char *stop;        /* "": at its end; else rf_stop_rule_name() */
+};
+
+/* The jobs of one repeat of a row, -1 where there is none. */
 struct cell_jobs {
     int32_t weak, student, ceiling, same_size, weak_half, probe;
 };
 
+/* The weak model; of the row "noise" the supervisor that errs at random. The ceiling; of a row
+ * with a ceiling of its own, that one. */
 static struct cell_jobs find_cell(const struct rf_job_plan *plan, int experiment, int repeat,
-                                  enum rf_loss loss)
+                                  const char *row)
 {
     struct cell_jobs cell = {-1, -1, -1, -1, -1, -1};
+    int noise = strcmp(row, "noise") == 0, own = 0;
 
     for (int32_t i = 0; i < plan->njobs; i++) {
         const struct rf_planned_job *job = &plan->jobs[i];
+        int is_own = strcmp(job->row, row) == 0;
 
         if (job->experiment != experiment || job->repeat != repeat)
             continue;
-        if (job->role == RF_ROLE_WEAK)
+        if (job->role == (noise ? RF_ROLE_NOISY : RF_ROLE_WEAK))
             cell.weak = i;
-        else if (job->role == RF_ROLE_CEILING)
+        else if (job->role == RF_ROLE_CEILING && (is_own || (job->row[0] == '\0' && !own)))
             cell.ceiling = i;
         else if (job->role == RF_ROLE_SAME_SIZE)
             cell.same_size = i;
@@ -30,8 +45,9 @@ static struct cell_jobs find_cell(const struct rf_job_plan *plan, int experiment
             cell.weak_half = i;
         else if (job->role == RF_ROLE_PROBE)
             cell.probe = i;
-        else if (job->role == RF_ROLE_STUDENT && job->loss == loss)
+        else if (job->role == RF_ROLE_STUDENT && is_own)
             cell.student = i;
+        own |= job->role == RF_ROLE_CEILING && is_own;
     }
     return cell;
 }
@@ -136,15 +152,18 @@ static double share_right(const unsigned char *right, int n)
 
 static enum rf_status pool_cell(struct pooled *p, const struct rf_job_plan *plan,
                                 const char *run_dir, const struct cell_jobs *cell,
-                                struct rf_seed_scores *score, struct rf_error *err)
+                                const char *stop, struct rf_seed_scores *score,
+                                struct rf_error *err)
 {
     size_t at = (size_t)p->nseeds * (size_t)p->n;
+    char student[RF_NAME_BYTES + 16];
     enum rf_status st;
 
+    snprintf(student, sizeof student, "%s%s%s", plan->jobs[cell->student].name,
+             stop[0] != '\0' ? "." : "", stop);
     st = pool_model(p, run_dir, plan->jobs[cell->weak].name, p->weak_right, p->weak, err);
     if (st == RF_OK)
-        st = pool_model(p, run_dir, plan->jobs[cell->student].name, p->student_right,
-                        p->student, err);
+        st = pool_model(p, run_dir, student, p->student_right, p->student, err);
     if (st == RF_OK)
         st =
             pool_model(p, run_dir, plan->jobs[cell->ceiling].name, p->ceiling_right, NULL, err);
@@ -182,19 +201,24 @@ static double mean_of(const struct mean *mean)
 
 /* Numbers that the jobs have noted themselves. */
 static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan,
-                         int experiment, enum rf_loss loss, int repeats,
+                         int experiment, const struct row *row, int repeats,
                          struct rf_experiment_result *result)
 {
     struct mean same = {0}, half = {0}, probe = {0}, zero = {0}, ece = {0}, brier = {0};
+    struct mean weak_ece = {0}, weak_brier = {0}, small = {0}, large = {0};
 
     for (int k = 0; k < repeats; k++) {
-        struct cell_jobs cell = find_cell(plan, experiment, k, loss);
+        struct cell_jobs cell = find_cell(plan, experiment, k, row->name);
 
         add_metric(&same, c, cell.same_size, "test_accuracy");
         add_metric(&half, c, cell.weak_half, "test_accuracy");
         add_metric(&probe, c, cell.probe, "test_accuracy");
         add_metric(&ece, c, cell.student, "test_ece");
         add_metric(&brier, c, cell.student, "test_brier");
+        add_metric(&weak_ece, c, cell.weak, "test_ece");
+        add_metric(&weak_brier, c, cell.weak, "test_brier");
+        add_metric(&small, c, cell.weak, "parameters");
+        add_metric(&large, c, cell.student, "parameters");
     }
     for (int32_t i = 0; i < plan->njobs; i++)
         if (plan->jobs[i].experiment == experiment && plan->jobs[i].role == RF_ROLE_ZERO_SHOT)
@@ -205,16 +229,38 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
     result->zero_shot = mean_of(&zero);
     result->ece = mean_of(&ece);
     result->brier = mean_of(&brier);
+    result->weak_ece = mean_of(&weak_ece);
+    result->weak_brier = mean_of(&weak_brier);
+    result->weak_parameters = mean_of(&small);
+    result->strong_parameters = mean_of(&large);
+}
+
+/* Supervisors, students and ceilings of all repeats. */
+static enum rf_status add_cost(struct rf_collection *c, const struct rf_job_plan *plan,
+                               int experiment, const struct row *row, int repeats,
+                               struct rf_experiment_result *result, struct rf_error *err)
+{
+    int32_t wanted[3 * RF_SEEDS_MAX];
+    int n = 0;
+
+    for (int k = 0; k < repeats; k++) {
+        struct cell_jobs cell = find_cell(plan, experiment, k, row->name);
+
+        wanted[n++] = cell.weak;
+        wanted[n++] = cell.student;
+        wanted[n++] = cell.ceiling;
+    }
+    return rf_row_cost(plan, c->audit.state, c->jobs, wanted, n, &result->cost, err);
 }
 
 /* How many test items the first finished repeat has; 0 when none is finished. */
 static enum rf_status count_items(const struct rf_collection *c, const struct rf_job_plan *plan,
-                                  int experiment, enum rf_loss loss, int repeats,
+                                  int experiment, const struct row *row, int repeats,
                                   const char *run_dir, int *n, struct rf_error *err)
 {
     *n = 0;
     for (int k = 0; k < repeats; k++) {
-        struct cell_jobs cell = find_cell(plan, experiment, k, loss);
+        struct cell_jobs cell = find_cell(plan, experiment, k, row->name);
         struct rf_predictions read;
         enum rf_status st;
 
@@ -230,7 +276,7 @@ static enum rf_status count_items(const struct rf_collection *c, const struct rf
 
 static enum rf_status evaluate(struct rf_collection *c, const struct rf_run_spec *spec,
                                const struct rf_job_plan *plan, int experiment,
-                               enum rf_loss loss, const char *run_dir,
+                               const struct row *row, const char *run_dir,
                                struct rf_seed_scores *scores,
                                struct rf_experiment_result *result, struct rf_error *err)
 {
@@ -239,14 +285,15 @@ static enum rf_status evaluate(struct rf_collection *c, const struct rf_run_spec
     int n;
     enum rf_status st;
 
-    st = count_items(c, plan, experiment, loss, from->seeds, run_dir, &n, err);
+    st = count_items(c, plan, experiment, row, from->seeds, run_dir, &n, err);
     if (st == RF_OK && n > 0)
         st = pooled_make(&pooled, n, from->seeds, err);
     for (int k = 0; st == RF_OK && k < from->seeds; k++) {
-        struct cell_jobs cell = find_cell(plan, experiment, k, loss);
+        struct cell_jobs cell = find_cell(plan, experiment, k, row->name);
 
         if (cell_done(c->audit.state, &cell))
-            st = pool_cell(&pooled, plan, run_dir, &cell, &scores[pooled.nseeds], err);
+            st = pool_cell(&pooled, plan, run_dir, &cell, row->stop, &scores[pooled.nseeds],
+                           err);
         else
             explain(c->audit.state, plan, &cell, result->failed, sizeof result->failed);
     }
@@ -269,31 +316,61 @@ static enum rf_status evaluate(struct rf_collection *c, const struct rf_run_spec
     return st;
 }
 
+/* One row of the table. */
+static enum rf_status add_row(struct rf_collection *c, const struct rf_run_spec *spec,
+                              const struct rf_job_plan *plan, int experiment,
+                              const struct row *row, const char *run_dir, struct rf_error *err)
+{
+    const struct rf_experiment_spec *from = &spec->experiments[experiment];
+    struct rf_experiment_result *result = &c->experiments[c->results.nexperiments];
+    struct rf_seed_scores *scores = c->scores + (size_t)c->results.nexperiments * RF_SEEDS_MAX;
+    enum rf_status st;
+
+    *result = (struct rf_experiment_result){.agreement = {NAN, NAN, NAN, NAN, NAN}};
+    memcpy(result->name, from->name, sizeof result->name);
+    memcpy(result->task, from->task, sizeof result->task);
+    snprintf(result->loss, sizeof result->loss, "%s%s%s", row->name,
+             row->stop[0] != '\0' ? "+" : "", row->stop);
+    add_controls(c, plan, experiment, row, from->seeds, result);
+    c->results.nexperiments++;
+    st = add_cost(c, plan, experiment, row, from->seeds, result, err);
+    if (st == RF_OK)
+        st = evaluate(c, spec, plan, experiment, row, run_dir, scores, result, err);
+    return st;
+}
+
+/* The rows of an experiment are the students of its first repeat, in the plan's order of methods;
+ * those that were looked at on the way have two rows more. */
+static enum rf_status add_rows(struct rf_collection *c, const struct rf_run_spec *spec,
+                               const struct rf_job_plan *plan, int experiment,
+                               const char *run_dir, struct rf_error *err)
+{
+    enum rf_status st = RF_OK;
+
+    for (int32_t i = 0; st == RF_OK && i < plan->njobs; i++) {
+        const struct rf_planned_job *job = &plan->jobs[i];
+        struct row row = {.stop = ""};
+
+        if (job->experiment != experiment || job->repeat != 0 || job->role != RF_ROLE_STUDENT)
+            continue;
+        memcpy(row.name, job->row, sizeof row.name);
+        st = add_row(c, spec, plan, experiment, &row, run_dir, err);
+        for (int r = 0; job->stop_checks > 0 && st == RF_OK && r < RF_NSTOP_RULES; r++) {
+            row.stop = rf_stop_rule_name((enum rf_stop_rule)r);
+            st = add_row(c, spec, plan, experiment, &row, run_dir, err);
+        }
+    }
+    return st;
+}
+
 static enum rf_status add_experiments(struct rf_collection *c, const struct rf_run_spec *spec,
                                       const struct rf_job_plan *plan, const char *run_dir,
                                       struct rf_error *err)
 {
-    struct rf_seed_scores *scores = c->scores;
     enum rf_status st = RF_OK;
 
-    for (int e = 0; st == RF_OK && e < spec->nexperiments; e++) {
-        const struct rf_experiment_spec *from = &spec->experiments[e];
-
-        for (int loss = RF_LOSS_XENT; st == RF_OK && loss <= RF_LOSS_CONFIDENCE; loss++) {
-            struct rf_experiment_result *result = &c->experiments[c->results.nexperiments];
-
-            if (loss == RF_LOSS_CONFIDENCE ? !from->confidence : !from->xent)
-                continue;
-            *result = (struct rf_experiment_result){.agreement = {NAN, NAN, NAN, NAN, NAN}};
-            memcpy(result->name, from->name, sizeof result->name);
-            memcpy(result->task, from->task, sizeof result->task);
-            snprintf(result->loss, sizeof result->loss, "%s", rf_loss_name((enum rf_loss)loss));
-            add_controls(c, plan, e, (enum rf_loss)loss, from->seeds, result);
-            st = evaluate(c, spec, plan, e, (enum rf_loss)loss, run_dir, scores, result, err);
-            scores += from->seeds;
-            c->results.nexperiments++;
-        }
-    }
+    for (int e = 0; st == RF_OK && e < spec->nexperiments; e++)
+        st = add_rows(c, spec, plan, e, run_dir, err);
     return st;
 }
 
@@ -313,16 +390,17 @@ static enum rf_status read_jobs(struct rf_collection *c, const struct rf_job_pla
     return st;
 }
 
-static enum rf_status make_room(struct rf_collection *c, const struct rf_run_spec *spec,
-                                const struct rf_job_plan *plan, struct rf_error *err)
+static enum rf_status make_room(struct rf_collection *c, const struct rf_job_plan *plan,
+                                struct rf_error *err)
 {
-    size_t cells = 1;
+    size_t rows = 1;
 
-    for (int e = 0; e < spec->nexperiments; e++)
-        cells += 2 * (size_t)spec->experiments[e].seeds;
+    for (int32_t i = 0; i < plan->njobs; i++)
+        if (plan->jobs[i].role == RF_ROLE_STUDENT && plan->jobs[i].repeat == 0)
+            rows += 1 + RF_NSTOP_RULES;
     c->jobs = calloc((size_t)plan->njobs + 1, sizeof *c->jobs);
-    c->experiments = calloc(2 * (size_t)spec->nexperiments + 1, sizeof *c->experiments);
-    c->scores = calloc(cells, sizeof *c->scores);
+    c->experiments = calloc(rows, sizeof *c->experiments);
+    c->scores = calloc(rows * RF_SEEDS_MAX, sizeof *c->scores);
     if (c->jobs == NULL || c->experiments == NULL || c->scores == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: results of %d jobs", plan->njobs);
     c->results.njobs = plan->njobs;
@@ -372,7 +450,7 @@ enum rf_status rf_collect(struct rf_collection *c, const struct rf_run_spec *spe
     *c = (struct rf_collection){0};
     st = rf_file_join(c->ledger_path, run_dir, "ledger.jsonl", err);
     if (st == RF_OK)
-        st = make_room(c, spec, plan, err);
+        st = make_room(c, plan, err);
     if (st == RF_OK)
         st = rf_audit_ledger(&c->audit, c->ledger_path, NULL, err);
     if (st == RF_OK)

@@ -7,6 +7,7 @@
 #include "align/stats.h"
 #include "report/json.h"
 #include "report/plot.h"
+#include "report/plot_data.h"
 
 enum { HEIGHT = 360, MOST_POINTS = 150, MOST_KINDS = 8, KIND_BYTES = 32 };
 
@@ -31,11 +32,13 @@ static double used_within(const struct rf_usage *usage, int step, const char *ac
     return sum;
 }
 
+static const char *const share_names[] = {"time (s)", "share of the fleet (%)"};
+
 /* Share in percent at each moment, every step with both its ends. */
 static void add_moments(struct rf_text *script, const struct rf_usage *usage,
                         const char *account)
 {
-    rf_text_add(script, "$moment << EOD\n");
+    rf_plot_block(script, "moment", "held now", share_names, 2);
     for (int i = 0; i < usage->n; i++) {
         double share =
             usage->fleet[i] > 0 ? 100 * used_within(usage, i, account) / usage->fleet[i] : 0;
@@ -43,7 +46,7 @@ static void add_moments(struct rf_text *script, const struct rf_usage *usage,
         rf_text_addf(script, "%.6g %.5g\n%.6g %.5g\n", usage->t_s[i], share, usage->t_s[i + 1],
                      share);
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 /* Share since the beginning of the window. A step that spans several windows is cut at their
@@ -53,7 +56,7 @@ static void add_running(struct rf_text *script, const struct rf_usage *usage,
 {
     enum { PARTS = 6 };
 
-    rf_text_add(script, "$running << EOD\n");
+    rf_plot_block(script, "running", "held in this window so far", share_names, 2);
     for (size_t w = 0; w < json_array_size(windows); w++) {
         const json_t *window = json_array_get(windows, w);
         double begin = rf_json_number(window, "begin_s"), end = rf_json_number(window, "end_s");
@@ -79,7 +82,7 @@ static void add_running(struct rf_text *script, const struct rf_usage *usage,
         }
         rf_text_add(script, "\n"); /* a gap: the next window starts afresh */
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 static void add_windows(struct rf_text *script, const json_t *windows)
@@ -115,6 +118,7 @@ enum rf_status rf_figure_share(const json_t *pledge, const struct rf_usage *usag
     const char *account = rf_json_text(pledge, "account");
     double share = rf_json_number(pledge, "share");
     struct rf_text script = {0};
+    char label[RF_NAME_BYTES + 64];
 
     *svg = NULL;
     if (usage->n == 0 || !isfinite(share))
@@ -122,6 +126,10 @@ enum rf_status rf_figure_share(const json_t *pledge, const struct rf_usage *usag
     rf_plot_start(&script, HEIGHT);
     add_moments(&script, usage, account);
     add_running(&script, usage, account, windows);
+    rf_plot_block(&script, "pledge", "pledge", share_names, 2);
+    rf_text_addf(&script, "0 %.6g\n%.6g %.6g\n", 100 * share, usage->t_s[usage->n],
+                 100 * share);
+    rf_plot_block_end(&script);
     add_windows(&script, windows);
     rf_text_addf(&script, "set xrange [0:%.6g]\nset yrange [0:105]\n", usage->t_s[usage->n]);
     rf_text_add(&script, "set xlabel 'seconds since the start'\nset ylabel '% of the fleet'\n");
@@ -129,29 +137,29 @@ enum rf_status rf_figure_share(const json_t *pledge, const struct rf_usage *usag
         &script,
         "plot $moment using 1:2 with filledcurves y=0 fc rgb '%s' fs transparent solid "
         "0.35 title 'now', $running using 1:2 with lines lw 2.5 lc rgb '%s' title "
-        "'this window so far', %.6g with lines lw 2 dt 2 lc rgb '" RF_PLOT_INK
+        "'this window so far', $pledge using 1:2 with lines lw 2 dt 2 lc rgb '" RF_PLOT_INK
         "' title 'pledge (%.4g %%)'\n",
-        account_colour(usage, account), account_colour(usage, account), 100 * share,
-        100 * share);
-    return finish(&script, "Share of the fleet held by the pledged account over time", svg,
-                  err);
+        account_colour(usage, account), account_colour(usage, account), 100 * share);
+    snprintf(label, sizeof label, "Share of the fleet held by %.63s over time", account);
+    return finish(&script, label, svg, err);
 }
 
 static void add_stack(struct rf_text *script, const struct rf_usage *usage)
 {
-    rf_text_add(script, "$stack << EOD\n");
+    const char *names[RF_USAGE_ACCOUNTS + 2] = {"time (s)", "fleet (devices)"};
+
+    for (int a = 0; a < usage->naccounts; a++)
+        names[a + 2] = usage->accounts[a];
+    rf_plot_block(script, "stack", "devices held", names, usage->naccounts + 2);
     for (int i = 0; i < usage->n; i++)
         for (int end = 0; end < 2; end++) {
-            double height = 0;
-
-            rf_text_addf(script, "%.6g %.5g 0", usage->t_s[i + end], usage->fleet[i]);
-            for (int a = 0; a < usage->naccounts; a++) {
-                height += usage->used[(size_t)i * (size_t)usage->naccounts + (size_t)a];
-                rf_text_addf(script, " %.5g", height);
-            }
+            rf_text_addf(script, "%.6g %.5g", usage->t_s[i + end], usage->fleet[i]);
+            for (int a = 0; a < usage->naccounts; a++)
+                rf_text_addf(script, " %.5g",
+                             usage->used[(size_t)i * (size_t)usage->naccounts + (size_t)a]);
             rf_text_add(script, "\n");
         }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 enum rf_status rf_figure_devices(const struct rf_usage *usage, char **svg, struct rf_error *err)
@@ -173,9 +181,9 @@ enum rf_status rf_figure_devices(const struct rf_usage *usage, char **svg, struc
     rf_text_add(&script, "set xlabel 'seconds since the start'\nset ylabel 'devices'\nplot ");
     for (int a = 0; a < usage->naccounts; a++) {
         rf_text_addf(&script,
-                     "$stack using 1:%d:%d with filledcurves fc rgb '%s' fs transparent "
-                     "solid 0.75 title ",
-                     a + 3, a + 4, rf_plot_colour(a));
+                     "$stack using 1:(sum[i=3:%d] column(i)):(sum[i=3:%d] column(i)) with "
+                     "filledcurves fc rgb '%s' fs transparent solid 0.9 title ",
+                     a + 2, a + 3, rf_plot_colour(a));
         rf_plot_add_string(&script, usage->accounts[a]);
         rf_text_add(&script, ", ");
     }
@@ -223,11 +231,15 @@ static void label_of(const json_t *job, char label[KIND_BYTES])
 }
 
 /* The mean of each of at most MOST_POINTS stretches of the curve. */
-static void add_curve(struct rf_text *script, size_t id, const json_t *curve)
+static void add_curve(struct rf_text *script, size_t id, const json_t *job)
 {
+    static const char *const names[] = {"step", "loss (nats)"};
+    const json_t *curve = rf_json_list(job, "curve");
     size_t n = json_array_size(curve), points = n < MOST_POINTS ? n : MOST_POINTS;
+    char block[24];
 
-    rf_text_addf(script, "$c%zu << EOD\n", id);
+    snprintf(block, sizeof block, "c%zu", id);
+    rf_plot_block(script, block, rf_json_text(job, "name"), names, 2);
     for (size_t k = 0; k < points; k++) {
         size_t begin = k * n / points, end = (k + 1) * n / points;
         double loss = 0, step = 0;
@@ -241,7 +253,7 @@ static void add_curve(struct rf_text *script, size_t id, const json_t *curve)
         if (isfinite(loss) && isfinite(step))
             rf_text_addf(script, "%.6g %.6g\n", step, loss);
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 struct kinds {
@@ -319,19 +331,21 @@ enum rf_status rf_figure_loss(const json_t *jobs, const char *group, char **svg,
                               struct rf_error *err)
 {
     struct rf_text script = {0};
+    char label[RF_NAME_BYTES + 64];
 
     *svg = NULL;
     rf_plot_start(&script, HEIGHT);
     for (size_t i = 0; i < json_array_size(jobs); i++)
         if (in_group(json_array_get(jobs, i), group))
-            add_curve(&script, i, rf_json_list(json_array_get(jobs, i), "curve"));
+            add_curve(&script, i, json_array_get(jobs, i));
     rf_text_add(&script, "set xlabel 'optimiser step'\nset ylabel 'loss (nats)'\n"
                          "set xrange [0:*]\n");
     if (add_lines(&script, jobs, group) == 0) {
         rf_text_clear(&script);
         return RF_OK;
     }
-    return finish(&script, "Training loss against optimiser steps", svg, err);
+    snprintf(label, sizeof label, "Training loss against optimiser steps, %.63s", group);
+    return finish(&script, label, svg, err);
 }
 
 /* ---- experiments ---- */
@@ -358,10 +372,23 @@ static void add_labels(struct rf_text *script, const json_t *experiments)
                  many ? 6 : 3);
 }
 
+/* "oversight xent" as a cell of a block. */
+static void add_experiment(struct rf_text *script, const json_t *experiment)
+{
+    char name[160];
+
+    snprintf(name, sizeof name, "%.100s %.40s", rf_json_text(experiment, "name"),
+             rf_json_text(experiment, "loss"));
+    rf_plot_add_text(script, name);
+}
+
 static void add_accuracies(struct rf_text *script, const json_t *experiments, const char *key,
                            double shift)
 {
-    rf_text_addf(script, "$%s << EOD\n", key);
+    static const char *const names[] = {RF_PLOT_HIDDEN, "experiment", "accuracy", "95 %: from",
+                                        "to"};
+
+    rf_plot_block(script, key, strcmp(key, "zero_shot") == 0 ? "zero-shot" : key, names, 5);
     for (size_t i = 0; i < json_array_size(experiments); i++) {
         const json_t *experiment = json_array_get(experiments, i);
         double p = rf_json_number(experiment, key),
@@ -372,9 +399,11 @@ static void add_accuracies(struct rf_text *script, const json_t *experiments, co
             continue;
         if (n >= 1)
             ci = rf_stats_wilson(p, (int64_t)n);
-        rf_text_addf(script, "%g %.5g %.5g %.5g\n", (double)i + shift, p, ci.low, ci.high);
+        rf_text_addf(script, "%g", (double)i + shift);
+        add_experiment(script, experiment);
+        rf_text_addf(script, " %.5g %.5g %.5g\n", p, ci.low, ci.high);
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 static int any_number(const json_t *list, const char *key)
@@ -401,16 +430,16 @@ enum rf_status rf_figure_accuracy(const json_t *experiments, char **svg, struct 
     rf_text_add(&script, "set yrange [0:1.02]\nset ylabel 'accuracy'\nset boxwidth 0.2\n"
                          "set style fill transparent solid 0.75 noborder\nplot ");
     for (int k = 0; k < 3; k++)
-        rf_text_addf(&script, "$%s using 1:2 with boxes fc rgb '%s' title '%s', ", keys[k],
+        rf_text_addf(&script, "$%s using 1:3 with boxes fc rgb '%s' title '%s', ", keys[k],
                      rf_plot_colour(k == 2 ? 2 : 1 - k), keys[k]);
     for (int k = 0; k < 3; k++)
         rf_text_addf(&script,
-                     "$%s using 1:3:(0):($4-$3) with vectors nohead lw 2 lc rgb '" RF_PLOT_INK
+                     "$%s using 1:4:(0):($5-$4) with vectors nohead lw 2 lc rgb '" RF_PLOT_INK
                      "' notitle%s",
                      keys[k], k < 2 ? ", " : "");
     if (any_number(experiments, "zero_shot"))
         rf_text_add(&script,
-                    ", $zero_shot using ($1-0.36):2:(0.72):(0) with vectors nohead lw 2 "
+                    ", $zero_shot using ($1-0.36):3:(0.72):(0) with vectors nohead lw 2 "
                     "dt 2 lc rgb '" RF_PLOT_INK "' title 'zero-shot'");
     rf_text_add(&script, "\n");
     return finish(&script, "Accuracy of weak supervisor, student and ceiling", svg, err);
@@ -418,31 +447,36 @@ enum rf_status rf_figure_accuracy(const json_t *experiments, char **svg, struct 
 
 enum rf_status rf_figure_pgr(const json_t *experiments, char **svg, struct rf_error *err)
 {
+    static const char *const names[] = {RF_PLOT_HIDDEN, "experiment", "gap recovered",
+                                        "95 %: from", "to"};
     struct rf_text script = {0};
 
     *svg = NULL;
     if (!any_number(experiments, "pgr"))
         return RF_OK;
     rf_plot_start(&script, HEIGHT - 40);
-    rf_text_add(&script, "$pgr << EOD\n");
+    rf_plot_block(&script, "pgr", "student", names, 5);
     for (size_t i = 0; i < json_array_size(experiments); i++) {
         const json_t *experiment = json_array_get(experiments, i);
         const json_t *ci = rf_json_list(experiment, "pgr_ci");
         double pgr = rf_json_number(experiment, "pgr");
 
-        if (isfinite(pgr))
-            rf_text_addf(&script, "%zu %.5g %.5g %.5g\n", i, pgr,
-                         json_number_value(json_array_get(ci, 0)),
-                         json_number_value(json_array_get(ci, 1)));
+        if (!isfinite(pgr))
+            continue;
+        rf_text_addf(&script, "%zu", i);
+        add_experiment(&script, experiment);
+        rf_text_addf(&script, " %.5g %.5g %.5g\n", pgr,
+                     json_number_value(json_array_get(ci, 0)),
+                     json_number_value(json_array_get(ci, 1)));
     }
-    rf_text_add(&script, "EOD\n");
+    rf_plot_block_end(&script);
     add_labels(&script, experiments);
     rf_text_addf(&script,
                  "set yrange [*<-0.1:1.1<*]\nset ylabel 'gap recovered'\n"
                  "plot 0 with lines lw 1.5 dt 2 lc rgb '%s' title 'weak supervisor', "
                  "1 with lines lw 1.5 dt 2 lc rgb '%s' title 'ceiling', "
-                 "$pgr using 1:3:(0):($4-$3) with vectors nohead lw 3 lc rgb '%s' title '95 %% "
-                 "interval', $pgr using ($1-0.12):2:(0.24):(0) with vectors nohead lw 4 lc rgb "
+                 "$pgr using 1:4:(0):($5-$4) with vectors nohead lw 3 lc rgb '%s' title '95 %% "
+                 "interval', $pgr using ($1-0.12):3:(0.24):(0) with vectors nohead lw 4 lc rgb "
                  "'%s' title 'student'\n",
                  rf_plot_colour(1), rf_plot_colour(2), rf_plot_colour(0), rf_plot_colour(0));
     return finish(&script, "Performance gap recovered, with 95 % intervals", svg, err);

@@ -10,6 +10,8 @@
 #include "report/scale.h"
 #include "report/sections.h"
 #include "report/sim_page.h"
+#include "report/study.h"
+#include "report/text.h"
 
 /* More steps than a screen has pixels would only make the page heavy. */
 enum { MOST_STEPS = 800 };
@@ -75,6 +77,8 @@ static enum rf_status add_sections(struct rf_text *page, struct rf_report_input 
     if (st == RF_OK)
         st = rf_section_experiments(page, in, err);
     if (st == RF_OK)
+        st = rf_section_study(page, in, err);
+    if (st == RF_OK)
         st = rf_section_jobs(page, in, err);
     if (st == RF_OK)
         st = rf_section_waits(page, in, err);
@@ -120,26 +124,34 @@ static enum rf_status make_run_page(struct rf_text *page, const char *run_dir,
     return st;
 }
 
-enum rf_status rf_report_write(const char *run_dir, struct rf_error *err)
+enum rf_status rf_report_make(struct rf_text *page, const char *run_dir, struct rf_error *err)
 {
-    char results_path[RF_PATH_BYTES], path[RF_PATH_BYTES];
-    struct rf_text page = {0};
+    char path[RF_PATH_BYTES];
     json_t *results = NULL;
-    enum rf_status st = rf_file_join(results_path, run_dir, "results.json", err);
+    enum rf_status st = rf_file_join(path, run_dir, "results.json", err);
 
     if (st == RF_OK)
-        st = rf_file_join(path, run_dir, "report.html", err);
-    if (st == RF_OK)
-        st = rf_json_read(&results, results_path, err);
+        st = rf_json_read(&results, path, err);
     if (st == RF_OK && strcmp(rf_json_text(results, "command"), "simulate") == 0)
-        st = rf_sim_page_make(&page, run_dir, results, err);
+        st = rf_sim_page_make(page, run_dir, results, err);
     else if (st == RF_OK && strcmp(rf_json_text(results, "command"), "scale") == 0)
-        st = rf_scale_page_make(&page, results, err);
+        st = rf_scale_page_make(page, results, err);
     else if (st == RF_OK)
-        st = make_run_page(&page, run_dir, results, err);
+        st = make_run_page(page, run_dir, results, err);
+    json_decref(results);
+    return st;
+}
+
+enum rf_status rf_report_write(const char *run_dir, struct rf_error *err)
+{
+    char path[RF_PATH_BYTES];
+    struct rf_text page = {0};
+    enum rf_status st = rf_file_join(path, run_dir, "report.html", err);
+
+    if (st == RF_OK)
+        st = rf_report_make(&page, run_dir, err);
     if (st == RF_OK)
         st = rf_file_write(path, page.data, page.size, err);
     rf_text_clear(&page);
-    json_decref(results);
     return st;
 }

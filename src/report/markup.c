@@ -7,7 +7,9 @@
 void rf_markup_table(struct rf_text *page, const char *caption, const char *align,
                      const char *const *headings)
 {
-    rf_text_add(page, "<div class=\"scroll\" tabindex=\"0\"><table><caption><span>");
+    rf_text_add(page, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
+    rf_text_add_html(page, caption);
+    rf_text_add(page, "\"><table><caption><span>");
     rf_text_add_html(page, caption);
     rf_text_add(page, "</span></caption>\n<thead><tr>");
     for (size_t c = 0; align[c] != '\0'; c++) {
@@ -24,9 +26,19 @@ void rf_markup_row(struct rf_text *page)
     rf_text_add(page, "\n<tr>"); /* HTML closes the row before */
 }
 
+void rf_markup_open(struct rf_text *page, int number)
+{
+    static const char row[] = "<tr>";
+    size_t n = sizeof row - 1;
+    int first = page->size >= n && memcmp(page->data + page->size - n, row, n) == 0;
+
+    rf_text_add(page, first ? "<th scope=\"row\"" : "<td");
+    rf_text_add(page, number ? " class=\"n\">" : ">");
+}
+
 void rf_markup_cell(struct rf_text *page, const char *text)
 {
-    rf_text_add(page, "<td>");
+    rf_markup_open(page, 0);
     rf_text_add_html(page, text[0] != '\0' ? text : "-");
 }
 
@@ -36,21 +48,23 @@ void rf_markup_verdict(struct rf_text *page, const char *verdict)
                        : strcmp(verdict, "broken") == 0 ? "bad"
                                                         : "open";
 
-    rf_text_addf(page, "<td><span class=\"%s\">", look);
+    rf_markup_open(page, 0);
+    rf_text_addf(page, "<span class=\"%s\">", look);
     rf_text_add_html(page, verdict[0] != '\0' ? verdict : "-");
     rf_text_add(page, "</span>");
 }
 
 void rf_markup_number(struct rf_text *page, double x, int digits, const char *suffix)
 {
+    rf_markup_open(page, 1);
     if (!isfinite(x)) {
-        rf_text_add(page, "<td class=\"n\">-");
+        rf_text_add(page, "-");
         return;
     }
     if (fabs(x) >= 1e15)
-        rf_text_addf(page, "<td class=\"n\">%.3e", x);
+        rf_text_addf(page, "%.3e", x);
     else
-        rf_text_addf(page, "<td class=\"n\">%.*f", digits, x);
+        rf_text_addf(page, "%.*f", digits, x);
     rf_text_add_html(page, suffix);
 }
 
@@ -61,11 +75,16 @@ void rf_markup_end(struct rf_text *page)
 
 void rf_markup_figure(struct rf_text *page, const char *svg, const char *caption)
 {
+    const char *numbers;
+
     if (svg == NULL)
         return;
+    numbers = strstr(svg, "<details");
     rf_text_add(page, "<figure>");
-    rf_text_add(page, svg);
+    rf_text_add_bytes(page, svg, numbers != NULL ? (size_t)(numbers - svg) : strlen(svg));
     rf_text_add(page, "<figcaption>");
     rf_text_add_html(page, caption);
-    rf_text_add(page, "</figcaption></figure>\n");
+    rf_text_add(page, "</figcaption>\n");
+    rf_text_add(page, numbers != NULL ? numbers : "");
+    rf_text_add(page, "</figure>\n");
 }

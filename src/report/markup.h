@@ -9,6 +9,8 @@
 void rf_markup_table(struct rf_text *page, const char *caption, const char *align,
                      const char *const *headings);
 void rf_markup_row(struct rf_text *page);
+/* Opens a cell for what is added next; HTML closes it. The first of a row is its heading. */
+void rf_markup_open(struct rf_text *page, int number);
 void rf_markup_cell(struct rf_text *page, const char *text);
 /* As a verdict: the text in the colour of "kept", "broken" or anything else. */
 void rf_markup_verdict(struct rf_text *page, const char *verdict);
@@ -16,7 +18,8 @@ void rf_markup_verdict(struct rf_text *page, const char *verdict);
 void rf_markup_number(struct rf_text *page, double x, int digits, const char *suffix);
 void rf_markup_end(struct rf_text *page);
 
-/* A figure with its caption; nothing when svg is NULL. */
+/* A figure: what rf_plot_draw() made, the caption between picture and numbers; nothing when svg
+ * is NULL. */
 void rf_markup_figure(struct rf_text *page, const char *svg, const char *caption);
 
 #endif

@@ -6,9 +6,10 @@
 
 #include "report/text.h"
 
-/* From the document's type to the opening of <main>. */
+/* From the document's type to the opening of <main>. Sections begin with <h2>, without
+ * attributes, and figures are those of markup.h. */
 void rf_page_head(struct rf_text *page, const char *run);
-/* files: what the page was made from; plots: 0 when none could be drawn. */
+/* Closes <main>, and puts a list of the sections before it. files: what the page was made from; plots: 0 when none could be drawn. */
 void rf_page_foot(struct rf_text *page, const char *version, const char *files, int plots);
 
 /* The verdict over all pledges: broken outweighs unprovable, and that kept; "" without any. */

@@ -1,21 +1,21 @@
 #include "report/plot.h"
 
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
+#include "base/child.h"
+#include "report/plot_data.h"
 
-enum { WIDTH = 600 };
+/* Narrow, so that texts can still be read where a telephone shrinks it. */
+enum { WIDTH = 500 };
 
 const char *rf_plot_colour(int i)
 {
-    static const char *const colours[] = {"#4f8fd0", "#e0793c", "#3fa66b", "#b76bc0",
-                                          "#c9a227", "#d9596b", "#34a3b0", "#8a8f98"};
+    static const char *const colours[] = {"#4f8fd0", "#d2691e", "#3a9f65", "#b76bc0",
+                                          "#a8830f", "#d9596b", "#2f98a5", "#8a8f98"};
 
     return colours[(unsigned)i % (sizeof colours / sizeof *colours)];
 }
@@ -30,11 +30,11 @@ void rf_plot_start(struct rf_text *script, int height)
         script,
         "set border 3 lc rgb '" RF_PLOT_INK "'\n"
         "set tics nomirror scale 0.5 textcolor rgb '" RF_PLOT_INK "'\n"
-        "set xlabel textcolor rgb '" RF_PLOT_INK "'\n"
+        "set xlabel textcolor rgb '" RF_PLOT_INK "' offset 0,0.4\n"
         "set ylabel textcolor rgb '" RF_PLOT_INK "' offset 1,0\n"
         "set grid y lc rgb '#888888' lw 0.4 dt 3\n"
-        "set key above left Left reverse horizontal samplen 1.6 textcolor rgb '" RF_PLOT_INK
-        "'\n");
+        "set key above left Left reverse horizontal samplen 1.6 width -2 maxcols 3 font "
+        "',14' textcolor rgb '" RF_PLOT_INK "'\n");
 }
 
 void rf_plot_add_string(struct rf_text *script, const char *s)
@@ -54,33 +54,6 @@ static enum rf_status io_error(struct rf_error *err)
 {
     return rf_fail(err, RF_ERR_IO, "cannot use a temporary file for a plot: %s",
                    strerror(errno));
-}
-
-/* Files instead of pipes: neither side can wait for the other. */
-static enum rf_status run_gnuplot(FILE *in, FILE *out, int *drawn, struct rf_error *err)
-{
-    char *const argv[] = {"gnuplot", NULL};
-    posix_spawn_file_actions_t actions;
-    pid_t child;
-    int code, status = -1;
-
-    *drawn = 0;
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a plot");
-    code = posix_spawn_file_actions_adddup2(&actions, fileno(in), 0);
-    if (code == 0)
-        code = posix_spawn_file_actions_adddup2(&actions, fileno(out), 1);
-    if (code == 0)
-        code = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1 /* O_WRONLY */, 0);
-    if (code == 0)
-        code = posix_spawnp(&child, "gnuplot", &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (code != 0) /* not installed, most likely; plots are not worth failing for */
-        return RF_OK;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    *drawn = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    return RF_OK;
 }
 
 static enum rf_status read_back(FILE *out, struct rf_text *raw, struct rf_error *err)
@@ -125,13 +98,32 @@ static const struct rewrite *match(const char *at)
     return NULL;
 }
 
-/* gnuplot escapes < and & in texts, so a rule can only match its own markup. */
-static void clean(struct rf_text *svg, const char *at, const char *label)
+static void add_words(struct rf_text *svg, const struct rf_text *script, const char *label)
 {
+    struct rf_text words = {0};
+
+    rf_plot_describe(&words, script);
+    rf_text_add(svg, "\n<title>");
+    rf_text_add_html(svg, label);
+    rf_text_add(svg, "</title>\n<desc>");
+    rf_text_add_html(svg, words.data != NULL ? words.data : "");
+    rf_text_add(svg, "</desc>\n");
+    svg->failed |= words.failed;
+    rf_text_clear(&words);
+}
+
+/* gnuplot escapes < and & in texts, so a rule can only match its own markup. */
+static void clean(struct rf_text *svg, const char *at, const struct rf_text *script,
+                  const char *label)
+{
+    const char *opened = strchr(at, '>');
+
     rf_text_add(svg, "<svg role=\"img\" aria-label=\"");
     rf_text_add_html(svg, label);
     rf_text_add(svg, "\"");
     while (*at != '\0') {
+        if (at == opened + 1)
+            add_words(svg, script, label);
         const struct rewrite *rule = match(at);
         const char *end;
 
@@ -152,20 +144,22 @@ static enum rf_status draw(const struct rf_text *script, FILE *in, FILE *out, co
 {
     struct rf_text raw = {0};
     const char *start = NULL;
+    char *const gnuplot[] = {"gnuplot", NULL};
     int drawn = 0;
     enum rf_status st = RF_OK;
 
     if (fwrite(script->data, 1, script->size, in) != script->size || fflush(in) != 0 ||
         lseek(fileno(in), 0, SEEK_SET) != 0)
         st = io_error(err);
+    /* Files instead of pipes: neither side can wait for the other. */
     if (st == RF_OK)
-        st = run_gnuplot(in, out, &drawn, err);
+        drawn = rf_child_run(gnuplot, fileno(in), fileno(out), 0) == 0;
     if (st == RF_OK && drawn)
         st = read_back(out, &raw, err);
     if (st == RF_OK && raw.data != NULL)
         start = strstr(raw.data, "<svg");
-    if (start != NULL && strstr(start, "</svg>") != NULL)
-        clean(svg, start + strlen("<svg"), label);
+    if (start != NULL && strchr(start, '>') != NULL && strstr(start, "</svg>") != NULL)
+        clean(svg, start + strlen("<svg"), script, label);
     rf_text_clear(&raw);
     return st == RF_OK && svg->failed ? rf_fail(err, RF_ERR_MEMORY, "out of memory for a plot")
                                       : st;
@@ -185,6 +179,10 @@ enum rf_status rf_plot_draw(const struct rf_text *script, const char *label, cha
         st = io_error(err);
     else
         st = draw(script, in, out, label, &text, err);
+    if (st == RF_OK)
+        rf_plot_tables(&text, script, label);
+    if (st == RF_OK && text.failed)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a plot");
     if (in != NULL)
         fclose(in);
     if (out != NULL)

@@ -20,19 +20,19 @@ struct layer {
 static void add_stack(struct rf_text *script, const struct rf_curves *curves, double unit_s,
                       const struct layer *layers, int n)
 {
-    rf_text_add(script, "$stack << EOD\n");
+    const char *names[MOST_STACK];
+
+    for (int i = 0; i < n; i++)
+        names[i] = layers[i].title;
+    rf_sim_plot_block(script, curves->t_s[curves->n], "stack", "devices", names, n);
     for (int k = 0; k < curves->n; k++)
         for (int end = 0; end < 2; end++) {
-            double height = 0;
-
-            rf_text_addf(script, "%.7g 0", curves->t_s[k + end] / unit_s);
-            for (int i = 0; i < n; i++) {
-                height += layers[i].values[k];
-                rf_text_addf(script, " %.6g", height);
-            }
+            rf_text_addf(script, "%.7g", curves->t_s[k + end] / unit_s);
+            for (int i = 0; i < n; i++)
+                rf_text_addf(script, " %.6g", layers[i].values[k]);
             rf_text_add(script, "\n");
         }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 static void plot_stack(struct rf_text *script, const struct layer *layers, int n)
@@ -42,9 +42,9 @@ static void plot_stack(struct rf_text *script, const struct layer *layers, int n
     for (int i = 0; i < n; i++) {
         rf_text_addf(
             script,
-            "%s$stack using 1:%d:%d with filledcurves fc rgb '%s' fs transparent solid "
-            "0.75 title ",
-            i > 0 ? ", " : "", i + 2, i + 3, layers[i].colour);
+            "%s$stack using 1:(sum[i=2:%d] column(i)):(sum[i=2:%d] column(i)) with "
+            "filledcurves fc rgb '%s' fs transparent solid 0.9 title ",
+            i > 0 ? ", " : "", i + 1, i + 2, layers[i].colour);
         rf_plot_add_string(script, layers[i].title);
     }
 }
@@ -67,13 +67,15 @@ static int layers_of(const struct rf_curves *curves, const char *kind, struct la
 }
 
 static void add_line(struct rf_text *script, const struct rf_curves *curves, double unit_s,
-                     const double *values, const char *name)
+                     const double *values, const char *id, const char *title)
 {
-    rf_text_addf(script, "$%s << EOD\n", name);
+    static const char *const names[] = {"devices"};
+
+    rf_sim_plot_block(script, curves->t_s[curves->n], id, title, names, 1);
     for (int k = 0; k < curves->n; k++)
         rf_text_addf(script, "%.7g %.6g\n%.7g %.6g\n", curves->t_s[k] / unit_s, values[k],
                      curves->t_s[k + 1] / unit_s, values[k]);
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 enum rf_status rf_sim_figure_use(const struct rf_curves *curves, char **svg,
@@ -91,7 +93,7 @@ enum rf_status rf_sim_figure_use(const struct rf_curves *curves, char **svg,
     rf_plot_start(&script, RF_SIM_PLOT_HEIGHT);
     unit_s = rf_sim_plot_time(&script, curves->t_s[curves->n]);
     add_stack(&script, curves, unit_s, layers, n);
-    add_line(&script, curves, unit_s, up, "fleet");
+    add_line(&script, curves, unit_s, up, "fleet", "fleet");
     plot_stack(&script, layers, n);
     rf_text_add(&script, ", $fleet using 1:2 with lines lw 1.5 dt 2 lc rgb '" RF_PLOT_INK
                          "' title 'fleet'\n");
@@ -106,7 +108,7 @@ enum rf_status rf_sim_figure_books(const struct rf_curves *curves, char **svg,
         const char *column, *title, *colour;
     } kinds[] = {
         {"own", "own use", "#4f8fd0"},       {"lent", "lent", "#b76bc0"},
-        {"overhead", "overhead", "#e0793c"}, {"reserved", "idle, reserved", RF_SIM_YELLOW},
+        {"overhead", "overhead", "#d2691e"}, {"reserved", "idle, reserved", RF_SIM_YELLOW},
         {"free", "idle, free", "#8a8f98"},   {"down", "down", RF_SIM_RED}};
     enum { N = sizeof kinds / sizeof *kinds };
     struct layer layers[N];
@@ -142,7 +144,7 @@ enum rf_status rf_sim_figure_utilization(const struct rf_curves *curves, char **
         return RF_OK;
     rf_plot_start(&script, RF_SIM_PLOT_LOW);
     unit_s = rf_sim_plot_time(&script, curves->t_s[curves->n]);
-    rf_sim_plot_shares(&script, curves, unit_s, used, 0, "now");
+    rf_sim_plot_shares(&script, curves, unit_s, used, 0, "now", "in use");
     rf_sim_plot_so_far(&script, curves, unit_s, used);
     rf_text_addf(
         &script,
@@ -174,7 +176,7 @@ enum rf_status rf_sim_figure_queue(const struct rf_curves *curves, char **svg,
         char name[16];
 
         snprintf(name, sizeof name, "q%d", i);
-        add_line(&script, curves, unit_s, layers[i].values, name);
+        add_line(&script, curves, unit_s, layers[i].values, name, layers[i].title);
     }
     rf_text_add(&script, "set yrange [0:*]\nset ylabel 'devices asked for'\nplot ");
     for (int i = 0; i < n; i++) {
@@ -191,9 +193,11 @@ enum rf_status rf_sim_figure_denials(const struct rf_curves *curves, char **svg,
                                      struct rf_error *err)
 {
     struct layer layers[MOST_STACK];
+    static const char *const names[] = {"requests denied so far"};
     struct rf_text script = {0};
     int n = layers_of(curves, "denied", layers);
     double unit_s;
+    char id[16];
 
     *svg = NULL;
     if (n == 0 || curves->n == 0)
@@ -203,12 +207,14 @@ enum rf_status rf_sim_figure_denials(const struct rf_curves *curves, char **svg,
     for (int i = 0; i < n; i++) {
         double sum = 0;
 
-        rf_text_addf(&script, "$d%d << EOD\n0 0\n", i);
+        snprintf(id, sizeof id, "d%d", i);
+        rf_sim_plot_block(&script, curves->t_s[curves->n], id, layers[i].title, names, 1);
+        rf_text_add(&script, "0 0\n");
         for (int k = 0; k < curves->n; k++) {
             sum += layers[i].values[k];
             rf_text_addf(&script, "%.7g %.7g\n", curves->t_s[k + 1] / unit_s, sum);
         }
-        rf_text_add(&script, "EOD\n");
+        rf_plot_block_end(&script);
     }
     rf_text_add(&script, "set yrange [0:*]\nset ylabel 'requests denied'\nplot ");
     for (int i = 0; i < n; i++) {
@@ -227,15 +233,18 @@ enum rf_status rf_sim_figure_denials(const struct rf_curves *curves, char **svg,
 static double add_distribution(struct rf_text *script, const json_t *group, const json_t *edges,
                                size_t id, double *longest_s)
 {
+    static const char *const names[] = {"wait (s)", "jobs that waited less (%)"};
     const json_t *counts = rf_json_list(group, "jobs");
     size_t n = json_array_size(counts);
     double all = 0, sum = 0;
+    char block[24];
 
     for (size_t k = 0; k < n; k++)
         all += json_number_value(json_array_get(counts, k));
     if (!(all > 0))
         return 0;
-    rf_text_addf(script, "$w%zu << EOD\n", id);
+    snprintf(block, sizeof block, "w%zu", id);
+    rf_plot_block(script, block, rf_json_text(group, "name"), names, 2);
     for (size_t k = 0; k + 1 < n; k++) {
         double count = json_number_value(json_array_get(counts, k));
         double end_s = json_number_value(json_array_get(edges, k + 1));
@@ -245,7 +254,7 @@ static double add_distribution(struct rf_text *script, const json_t *group, cons
         if (count > 0)
             *longest_s = fmax(*longest_s, end_s);
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
     return all;
 }
 

@@ -89,11 +89,16 @@ static void add_changes(struct rf_text *script, const json_t *changes, double un
     }
 }
 
+static const char *line_title(int i)
+{
+    return i == 0 ? "promised" : i == 1 ? "as changed" : "as changed again";
+}
+
 enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t *pledge,
                                    const json_t *changes, char **svg, struct rf_error *err)
 {
     const char *account = rf_json_text(pledge, "account");
-    char name[RF_CURVES_NAME_BYTES];
+    char name[RF_CURVES_NAME_BYTES], label[160];
     struct rf_text script = {0};
     const double *part;
     const char *colour = colour_of(curves, account);
@@ -107,7 +112,7 @@ enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t 
         return RF_OK;
     rf_plot_start(&script, RF_SIM_PLOT_HEIGHT);
     unit_s = rf_sim_plot_time(&script, curves->t_s[curves->n]);
-    most = rf_sim_plot_shares(&script, curves, unit_s, part, 0, "now");
+    most = rf_sim_plot_shares(&script, curves, unit_s, part, 0, "now", "held");
     rf_sim_plot_so_far(&script, curves, unit_s, part);
     for (int c = 0; c < curves->ncolumns; c++) {
         const double *values = curves->values + (size_t)c * (size_t)curves->n;
@@ -115,8 +120,10 @@ enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t 
 
         if (!promised_of(curves, c, account) || first == curves->n)
             continue;
-        snprintf(name, sizeof name, "line%d", lines++);
-        most = fmax(most, rf_sim_plot_shares(&script, curves, unit_s, values, first, name));
+        snprintf(name, sizeof name, "line%d", lines);
+        most = fmax(most, rf_sim_plot_shares(&script, curves, unit_s, values, first, name,
+                                             line_title(lines)));
+        lines++;
     }
     add_windows(&script, rf_json_list(pledge, "windows"), unit_s);
     add_changes(&script, changes, unit_s);
@@ -129,13 +136,10 @@ enum rf_status rf_sim_figure_share(const struct rf_curves *curves, const json_t 
     for (int i = 0; i < lines; i++)
         rf_text_addf(&script,
                      ", $line%d using 1:2 with lines lw 2 dt %d lc rgb '%s' title '%s'", i,
-                     i == 0 ? 2 : 4, i == 0 ? RF_PLOT_INK : RF_SIM_RED,
-                     i == 0   ? "promised"
-                     : i == 1 ? "as changed"
-                              : "as changed again");
+                     i == 0 ? 2 : 4, i == 0 ? RF_PLOT_INK : RF_SIM_RED, line_title(i));
     rf_text_add(&script, "\n");
-    return rf_sim_plot_finish(
-        &script, "Share of the fleet held by the pledged account, and the pledge", svg, err);
+    snprintf(label, sizeof label, "Share of the fleet held by %.63s, and the pledge", account);
+    return rf_sim_plot_finish(&script, label, svg, err);
 }
 
 /* ---- pace and arrears ---- */
@@ -163,19 +167,23 @@ static double device_unit(double most_s, const char **name)
 /* Columns: time, then promised, stock, stock+ and delivered in the unit of device-time; for
  * arrears less what was delivered. */
 static void add_paces(struct rf_text *script, const json_t *samples, double unit_s,
-                      double device_s, int arrears)
+                      double device_s, const char *title, int arrears)
 {
-    rf_text_add(script, "$pace << EOD\n");
+    static const char *const names[] = {"share of the fleet", "stock at the date",
+                                        "stock with purchases", "delivered"};
+    double end_s = sample(json_array_get(samples, json_array_size(samples) - 1), T);
+
+    rf_sim_plot_block(script, end_s, "pace", title, names, NPACE - PROMISED - arrears);
     for (size_t i = 0; i < json_array_size(samples); i++) {
         const json_t *row = json_array_get(samples, i);
         double less = arrears ? sample(row, DELIVERED) : 0;
 
         rf_text_addf(script, "%.7g", sample(row, T) / unit_s);
-        for (int c = PROMISED; c < NPACE; c++)
+        for (int c = PROMISED; c < NPACE - arrears; c++)
             rf_text_addf(script, " %.7g", (sample(row, c) - less) / device_s);
         rf_text_add(script, "\n");
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }
 
 /* Lines on top of one another would only confuse. */
@@ -219,6 +227,7 @@ static enum rf_status draw_pace(const json_t *pace, const char *delivered, char 
     const json_t *samples = rf_json_list(pace, "samples");
     size_t n = json_array_size(samples);
     struct rf_text script = {0};
+    char title[32];
     const char *unit;
     double most = 0, unit_s, device_s;
     int arrears = delivered == NULL;
@@ -232,8 +241,9 @@ static enum rf_status draw_pace(const json_t *pace, const char *delivered, char 
     device_s = device_unit(most, &unit);
     rf_plot_start(&script, arrears ? RF_SIM_PLOT_LOW : RF_SIM_PLOT_HEIGHT);
     unit_s = rf_sim_plot_time(&script, sample(json_array_get(samples, n - 1), T));
-    add_paces(&script, samples, unit_s, device_s, arrears);
-    rf_text_addf(&script, "set ylabel '%s%s'\n%s", unit, arrears ? " behind" : "",
+    snprintf(title, sizeof title, "%s%s", unit, arrears ? " behind" : "");
+    add_paces(&script, samples, unit_s, device_s, title, arrears);
+    rf_text_addf(&script, "set ylabel '%s'\n%s", title,
                  arrears ? "set xzeroaxis lc rgb '" RF_PLOT_INK "' lw 1\n"
                          : "set yrange [0:*]\n");
     plot_paces(&script, samples, delivered);

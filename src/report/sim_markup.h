@@ -27,8 +27,4 @@ void rf_sim_cell_hours(struct rf_text *page, double device_s);
 /* In percent; NAN when the whole is nothing. */
 double rf_sim_percent(double part, double whole);
 
-/* The numbers behind a figure, folded away: the columns of these kinds, over time. */
-void rf_sim_numbers(struct rf_text *page, const struct rf_sim_page *in, const char *caption,
-                    const char *const *kinds, int nkinds);
-
 #endif

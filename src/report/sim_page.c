@@ -10,7 +10,7 @@
 #include "report/sim_sections.h"
 
 /* More steps than a plot has room for would only make the page heavy. */
-enum { MOST_STEPS = 300, MOST_TABLE_ROWS = 24 };
+enum { MOST_STEPS = 300 };
 
 static void add_text(struct rf_text *page, const char *text)
 {
@@ -95,8 +95,8 @@ static enum rf_status add_sections(struct rf_text *page, struct rf_sim_page *in,
     return st;
 }
 
-static enum rf_status read_curves(struct rf_curves *curves, struct rf_curves *rows,
-                                  const char *run_dir, int *there, struct rf_error *err)
+static enum rf_status read_curves(struct rf_curves *curves, const char *run_dir, int *there,
+                                  struct rf_error *err)
 {
     char path[RF_PATH_BYTES];
     struct rf_curves all = {0};
@@ -108,8 +108,6 @@ static enum rf_status read_curves(struct rf_curves *curves, struct rf_curves *ro
     st = rf_curves_read(&all, path, err);
     if (st == RF_OK)
         st = rf_curves_thin(curves, &all, MOST_STEPS, err);
-    if (st == RF_OK)
-        st = rf_curves_thin(rows, &all, MOST_TABLE_ROWS, err);
     rf_curves_clear(&all);
     return st;
 }
@@ -117,10 +115,10 @@ static enum rf_status read_curves(struct rf_curves *curves, struct rf_curves *ro
 enum rf_status rf_sim_page_make(struct rf_text *page, const char *run_dir,
                                 const json_t *results, struct rf_error *err)
 {
-    struct rf_curves curves = {0}, rows = {0};
-    struct rf_sim_page in = {results, &curves, &rows, 0};
+    struct rf_curves curves = {0};
+    struct rf_sim_page in = {results, &curves, 0};
     int there = 0;
-    enum rf_status st = read_curves(&curves, &rows, run_dir, &there, err);
+    enum rf_status st = read_curves(&curves, run_dir, &there, err);
 
     if (st == RF_OK) {
         rf_page_head(page, rf_json_text(results, "run"));
@@ -131,7 +129,6 @@ enum rf_status rf_sim_page_make(struct rf_text *page, const char *run_dir,
         rf_page_foot(page, rf_json_text(results, "version"),
                      there ? "results.json and series.csv" : "results.json", in.plots);
     rf_curves_clear(&curves);
-    rf_curves_clear(&rows);
     return st == RF_OK && page->failed
                ? rf_fail(err, RF_ERR_MEMORY, "out of memory for the report")
                : st;

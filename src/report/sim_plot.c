@@ -1,6 +1,7 @@
 #include "report/sim_plot.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "report/duration.h"
 
@@ -23,13 +24,31 @@ double rf_sim_plot_time(struct rf_text *script, double end_s)
     return unit_s;
 }
 
+void rf_sim_plot_block(struct rf_text *script, double end_s, const char *id, const char *title,
+                       const char *const *names, int n)
+{
+    enum { MOST = 40 };
+    const char *all[MOST + 1];
+    double unit_s;
+    char time[32];
+
+    snprintf(time, sizeof time, "time (%s)", rf_duration_unit(end_s, &unit_s));
+    all[0] = time;
+    n = n < MOST ? n : MOST;
+    for (int i = 0; i < n; i++)
+        all[i + 1] = names[i];
+    rf_plot_block(script, id, title, all, n + 1);
+}
+
+static const char *const share_name[] = {"share of the fleet (%)"};
+
 double rf_sim_plot_shares(struct rf_text *script, const struct rf_curves *curves, double unit_s,
-                          const double *part, int first, const char *name)
+                          const double *part, int first, const char *id, const char *title)
 {
     const double *up = rf_curves_find(curves, "up");
     double most = 0;
 
-    rf_text_addf(script, "$%s << EOD\n", name);
+    rf_sim_plot_block(script, curves->t_s[curves->n], id, title, share_name, 1);
     for (int k = first; k < curves->n; k++)
         if (up[k] > 0) {
             double share = 100 * part[k] / up[k];
@@ -38,7 +57,7 @@ double rf_sim_plot_shares(struct rf_text *script, const struct rf_curves *curves
                          curves->t_s[k + 1] / unit_s, share);
             most = fmax(most, share);
         }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
     return most;
 }
 
@@ -48,7 +67,7 @@ void rf_sim_plot_so_far(struct rf_text *script, const struct rf_curves *curves, 
     const double *up = rf_curves_find(curves, "up");
     double held = 0, all = 0;
 
-    rf_text_add(script, "$sofar << EOD\n");
+    rf_sim_plot_block(script, curves->t_s[curves->n], "sofar", "so far", share_name, 1);
     for (int k = 0; k < curves->n; k++) {
         double length = curves->t_s[k + 1] - curves->t_s[k];
 
@@ -57,5 +76,5 @@ void rf_sim_plot_so_far(struct rf_text *script, const struct rf_curves *curves, 
         if (all > 0)
             rf_text_addf(script, "%.7g %.5g\n", curves->t_s[k + 1] / unit_s, 100 * held / all);
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
 }

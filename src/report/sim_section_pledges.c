@@ -11,7 +11,8 @@ static void cell_span(struct rf_text *page, double begin_s, double end_s)
 {
     char begin[RF_DURATION_BYTES], end[RF_DURATION_BYTES];
 
-    rf_text_addf(page, "<td>%s to %s", rf_duration_text(begin, begin_s),
+    rf_markup_open(page, 0);
+    rf_text_addf(page, "%s to %s", rf_duration_text(begin, begin_s),
                  rf_duration_text(end, end_s));
 }
 
@@ -95,7 +96,6 @@ static const json_t *pace_of(const json_t *results, const char *account)
 static enum rf_status add_pledge(struct rf_text *page, struct rf_sim_page *in,
                                  const json_t *pledge, int first, struct rf_error *err)
 {
-    static const char *const kinds[] = {"up", "promised", "delivered"};
     const json_t *pace = pace_of(in->results, rf_json_text(pledge, "account"));
     char *share = NULL, *line = NULL, *arrears = NULL;
     enum rf_status st = RF_OK;
@@ -113,8 +113,6 @@ static enum rf_status add_pledge(struct rf_text *page, struct rf_sim_page *in,
         "Share of the fleet that the account held, as means over steps and since the "
         "start, against the pledge. Green windows are kept, red ones broken, yellow ones "
         "cannot be proven; dotted upright lines are changes of promise or policy.");
-    if (first)
-        rf_sim_numbers(page, in, "Devices, means over time", kinds, 3);
     rf_sim_figure(
         page, in, line,
         "Device-time delivered so far, against the share of the fleet as it is at each "
@@ -219,7 +217,6 @@ static void add_changes(struct rf_text *page, const json_t *changes)
 {
     static const char *const headings[] = {"at", "what", "by", "reason"};
     size_t n = json_array_size(changes);
-    char at[RF_DURATION_BYTES];
 
     if (n == 0)
         return;
@@ -239,8 +236,7 @@ static void add_changes(struct rf_text *page, const json_t *changes)
             snprintf(what, sizeof what, "policy: %.20s+%.20s", rf_json_text(change, "order"),
                      rf_json_text(change, "fence"));
         rf_markup_row(page);
-        rf_text_addf(page, "<td class=\"n\">%s",
-                     rf_duration_text(at, rf_json_number(change, "t_s")));
+        rf_sim_cell_duration(page, rf_json_number(change, "t_s"));
         rf_markup_cell(page, what);
         rf_markup_cell(page, rf_json_text(change, "author"));
         rf_markup_cell(page, rf_json_text(change, "reason"));

@@ -50,7 +50,6 @@ static void add_accounts(struct rf_text *page, const json_t *accounts)
 enum rf_status rf_sim_section_use(struct rf_text *page, struct rf_sim_page *in,
                                   struct rf_error *err)
 {
-    static const char *const kinds[] = {"used", "up"};
     const json_t *accounts = rf_json_list(in->results, "accounts");
     char *use = NULL, *utilization = NULL;
     enum rf_status st = rf_sim_figure_use(in->curves, &use, err);
@@ -67,7 +66,6 @@ enum rf_status rf_sim_section_use(struct rf_text *page, struct rf_sim_page *in,
         "Devices held by each account, stacked, as means over steps; the space below the "
         "dashed line that is not filled was idle.");
     rf_sim_figure(page, in, utilization, "Part of the fleet that was in use.");
-    rf_sim_numbers(page, in, "Devices, means over time", kinds, 2);
     add_accounts(page, accounts);
     rf_text_add(page, "</section>\n");
     return st;
@@ -161,49 +159,12 @@ static void add_part(struct rf_text *page, const char *name, const json_t *part)
     rf_markup_number(page, rf_json_number(slowdown, "p95"), 2, "");
 }
 
-/* Percent of a group's jobs that waited less than the edges. */
-static void add_group_waits(struct rf_text *page, const json_t *group, const json_t *edges)
-{
-    static const double limits_s[] = {1, 100, 3162.278, 100000, 1000000};
-    const json_t *counts = rf_json_list(group, "jobs");
-    double all = 0;
-
-    for (size_t k = 0; k < json_array_size(counts); k++)
-        all += json_number_value(json_array_get(counts, k));
-    rf_markup_row(page);
-    rf_markup_cell(page, rf_json_text(group, "name"));
-    rf_sim_cell_count(page, all);
-    for (size_t l = 0; l < sizeof limits_s / sizeof *limits_s; l++) {
-        double sum = 0;
-
-        for (size_t k = 0; k < json_array_size(counts); k++)
-            if (json_number_value(json_array_get(edges, k)) < 0.999 * limits_s[l])
-                sum += json_number_value(json_array_get(counts, k));
-        rf_markup_number(page, rf_sim_percent(sum, all), 1, " %");
-    }
-}
-
-static void add_histogram(struct rf_text *page, const json_t *histogram)
-{
-    static const char *const headings[] = {"account", "jobs", "1 s",   "100 s",
-                                           "53 min",  "28 h", "11.6 d"};
-    const json_t *groups = rf_json_list(histogram, "groups");
-
-    rf_sim_details_begin(page, "The numbers");
-    rf_markup_table(page, "Part of the jobs that waited less than", "lrrrrrr", headings);
-    for (size_t g = 0; g < json_array_size(groups); g++)
-        add_group_waits(page, json_array_get(groups, g), rf_json_list(histogram, "edges_s"));
-    rf_markup_end(page);
-    rf_sim_details_end(page);
-}
-
 enum rf_status rf_sim_section_waits(struct rf_text *page, struct rf_sim_page *in,
                                     struct rf_error *err)
 {
     static const char *const headings[] = {"jobs of",    "jobs",          "mean wait",
                                            "half below", "95 % below",    "99 % below",
                                            "longest",    "mean slowdown", "95 % below"};
-    static const char *const kinds[] = {"queued"};
     const json_t *histogram = json_object_get(in->results, "wait_histogram");
     char *queue = NULL, *waits = NULL;
     enum rf_status st;
@@ -215,14 +176,10 @@ enum rf_status rf_sim_section_waits(struct rf_text *page, struct rf_sim_page *in
         st = rf_sim_figure_waits(histogram, &waits, err);
     rf_text_add(page, "<section><h2>Who had to wait?</h2>\n");
     rf_sim_figure(page, in, queue, "Devices that waiting jobs ask for, as means over steps.");
-    if (queue != NULL)
-        rf_sim_numbers(page, in, "Devices that waiting jobs ask for, means over time", kinds,
-                       1);
     rf_sim_figure(
         page, in, waits,
         "How many of an account's jobs that started had waited less than so long; the "
         "higher and the further left a line, the less its account waits.");
-    add_histogram(page, histogram);
     rf_markup_table(page,
                     "Waits until the first start; slowdown: time from submission to end over "
                     "run time, or over 10 s when that is longer",
@@ -278,7 +235,6 @@ static void add_delays(struct rf_text *page, const json_t *delays)
 enum rf_status rf_sim_section_denials(struct rf_text *page, struct rf_sim_page *in,
                                       struct rf_error *err)
 {
-    static const char *const kinds[] = {"denied"};
     const json_t *denials = rf_json_list(in->results, "denials");
     const json_t *delays = rf_json_list(in->results, "delays");
     char *svg = NULL;
@@ -294,10 +250,8 @@ enum rf_status rf_sim_section_denials(struct rf_text *page, struct rf_sim_page *
                  rf_count_text(denied, rf_json_number(in->results, "denied")),
                  rf_count_text(jobs, rf_json_number(in->results, "jobs")));
     rf_sim_figure(page, in, svg, "Requests denied so far, by reason.");
-    if (json_array_size(denials) > 0) {
-        rf_sim_numbers(page, in, "Requests denied in each stretch of time", kinds, 1);
+    if (json_array_size(denials) > 0)
         add_denials(page, denials);
-    }
     if (json_array_size(delays) > 0)
         add_delays(page, delays);
     rf_text_add(page, "</section>\n");
@@ -320,7 +274,7 @@ void rf_sim_section_ledger(struct rf_text *page, const struct rf_sim_page *in)
     if (json_is_object(ledger)) {
         rf_text_add(page,
                     " Every event is in the ledger, which can be replayed through the same "
-                    "rules:</p>\n<pre>ringfence audit ");
+                    "rules:</p>\n<pre tabindex=\"0\">ringfence audit ");
         rf_text_add_html(page, rf_json_text(ledger, "path"));
         rf_text_add(page, "</pre>\n");
     } else {

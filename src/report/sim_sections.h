@@ -11,7 +11,6 @@
 struct rf_sim_page {
     const json_t *results;          /* results.json */
     const struct rf_curves *curves; /* as many steps as a picture can show; none: n is 0 */
-    const struct rf_curves *rows;   /* the same in as many as a table should have */
     int plots;                      /* set to 1 by a section that drew one */
 };
 

@@ -9,6 +9,7 @@
 #include "report/json.h"
 #include "report/markup.h"
 #include "report/plot.h"
+#include "report/plot_data.h"
 #include "report/sim_sections.h"
 
 enum { HEIGHT = 380, MOST_POINTS = 2000, MOST_LINES = 8, NAME_BYTES = 112, MOST_ROWS = 400 };
@@ -155,29 +156,35 @@ static int is_drawn(const struct point *point, const char *line)
 /* The least and the largest share of a line carry a label, unless they lie on one another. */
 static int add_line_points(struct rf_text *script, const struct points *points, int line)
 {
+    static const char *const names[] = {"delivered (% of device-time)",
+                                        "mean slowdown of the others", RF_PLOT_HIDDEN,
+                                        RF_PLOT_HIDDEN, "share (%)"};
     int n = 0, first = -1, last = -1;
+    char id[16];
 
     for (int i = 0; i < points->n; i++)
         if (is_drawn(&points->items[i], points->lines[line])) {
             first = first < 0 ? i : first;
             last = i;
         }
-    rf_text_addf(script, "$l%d << EOD\n", line);
+    snprintf(id, sizeof id, "l%d", line);
+    rf_plot_block(script, id, points->lines[line], names, 5);
     for (int i = 0; i < points->n; i++) {
         const struct point *p = &points->items[i];
+        double share = 100 * (double)p->share.num / (double)p->share.den;
+        char text[32];
         int apart = fabs(points->items[last < 0 ? 0 : last].delivered - p->delivered) > 1.5;
 
         if (!is_drawn(p, points->lines[line]))
             continue;
-        rf_text_addf(script, "%.6g %.6g ", p->delivered, p->cost);
-        if (i == last || (i == first && apart))
-            rf_text_addf(script, i == last ? "\"%.3g %%\" \"\"\n" : "\"\" \"%.3g %%\"\n",
-                         100 * (double)p->share.num / (double)p->share.den);
-        else
-            rf_text_add(script, "\"\" \"\"\n");
+        snprintf(text, sizeof text, "%.3g %%", share);
+        rf_text_addf(script, "%.6g %.6g", p->delivered, p->cost);
+        rf_plot_add_text(script, i == last ? text : "");
+        rf_plot_add_text(script, i == first && i != last && apart ? text : "");
+        rf_text_addf(script, " %.6g\n", share);
         n++;
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
     return n;
 }
 
@@ -196,8 +203,6 @@ static void add_cost_axis(struct rf_text *script, const struct points *points)
                      "set logscale y\nset yrange [%.4g:%.4g]\nset ytics (1, 2, 5, 10, 20, 50, "
                      "100, 200, 500, 1000, 2000, 5000, 10000)\n",
                      least / 1.6, most * 1.7);
-    else
-        rf_text_add(script, "set offsets graph 0, graph 0, graph 0.12, graph 0.08\n");
 }
 
 static enum rf_status draw(const struct points *points, char **svg, struct rf_error *err)
@@ -214,7 +219,8 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
     }
     add_cost_axis(&script, points);
     rf_text_add(&script, "set xlabel 'delivered to the pledged accounts, % of device-time'\n"
-                         "set ylabel 'mean slowdown of the others'\nset xrange [0:*]\n"
+                         "set ylabel 'mean slowdown of the others'\nset xrange [*:*]\n"
+                         "set offsets graph 0.12, graph 0.14, graph 0.12, graph 0.08\n"
                          "set style circle radius graph 0.008\n"
                          "set style fill solid noborder\n");
     for (int l = 0, first = 1; l < points->nlines; l++) {
@@ -227,9 +233,10 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
         rf_plot_add_string(&script, points->lines[l]);
         rf_text_addf(&script,
                      ", $l%d using 1:2 with circles fc rgb '%s' notitle, $l%d using 1:2:3 with "
-                     "labels offset 0,0.9 font ',13' textcolor rgb '%s' notitle, $l%d using "
-                     "1:2:4 with labels offset 0,-0.9 font ',13' textcolor rgb '%s' notitle",
-                     l, colour, l, colour, l, colour);
+                     "labels left offset 0.8,0.4 font ',13' textcolor rgb '" RF_PLOT_INK
+                     "' notitle, $l%d using 1:2:4 with labels right offset -0.8,-0.2 font ',13' "
+                     "textcolor rgb '" RF_PLOT_INK "' notitle",
+                     l, colour, l, l);
         first = 0;
     }
     rf_text_add(&script, "\n");

@@ -10,6 +10,7 @@ static const char *const NAMES[RF_SACCT_NCOLUMNS] = {
     [RF_SACCT_CLUSTER] = "Cluster",
     [RF_SACCT_STATE] = "State",
     [RF_SACCT_SUBMIT] = "Submit",
+    [RF_SACCT_ELIGIBLE] = "Eligible",
     [RF_SACCT_START] = "Start",
     [RF_SACCT_END] = "End",
     [RF_SACCT_ELAPSED_RAW] = "ElapsedRaw",
@@ -177,6 +178,7 @@ static enum rf_row wrong(struct rf_sacct *sacct, enum rf_sacct_column which, con
 static enum rf_row read_row(struct rf_sacct *sacct, struct rf_sacct_row *row)
 {
     struct rf_text state = rf_sacct_cell(sacct, RF_SACCT_STATE);
+    int said;
 
     *row = (struct rf_sacct_row){.line = sacct->sheet.lines.number};
     if (!read_job_id(rf_sacct_cell(sacct, RF_SACCT_JOB), row))
@@ -185,6 +187,8 @@ static enum rf_row read_row(struct rf_sacct *sacct, struct rf_sacct_row *row)
         return RF_ROW_OK;
     if (!read_date(sacct, RF_SACCT_SUBMIT, &row->submit_us, &row->submitted))
         return wrong(sacct, RF_SACCT_SUBMIT, "not a time of submission");
+    if (!read_date(sacct, RF_SACCT_ELIGIBLE, &row->eligible_us, &said))
+        return wrong(sacct, RF_SACCT_ELIGIBLE, "not a time of eligibility");
     if (!read_date(sacct, RF_SACCT_START, &row->start_us, &row->started))
         return wrong(sacct, RF_SACCT_START, "not a time of start");
     if (!read_date(sacct, RF_SACCT_END, &row->end_us, &row->ended))

@@ -17,6 +17,7 @@ enum rf_sacct_column {
     RF_SACCT_CLUSTER,
     RF_SACCT_STATE,
     RF_SACCT_SUBMIT,
+    RF_SACCT_ELIGIBLE,
     RF_SACCT_START,
     RF_SACCT_END,
     RF_SACCT_ELAPSED_RAW,
@@ -51,6 +52,7 @@ struct rf_sacct_row {
     uint64_t cluster;             /* a hash of its name */
     int submitted, started, ended;
     int64_t submit_us, start_us, end_us; /* since 1970; 0 when they are missing */
+    int64_t eligible_us; /* it could have started from then on; 0: not said */
     int64_t run_us;                      /* 0: not said */
     int64_t limit_us;                    /* 0: unknown or none */
     int64_t devices;                     /* of the unit, given or else asked for; 0: not said */

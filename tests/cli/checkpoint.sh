@@ -68,6 +68,12 @@ expect 0 "step-00000120.h5: content $content" reshard --compress "$golden" "$wor
 expect 0 "sound    $later_content" verify "$work/chain/step-00000140.h5"
 expect 0 "all 6 tensors are the same" diff "$golden" "$work/chain/step-00000120.h5"
 expect 0 "0 bytes; 2 kept" prune --keep-last 1 "$work/chain"
+# What the later one needs of it stays there, whatever it is written from; the rest may go
+cp "$work/chain/step-00000120.h5" "$work/before.h5"
+expect 2 "step-00000140.h5' keeps tensor 'm/wte.weight' in '$work/chain/step-00000120.h5', which would" \
+    reshard --weights-only "$work/chain/step-00000120.h5" "$work/chain"
+expect 2 "which would lose it" reshard --dtype bf16 "$golden" "$work/chain"
+cmp -s "$work/before.h5" "$work/chain/step-00000120.h5" || failures=$((failures + 1))
 expect 0 "step-00000140.h5: content $later_content" reshard "$work/chain/step-00000140.h5" \
     "$work/chain"
 expect 0 "; 1 kept" prune --keep-last 1 "$work/chain"

@@ -73,7 +73,7 @@ refused "unknown option '-w'; see 'ringfence keygen --help'" keygen -w
 refused "a value is missing after '--name'; see 'ringfence keygen --help'" keygen --name
 refused "a value is missing after '-n'; see 'ringfence keygen --help'" keygen -n
 refused "option '--help' takes no value; see 'ringfence keygen --help'" keygen --help=yes
-refused "an argument is missing: usage is 'ringfence keygen [--name=NAME] [--witness] FILE'; see 'ringfence keygen --help'" keygen
+refused "an argument is missing: usage is 'ringfence keygen [--name=NAME] [--witness] [--json] FILE'; see 'ringfence keygen --help'" keygen
 refused "argument 'b' is one too many; see 'ringfence keygen --help'" keygen "$dir/a" b
 
 # One sentence for all ranks.

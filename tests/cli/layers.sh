@@ -15,11 +15,12 @@ may_include() {
     sim) echo "alloc slurm base" ;;
     audit) echo "alloc ckpt slurm base" ;;
     data) echo "nn/batch.h base" ;;
-    job) echo "alloc data base" ;;
+    job) echo "data align alloc base" ;;
     report) echo "job audit sim scale align alloc data base" ;;
+    doctor) echo "nn base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
-    mpi) echo "report job audit data scale align ckpt nn sim alloc base" ;;
-    cli) echo "mpi config report job audit slurm sim data scale align ckpt nn alloc base" ;;
+    mpi) echo "report doctor job audit data scale align ckpt nn sim alloc base" ;;
+    cli) echo "mpi config report doctor job audit slurm sim data scale align ckpt nn alloc base" ;;
     *) return 1 ;;
     esac
 }

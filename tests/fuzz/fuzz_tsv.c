@@ -1,4 +1,4 @@
-/* The readers of labelled texts, puzzles and games on arbitrary bytes. The first byte chooses
+/* The readers of labelled texts, pictures, puzzles and games on arbitrary bytes. The first byte chooses
  * which file the rest is; the other files of a task are small and right. Whatever comes in, a
  * task opens or a message says why not. */
 #include <stdint.h>
@@ -36,14 +36,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    which = data[0] % 4;
+    which = data[0] % 7;
     snprintf(path, sizeof path, "/tmp/fuzz_tsv.%ld", (long)getpid());
     snprintf(other, sizeof other, "/tmp/fuzz_tsv.%ld.other", (long)getpid());
     put(path, data + 1, size - 1);
     put(other, puzzles, sizeof puzzles - 1);
-    snprintf(options.source, sizeof options.source, which == 0 ? "tsv" : "chess");
+    snprintf(options.source, sizeof options.source,
+             which == 0   ? "tsv"
+             : which == 4 ? "jsonl"
+             : which == 5 ? "pairs"
+             : which == 6 ? "digits"
+                          : "chess");
     snprintf(options.path, sizeof options.path, "%s", which == 2 ? other : path);
     snprintf(options.extra_path, sizeof options.extra_path, "%s", which == 1 ? other : path);
+    if (which == 6)
+        snprintf(options.test_path, sizeof options.test_path, "%s", path);
     if (which == 3) {
         snprintf(options.path, sizeof options.path, "%s", other);
         snprintf(options.extra_path, sizeof options.extra_path, "%s", other);

@@ -530,7 +530,7 @@ static void whatever_fails_the_next_save_refers_rightly(const struct rf_group *w
 
         change(&tensors[step % NTENSORS], step % NTENSORS, version[step % NTENSORS] = step);
         fault_rank = step % world->size;
-        fault_at = step - 2;
+        fault_at = (step - 2) / world->size;
         fault_count = 0;
         rf_h5_fault = fail_kth;
         st = rf_ckpt_saver_begin(saver, &info, &err);

@@ -7,7 +7,7 @@
 
 /* Large enough that what libraries take beside it is a few per cent; uneven over 3 ranks. */
 static const struct rf_model_shape SHAPE = {
-    .vocabulary = 8192, .context = 32, .layers = 2, .heads = 8, .width = 512, .hidden = 2048};
+    .vocabulary = 4096, .context = 32, .layers = 2, .heads = 8, .width = 384, .hidden = 1536};
 enum { B = 4, T = 32 };
 
 /* Makes a trainer and takes a step; *held are its bytes, *grown what the process grew by. */

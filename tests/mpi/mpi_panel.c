@@ -184,6 +184,44 @@ static void ridge_equals_the_plain_solve_however_rows_are_shared(const struct rf
     CHECK(memcmp(first, w, sizeof first) == 0);
 }
 
+/* Weak-to-strong in one picture (Charikar et al. 2024): the truth is linear in the features, the
+ * weak labels are anything, the student is their least-squares fit. Then what the student gains
+ * over its supervisor is exactly what it misfits it by. */
+static void gain_is_misfit_for_least_squares(const struct rf_group *world)
+{
+    static double weak[N * K], truth[N * K], map[SIZE];
+    struct rf_slice mine = rf_slice(N, world->rank, world->size);
+    const double none = 0;
+    double gain[K] = {0}, misfit[K] = {0};
+    struct rf_error err;
+
+    for (int i = 0; i < N * K; i++)
+        weak[i] = all_y[i] + sin(3.0 * i);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < K; k++) {
+            truth[i * K + k] = 1 + k;
+            for (int c = k; c < D; c += 3)
+                truth[i * K + k] += (0.1 + 0.01 * c) * all_x[i * D + c];
+        }
+    const struct rf_ridge_data data = {.x = all_x + mine.begin * D,
+                                       .y = weak + mine.begin * K,
+                                       .nlocal = (int)mine.count,
+                                       .width = D,
+                                       .outputs = K};
+    CHECK(rf_panel_ridge(world, &data, &none, 1, map, &err) == RF_OK);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < K; k++) {
+            double student = map[D * K + k], w = weak[i * K + k], t = truth[i * K + k];
+
+            for (int c = 0; c < D; c++)
+                student += all_x[i * D + c] * map[c * K + k];
+            gain[k] += (w - t) * (w - t) - (student - t) * (student - t);
+            misfit[k] += (w - student) * (w - student);
+        }
+    for (int k = 0; k < K; k++)
+        CHECK(misfit[k] > 1 && fabs(gain[k] - misfit[k]) < 1e-9 * misfit[k]);
+}
+
 static void a_huge_ridge_leaves_the_mean(const struct rf_group *world)
 {
     static double w[SIZE];
@@ -274,6 +312,7 @@ int main(int argc, char **argv)
         example(i, all_x + i * D, all_y + i * K);
     a_panel_holds_each_column_once(&world);
     ridge_equals_the_plain_solve_however_rows_are_shared(&world);
+    gain_is_misfit_for_least_squares(&world);
     a_huge_ridge_leaves_the_mean(&world);
     dependent_features_are_refused_everywhere(&world);
     bad_examples_on_one_rank_are_heard_of_by_all(&world);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "align/noise.h"
 #include "base/rng.h"
 #include "check.h"
 
@@ -41,6 +42,8 @@ static void make_labels(struct rf_predictions *labels, int n, double wrong)
     }
 }
 
+static enum rf_probe_kind kind = RF_PROBE_RIDGE;
+
 /* Fits to the first n examples and answers all of them. */
 static enum rf_status fit_and_answer(const struct rf_group *group, int n, double wrong,
                                      struct rf_probe_fit *fit, float *prob, int32_t *best)
@@ -55,7 +58,7 @@ static enum rf_status fit_and_answer(const struct rf_group *group, int n, double
     CHECK(st == RF_OK);
     for (int at = 0; at < n; at += BATCH)
         rf_probe_learn(probe, at, n - at < BATCH ? n - at : BATCH, x + at * WIDTH);
-    st = rf_probe_fit(probe, &labels, fit, &err);
+    st = rf_probe_fit(probe, kind, &labels, fit, &err);
     if (st == RF_OK)
         rf_probe_answer(probe, x, MOST, NULL, prob, best);
     rf_probe_destroy(probe);
@@ -146,12 +149,69 @@ static void the_loss_is_that_of_the_probabilities(const struct rf_group *world)
     make_labels(&labels, 100, 0);
     CHECK(rf_probe_create(&probe, world, 100, WIDTH, NCLASS, &err) == RF_OK);
     rf_probe_learn(probe, 0, 100, x);
-    CHECK(rf_probe_fit(probe, &labels, &fit, &err) == RF_OK);
+    CHECK(rf_probe_fit(probe, RF_PROBE_RIDGE, &labels, &fit, &err) == RF_OK);
     loss = rf_probe_answer(probe, x, MOST, truth, prob, best);
     for (int i = 0; i < MOST; i++)
         expected -= log((double)prob[i * NCLASS + truth[i]]) / MOST;
     CHECK(fabs(loss - expected) < 1e-9);
     CHECK(rf_probe_answer(probe, x, MOST, truth, NULL, best) == loss);
+    rf_probe_destroy(probe);
+    rf_predictions_clear(&labels);
+}
+
+/* At the best map no direction is left: with the residuals q - p, mean x (q - p) = lambda / 2 W,
+ * and the mean of q - p is 0, since the intercept is free. */
+static void a_logistic_probe_stands_where_its_gradient_vanishes(const struct rf_group *world)
+{
+    static float prob[MOST * NCLASS];
+    static int32_t best[MOST];
+    struct rf_predictions labels;
+    struct rf_probe_fit fit;
+    double rest[NCLASS] = {0}, most = 0;
+
+    kind = RF_PROBE_LOGISTIC;
+    CHECK(fit_and_answer(world, MOST, 0.2, &fit, prob, best) == RF_OK);
+    CHECK(share_right(best) > 0.88);
+    make_labels(&labels, MOST, 0.2);
+    for (int i = 0; i < MOST; i++)
+        for (int c = 0; c < NCLASS; c++)
+            rest[c] +=
+                ((double)labels.prob[i * NCLASS + c] - (double)prob[i * NCLASS + c]) / MOST;
+    for (int c = 0; c < NCLASS; c++)
+        most = fmax(most, fabs(rest[c]));
+    CHECK(most < 1e-4);
+    rf_predictions_clear(&labels);
+    kind = RF_PROBE_RIDGE;
+}
+
+enum { MANY = 20000 };
+
+/* Symmetric noise is averaged away: from many labels of which three in ten are wrong at random, a
+ * student of the right class recovers nearly all of the gap. */
+static void symmetric_noise_leaves_a_gap_recovered_of_nearly_one(const struct rf_group *world)
+{
+    static float features[MANY * 8], prob[MANY * 2];
+    static int32_t side[MANY], best[MANY];
+    struct rf_predictions labels;
+    struct rf_probe *probe;
+    struct rf_probe_fit fit;
+    struct rf_error err;
+    int right = 0;
+
+    for (int i = 0; i < MANY; i++) {
+        for (int c = 0; c < 8; c++)
+            features[i * 8 + c] = (float)rf_rng_normal(5, 0, (uint64_t)(i * 8 + c));
+        side[i] = features[i * 8] + features[i * 8 + 3] > 0;
+    }
+    CHECK(rf_predictions_make(&labels, MANY, 2, 0, &err) == RF_OK);
+    CHECK(rf_noise_labels(side, MANY, 2, 0.7, 6, labels.best, labels.prob, &err) == RF_OK);
+    CHECK(rf_probe_create(&probe, world, MANY, 8, 2, &err) == RF_OK);
+    rf_probe_learn(probe, 0, MANY, features);
+    CHECK(rf_probe_fit(probe, RF_PROBE_LOGISTIC, &labels, &fit, &err) == RF_OK);
+    rf_probe_answer(probe, features, MANY, NULL, prob, best);
+    for (int i = 0; i < MANY; i++)
+        right += best[i] == side[i];
+    CHECK(((double)right / MANY - 0.7) / (1 - 0.7) > 0.95);
     rf_probe_destroy(probe);
     rf_predictions_clear(&labels);
 }
@@ -182,6 +242,8 @@ int main(int argc, char **argv)
     a_probe_is_the_same_on_any_number_of_ranks(&world, &self);
     held_out_examples_choose_the_ridge(&world);
     the_loss_is_that_of_the_probabilities(&world);
+    a_logistic_probe_stands_where_its_gradient_vanishes(&world);
+    symmetric_noise_leaves_a_gap_recovered_of_nearly_one(&world);
     a_broken_feature_is_heard_of_by_all(&world);
     status = check_result();
     rf_group_free(&self);

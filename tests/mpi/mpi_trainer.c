@@ -531,6 +531,31 @@ static void parts_of_a_batch_make_the_whole(const struct rf_group *world)
     }
 }
 
+/* With activations made again for the backward pass: the same bits, in less memory. */
+static void what_is_made_again_is_the_same(const struct rf_group *world,
+                                           const struct rf_model_shape *shape)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *kept, *again;
+    struct rf_step_result a, b;
+    struct rf_error err;
+    struct sample s;
+
+    CHECK(rf_trainer_create(&kept, world, shape, &options, &err) == RF_OK);
+    options.recompute = 1;
+    CHECK(rf_trainer_create(&again, world, shape, &options, &err) == RF_OK);
+    CHECK(rf_trainer_bytes(again) < rf_trainer_bytes(kept));
+    for (int i = 0; i < 6; i++) {
+        make_sample(&s, i);
+        rf_trainer_step(kept, &s.batch, &a);
+        rf_trainer_step(again, &s.batch, &b);
+        CHECK(memcmp(&a.loss, &b.loss, sizeof a.loss) == 0 && a.flops == b.flops);
+    }
+    CHECK(same_bits(kept, again));
+    rf_trainer_destroy(kept);
+    rf_trainer_destroy(again);
+}
+
 static void text_on(const struct rf_group *group, int32_t *out, int *length)
 {
     const struct rf_continuation how = {
@@ -613,6 +638,8 @@ int main(int argc, char **argv)
     curves_agree_on_any_grid(&world, &self);
     copies_without_a_sequence_learn_nothing(&world);
     widths_of_copies_divide_the_ranks();
+    what_is_made_again_is_the_same(&world, &SHAPE);
+    what_is_made_again_is_the_same(&world, &LLAMA);
     parts_of_a_batch_make_the_whole(&world);
     text_is_the_same_on_any_number_of_ranks(&world, &self);
     impossible_models_are_refused_everywhere(&world);

@@ -67,8 +67,8 @@ static void values_and_defaults_reach_their_fields(void **state)
     assert_int_equal(spec.jobs[1].submit_us, 250000);
     assert_int_equal(spec.jobs[1].nafter, 1);
     assert_string_equal(spec.jobs[1].after[0], "pretrain");
-    assert_int_equal(spec.experiments[0].xent, 1);
-    assert_int_equal(spec.experiments[0].confidence, 0);
+    assert_int_equal(spec.experiments[0].methods[RF_METHOD_XENT], 1);
+    assert_int_equal(spec.experiments[0].methods[RF_METHOD_CONFIDENCE], 0);
     assert_int_equal(spec.experiments[0].same_size, 0);
     assert_int_equal(spec.experiments[0].strong_on_weak_half, 1);
     assert_int_equal(spec.experiments[0].strong_train.bf16, 1);
@@ -165,6 +165,34 @@ static void overrides_reach_members_by_position_and_by_name(void **state)
     rf_run_spec_clear(&spec);
 }
 
+/* The group `task` is one more task, and is written as one. */
+static void one_task_may_stand_alone(void **state)
+{
+    const char *const set[] = {"task.path=/data/x.jsonl", "task.format=jsonl",
+                               "task.fields.text=sentence", "experiments.w2s.task=task"};
+    struct rf_run_spec spec, again;
+    struct rf_error err = {RF_OK, ""};
+    char *text, *more;
+    size_t size, more_size;
+
+    (void)state;
+    assert_int_equal(rf_config_parse(&spec, good, strlen(good), "day.cfg", set, 4, &err),
+                     RF_OK);
+    assert_int_equal(spec.ntasks, 2);
+    assert_string_equal(spec.tasks[1].name, "task");
+    assert_string_equal(spec.tasks[1].source, "jsonl");
+    assert_string_equal(spec.tasks[1].fields.text, "sentence");
+    assert_string_equal(spec.tasks[1].fields.label, "label");
+    assert_int_equal(rf_config_write(&spec, &text, &size, &err), RF_OK);
+    assert_int_equal(rf_config_parse(&again, text, size, "day.cfg", NULL, 0, &err), RF_OK);
+    assert_int_equal(rf_config_write(&again, &more, &more_size, &err), RF_OK);
+    assert_string_equal(text, more);
+    free(text);
+    free(more);
+    rf_run_spec_clear(&spec);
+    rf_run_spec_clear(&again);
+}
+
 static void a_probe_wants_pretraining_and_few_classes(void **state)
 {
     static const char *const probe[] = {"experiments.w2s.controls=[\"probe\"]",
@@ -231,7 +259,8 @@ static const struct {
     {"run.seed=-1", "key 'run.seed': expected a whole number from 0 to 9e+15, got -1"},
     {"run.seed=5000000000", "whole numbers beyond 32 bits need an L at their end: 5000000000"},
     {"run.seed=1.5", "got 1.5"},
-    {"run.sede=1", "key 'run.sede': expected one of name, seed, out, checkpoints, key, "},
+    {"run.sede=1",
+     "key 'run.sede': expected one of name, seed, out, checkpoints, cache, key, "},
     {"rum.name=x", "key 'rum': expected one of run, policy, pledges"},
     {"run.out=[]", "key 'run.out': expected text in double quotes, got an array"},
     {"policy.order=random", "key 'policy.order': "},
@@ -291,8 +320,8 @@ static const struct {
      "key 'models.[1].name': expected a name of its own, got 'weak' a "
      "second time"},
     {"tasks.material.source=web",
-     "key 'tasks.[0].source': expected one of: chess-rules chess tsv, "
-     "got the string 'web'"},
+     "key 'tasks.[0].source': expected one of: chess-rules chess tsv "
+     "jsonl pairs digits, got the string 'web'"},
     {"tasks.material.source=tsv",
      "key 'tasks.[0].path': expected a value, since source is \"tsv\""},
     {"tasks.material.path=x.tsv", "key 'tasks.[0].path': expected nothing, since source "
@@ -319,10 +348,19 @@ static const struct {
     {"experiments.w2s.pretrained=more",
      "expected a job that trains model 'strong', got 'more', "
      "which trains 'weak'"},
-    {"experiments.w2s.losses=[]", "key 'experiments.[0].losses': expected at least one of"},
+    {"experiments.w2s.losses=[]", "key 'experiments.[0].losses': expected at least one method"},
     {"experiments.w2s.losses=[\"hinge\"]",
-     "expected an array of some of: xent confidence, got the "
-     "string 'hinge'"},
+     "expected an array of some of: " RF_METHOD_WORDS ", got the string 'hinge'"},
+    {"experiments.w2s.chain=[\"nobody\"]",
+     "key 'experiments.[0].chain': expected the name of a model in 'models', got 'nobody'"},
+    {"experiments.w2s.chain_pretrained=[\"pretrain\"]",
+     "key 'experiments.[0].chain_pretrained': expected a job for each of the 0 models"},
+    {"jobs.more.init=pretrain", "key 'jobs.[1].init': expected a job that trains model 'weak', "
+                                "got 'pretrain', which trains "
+                                "'strong'"},
+    {"jobs.more.init=later", "key 'jobs.[1].init': expected the name of a job that is listed "
+                             "before this one, got 'later'"},
+    {"task.path=", "key 'task.path': expected a value, since source is \"tsv\", got nothing"},
     {"experiments.w2s.bootstrap=99", "expected a whole number from 100 to 1000000, got 99"},
     {"experiments.w2s.name=pretrain", "key 'experiments.[0].name': expected a name of its own"},
     {"run.name", "--set run.name: expected path.to.key=value"},
@@ -454,7 +492,7 @@ static void check_keys(const char *manual, const char *name, const struct rf_key
         if (strstr(section, entry) == NULL)
             fail_msg("configs/README.md does not explain key '%s' of '%s'", k->key, name);
         if (k->kind == RF_KEY_GROUP)
-            check_keys(manual, "train", k->group);
+            check_keys(manual, strcmp(k->key, "fields") == 0 ? "fields" : "train", k->group);
     }
     free(section);
 }
@@ -469,7 +507,8 @@ static void every_key_stands_in_the_manual(void **state)
     assert_int_equal(
         rf_file_read(RF_SOURCE_DIR "/configs/README.md", 1 << 20, &manual, &size, &err), RF_OK);
     for (const struct rf_key *s = rf_config_run.sections; s->key != NULL; s++)
-        check_keys(manual, s->key, s->group);
+        if (s->kind != RF_KEY_MEMBER) /* has the keys of its list */
+            check_keys(manual, s->key, s->group);
     free(manual);
 }
 
@@ -480,6 +519,7 @@ int main(void)
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(the_digest_depends_on_every_value),
         cmocka_unit_test(overrides_reach_members_by_position_and_by_name),
+        cmocka_unit_test(one_task_may_stand_alone),
         cmocka_unit_test(a_probe_wants_pretraining_and_few_classes),
         cmocka_unit_test(input_paths_start_from_the_folder_of_the_file),
         cmocka_unit_test(every_mistake_is_named_with_its_key),

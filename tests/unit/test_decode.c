@@ -37,7 +37,7 @@ struct subject {
 
 static void open_subject(struct subject *s, const struct rf_model_shape *shape)
 {
-    struct rf_model_limits limits = {B, T, B * T, V};
+    struct rf_model_limits limits = {B, T, B * T, V, 0};
     struct rf_exchange alone = rf_exchange_serial();
     struct rf_error err;
     rf_real *values;

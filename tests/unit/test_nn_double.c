@@ -454,7 +454,7 @@ enum { NSHAPES = sizeof SHAPES / sizeof SHAPES[0] };
 
 static void whole_init(struct whole *w, const struct rf_model_shape *shape)
 {
-    struct rf_model_limits limits = {3, 6, 18, 11};
+    struct rf_model_limits limits = {3, 6, 18, 11, 0};
     struct rf_exchange alone = rf_exchange_serial();
     rf_real *values;
 

@@ -18,20 +18,20 @@ static struct rf_pretrain_spec pretrain = {.name = "pretrain",
                                            .task = "question",
                                            .min = 1,
                                            .max = 2};
-static struct rf_experiment_spec experiment = {.name = "exp",
-                                               .account = "alignment",
-                                               .task = "question",
-                                               .weak = "small",
-                                               .strong = "big",
-                                               .pretrained = "pretrain",
-                                               .xent = 1,
-                                               .confidence = 1,
-                                               .same_size = 1,
-                                               .seeds = 2,
-                                               .min = 1,
-                                               .max = 1,
-                                               .strong_on_weak_half = 1,
-                                               .probe = 1};
+static struct rf_experiment_spec experiment = {
+    .name = "exp",
+    .account = "alignment",
+    .task = "question",
+    .weak = "small",
+    .strong = "big",
+    .pretrained = "pretrain",
+    .methods = {[RF_METHOD_XENT] = 1, [RF_METHOD_CONFIDENCE] = 1},
+    .same_size = 1,
+    .seeds = 2,
+    .min = 1,
+    .max = 1,
+    .strong_on_weak_half = 1,
+    .probe = 1};
 
 static struct rf_run_spec spec_of(void)
 {
@@ -162,6 +162,72 @@ static void a_probe_differs_from_the_student_in_its_model_alone(void **unused)
     rf_job_plan_clear(&plan);
 }
 
+/* Each link learns on its own part from the one before; the direct student on the last part from
+ * the weak model. */
+static void a_chain_goes_from_model_to_model_on_disjoint_parts(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_experiment_spec longer = experiment;
+    struct rf_job_plan plan;
+    struct rf_error err;
+    const struct rf_planned_job *first, *second, *chain, *direct;
+
+    (void)unused;
+    longer.nchain = 2;
+    snprintf(longer.chain[0], sizeof longer.chain[0], "small");
+    snprintf(longer.chain[1], sizeof longer.chain[1], "big");
+    spec.experiments = &longer;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    first = named(&plan, "exp.s1.link1");
+    second = named(&plan, "exp.s1.link2");
+    chain = named(&plan, "exp.s1.student-chain");
+    direct = named(&plan, "exp.s1.student-direct");
+    assert_true(first != NULL && second != NULL && chain != NULL && direct != NULL);
+    assert_ptr_equal(&plan.jobs[first->label_job], named(&plan, "exp.s1.weak"));
+    assert_ptr_equal(&plan.jobs[second->label_job], first);
+    assert_ptr_equal(&plan.jobs[chain->label_job], second);
+    assert_ptr_equal(&plan.jobs[direct->label_job], named(&plan, "exp.s1.weak"));
+    assert_int_equal(first->part, 0);
+    assert_int_equal(second->part, 1);
+    assert_int_equal(chain->part, 2);
+    assert_int_equal(direct->part, 2);
+    assert_int_equal(direct->parts, 3);
+    assert_string_equal(first->model->name, "small");
+    assert_true(direct->model_seed == chain->model_seed);
+    rf_job_plan_clear(&plan);
+    snprintf(longer.chain[1], sizeof longer.chain[1], "nobody");
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "'nobody'"));
+}
+
+static void noise_has_a_student_of_its_own_and_linear_methods_a_ceiling(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_experiment_spec more = experiment;
+    struct rf_job_plan plan;
+    struct rf_error err;
+    const struct rf_planned_job *noisy, *student, *ceiling;
+
+    (void)unused;
+    more.noise = 1;
+    more.methods[RF_METHOD_PROBE_LOGISTIC] = 1;
+    spec.experiments = &more;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    noisy = named(&plan, "exp.s0.noisy");
+    student = named(&plan, "exp.s0.student-noise");
+    assert_non_null(noisy);
+    assert_non_null(student);
+    assert_ptr_equal(&plan.jobs[noisy->label_job], named(&plan, "exp.s0.weak"));
+    assert_ptr_equal(&plan.jobs[student->label_job], noisy);
+    student = named(&plan, "exp.s0.student-probe-logistic");
+    ceiling = named(&plan, "exp.s0.ceiling-probe-logistic");
+    assert_non_null(student);
+    assert_non_null(ceiling);
+    assert_int_equal(ceiling->label_job, -1);
+    assert_int_equal(ceiling->method, student->method);
+    rf_job_plan_clear(&plan);
+}
+
 static void two_jobs_of_one_name_are_refused(void **unused)
 {
     struct rf_run_spec spec = spec_of();
@@ -217,6 +283,8 @@ int main(void)
         cmocka_unit_test(seeds_differ_in_split_and_initial_values),
         cmocka_unit_test(a_start_from_another_model_is_refused),
         cmocka_unit_test(a_probe_differs_from_the_student_in_its_model_alone),
+        cmocka_unit_test(a_chain_goes_from_model_to_model_on_disjoint_parts),
+        cmocka_unit_test(noise_has_a_student_of_its_own_and_linear_methods_a_ceiling),
         cmocka_unit_test(two_jobs_of_one_name_are_refused),
         cmocka_unit_test(jobs_stand_in_the_order_of_their_submission),
     };

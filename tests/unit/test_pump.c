@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "ckpt/pump.h"
+#include "ckpt/transfer.h"
 
 enum { STRETCHES = 60, LONGEST = 700000, GRANULES = 64 };
 
@@ -97,7 +98,7 @@ static void what_is_sent_is_in_the_file_and_comes_back(void **unused)
         memset(read, 0, sizeof read);
         assert_int_equal(truncate(path, 0), 0);
         assert_int_equal(truncate(path, (off_t)size), 0);
-        assert_int_equal(rf_pump_reserve(path, NULL), RF_OK);
+        assert_int_equal(rf_transfer_reserve(path, NULL), RF_OK);
         /* room for three of the longest: the ring goes round many times */
         assert_int_equal(rf_pump_create(&pump, 3 * rf_pump_need(LONGEST), 5, NULL, NULL),
                          RF_OK);

@@ -75,7 +75,7 @@ static void read_integers(const struct reference *ref, const char *name, int32_t
 
 static void open_reference(struct reference *ref, int which)
 {
-    struct rf_model_limits limits = {B, T, B * T, V};
+    struct rf_model_limits limits = {B, T, B * T, V, 0};
     struct rf_exchange alone = rf_exchange_serial();
     struct rf_error err;
 

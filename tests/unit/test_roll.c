@@ -220,7 +220,7 @@ static void a_profile_is_an_array_over_time(void **unused)
                 rf_profile_advance(&p, ++now);
             for (int64_t t = now; t < WIDTH; t++)
                 assert_int_equal(rf_profile_at(&p, t), free[t]);
-            slot = rf_profile_earliest(&p, now, length, need);
+            slot = rf_profile_earliest(&p, now, length, need, INT64_MAX);
             assert_int_equal(slot, plain_earliest(free, now, length, need));
             assert_int_equal(rf_profile_fits(&p, now, length, need), slot == now);
             assert_int_equal(rf_profile_until(&p, now, need), plain_until(free, now, need));

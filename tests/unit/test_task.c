@@ -170,9 +170,9 @@ static void a_corpus_batch_asks_every_question_once_and_repeats_exactly(void **s
     struct rf_error err;
 
     (void)state;
-    assert_int_equal(rf_task_corpus_batch(task, 5, 3, 7, &memory, &batch, &err), RF_OK);
-    assert_int_equal(rf_task_corpus_batch(task, 5, 2, 9, &other, &again, &err), RF_OK);
-    assert_int_equal(rf_task_corpus_batch(task, 5, 3, 7, &other, &again, &err), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 5, 3, -1, 7, &memory, &batch, &err), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 5, 2, -1, 9, &other, &again, &err), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 5, 3, -1, 7, &other, &again, &err), RF_OK);
     assert_int_equal(batch.R, 7 * RF_CHESS_NQUESTIONS);
     assert_int_equal(batch.range_begin, RF_CHESS_TOKEN_NUMBER);
     assert_int_equal(batch.T, again.T);
@@ -324,6 +324,8 @@ static void texts_of_the_test_are_never_trained_on(void **state)
                   "test_ood\tugly\tthis split is not read\n");
     write_file("task_more.txt", "film number 20 is poor indeed\r\nsomething new\n\n");
     snprintf(twice.corpus, sizeof twice.corpus, "task_more.txt");
+    refused(&twice, "task_twice.tsv:201", "test");
+    snprintf(twice.duplicates, sizeof twice.duplicates, "drop");
     a = opened(&plain, 1);
     b = opened(&twice, 1);
     assert_int_equal(rf_task_info(a)->dropped, 0);
@@ -352,9 +354,15 @@ static void one_label_can_stand_against_the_rest(void **state)
     write_file(options.path, text);
     task = opened(&options, 1);
     assert_int_equal(rf_task_info(task)->nclass, 3);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_TEST)->n,
+                     43); /* three classes: all there are */
+    rf_task_close(task);
+    snprintf(options.balance, sizeof options.balance, "always");
+    task = opened(&options, 1);
     assert_int_equal(share_of_class(rf_task_split(task, RF_SPLIT_TEST), 2),
                      rf_task_split(task, RF_SPLIT_TEST)->n / 3);
     rf_task_close(task);
+    options.balance[0] = '\0';
     snprintf(options.positive, sizeof options.positive, "b");
     task = opened(&options, 1);
     assert_int_equal(rf_task_info(task)->nclass, 2);
@@ -364,6 +372,219 @@ static void one_label_can_stand_against_the_rest(void **state)
     snprintf(options.positive, sizeof options.positive, "z");
     refused(&options, "'z'", "task_kinds.tsv");
     remove(options.path);
+}
+
+/* The same texts as JSON lines, with other names for the fields. */
+static void write_json_reviews(const char *path, int n, const char *extra)
+{
+    char *text = malloc((size_t)n * 160 + strlen(extra) + 1), *at = text;
+
+    assert_non_null(text);
+    for (int i = 0; i < n; i++)
+        at += sprintf(at,
+                      "{\"part\": \"%s\", \"verdict\": %s, \"more\": [1, null], "
+                      "\"sentence\": \"film number %d is %s\\u0020indeed\"}\n",
+                      i % 5 == 0   ? "test"
+                      : i % 5 == 1 ? "validation"
+                                   : "train",
+                      i % 2 ? "true" : "false", i, i % 2 ? "fine" : "poor");
+    strcpy(at, extra);
+    write_file(path, text);
+    free(text);
+}
+
+static struct rf_task_options jsonl(const char *path)
+{
+    struct rf_task_options options = tsv(path);
+
+    strcpy(options.source, "jsonl");
+    strcpy(options.fields.split, "part");
+    strcpy(options.fields.label, "verdict");
+    strcpy(options.fields.text, "sentence");
+    return options;
+}
+
+static void json_lines_give_the_task_that_columns_give(void **state)
+{
+    struct rf_task_options columns = tsv("task_columns.tsv"), lines = jsonl("task_lines.jsonl");
+    struct rf_task *a, *b;
+
+    (void)state;
+    write_reviews(columns.path, 200, 0, "");
+    write_json_reviews(lines.path, 200, "");
+    a = opened(&columns, 3);
+    b = opened(&lines, 3);
+    for (int s = 0; s < RF_NSPLITS; s++) /* bad, good and false, true: the same order */
+        assert_same_split(rf_task_split(a, (enum rf_split)s),
+                          rf_task_split(b, (enum rf_split)s));
+    rf_task_close(a);
+    rf_task_close(b);
+    remove(columns.path);
+    remove(lines.path);
+}
+
+static void malformed_json_names_file_and_line(void **state)
+{
+    static const struct {
+        const char *line, *what;
+    } wrong[] = {
+        {"{\"part\": \"train\"", "no JSON object"},
+        {"[1]", "another value"},
+        {"", "no JSON object"},
+        {"{\"part\": \"train\", \"sentence\": \"a\"}", "'verdict' is not there"},
+        {"{\"part\": \"train\", \"verdict\": 0.5, \"sentence\": \"a\"}", "is no label"},
+        {"{\"part\": \"train\", \"verdict\": 1}", "'sentence' is not there"},
+        {"{\"part\": \"train\", \"verdict\": 1, \"sentence\": 3}", "is no text"},
+        {"{\"part\": \"train\", \"verdict\": 1, \"sentence\": \" \"}", "text is empty"},
+        {"{\"verdict\": 1, \"sentence\": \"a\"}", "'part' is not there"},
+    };
+    struct rf_task_options options = jsonl("task_bad.jsonl");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char extra[200];
+
+        snprintf(extra, sizeof extra, "%s\n", wrong[i].line);
+        write_json_reviews(options.path, 10, extra);
+        refused(&options, "task_bad.jsonl:11", wrong[i].what);
+    }
+    remove(options.path);
+}
+
+/* Lines without a split, in two orders. */
+static void write_unsplit(const char *path, int backwards)
+{
+    char text[30000], *at = text;
+
+    for (int k = 0; k < 300; k++) {
+        int i = backwards ? 299 - k : k;
+
+        at += sprintf(at, "{\"label\": \"%c\", \"text\": \"item %d of kind %d\"}\n",
+                      'a' + i % 2, i, i % 2);
+    }
+    write_file(path, text);
+}
+
+static void a_file_without_a_test_split_is_cut_by_content(void **state)
+{
+    struct rf_task_options forward = tsv("task_forward.jsonl"),
+                           backward = tsv("task_backward.jsonl");
+    struct rf_task *a, *b;
+
+    (void)state;
+    strcpy(forward.source, "jsonl");
+    strcpy(backward.source, "jsonl");
+    write_unsplit(forward.path, 0);
+    write_unsplit(backward.path, 1);
+    a = opened(&forward, 1);
+    b = opened(&backward, 1);
+    assert_in_range(rf_task_split(a, RF_SPLIT_TEST)->n, 30, 90);
+    for (int s = 0; s < RF_NSPLITS; s++)
+        assert_same_split(rf_task_split(a, (enum rf_split)s),
+                          rf_task_split(b, (enum rf_split)s));
+    rf_task_close(a);
+    rf_task_close(b);
+    remove(forward.path);
+    remove(backward.path);
+}
+
+static void write_pairs(const char *path)
+{
+    char text[60000], *at = text;
+
+    for (int i = 0; i < 300; i++)
+        at += sprintf(at,
+                      "{\"prompt\": \"question %d\", \"chosen\": \"yes %d\", "
+                      "\"rejected\": \"no %d\"}\n",
+                      i / 3, i, i);
+    write_file(path, text);
+}
+
+static void the_label_of_a_pair_says_which_reply_is_better_and_not_where_it_stands(void **state)
+{
+    struct rf_task_options options = tsv("task_pairs.jsonl");
+    struct rf_task *task;
+    const struct rf_examples *half;
+
+    (void)state;
+    strcpy(options.source, "pairs");
+    write_pairs(options.path);
+    task = opened(&options, 1);
+    half = rf_task_split(task, RF_SPLIT_STRONG);
+    assert_int_equal(rf_task_info(task)->nclass, 2);
+    assert_in_range(half->n, 60, 120);
+    assert_in_range(share_of_class(half, 1), half->n / 2, (half->n + 1) / 2);
+    for (int i = 0; i < half->n; i++) { /* "yes" and "no" begin with different tokens */
+        int32_t first = half->tokens[half->start[i]];
+
+        for (int k = 0; k < i; k++)
+            if (half->label[k] == half->label[i])
+                assert_int_equal(half->tokens[half->start[k]], first);
+            else
+                assert_int_not_equal(half->tokens[half->start[k]], first);
+    }
+    rf_task_close(task);
+    remove(options.path);
+}
+
+static void pictures_are_read_value_by_value(void **state)
+{
+    struct rf_task_options options = {
+        .name = "digits", .source = "digits", .path = "task_d.tra", .test_path = "task_d.tes"};
+    char text[60000], *at = text;
+    struct rf_task *task;
+    const struct rf_examples *test;
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        for (int p = 0; p < 64; p++)
+            at += sprintf(at, "%d,", (i * 7 + p * (1 + i % 10)) % 17);
+        at += sprintf(at, "%d\n", i % 10);
+    }
+    write_file(options.path, text);
+    write_file(options.test_path,
+               "a,b\n"
+               "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,0,0,0,0,0,0,0,0,0,0,0,0,"
+               "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+               "0,0,3\n");
+    task = opened(&options, 1);
+    test = rf_task_split(task, RF_SPLIT_TEST);
+    assert_int_equal(test->n, 1);
+    assert_int_equal(test->label[0], 3);
+    assert_int_equal(test->start[1], 65);
+    for (int i = 0; i < 17; i++)
+        assert_int_equal(test->tokens[i], 1 + i);
+    assert_int_equal(rf_task_info(task)->nclass, 10);
+    rf_task_close(task);
+    write_file(options.test_path, "1,2,3\n");
+    refused(&options, "task_d.tes:1", "64 values");
+    remove(options.path);
+    remove(options.test_path);
+}
+
+static void texts_that_another_task_tests_are_counted(void **state)
+{
+    struct rf_task_options here = tsv("task_here.tsv"), there = tsv("task_there.tsv");
+    struct rf_task *a, *b;
+
+    (void)state;
+    write_reviews(here.path, 200, 0, "");
+    write_reviews(there.path, 200, 0, "train\tbad\tsomething else\n");
+    a = opened(&here, 1);
+    b = opened(&there, 1);
+    assert_int_equal(rf_task_overlap(a, b), 0); /* the same rows are for test in both */
+    rf_task_close(b);
+    write_reviews(there.path, 200, 0,
+                  "test\tbad\tFilm number 3: is fine, indeed!\n"
+                  "test\tgood\tFilm number 7 is fine indeed\n");
+    strcpy(there.duplicates, "drop");
+    b = opened(&there, 1);
+    assert_int_equal(rf_task_overlap(a, b), 2);
+    assert_int_equal(rf_task_overlap(b, a), 0);
+    rf_task_close(a);
+    rf_task_close(b);
+    remove(here.path);
+    remove(there.path);
 }
 
 static void a_language_batch_predicts_each_next_token(void **state)
@@ -377,7 +598,7 @@ static void a_language_batch_predicts_each_next_token(void **state)
     (void)state;
     write_reviews(options.path, 200, 0, "");
     task = opened(&options, 1);
-    assert_int_equal(rf_task_corpus_batch(task, 1, 0, 8, &memory, &batch, &err), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 1, 0, -1, 8, &memory, &batch, &err), RF_OK);
     assert_int_equal(batch.range_count, rf_task_info(task)->vocabulary);
     for (int r = 0; r + 1 < batch.R; r++) {
         if (batch.rows[r + 1] / batch.T == batch.rows[r] / batch.T)
@@ -544,9 +765,25 @@ static void the_real_files_read_where_they_are_there(void **state)
     if (!rf_file_exists(RF_SHARED_DATA "/nlp/sst2.tsv"))
         skip();
     snprintf(options.path, sizeof options.path, "%s", RF_SHARED_DATA "/nlp/sst2.tsv");
+    refused(&options, "sst2.tsv:4602", "validation"); /* one sentence, up to its signs */
+    snprintf(options.duplicates, sizeof options.duplicates, "drop");
     task = opened(&options, 1);
     assert_int_equal(rf_task_info(task)->vocabulary, 4096);
     assert_int_equal(rf_task_split(task, RF_SPLIT_TEST)->n, 1818);
+    rf_task_close(task);
+    options = (struct rf_task_options){.name = "hh", .source = "pairs"};
+    snprintf(options.path, sizeof options.path, "%s",
+             RF_SHARED_DATA "/pref/hh_harmless_pairs.jsonl.gz");
+    snprintf(options.duplicates, sizeof options.duplicates, "drop");
+    task = opened(&options, 1);
+    assert_in_range(rf_task_split(task, RF_SPLIT_TEST)->n, 400, 490);
+    rf_task_close(task);
+    options = (struct rf_task_options){.name = "digits", .source = "digits"};
+    snprintf(options.path, sizeof options.path, "%s", RF_SHARED_DATA "/vision/optdigits.tra");
+    snprintf(options.test_path, sizeof options.test_path, "%s",
+             RF_SHARED_DATA "/vision/optdigits.tes");
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_TEST)->n, 1797);
     rf_task_close(task);
     options = (struct rf_task_options){.name = "chess", .source = "chess", .corpus_size = 1000};
     snprintf(options.path, sizeof options.path, "%s",
@@ -575,6 +812,13 @@ int main(void)
         cmocka_unit_test(one_label_can_stand_against_the_rest),
         cmocka_unit_test(a_language_batch_predicts_each_next_token),
         cmocka_unit_test(malformed_texts_name_file_and_line),
+        cmocka_unit_test(json_lines_give_the_task_that_columns_give),
+        cmocka_unit_test(malformed_json_names_file_and_line),
+        cmocka_unit_test(a_file_without_a_test_split_is_cut_by_content),
+        cmocka_unit_test(
+            the_label_of_a_pair_says_which_reply_is_better_and_not_where_it_stands),
+        cmocka_unit_test(pictures_are_read_value_by_value),
+        cmocka_unit_test(texts_that_another_task_tests_are_counted),
         cmocka_unit_test(puzzles_and_games_become_a_task),
         cmocka_unit_test(a_test_position_is_not_in_the_corpus),
         cmocka_unit_test(malformed_puzzles_and_games_name_file_and_line),
