@@ -34,6 +34,7 @@ struct rf_train_spec {
     int bf16;
     int exchange_bf16;         /* with bf16: sums between nodes are rounded when they are sent */
     int recompute;             /* a layer's activations are made again for its backward pass */
+    int eval_every; /* steps between looks at the validation loss; 0: at the end alone */
     int max_skipped;           /* so many steps in a row without a finite loss end the job */
     int freeze_layers;         /* so many from the bottom, and the embeddings, stay as they are */
     int checkpoint_every;      /* steps; 0: only when stopped and at the end */
