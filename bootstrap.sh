@@ -12,8 +12,9 @@ run_packages="gcc libc6-dev cmake ninja-build pkg-config libopenmpi-dev openmpi-
   libhdf5-openmpi-dev libscalapack-openmpi-dev libconfig-dev libdnnl-dev ocl-icd-opencl-dev
   libopenblas-dev libsodium-dev libjansson-dev libpcre2-dev librandom123-dev zlib1g-dev libcmocka-dev
   gnuplot-nox"
-# Only for `test`: the second compiler, readers that tests hold our files against, and pgrep.
-test_packages="clang hdf5-tools python3 procps"
+# Only for `test`: the second compiler, readers that tests hold our files against, a browser that opens
+# reports, and pgrep.
+test_packages="clang hdf5-tools python3 procps chromium librsvg2-bin"
 modules="gcc cmake ninja openmpi hdf5-parallel scalapack libconfig onednn openblas libsodium
   jansson pcre2 random123 zlib cmocka gnuplot pkg-config"
 
@@ -26,7 +27,8 @@ usage: ./bootstrap.sh [COMMAND]
   quickstart   packages, build, then the main job on 3 ranks; says where its report is
                (the default)
   test         packages, build with gcc and clang with warnings as errors, the sanitizer
-               build's tests, then all tests; the exit code says whether they passed
+               build's tests, then all tests, some of them on a Slurm that they start where
+               that can be (as root; its packages too); the exit code says whether they passed
   build        packages, then build/release/ringfence
   deps         packages only
   help         this text
@@ -149,9 +151,10 @@ sanitizers_run() {
     return "$rc"
 }
 
-# The tests of the main build come last, so that their summary is the last thing on the screen.
+# The tests of the main build come last, so that their summary is the last thing on the screen. One more
+# at a time than there are cores, since most of them wait half of their time.
 run_tests() {
-    local failed=""
+    local failed="" jobs=$(($(nproc) + 1))
     # shellcheck disable=SC2086 # one word per package
     deps $run_packages $test_packages
     mpi_environment
@@ -163,13 +166,13 @@ run_tests() {
     fi
     if ! sanitizers_run; then
         say "programs with the address sanitizer do not run here; its tests are left out"
-    elif build sanitize; then
-        ctest --preset sanitize -R '^(unit\.|mpi\..*\.2$)' -j "$(nproc)" ||
+    elif build sanitize sanitized_tests; then
+        ctest --preset sanitize -R '^(unit\.|mpi\..*\.2$)' -j "$jobs" ||
             failed="$failed sanitizer-tests"
     else
         failed="$failed sanitizer-build"
     fi
-    ctest --preset ci-gcc -j "$(nproc)" || failed="$failed tests"
+    ctest --preset ci-gcc -j "$jobs" || failed="$failed tests"
     if [ -n "$failed" ]; then
         say "failed:$failed"
         return 1

@@ -59,7 +59,7 @@ struct rf_run_options {
     const char *anchor_file; /* each sealed head is appended to it; NULL: to none */
     int anchor_slurm;        /* ... and becomes the comment of the Slurm job */
     int resume;               /* go on with the ledger; it must be of the same configuration */
-    int progress; /* a progress line on stderr: 2 on a terminal, 1 plain lines, 0 none */
+    int progress; /* a progress line on stderr (base/ticker.h) */
     const struct rf_control_options *control; /* control.h; NULL: nobody can ask for anything */
 };
 

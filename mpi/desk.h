@@ -47,7 +47,7 @@ struct rf_dispatch {
     struct rf_journal *journal;
     struct rf_policy *policy;
     struct rf_outbox *outbox; /* owned */
-    struct rf_progress progress;
+    struct rf_ticker progress;
     struct rf_request *requests; /* owned: those of the options, and what came since */
     int32_t *job_of;             /* owned, by place in requests: the job's id; -1: not yet */
     int32_t nrequests, requests_room, next_request;

@@ -73,7 +73,7 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
     d->policy = policy;
     d->nworkers = control->size - 1;
     d->spread = options->spread > 1 ? options->spread : 1;
-    d->progress = rf_progress_make(options->progress, rf_time_us());
+    rf_ticker_start(&d->progress, options->progress);
     d->last_event_us = d->last_seal_us = journal->now_us;
     d->idle_us = -1;
     d->changed = 1; /* a resumed run has a queue already */
@@ -378,7 +378,7 @@ void rf_dispatch_shutdown(struct rf_dispatch *dispatch)
     const struct rf_message message = {.kind = RF_MESSAGE_SHUTDOWN, .job = -1, .lease = -1};
     int nap_us = 0;
 
-    rf_progress_end(&dispatch->progress);
+    rf_ticker_end(&dispatch->progress);
     for (int rank = 0; rank < dispatch->nworkers; rank++)
         rf_outbox_send(dispatch->outbox, rank, &message, NULL);
     while (dispatch->byes < dispatch->nworkers)

@@ -570,3 +570,19 @@ enum rf_status rf_h5_packed_offset(struct rf_h5 *file, const char *name, int64_t
     *offset = (uint64_t)found;
     return RF_OK;
 }
+
+void rf_h5_library(char *version, size_t size, int *parallel, int *thread_safe)
+{
+    unsigned major = 0, minor = 0, release = 0;
+    hbool_t safe = 0;
+
+    H5get_libversion(&major, &minor, &release);
+    H5is_library_threadsafe(&safe);
+    snprintf(version, size, "%u.%u.%u", major, minor, release);
+#ifdef H5_HAVE_PARALLEL
+    *parallel = 1;
+#else
+    *parallel = 0;
+#endif
+    *thread_safe = safe;
+}

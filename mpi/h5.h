@@ -90,4 +90,7 @@ extern int (*rf_h5_fault)(const char *step);
 /* RF_OK, or the failure that rf_h5_fault wants for this step. */
 enum rf_status rf_h5_fault_at(const char *step, const char *path, struct rf_error *err);
 
+/* Local: the library's version, whether it writes in parallel, and whether it is thread safe. */
+void rf_h5_library(char *version, size_t size, int *parallel, int *thread_safe);
+
 #endif

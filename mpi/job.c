@@ -230,12 +230,27 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
     return st == RF_OK ? start_afresh(w, err) : st;
 }
 
+/* Local: hides a share of the tokens, drawn by step, place in the batch and place in the text. The
+ * last one stays: it is where the model is asked. */
+static void drop_tokens(struct rf_job_work *w, int64_t step, const struct rf_batch *batch)
+{
+    uint64_t stream = rf_rng_stream("token dropout", (uint64_t)step);
+    double share = w->job->train->token_dropout;
+
+    for (int b = 0; share > 0 && b < batch->R; b++)
+        for (int t = 0; b * batch->T + t < batch->rows[b]; t++)
+            if (rf_rng_uniform(w->job->model_seed, stream,
+                               (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) < share)
+                w->memory.tokens[b * batch->T + t] = 0;
+}
+
 /* Local: the batch of a step, a function of the step alone. */
 static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_batch *batch,
                                  struct rf_error *err)
 {
     const struct rf_planned_job *job = w->job;
     int B = job->train->batch;
+    enum rf_status st;
 
     if (job->role == RF_ROLE_PRETRAIN)
         return rf_task_corpus_batch(w->task, job->model_seed, step, job->further, B, &w->memory,
@@ -243,8 +258,10 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
     rf_task_order(job->model_seed, step, B, w->nchosen, w->index);
     for (int i = 0; i < B; i++)
         w->index[i] = w->chosen[w->index[i]];
-    return rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch,
-                                 err);
+    st = rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch, err);
+    if (st == RF_OK)
+        drop_tokens(w, step, batch);
+    return st;
 }
 
 /* Local: at most CURVE_POINTS points over the whole of training, first and last among them, and

@@ -5,11 +5,13 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "align/noise.h"
 #include "align/w2s.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/slice.h"
 
 enum { ECE_BINS = 15 };
 
@@ -102,6 +104,50 @@ static enum rf_status err_at_random(struct rf_job_work *w, enum rf_split split,
                            w->job->model_seed + (uint64_t)split, p->best, p->prob, err);
 }
 
+struct rated {
+    float rating;
+    int right;
+};
+
+static int by_rating(const void *left, const void *right)
+{
+    const struct rated *a = left, *b = right;
+
+    if (a->rating < b->rating || a->rating > b->rating)
+        return a->rating < b->rating ? -1 : 1;
+    return a->right - b->right; /* equal ratings: the order does not show in the sums of all */
+}
+
+/* Local: accuracy in groups of equal size, from easy to hard, and each group's mean rating. */
+static enum rf_status add_difficulty(const struct rf_examples *examples, const int32_t *best,
+                                     struct rf_metrics *metrics, struct rf_error *err)
+{
+    enum { GROUPS = 5 };
+    struct rated *items = malloc(((size_t)examples->n + 1) * sizeof *items);
+    char name[RF_METRIC_NAME];
+
+    if (items == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d test items", examples->n);
+    for (int i = 0; i < examples->n; i++)
+        items[i] = (struct rated){examples->rating[i], best[i] == examples->label[i]};
+    qsort(items, (size_t)examples->n, sizeof *items, by_rating);
+    for (int g = 0; g < GROUPS && examples->n >= GROUPS; g++) {
+        struct rf_slice part = rf_slice(examples->n, g, GROUPS);
+        double rating = 0, right = 0;
+
+        for (int64_t i = part.begin; i < part.begin + part.count; i++) {
+            rating += (double)items[i].rating;
+            right += items[i].right;
+        }
+        snprintf(name, sizeof name, "test_rating_%d", g + 1);
+        rf_metrics_add(metrics, name, rating / (double)part.count);
+        snprintf(name, sizeof name, "test_accuracy_%d", g + 1);
+        rf_metrics_add(metrics, name, right / (double)part.count);
+    }
+    free(items);
+    return RF_OK;
+}
+
 /* Collective: predicts a split and notes its metrics under prefix; writes the file `name` when there
  * is one. */
 static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
@@ -126,13 +172,15 @@ static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
         snprintf(name, sizeof name, "%s_loss", prefix);
         if (!isnan(loss))
             rf_metrics_add(metrics, name, loss);
+        if (examples->rating != NULL && split == RF_SPLIT_TEST)
+            st = add_difficulty(examples, p.best, metrics, err);
         if (p.prob != NULL && split == RF_SPLIT_TEST) {
             rf_metrics_add(metrics, "test_ece",
                            rf_w2s_ece(p.prob, examples->label, p.n, p.nclass, ECE_BINS));
             rf_metrics_add(metrics, "test_brier",
                            rf_w2s_brier(p.prob, examples->label, p.n, p.nclass));
         }
-        if (file != NULL && w->group->rank == 0)
+        if (st == RF_OK && file != NULL && w->group->rank == 0)
             st = rf_predictions_write(&p, w->ctx->run_dir, file, err);
     }
     rf_predictions_clear(&p);

@@ -99,6 +99,8 @@ start_database() {
 start_node() { # start_node NODE
     local node=$1
     ! runs "slurmd.$node" slurmd || return 0
+    # As after booting: what PMIx left of a job that died here would keep its next start from it.
+    rm -rf "$dir/tmp/${node:?}"
     mkdir -p "$dir/spool/$node" "$dir/tmp/$node"
     chmod 1777 "$dir/tmp/$node"
     inside "$node" slurmd -N "$node"
@@ -199,8 +201,9 @@ kill_node() { # kill_node NODE
     pid=$(pid_of "$dir/run/slurmd.$1.pid" slurmd) || return 1
     place=$(readlink "/proc/$pid/ns/uts")
     for own in /proc/[0-9]*; do
-        [ "${own#/proc/}" != "$pid" ] && [ "$(readlink "$own/ns/uts" 2>/dev/null)" = "$place" ] || continue
-        kill -KILL "${own#/proc/}" 2>/dev/null || true
+        if [ "${own#/proc/}" != "$pid" ] && [ "$(readlink "$own/ns/uts" 2>/dev/null)" = "$place" ]; then
+            kill -KILL "${own#/proc/}" 2>/dev/null || true
+        fi
     done
     kill -KILL "$pid"
     rm -f "$dir/run/slurmd.$1.pid"

@@ -19,7 +19,7 @@ used() { squeue -h -t running,completing -O tres-alloc:200 | grep -o 'gres/gpu=[
 
 cat >flood.cfg <<END_OF_CFG
 policy = { order = "easy"; fence = "floor"; reclaim_grace_s = $grace; };
-pledges = ( { account = "alignment"; share = "1/4"; window_s = 30; tolerance_s = 15; } );
+pledges = ( { account = "alignment"; share = "1/4"; window_s = $((seconds + 10)); tolerance_s = 15; } );
 END_OF_CFG
 cat >flood.job <<'END_OF_JOB'
 #!/bin/bash
@@ -48,7 +48,7 @@ for ((t = 0; t < 60; t++)); do
 done
 say "capability holds $(used) of 16 GPUs, $(squeue -h -t pending | wc -l) of its jobs wait"
 arrived=$(date +%s)
-for ((i = 0; i < 8; i++)); do submit alignment 1 15; done
+for ((i = 0; i < 8; i++)); do submit alignment 1 $((seconds * 3 / 4)); done
 while [ -n "$(squeue -h -n flood-alignment)" ] && [ $(($(date +%s) - arrived)) -lt 120 ]; do sleep 1; done
 scancel -n flood-capability
 for ((t = 0; t < 60; t++)); do

@@ -21,7 +21,8 @@ usage: testbed.sh start [OPTION...]   install what is missing, start what does n
        testbed.sh fail NODE           kill the node with all that runs on it, as a power cut
                                       does; start brings it back
 
-  --dir DIR      where everything lies (default /var/tmp/ringfence-slurm); a folder per test bed
+  --dir DIR      where everything lies (default /var/tmp/ringfence-slurm); a folder per test bed,
+                 which remembers the other options for the next start
   --nodes N      nodes n1 to nN (default 4)
   --cpus C       processors that each node claims to have (default 4)
   --gpus G       GPUs that each node claims to have (default 4; 0: none)
@@ -47,14 +48,19 @@ die() { # die CODE WORDS...
 refuse() { die 2 "$*; see testbed.sh help"; }
 
 whole() { # whole NAME VALUE MIN MAX
-    [[ $2 =~ ^[0-9]{1,6}$ ]] && [ "$2" -ge "$3" ] && [ "$2" -le "$4" ] ||
+    if ! [[ $2 =~ ^[0-9]{1,6}$ ]] || [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then
         refuse "--$1: expected a whole number from $3 to $4, got '$2'"
+    fi
 }
 
-# What start was told is kept in the folder, for the other verbs.
+# What start was told is kept in the folder, for the other verbs and for the next start.
 take_options() {
-    local given
+    local given at
     dir=/var/tmp/ringfence-slurm nodes=4 cpus=4 gpus=4 rate="" database=1 port="" conf="" purge=0 failing=""
+    for ((at = 1; at < $#; at++)); do
+        if [ "${!at}" = --dir ]; then dir=${*:at+1:1}; fi
+    done
+    if [[ $dir =~ ^/[A-Za-z0-9._/-]+$ ]] && [ -r "$dir/settings" ]; then read_settings; fi
     while [ $# -gt 0 ]; do
         given=$1
         case $given in
@@ -67,7 +73,7 @@ take_options() {
             ;;
         -*) refuse "unknown option '$given'" ;;
         *)
-            [ "$verb" = fail ] && [ -z "$failing" ] || refuse "unexpected '$given'"
+            if [ "$verb" != fail ] || [ -n "$failing" ]; then refuse "unexpected '$given'"; fi
             failing=$given
             ;;
         esac

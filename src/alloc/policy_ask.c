@@ -94,18 +94,10 @@ static void look(struct rf_plan *plan)
 {
     struct rf_policy *policy = plan->policy;
     const struct rf_state *s = plan->state;
-    struct rf_wall *rest = &plan->walls[plan->nwalls - 1];
 
-    rest->used = s->nfleet - s->nfree;
-    for (int i = 0; i < plan->nwalls; i++) {
-        struct rf_wall *w = &plan->walls[i];
-
-        plan->claimed[i] = w->stopping = 0;
-        if (w == rest)
-            break;
-        w->used = s->accounts[w->pledge->account].used;
-        rest->used -= w->used;
-    }
+    rf_policy_count(policy);
+    for (int i = 0; i < plan->nwalls; i++)
+        plan->claimed[i] = plan->walls[i].stopping = 0;
     for (int32_t i = 0; i < policy->stopping.n; i++) {
         int32_t n = s->jobs[policy->stopping.jobs[i]].ndevices;
 

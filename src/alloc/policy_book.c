@@ -111,6 +111,12 @@ static int32_t find_wall(const struct rf_policy *policy, int32_t account)
     return i;
 }
 
+/* Where nobody has a right to anything, whose job it is decides nothing. */
+static int one_lane(const struct rf_policy *policy)
+{
+    return policy->fence == &rf_fence_none && !policy->order->by_account;
+}
+
 static enum rf_status add_lane(struct rf_policy *policy, int32_t wall)
 {
     if (policy->nlanes == policy->lane_room) {
@@ -166,16 +172,23 @@ static enum rf_status open_lane(struct rf_policy *policy, int32_t job)
 enum rf_status rf_policy_learn_accounts(struct rf_policy *policy)
 {
     int32_t n = policy->state->naccounts;
-    int32_t *lane_of = realloc(policy->lane_of, (size_t)n * sizeof *lane_of);
+    int32_t *lane_of = realloc(policy->lane_of, (size_t)n * sizeof *lane_of), *wall_of;
     enum rf_status st = RF_OK;
 
     if (lane_of == NULL)
         return RF_ERR_MEMORY;
     policy->lane_of = lane_of;
+    wall_of = realloc(policy->wall_of, (size_t)n * sizeof *wall_of);
+    if (wall_of == NULL)
+        return RF_ERR_MEMORY;
+    policy->wall_of = wall_of;
     for (; policy->naccounts < n && st == RF_OK; policy->naccounts++) {
         int32_t wall = find_wall(policy, policy->naccounts);
 
-        lane_of[policy->naccounts] = policy->order->by_account ? policy->nlanes : wall;
+        wall_of[policy->naccounts] = wall;
+        lane_of[policy->naccounts] = policy->order->by_account ? policy->nlanes
+                                     : one_lane(policy)        ? 0
+                                                               : wall;
         if (policy->order->by_account)
             st = add_lane(policy, wall);
     }
@@ -370,10 +383,11 @@ void rf_policy_forget(struct rf_policy *policy)
     policy->ranked = 0;
     free(policy->lanes);
     free(policy->lane_of);
+    free(policy->wall_of);
     free(policy->slot_us);
     free(policy->pending);
     policy->lanes = NULL;
-    policy->lane_of = NULL;
+    policy->lane_of = policy->wall_of = NULL;
     policy->slot_us = NULL;
     policy->pending = NULL;
     policy->nlanes = policy->lane_room = policy->naccounts = policy->nslots = 0;
@@ -399,6 +413,18 @@ void rf_policy_measure(struct rf_policy *policy)
         if (rf_share_below(&w->pledge->share, w->whole, basis))
             w->whole++;
         rest->whole -= w->whole;
+    }
+}
+
+void rf_policy_count(struct rf_policy *policy)
+{
+    const struct rf_state *s = policy->state;
+    struct rf_wall *rest = &policy->walls[policy->nwalls - 1];
+
+    rest->used = s->nfleet - s->nfree;
+    for (struct rf_wall *w = policy->walls; w < rest; w++) {
+        w->used = s->accounts[w->pledge->account].used;
+        rest->used -= w->used;
     }
 }
 
@@ -465,8 +491,11 @@ enum rf_status rf_policy_rebuild(struct rf_policy *policy, struct rf_error *err)
     for (int i = 0; i < s->npledges; i++)
         policy->walls[i].pledge = &s->pledges[i];
     policy->nlines = policy->fence->separate ? policy->nwalls : 1;
-    for (int32_t i = 0; i < policy->nwalls && !policy->order->by_account && st == RF_OK; i++)
-        st = add_lane(policy, i);
+    if (one_lane(policy) && st == RF_OK)
+        st = add_lane(policy, policy->nwalls - 1);
+    else
+        for (int32_t i = 0; i < policy->nwalls && !policy->order->by_account && st == RF_OK; i++)
+            st = add_lane(policy, i);
     if (st == RF_OK && s->naccounts > 0)
         st = rf_policy_learn_accounts(policy);
     rf_policy_measure(policy);

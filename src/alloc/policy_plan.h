@@ -196,7 +196,7 @@ struct rf_policy {
     struct rf_lane *lanes; /* owned */
     int32_t nlanes, lane_room;
     int64_t retry_us; /* of the state, when it was looked at last */
-    int32_t *lane_of; /* owned, by account; -1: not known yet */
+    int32_t *lane_of, *wall_of; /* owned, by account */
     int32_t naccounts;
     struct rf_joblist held_back; /* queued, but not in a lane: they wait for other jobs */
     struct rf_joblist fresh;     /* came in since the last answer */
@@ -247,15 +247,16 @@ enum rf_status rf_policy_observe_request(struct rf_policy *policy, int32_t job);
 /* Forgets everything and takes it over from the state. */
 enum rf_status rf_policy_rebuild(struct rf_policy *policy, struct rf_error *err);
 void rf_policy_forget(struct rf_policy *policy);
-/* Fills in the walls' shares of the fleet as it is. */
+/* Fills in the walls' shares of the fleet as it is; what they hold. */
 void rf_policy_measure(struct rf_policy *policy);
+void rf_policy_count(struct rf_policy *policy);
 
 /* The lane beside `lane` for the job's priority; `lane` itself where there is none yet. */
 struct rf_lane *rf_policy_lane_by_priority(struct rf_policy *policy, struct rf_lane *lane,
                                            int32_t job);
 /* Finds a wall and a lane for accounts that are new in the state. */
 enum rf_status rf_policy_learn_accounts(struct rf_policy *policy);
-/* The lane, wall and line of a job. */
+/* The lane, wall and line of a job. Under a fence that promises nothing all walls share lanes. */
 static inline struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_t job)
 {
     struct rf_lane *lane = &policy->lanes[policy->lane_of[policy->state->jobs[job].account]];
@@ -265,7 +266,7 @@ static inline struct rf_lane *rf_policy_lane_of(struct rf_policy *policy, int32_
 
 static inline struct rf_wall *rf_policy_wall_of(struct rf_policy *policy, int32_t job)
 {
-    return &policy->walls[rf_policy_lane_of(policy, job)->wall];
+    return &policy->walls[policy->wall_of[policy->state->jobs[job].account]];
 }
 
 static inline struct rf_line *rf_policy_line_of(struct rf_policy *policy,

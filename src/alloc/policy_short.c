@@ -1,6 +1,6 @@
-/* The commonest case: first come, first served, or EASY, for one lane of jobs of fixed size, with
- * nothing promised and nobody who wants to hear reasons. Walls, claims and reasons do not
- * matter then, and what policy_walk.c does in general comes down to one list. Both use the same
+/* The commonest case: first come, first served, or EASY, for one lane of jobs of fixed size, under a
+ * fence that gives nobody a right to anything, and nobody who wants to hear reasons. Claims and
+ * reasons do not matter then, walls only to what is called borrowed, and what policy_walk.c does in general comes down to one list. Both use the same
  * lists and the same rules of overtaking (policy_plan.h), so each question may take either way;
  * the answers are the same. */
 #include <assert.h>
@@ -98,6 +98,7 @@ struct question {
     int32_t free;
     struct rf_proposal *out;
     int nout, max;
+    int counted; /* what the walls hold */
 };
 
 static inline int full(const struct question *q)
@@ -110,11 +111,27 @@ static inline int resizable(const struct question *q, int32_t job)
     return q->policy->state->jobs[job].max > q->policy->state->jobs[job].min;
 }
 
+/* Devices that the job's account borrows if it starts on `count`. */
+static int32_t lent(struct question *q, int32_t job, int32_t count)
+{
+    struct rf_wall *w = rf_policy_wall_of(q->policy, job);
+    int32_t own;
+
+    if (!q->counted)
+        rf_policy_count(q->policy);
+    q->counted = 1;
+    own = w->whole > w->used ? w->whole - w->used : 0;
+    w->used += count;
+    return count > own ? count - own : 0;
+}
+
 /* The job that waits at `place` starts on `most` devices, or on as many as it can use. */
 static inline void grant(struct question *q, struct rf_roll_place *place,
                          const struct rf_roll_entry *e, int32_t most)
 {
-    q->out[q->nout++] = (struct rf_proposal){RF_PROPOSE_GRANT, e->job, -1, most, 0, ""};
+    q->out[q->nout++] = (struct rf_proposal){
+        RF_PROPOSE_GRANT, e->job, -1, most,
+        q->policy->nwalls > 1 ? lent(q, e->job, most) : 0, ""};
     rf_roll_remove(q->waiting, place);
     q->free -= most;
     q->policy->nresizable += resizable(q, e->job);

@@ -23,12 +23,14 @@ void rf_plan_grant(struct rf_plan *plan, struct rf_lane *lane, struct rf_roll_pl
                    int32_t count)
 {
     struct rf_policy *policy = plan->policy;
-    struct rf_wall *w = &plan->walls[lane->wall];
-    int32_t own = w->whole > w->used ? w->whole - w->used : 0;
     struct rf_roll_entry entry = {0};
     struct rf_proposal *p;
+    struct rf_wall *w;
+    int32_t own;
 
     rf_roll_at(&lane->jobs, *place, &entry);
+    w = rf_policy_wall_of(policy, entry.job);
+    own = w->whole > w->used ? w->whole - w->used : 0;
     rf_plan_propose(plan, RF_PROPOSE_GRANT, entry.job, "", -1);
     p = &plan->out[plan->nout - 1];
     p->count = count;

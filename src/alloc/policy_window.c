@@ -85,16 +85,14 @@ static void give_up(struct window *w, const struct rf_roll_entry *e)
 
 /* ---- the window ---- */
 
-/* From the head of the line on, up to end_us at least. */
+/* From the head of the line on, up to end_us. */
 static void widen(struct window *w, int64_t end_us)
 {
     struct rf_line *line = w->line;
-    int64_t twice_us = line->window_us - w->plan->now_us;
     int32_t last = line->last_planned;
     int64_t most;
 
-    twice_us = rf_policy_end_us(line->window_us, twice_us > 0 ? twice_us : 1);
-    line->window_us = end_us > twice_us ? end_us : twice_us;
+    line->window_us = end_us;
     most = rf_profile_most(&line->profile, line->window_us);
     w->room = rf_at_most(most, INT32_MAX);
     w->nlost = 0;

@@ -218,23 +218,47 @@ static void cheapest_alone(const struct rf_victim *v, int n, int32_t need, uint8
         chosen[best] = 1;
 }
 
-static void all_sets(const struct rf_victim *v, int n, int32_t need, int32_t surplus_now,
-                     uint8_t *chosen)
+/* Every set there is, but for those that cannot be allowed, or better than the best so far,
+ * whoever joins them. */
+struct sets {
+    const struct rf_victim *v;
+    int64_t need, surplus, best; /* best: cost of the best set so far; -1: none */
+    int64_t others[RF_VICTIMS_EXACT + 1]; /* devices of all before this one */
+    uint8_t set[RF_VICTIMS_EXACT], *chosen;
+    int n;
+};
+
+static void try_sets(struct sets *s, int i, int64_t sum, int64_t cost, int64_t largest)
 {
-    uint8_t set[RF_VICTIMS_EXACT];
-    int64_t best = -1;
-
-    for (unsigned bits = 1; bits < 1u << n; bits++) {
-        int64_t cost;
-
-        for (int i = 0; i < n; i++)
-            set[i] = (uint8_t)(bits >> i & 1);
-        cost = cost_of(v, n, need, surplus_now, set);
-        if (cost >= 0 && (best < 0 || cost < best)) {
-            best = cost;
-            memcpy(chosen, set, (size_t)n);
-        }
+    if ((s->best >= 0 && cost >= s->best) || sum - largest >= s->surplus ||
+        sum + s->others[i] < s->need)
+        return;
+    if (i == 0) {
+        s->best = cost;
+        memcpy(s->chosen, s->set, (size_t)s->n);
+        return;
     }
+    i--;
+    s->set[i] = 0;
+    try_sets(s, i, sum, cost, largest);
+    s->set[i] = 1;
+    try_sets(s, i, sum + s->v[i].devices, cost + s->v[i].cost_us,
+             s->v[i].devices > largest ? s->v[i].devices : largest);
+}
+
+static void all_sets(const struct rf_victim *v, int n, int32_t need, int32_t surplus_now,
+                     int64_t best, uint8_t *chosen)
+{
+    struct sets s = {.v = v,
+                     .need = need,
+                     .surplus = surplus_now,
+                     .best = best,
+                     .chosen = chosen,
+                     .n = n};
+
+    for (int i = 0; i < n; i++)
+        s.others[i + 1] = s.others[i] + v[i].devices;
+    try_sets(&s, n, 0, 0, 0);
 }
 
 int rf_victims_choose(const struct rf_victim *victims, int n, int32_t need, int32_t surplus_now,
@@ -248,7 +272,7 @@ int rf_victims_choose(const struct rf_victim *victims, int n, int32_t need, int3
     if (best == 0 || n == 0)
         return best == 0;
     if (n <= RF_VICTIMS_EXACT) {
-        all_sets(victims, n, need, surplus_now, other[0]);
+        all_sets(victims, n, need, surplus_now, best, other[0]);
     } else {
         cheapest_each(victims, n, need, surplus_now, other[0]);
         cheapest_alone(victims, n, need, other[1]);

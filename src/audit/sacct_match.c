@@ -457,7 +457,8 @@ static enum rf_status compare_run(struct matching *m)
                 m->out->slurm_us, rf_wide_product(m->runs[i].run_us, m->runs[i].devices));
         }
     m->out->matched = n > 0;
-    m->out->ledger_us = m->watch->granted_us;
+    /* What a crash left without readings is no claim of the ledger's: the job was dead by then. */
+    m->out->ledger_us = rf_wide_minus(m->watch->granted_us, m->watch->unread_us);
     m->t2->checked += 2;
     if (n == 0)
         return rf_audit_find(m->t2, -1, -1, (double)length_us, m->err,
@@ -468,11 +469,11 @@ static enum rf_status compare_run(struct matching *m)
                            (double)length_us / 1e6, id, (double)run_us / 1e6);
     if (st == RF_OK &&
         rf_wide_compare(
-            m->watch->granted_us,
+            m->out->ledger_us,
             rf_wide_plus(m->out->slurm_us, rf_wide_part(m->out->slurm_us, PERCENT, 100))) > 0)
-        st = rf_audit_find(m->t2, -1, -1, rf_wide_double(m->watch->granted_us), m->err,
+        st = rf_audit_find(m->t2, -1, -1, rf_wide_double(m->out->ledger_us), m->err,
                            "the ledger granted %.6f device-s, the Slurm job (%s) had %.6f",
-                           rf_wide_double(m->watch->granted_us) / 1e6, id,
+                           rf_wide_double(m->out->ledger_us) / 1e6, id,
                            rf_wide_double(m->out->slurm_us) / 1e6);
     if (st == RF_OK && peak > most)
         st = rf_audit_find(m->t2, -1, -1, (double)peak, m->err,

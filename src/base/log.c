@@ -4,12 +4,22 @@
 #include <stdio.h>
 
 static enum rf_log_level log_level = RF_LOG_WARN;
-static int log_speak = 1;
+static int log_speak = 1, log_hushed = 0;
 
 void rf_log_start(enum rf_log_level level, int speak)
 {
     log_level = level;
     log_speak = speak;
+}
+
+void rf_log_hush(void)
+{
+    log_hushed = 1;
+}
+
+int rf_log_is_quiet(void)
+{
+    return log_hushed || log_level == RF_LOG_QUIET;
 }
 
 /* One fprintf per line, so that lines of several processes do not mix. */

@@ -12,6 +12,10 @@ enum rf_log_level { RF_LOG_QUIET, RF_LOG_WARN, RF_LOG_DEBUG };
 
 /* speak: whether this process prints at all. */
 void rf_log_start(enum rf_log_level level, int speak);
+/* No progress and no notes from now on; warnings stay. */
+void rf_log_hush(void);
+/* Are progress and notes off, by rf_log_hush() or with the warnings? */
+int rf_log_is_quiet(void);
 
 void rf_warn(const char *fmt, ...) RF_PRINTF(1, 2);
 /* For what this process alone knows: heard even from one that does not speak otherwise. */

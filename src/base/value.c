@@ -183,7 +183,7 @@ int rf_value_duration(struct rf_text text, int64_t *value_us)
         at++;
         part[n++] = digits(&at, end);
     }
-    if (n == 3 && at < end && *at == '.') {
+    if (n >= 2 && at < end && *at == '.') {
         at++;
         millionth = millionths(&at, end);
     }
@@ -191,7 +191,7 @@ int rf_value_duration(struct rf_text text, int64_t *value_us)
         part[2] < 0 || part[0] > 10000000 || part[1] > 59 || part[2] > 59)
         return 0;
     if (n == 2) /* minutes:seconds */
-        *value_us = (part[0] * 60 + part[1]) * 1000000;
+        *value_us = (part[0] * 60 + part[1]) * 1000000 + millionth;
     else
         *value_us = ((part[0] * 60 + part[1]) * 60 + part[2]) * 1000000 + millionth;
     *value_us += days * 86400 * 1000000;

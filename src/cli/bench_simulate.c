@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "cli/bar.h"
+#include "base/ticker.h"
 #include "cli/bench.h"
 #include "sim/bench.h"
 

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "cli/bar.h"
+#include "base/ticker.h"
 #include "cli/checkpoint_verbs.h"
 #include "mpi/ckpt_diff.h"
 

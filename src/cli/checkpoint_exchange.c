@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/bar.h"
+#include "base/ticker.h"
 #include "cli/checkpoint_verbs.h"
 #include "mpi/ckpt_export.h"
 #include "mpi/ckpt_import.h"

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/ticker.h"
 #include "ckpt/store.h"
-#include "cli/bar.h"
 #include "cli/checkpoint_verbs.h"
 #include "mpi/ckpt.h"
 #include "mpi/ckpt_verify.h"

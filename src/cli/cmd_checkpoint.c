@@ -129,6 +129,7 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
         {.name = "dtype",
          .value = "TYPE",
          .text = &call.dtype,
+         .choices = "f32 bf16",
          .help = "export: f32 (as it is), or bf16 (rounded to nearest); reshard: how the "
                  "optimiser's moments are kept from here on"},
         {.name = "heads",

@@ -56,8 +56,7 @@ static enum rf_status write_pdf(const char *run_dir, const char *page, FILE *pat
 }
 
 static enum rf_status write_figures(const char *run_dir, const char *page,
-                                    enum rf_export_kind kind, FILE *paths,
-                                    struct rf_error *err)
+                                    enum rf_export_kind kind, FILE *paths, struct rf_error *err)
 {
     char dir[RF_PATH_BYTES];
     int n = 0;
@@ -137,6 +136,7 @@ static enum rf_status report(const struct rf_group *world, int argc, char **argv
         {.name = "format",
          .value = "FORMAT",
          .text = &format,
+         .choices = "html pdf svg csv",
          .help = "html: RUN_DIR/report.html, the default; pdf: RUN_DIR/report.pdf, printed by "
                  "Chromium, or the figures alone by rsvg-convert where there is none; svg, "
                  "csv: each figure, or its numbers, as a file of its own in RUN_DIR/figures"},
@@ -173,8 +173,7 @@ static enum rf_status report(const struct rf_group *world, int argc, char **argv
                      "--help'",
                      args.n == 1 ? "is" : "are", args.n);
     if (st == RF_OK && !both && out != NULL)
-        st = rf_fail(err, RF_ERR_ARG,
-                     "--out is for --compare; see 'ringfence report --help'");
+        st = rf_fail(err, RF_ERR_ARG, "--out is for --compare; see 'ringfence report --help'");
     if (st == RF_OK && both)
         return compare(&args, out, json, err);
     for (int i = 0; st == RF_OK && i < args.n; i++)

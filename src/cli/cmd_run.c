@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/command.h"
@@ -20,7 +19,7 @@
 
 struct run_options {
     const char *config, *out, *key, *new_key;
-    int resume, force, json, quiet;
+    int resume, force, json;
     struct rf_text_list set;
 };
 
@@ -63,7 +62,6 @@ static enum rf_status read_options(struct run_options *o, int *help, int argc, c
         {.name = "json",
          .flag = &o->json,
          .help = "print results.json on stdout in place of the summary"},
-        {.letter = 'q', .name = "quiet", .flag = &o->quiet, .help = "no progress on stderr"},
         {0}};
     const struct rf_command_line line = {
         .usage = "run CONFIG",
@@ -163,9 +161,7 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
                                      .nrequests = launch->plan.njobs,
                                      .ledger_path = launch->ledger_path,
                                      .resume = o->resume,
-                                     .progress = o->quiet                ? 0
-                                                 : isatty(STDERR_FILENO) ? 2
-                                                                         : 1};
+                                     .progress = 1};
 
     st = rf_promised_policy(spec, &options.policy, err);
     if (st == RF_OK)
@@ -232,16 +228,35 @@ static enum rf_status publish(const struct rf_launch *launch, const struct rf_co
     return st;
 }
 
+/* Did a job's account run out of a budget? Then it did not fit, and its cell says so. */
+static int did_not_fit(const struct rf_run_spec *spec, const struct rf_state *state,
+                       int32_t job)
+{
+    const char *account = rf_state_job_account(state, job);
+    const char *reason = rf_state_job_reason(state, job);
+
+    if (strcmp(reason, "account-device-time") != 0 && strcmp(reason, "account-flops") != 0)
+        return 0;
+    for (int i = 0; i < spec->nlimits; i++) {
+        size_t n = strlen(spec->limits[i].account);
+
+        if (spec->limits[i].budget && strncmp(account, spec->limits[i].account, n) == 0 &&
+            (account[n] == '\0' || account[n] == '.'))
+            return 1;
+    }
+    return 0;
+}
+
 /* The run's answer: did all jobs end well, and was every pledge kept? job_failure says of what
  * kind a failure was, where that is known: in a resumed run it may lie before the crash. */
-static enum rf_status verdict(const struct rf_collection *c, enum rf_status job_failure,
-                              struct rf_error *err)
+static enum rf_status verdict(const struct rf_collection *c, const struct rf_run_spec *spec,
+                              enum rf_status job_failure, struct rf_error *err)
 {
     const struct rf_state *state = c->results.state;
     char name[RF_NAME_BYTES];
 
     for (int32_t i = 0; i < state->njobs; i++)
-        if (state->jobs[i].state == RF_JOB_FAILED)
+        if (state->jobs[i].state == RF_JOB_FAILED && !did_not_fit(spec, state, i))
             return rf_fail(err, job_failure != RF_OK ? job_failure : RF_ERR_PEER,
                            "job '%s' failed: %s", rf_state_job_name(state, i, name),
                            rf_state_job_reason(state, i));
@@ -268,12 +283,13 @@ static enum rf_status conclude(struct rf_launch *launch, const struct run_option
         st = rf_collect(&c, &whole, &launch->plan, launch->run_dir, err);
     if (st == RF_OK) {
         c.results.version = RF_VERSION;
+        c.results.config = launch->digest;
         c.results.wall_s = wall_s;
         c.results.interrupted = interrupted;
         st = publish(launch, &c, o, err);
     }
     if (st == RF_OK && !interrupted)
-        st = verdict(&c, outcome->job_failure, err);
+        st = verdict(&c, &launch->spec, outcome->job_failure, err);
     rf_collection_clear(&c);
     free(whole.experiments);
     return st;

@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "alloc/ledger.h"
 #include "base/file.h"
+#include "base/terminal.h"
 #include "cli/ask.h"
 #include "cli/command.h"
 #include "report/build.h"
@@ -167,23 +167,6 @@ static void wait_for(double seconds)
     nanosleep(&pause, NULL);
 }
 
-/* Can the cursor be moved? */
-static int is_screen(void)
-{
-    const char *term = getenv("TERM");
-
-    return isatty(STDOUT_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
-}
-
-static int columns_of_screen(void)
-{
-    struct winsize size = {0};
-
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40
-               ? (int)size.ws_col - 1
-               : 79;
-}
-
 /* Draws over what stood there; where there is no screen, a line for each look. */
 static enum rf_status show(const json_t *document, int screen, int *drawn, struct rf_error *err)
 {
@@ -193,7 +176,7 @@ static enum rf_status show(const json_t *document, int screen, int *drawn, struc
     if (screen) {
         if (*drawn > 0)
             printf("\033[%dA\033[J", *drawn);
-        st = rf_status_print(document, stdout, columns_of_screen(), drawn, err);
+        st = rf_status_print(document, stdout, rf_terminal_columns(STDOUT_FILENO), drawn, err);
     } else {
         rf_status_line(document, line, sizeof line);
         puts(line);
@@ -206,7 +189,7 @@ static enum rf_status show(const json_t *document, int screen, int *drawn, struc
 static enum rf_status follow(const struct status_options *o, struct rf_run_files *files,
                              struct rf_error *err)
 {
-    int screen = is_screen(), drawn = 0, over = 0;
+    int screen = rf_terminal_is_screen(stdout), drawn = 0, over = 0;
     enum rf_status st = RF_OK;
 
     while (st == RF_OK && !over) {

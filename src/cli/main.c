@@ -9,8 +9,10 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/help.h"
 #include "cli/options.h"
 #include "mpi/group.h"
+#include "mpi/signals.h"
 
 /* In the order of `ringfence --help`. */
 static const struct rf_command *const commands[] = {
@@ -18,89 +20,10 @@ static const struct rf_command *const commands[] = {
     &rf_command_cancel,     &rf_command_simulate, &rf_command_train,
     &rf_command_audit,      &rf_command_ledger,   &rf_command_witness,
     &rf_command_checkpoint, &rf_command_report,   &rf_command_bench,
-    &rf_command_scale,      &rf_command_data,     &rf_command_slurm,
-    &rf_command_keygen,
-    NULL,
+    &rf_command_scale,      &rf_command_seff,     &rf_command_doctor,
+    &rf_command_data,       &rf_command_slurm,    &rf_command_keygen,
+    &rf_command_help,       NULL,
 };
-
-enum { NCOMMANDS = sizeof commands / sizeof commands[0] - 1 };
-
-static const struct rf_command *find(const char *name)
-{
-    for (int i = 0; i < NCOMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
-    return NULL;
-}
-
-static int smallest(int a, int b, int c)
-{
-    int ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-/* Letters to insert, drop or replace on the way from a to b (short words only). */
-static int distance(const char *a, const char *b)
-{
-    enum { LONGEST = 24 };
-    int row[LONGEST + 1];
-    int na = (int)strlen(a), nb = (int)strlen(b);
-
-    if (na > LONGEST || nb > LONGEST)
-        return LONGEST;
-    for (int j = 0; j <= nb; j++)
-        row[j] = j;
-    for (int i = 1; i <= na; i++) {
-        int diagonal = row[0];
-
-        row[0] = i;
-        for (int j = 1; j <= nb; j++) {
-            int above = row[j];
-
-            row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[nb];
-}
-
-static enum rf_status refuse_command(const char *name, struct rf_error *err)
-{
-    const struct rf_command *near = NULL;
-    int best = 3; /* letters; further away is no near miss */
-
-    for (int i = 0; i < NCOMMANDS; i++) {
-        int d = distance(name, commands[i]->name);
-
-        if (d < best) {
-            best = d;
-            near = commands[i];
-        }
-    }
-    if (near != NULL)
-        return rf_fail(err, RF_ERR_ARG,
-                       "unknown command '%s', did you mean '%s'? See 'ringfence --help'", name,
-                       near->name);
-    return rf_fail(err, RF_ERR_ARG, "unknown command '%s'; see 'ringfence --help'", name);
-}
-
-static void print_help(void)
-{
-    printf("Usage: ringfence [-q|-v] COMMAND [ARGUMENT]...\n\n"
-           "Keeps a fixed share of compute for alignment work, and proves it.\n\nCommands:\n");
-    for (int i = 0; i < NCOMMANDS; i++)
-        printf("  %-12s%s\n", commands[i]->name, commands[i]->summary);
-    printf("\n'ringfence COMMAND --help' says what a command takes.\n\n"
-           "Options:\n"
-           "  -q, --quiet   warnings and notes are not printed, errors are\n"
-           "  -v, --verbose more notes on stderr\n"
-           "  -h, --help    print this help\n"
-           "      --version print the version, and what it was built with\n\n"
-           "Exit codes: 0 done; 1 done, and the answer is no (broken pledge, failed\n"
-           "verification); 2 wrong arguments, configuration or input; 3 files, memory or a\n"
-           "peer failed; 4 a defect of ringfence; 85 checkpointed, run me again.\n");
-}
 
 static void print_version(void)
 {
@@ -117,10 +40,10 @@ static void print_version(void)
 static enum rf_status dispatch(const struct rf_group *world, int argc, char **argv,
                                struct rf_error *err)
 {
-    static char help[] = "--help";
     enum rf_log_level level = RF_LOG_WARN;
     const struct rf_command *command;
     const char *word = NULL;
+    enum rf_status st;
     int at = 1;
 
     for (; at < argc && argv[at][0] == '-'; at++) {
@@ -130,7 +53,7 @@ static enum rf_status dispatch(const struct rf_group *world, int argc, char **ar
         else if (strcmp(word, "-v") == 0 || strcmp(word, "--verbose") == 0)
             level = RF_LOG_DEBUG;
         else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
-            return world->rank == 0 ? print_help(), RF_OK : RF_OK;
+            return world->rank == 0 ? rf_help_overview(), RF_OK : RF_OK;
         else if (strcmp(word, "--version") == 0)
             return world->rank == 0 ? print_version(), RF_OK : RF_OK;
         else
@@ -140,16 +63,9 @@ static enum rf_status dispatch(const struct rf_group *world, int argc, char **ar
     rf_log_start(level, world->rank == 0);
     if (at == argc)
         return rf_fail(err, RF_ERR_ARG, "no command given; see 'ringfence --help'");
-    if (strcmp(argv[at], "help") == 0 && at + 1 == argc)
-        return world->rank == 0 ? print_help(), RF_OK : RF_OK;
-    if (strcmp(argv[at], "help") == 0) { /* help CMD is CMD --help */
-        argv[at] = argv[at + 1];
-        argv[at + 1] = help;
-        argc = at + 2;
-    }
-    command = find(argv[at]);
-    if (command == NULL)
-        return refuse_command(argv[at], err);
+    st = rf_help_find(argv[at], &command, err);
+    if (st != RF_OK)
+        return st;
     if (command->serial && world->rank != 0)
         return RF_OK;
     return command->run(world, argc - at, argv + at, err);
@@ -169,11 +85,15 @@ static void one_thread_per_rank(char **argv)
 }
 
 /* A process that nobody launched starts a daemon of Open MPI's for itself, which is good for
- * spawning others and takes a third of the time of a short command. Where ranks are launched the wish
- * means nothing. */
+ * spawning others and takes a third of the time of a short command. Without one all such processes
+ * have the same name, and so the same folder in /tmp, which the first that ends removes under the others:
+ * they need none. */
 static void no_daemon_for_one(void)
 {
+    if (getenv("PMIX_RANK") != NULL)
+        return;
     (void)setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    (void)setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
 }
 
 int main(int argc, char **argv)
@@ -183,12 +103,14 @@ int main(int argc, char **argv)
     enum rf_status st;
     int provided;
 
+    rf_signals_hold();
     one_thread_per_rank(argv);
     no_daemon_for_one();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
     rf_group_dup(&world, MPI_COMM_WORLD);
     rf_log_start(RF_LOG_WARN, world.rank == 0);
     rf_options_start(world.rank == 0);
+    rf_help_start(commands);
 
     st = sodium_init() < 0 ? rf_fail(&err, RF_ERR_INTERNAL, "libsodium does not start") : RF_OK;
     if (st == RF_OK)

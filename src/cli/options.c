@@ -10,13 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/terminal.h"
+
 enum { OPTIONS_MAX = 40, FIRST_LONG = 256, HELP_COLUMN = 26, HELP_WIDTH = 80 };
 
 static int options_speak = 1;
+static void (*options_describe)(const struct rf_command_line *line, void *to);
+static void *options_describe_to;
 
 void rf_options_start(int speak)
 {
     options_speak = speak;
+}
+
+void rf_options_describe(void (*describe)(const struct rf_command_line *line, void *to),
+                         void *to)
+{
+    options_describe = describe;
+    options_describe_to = to;
 }
 
 void rf_text_list_clear(struct rf_text_list *list)
@@ -24,6 +36,46 @@ void rf_text_list_clear(struct rf_text_list *list)
     free(list->items);
     list->items = NULL;
     list->n = 0;
+}
+
+/* What every command takes; quiet is decided when it is read, colour when all are. */
+struct common {
+    int quiet;
+    const char *colour;
+};
+
+enum { NCOMMON = 2 };
+
+static void list_common(struct rf_option common[NCOMMON], struct common *to)
+{
+    common[0] = (struct rf_option){.letter = 'q',
+                                   .name = "quiet",
+                                   .flag = &to->quiet,
+                                   .help = "no progress and no notes on stderr"};
+    common[1] = (struct rf_option){.name = "color",
+                                   .value = "WHEN",
+                                   .text = &to->colour,
+                                   .choices = "auto always never",
+                                   .help = "auto, always or never; auto: on a terminal, unless "
+                                           "NO_COLOR is set"};
+}
+
+static enum rf_status obey_common(const char *command, const struct common *common,
+                                  struct rf_error *err)
+{
+    enum rf_colour_wish wish;
+
+    if (common->quiet)
+        rf_log_hush();
+    if (common->colour == NULL)
+        return RF_OK;
+    if (!rf_terminal_colour_parse(common->colour, &wish))
+        return rf_fail(err, RF_ERR_ARG,
+                       "option '--color' is auto, always or never, not '%s'; see 'ringfence "
+                       "%s --help'",
+                       common->colour, command);
+    rf_terminal_colour(wish);
+    return RF_OK;
 }
 
 static int count_options(const struct rf_option *options)
@@ -93,8 +145,15 @@ static void print_topics(const struct rf_command_line *line)
     }
 }
 
+static void print_options(const struct rf_option *options, int n)
+{
+    for (int i = 0; i < n; i++)
+        print_option(options[i].letter, options[i].name, options[i].value, options[i].help);
+}
+
 static void print_help(const struct rf_command_line *line)
 {
+
     const char *usage = line->usage;
     const char *lead = "Usage:";
 
@@ -111,11 +170,7 @@ static void print_help(const struct rf_command_line *line)
     if (line->topics != NULL)
         print_topics(line);
     printf("\nOptions:\n");
-    for (int i = 0; i < count_options(line->options); i++) {
-        const struct rf_option *o = &line->options[i];
-
-        print_option(o->letter, o->name, o->value, o->help);
-    }
+    print_options(line->options, count_options(line->options));
     print_option('h', "help", NULL, "print this help");
     if (line->more != NULL)
         printf("\n%s", line->more);
@@ -230,60 +285,100 @@ static enum rf_status check_count(const struct rf_command_line *line, const char
     return RF_OK;
 }
 
+/* A table and what every command takes, as getopt_long wants them. */
+struct reader {
+    struct rf_option options[OPTIONS_MAX + 1]; /* ended by a row without a name */
+    struct option longs[OPTIONS_MAX + 1];
+    char letters[2 * OPTIONS_MAX + 4];
+    int n;
+};
+
+static void make_reader(struct reader *reader, const struct rf_option *own, int n,
+                        const struct rf_option *common)
+{
+    size_t at = 2;
+
+    memset(reader, 0, sizeof *reader);
+    memcpy(reader->letters, ":h", at);
+    if (n > 0)
+        memcpy(reader->options, own, (size_t)n * sizeof *own);
+    memcpy(reader->options + n, common, NCOMMON * sizeof *common);
+    reader->n = n + NCOMMON;
+    for (int i = 0; i < reader->n; i++) {
+        const struct rf_option *o = &reader->options[i];
+
+        reader->longs[i] =
+            (struct option){.name = o->name,
+                            .has_arg = o->flag != NULL ? no_argument : required_argument,
+                            .val = FIRST_LONG + i};
+        if (o->letter != 0) {
+            reader->letters[at++] = o->letter;
+            if (o->flag == NULL)
+                reader->letters[at++] = ':';
+        }
+    }
+    reader->longs[reader->n] = (struct option){.name = "help", .val = 'h'};
+}
+
+static const struct rf_option *find_option(const struct reader *reader, int got)
+{
+    for (int i = 0; i < reader->n; i++)
+        if (got == FIRST_LONG + i ||
+            (reader->options[i].letter != 0 && got == reader->options[i].letter))
+            return &reader->options[i];
+    return NULL;
+}
+
+/* The help, or the page of the manual: both of everything that the command takes. */
+static void explain(const struct rf_command_line *line, const struct reader *reader)
+{
+    struct rf_command_line whole = *line;
+
+    whole.options = reader->options;
+    if (options_describe != NULL)
+        options_describe(&whole, options_describe_to);
+    else if (options_speak)
+        print_help(&whole);
+}
+
 enum rf_status rf_options_parse(const struct rf_command_line *line, int argc, char **argv,
                                 struct rf_arguments *args, struct rf_error *err)
 {
-    struct option longs[OPTIONS_MAX + 2];
-    char letters[2 * OPTIONS_MAX + 4] = ":h";
-    size_t at = 2;
-    int n = count_options(line->options);
+    struct rf_option common[NCOMMON];
+    struct common wishes = {0, NULL};
+    struct reader reader;
+    int n = count_options(line->options), got, before;
     enum rf_status st = RF_OK;
-    int got, before;
 
     memset(args, 0, sizeof *args);
-    if (n > OPTIONS_MAX)
+    if (n + NCOMMON > OPTIONS_MAX)
         return rf_fail(err, RF_ERR_INTERNAL, "'%s' has more options than the table holds",
                        argv[0]);
-    memset(longs, 0, sizeof longs);
-    for (int i = 0; i < n; i++) {
-        const struct rf_option *o = &line->options[i];
-
-        longs[i].name = o->name;
-        longs[i].has_arg = o->flag != NULL ? no_argument : required_argument;
-        longs[i].val = FIRST_LONG + i;
-        if (o->letter != 0) {
-            letters[at++] = o->letter;
-            if (o->flag == NULL)
-                letters[at++] = ':';
-        }
-    }
-    letters[at] = '\0';
-    longs[n].name = "help";
-    longs[n].val = 'h';
-
+    list_common(common, &wishes);
+    make_reader(&reader, line->options, n, common);
     opterr = 0;
     optind = 0; /* glibc: start afresh */
     for (before = 1; st == RF_OK; before = optind > 0 ? optind : 1) {
-        got = getopt_long(argc, argv, letters, longs, NULL);
+        const struct rf_option *o;
+
+        got = getopt_long(argc, argv, reader.letters, reader.longs, NULL);
         if (got == -1)
             break;
         if (got == ':' || got == '?')
             return refuse(argv[0], got, argv, before, err);
         if (got == 'h') {
             args->help = 1;
-            if (options_speak)
-                print_help(line);
+            explain(line, &reader);
             return RF_OK;
         }
-        for (int i = 0; i < n; i++) {
-            const struct rf_option *o = &line->options[i];
-
-            if (got == FIRST_LONG + i || (o->letter != 0 && got == o->letter))
-                st = take(argv[0], o, optarg, err);
-        }
+        o = find_option(&reader, got);
+        if (o != NULL)
+            st = take(argv[0], o, optarg, err);
     }
     args->n = argc - optind;
     args->text = argv + optind;
+    if (st == RF_OK)
+        st = obey_common(argv[0], &wishes, err);
     if (st == RF_OK)
         st = check_count(line, argv[0], args, err);
     return st;

@@ -15,7 +15,8 @@
  *     if (st != RF_OK || args.help)
  *         return st;
  *
- * Options may stand anywhere among the other arguments; "--" ends them. */
+ * Every command also takes --quiet, --color and --help, which are not in its table: they are obeyed
+ * here. Options may stand anywhere among the other arguments; "--" ends them. */
 #ifndef RF_CLI_OPTIONS_H
 #define RF_CLI_OPTIONS_H
 
@@ -44,6 +45,8 @@ struct rf_option {
     struct rf_text_list *list; /* given any number of times; must start zeroed, ended with
                                   rf_text_list_clear() whatever rf_options_parse() returned */
     double min, max;           /* of integer or number, both ends allowed; 0, 0: no limit */
+    const char *choices;       /* of text: the words that it may be, where they are few, in
+                                  blanks; completions offer them */
 };
 
 /* What an argument may be, for the help: printed in two columns, wrapped. */
@@ -69,6 +72,11 @@ struct rf_arguments {
 
 /* Which process answers --help; main calls it once with rank == 0. */
 void rf_options_start(int speak);
+
+/* From here on --help hands the command's line to `describe`, in place of printing it: so manual pages and
+ * completions are made of the tables that read the arguments. NULL: prints again. */
+void rf_options_describe(void (*describe)(const struct rf_command_line *line, void *to),
+                         void *to);
 
 /* Reads argv[1 ..] (argv[0] is the command), reordering argv so that options come first.
  * RF_ERR_ARG otherwise, in one sentence that ends with where to find help. */

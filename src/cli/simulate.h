@@ -19,7 +19,7 @@ struct rf_simulate_args {
     const char *schedule; /* NULL: not wanted; "-": stdout, as the next */
     const char *csv;
     const char *key; /* NULL: the default one */
-    int force, json, quiet, check, ledger, resume;
+    int force, json, check, ledger, resume;
     struct rf_text_list set;
     /* without a configuration */
     const char *trace, *order, *fence, *format, *unit, *tie, *account;

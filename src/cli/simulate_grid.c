@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/bar.h"
+#include "base/ticker.h"
 #include "cli/launch.h"
 #include "cli/simulate.h"
 #include "config/config.h"
@@ -167,14 +167,9 @@ static enum rf_status row_parse(struct rf_sim_outcome *row, const char *text,
 
 static void show(struct ensemble *e)
 {
-    double spent_s = (double)(rf_time_us() - e->begin_us) / 1e6;
-    char left[RF_DURATION_BYTES];
-
     if (!e->bar.on)
         return;
-    rf_duration_text(left, e->ndone > 0 ? spent_s / e->ndone * (e->nmissing - e->ndone) : spent_s);
-    snprintf(e->bar_text, sizeof e->bar_text, "%d of %d cells%s%s%s", e->ndone, e->nmissing,
-             e->ndone > 0 ? ", " : "", e->ndone > 0 ? left : "", e->ndone > 0 ? " left" : "");
+    snprintf(e->bar_text, sizeof e->bar_text, "%d of %d cells", e->ndone, e->nmissing);
     rf_watch_show(&e->bar.watch, e->ndone, e->nmissing);
 }
 
@@ -442,7 +437,8 @@ enum rf_status rf_simulate_grid(const struct rf_group *world,
         st = prepare(&e, n, err);
     st = rf_agree(world, st, err);
     if (st == RF_OK) {
-        rf_bar_start(&e.bar, e.bar_text, world->rank == 0 && !args->quiet);
+        rf_bar_start(&e.bar, e.bar_text, world->rank == 0);
+        e.bar.unit = "cells";
         if (world->rank == 0)
             show(&e);
         sweep.turns = e.missing;

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/bar.h"
+#include "base/log.h"
+#include "base/ticker.h"
 #include "cli/launch.h"
 #include "cli/simulate.h"
 #include "config/config.h"
@@ -95,11 +96,11 @@ static enum rf_status run(struct work *w, struct rf_error *err)
         options.promised = w->recorded->promised;
         options.watcher = &watcher;
     }
-    rf_bar_start(&bar, "simulating", !w->args->quiet);
+    rf_bar_start(&bar, "simulating", 1);
     options.progress_ctx = &bar.watch;
     st = rf_cell_run(&w->cell, w->scenario, &options, err);
     rf_bar_end(&bar);
-    if (!w->args->quiet && w->recorded == NULL)
+    if (!rf_log_is_quiet() && w->recorded == NULL)
         rf_simulate_tell_intake(w->scenario, &w->cell.intake);
     return st;
 }
@@ -177,7 +178,7 @@ static enum rf_status print(const struct work *w, const struct rf_sim_results *r
     enum rf_status st;
 
     if (!w->args->json)
-        return used && w->args->quiet
+        return used && rf_log_is_quiet()
                    ? RF_OK
                    : rf_sim_results_print(results, w->dir[0] != '\0' ? w->dir : NULL,
                                           used ? stderr : stdout, err);

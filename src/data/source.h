@@ -17,7 +17,6 @@ struct rf_task {
      * corpus_begin .. corpus_begin + corpus_count - 1. */
     struct rf_samples corpus;
     int corpus_begin, corpus_count;
-    int32_t echo_at; /* texts: the token at which one of the text is asked for; 0: none */
     int32_t
         *of[2]; /* owned: sequences of the task's own text (label 0), and of further text (1) */
     int nof[2];

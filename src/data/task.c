@@ -254,19 +254,6 @@ enum rf_status rf_task_held_batch(const struct rf_task *task, int first, int B,
     return st;
 }
 
-/* At the end of a text a model is asked for one of its tokens, drawn anew each time: so it learns
- * to gather there what the text was about, which is where classes are asked. It counts as much as
- * half of the text's other tokens. */
-static int add_echo(struct rf_batch_memory *memory, int b, int T, const int32_t *sequence,
-                    int length, int nrows, uint64_t dice)
-{
-    memory->tokens[(size_t)b * (size_t)T + (size_t)length] = sequence[length];
-    memory->rows[nrows] = b * T + length;
-    memory->target[nrows] = sequence[dice % (uint64_t)length];
-    memory->weight[nrows] = 0.5F * (float)length;
-    return nrows + 1;
-}
-
 enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
                                     int further, int B, struct rf_batch_memory *memory,
                                     struct rf_batch *batch, struct rf_error *err)
@@ -292,20 +279,12 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
 
         T = inputs > T ? inputs : T;
     }
-    T += task->echo_at > 0 && T < task->info.context;
     st = make_room(memory, B * T, B * T, 0, err);
     for (int b = 0; st == RF_OK && b < B; b++) {
         int64_t from = corpus->start[index[b]];
         int inputs = (int)(corpus->start[index[b] + 1] - from) - 1;
-        int first = nrows;
 
         nrows = add_sequence(task, memory, b, T, corpus->tokens + from, inputs, nrows);
-        for (int r = first; r < nrows; r++)
-            memory->weight[r] = 1;
-        if (inputs < T && corpus->tokens[from + inputs] == task->echo_at)
-            nrows =
-                add_echo(memory, b, T, corpus->tokens + from, inputs, nrows,
-                         rf_rng_bits(seed, rf_rng_stream("echo", (uint64_t)step), (uint64_t)b));
     }
     free(index);
     if (st == RF_OK)
@@ -316,8 +295,7 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
                                    .rows = memory->rows,
                                    .range_begin = task->corpus_begin,
                                    .range_count = task->corpus_count,
-                                   .target = memory->target,
-                                   .weight = task->echo_at > 0 ? memory->weight : NULL};
+                                   .target = memory->target};
     return st;
 }
 

@@ -64,8 +64,8 @@ static void put_train(FILE *out, const struct rf_train_spec *t)
 {
     fprintf(out, "train %d %d %d %d %d %d %d %d %d\n", t->steps, t->batch, t->examples,
             t->micro_batch, t->tensor, t->bf16, t->freeze_layers, t->max_skipped, t->eval_every);
-    fprintf(out, "rates %.17g %.17g %.17g %.17g %.17g %.17g %.17g\n", t->lr, t->min_lr_ratio,
-            t->warmup, t->weight_decay, t->clip, t->beta1, t->beta2);
+    fprintf(out, "rates %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g\n", t->token_dropout,
+            t->lr, t->min_lr_ratio, t->warmup, t->weight_decay, t->clip, t->beta1, t->beta2);
 }
 
 static void put_method(FILE *out, const struct rf_planned_job *job)

@@ -20,7 +20,7 @@
 
 #include "base/file.h"
 
-enum { RF_SOFT_CLASSES = 16, RF_METRIC_NAME = 48, RF_METRICS_MAX = 24 };
+enum { RF_SOFT_CLASSES = 16, RF_METRIC_NAME = 48, RF_METRICS_MAX = 48 };
 
 struct rf_curve_point {
     int64_t step;

@@ -24,6 +24,7 @@ struct rf_model_spec {
 struct rf_train_spec {
     int steps, batch;          /* optimiser steps; sequences per step */
     int examples;              /* learns from so many of them, the first; 0: all */
+    double token_dropout;      /* share of a text's tokens that a step does not see */
     int micro_batch;           /* so many of them at a time; 0: all at once */
     int tensor;                /* ranks of a copy of the model, at most; 0: all */
     double lr, min_lr_ratio;   /* cosine from lr to lr x min_lr_ratio */
@@ -99,6 +100,7 @@ struct rf_limit_spec {
     char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
     int64_t max_device_us;
     double max_flops;
+    int budget; /* what it stops has not failed: it did not fit */
 };
 
 struct rf_run_spec {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "job/stops.h"
+#include "report/cost.h"
 
 enum { RF_SEEDS_MAX = 99 }; /* as many as an experiment may have */
 
@@ -204,6 +205,7 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
                          struct rf_experiment_result *result)
 {
     struct mean same = {0}, half = {0}, probe = {0}, zero = {0}, ece = {0}, brier = {0};
+    struct mean weak_ece = {0}, weak_brier = {0}, small = {0}, large = {0};
 
     for (int k = 0; k < repeats; k++) {
         struct cell_jobs cell = find_cell(plan, experiment, k, row->name);
@@ -213,6 +215,10 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
         add_metric(&probe, c, cell.probe, "test_accuracy");
         add_metric(&ece, c, cell.student, "test_ece");
         add_metric(&brier, c, cell.student, "test_brier");
+        add_metric(&weak_ece, c, cell.weak, "test_ece");
+        add_metric(&weak_brier, c, cell.weak, "test_brier");
+        add_metric(&small, c, cell.weak, "parameters");
+        add_metric(&large, c, cell.student, "parameters");
     }
     for (int32_t i = 0; i < plan->njobs; i++)
         if (plan->jobs[i].experiment == experiment && plan->jobs[i].role == RF_ROLE_ZERO_SHOT)
@@ -223,6 +229,28 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
     result->zero_shot = mean_of(&zero);
     result->ece = mean_of(&ece);
     result->brier = mean_of(&brier);
+    result->weak_ece = mean_of(&weak_ece);
+    result->weak_brier = mean_of(&weak_brier);
+    result->weak_parameters = mean_of(&small);
+    result->strong_parameters = mean_of(&large);
+}
+
+/* Supervisors, students and ceilings of all repeats. */
+static enum rf_status add_cost(struct rf_collection *c, const struct rf_job_plan *plan,
+                               int experiment, const struct row *row, int repeats,
+                               struct rf_experiment_result *result, struct rf_error *err)
+{
+    int32_t wanted[3 * RF_SEEDS_MAX];
+    int n = 0;
+
+    for (int k = 0; k < repeats; k++) {
+        struct cell_jobs cell = find_cell(plan, experiment, k, row->name);
+
+        wanted[n++] = cell.weak;
+        wanted[n++] = cell.student;
+        wanted[n++] = cell.ceiling;
+    }
+    return rf_row_cost(plan, c->audit.state, c->jobs, wanted, n, &result->cost, err);
 }
 
 /* How many test items the first finished repeat has; 0 when none is finished. */
@@ -296,6 +324,7 @@ static enum rf_status add_row(struct rf_collection *c, const struct rf_run_spec 
     const struct rf_experiment_spec *from = &spec->experiments[experiment];
     struct rf_experiment_result *result = &c->experiments[c->results.nexperiments];
     struct rf_seed_scores *scores = c->scores + (size_t)c->results.nexperiments * RF_SEEDS_MAX;
+    enum rf_status st;
 
     *result = (struct rf_experiment_result){.agreement = {NAN, NAN, NAN, NAN, NAN}};
     memcpy(result->name, from->name, sizeof result->name);
@@ -304,7 +333,10 @@ static enum rf_status add_row(struct rf_collection *c, const struct rf_run_spec 
              row->stop[0] != '\0' ? "+" : "", row->stop);
     add_controls(c, plan, experiment, row, from->seeds, result);
     c->results.nexperiments++;
-    return evaluate(c, spec, plan, experiment, row, run_dir, scores, result, err);
+    st = add_cost(c, plan, experiment, row, from->seeds, result, err);
+    if (st == RF_OK)
+        st = evaluate(c, spec, plan, experiment, row, run_dir, scores, result, err);
+    return st;
 }
 
 /* The rows of an experiment are the students of its first repeat, in the plan's order of methods;

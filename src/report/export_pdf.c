@@ -78,8 +78,9 @@ static int print_page(const struct scratch *scratch, const char *program)
     char headless[] = "--headless", plain[] = "--no-pdf-header-footer", gpu[] = "--disable-gpu",
          shm[] = "--disable-dev-shm-usage", sandbox[] = "--no-sandbox";
     /* root is not let into the sandbox; the page is our own and runs no script */
-    char *argv[] = {name, headless, plain, gpu, shm, profile, to, url,
-                    geteuid() == 0 ? sandbox : NULL, NULL};
+    char *argv[] = {
+        name, headless, plain, gpu, shm, profile, to, url, geteuid() == 0 ? sandbox : NULL,
+        NULL};
 
     snprintf(name, sizeof name, "%s", program);
     snprintf(profile, sizeof profile, "--user-data-dir=%s/profile", scratch->dir);

@@ -10,6 +10,7 @@
 #include "report/scale.h"
 #include "report/sections.h"
 #include "report/sim_page.h"
+#include "report/study.h"
 #include "report/text.h"
 
 /* More steps than a screen has pixels would only make the page heavy. */
@@ -75,6 +76,8 @@ static enum rf_status add_sections(struct rf_text *page, struct rf_report_input 
         st = rf_section_accounts(page, in, err);
     if (st == RF_OK)
         st = rf_section_experiments(page, in, err);
+    if (st == RF_OK)
+        st = rf_section_study(page, in, err);
     if (st == RF_OK)
         st = rf_section_jobs(page, in, err);
     if (st == RF_OK)

@@ -401,7 +401,8 @@ void rf_plot_tables(struct rf_text *page, const struct rf_text *script, const ch
         rf_text_clear(&csv);
         return;
     }
-    rf_text_add(page, "<details class=\"data\"><summary>The numbers of this figure</summary>\n");
+    rf_text_add(page,
+                "<details class=\"data\"><summary>The numbers of this figure</summary>\n");
     for (const char *at = script->data; next_block(script->data, &at, &block);)
         add_table(page, &block);
     rf_text_add(page, "<template data-label=\"");

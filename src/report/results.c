@@ -240,6 +240,21 @@ static void set_comparison(struct rf_build *doc, json_t *item,
         rf_build_text(doc, item, "void", failed ? experiment->failed : w2s->void_reason);
 }
 
+static json_t *cost_object(struct rf_build *doc, const struct rf_row_cost *cost)
+{
+    json_t *object = json_object();
+
+    rf_build_number(doc, object, "flops", cost->flops);
+    rf_build_number(doc, object, "pretrain_flops", cost->pretrain_flops);
+    rf_build_number(doc, object, "weak_flops", cost->weak_flops);
+    rf_build_number(doc, object, "student_flops", cost->student_flops);
+    rf_build_number(doc, object, "ceiling_flops", cost->ceiling_flops);
+    rf_build_number(doc, object, "device_s", cost->device_s);
+    rf_build_integer(doc, object, "jobs", cost->jobs);
+    rf_build_integer(doc, object, "cached", cost->cached);
+    return object;
+}
+
 static json_t *experiments(struct rf_build *doc, const struct rf_results *results)
 {
     json_t *array = json_array();
@@ -259,6 +274,11 @@ static json_t *experiments(struct rf_build *doc, const struct rf_results *result
         rf_build_set(doc, item, "agreement", agreement_object(doc, &experiment->agreement));
         rf_build_number(doc, item, "ece", experiment->ece);
         rf_build_number(doc, item, "brier", experiment->brier);
+        rf_build_number(doc, item, "weak_ece", experiment->weak_ece);
+        rf_build_number(doc, item, "weak_brier", experiment->weak_brier);
+        rf_build_number(doc, item, "weak_parameters", experiment->weak_parameters);
+        rf_build_number(doc, item, "strong_parameters", experiment->strong_parameters);
+        rf_build_set(doc, item, "cost", cost_object(doc, &experiment->cost));
         rf_build_integer(doc, item, "test_items", experiment->test_items);
         rf_build_integer(doc, item, "seeds", experiment->seeds);
         rf_build_set(doc, item, "by_seed", scores_array(doc, experiment));
@@ -286,6 +306,8 @@ static json_t *run_object(struct rf_build *doc, const struct rf_results *results
     rf_build_text(doc, root, "command", "run");
     rf_build_text(doc, root, "version", results->version);
     rf_build_text(doc, root, "run", results->run);
+    if (results->config != NULL)
+        rf_build_text(doc, root, "config", results->config);
     rf_build_integer(doc, root, "seed", results->seed);
     rf_build_number(doc, root, "wall_s", results->wall_s);
     rf_build_integer(doc, root, "start_us", results->state->start_us);

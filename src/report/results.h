@@ -27,6 +27,14 @@ struct rf_seed_scores {
     double weak, student, ceiling;
 };
 
+/* What a row has cost, each of its jobs once: cost.h. */
+struct rf_row_cost {
+    double flops, device_s;
+    double pretrain_flops, weak_flops, student_flops,
+        ceiling_flops; /* of these, by what they are */
+    int jobs, cached;  /* of which so many were taken from a cache */
+};
+
 /* One row of an experiment: a student by one method. Accuracies and shares are 0 to 1; NAN where there is none. */
 struct rf_experiment_result {
     char name[RF_NAME_BYTES]; /* of the experiment in the configuration */
@@ -41,6 +49,9 @@ struct rf_experiment_result {
     struct rf_w2s_agreement
         agreement;         /* student with supervisor, over all seeds; NANs if unknown */
     double ece, brier;     /* of the student; NAN if unknown */
+    double weak_ece, weak_brier; /* of the supervisor */
+    double weak_parameters, strong_parameters;
+    struct rf_row_cost cost;
     int test_items, seeds; /* seeds that were finished */
     const struct rf_seed_scores *scores; /* [seeds], or NULL */
     char failed[160]; /* why there is no result at all, e.g. a job failed; else "" */
@@ -57,6 +68,7 @@ struct rf_results {
     const char *run;     /* its name */
     const char *version; /* of the program */
     const char *policy;  /* "fcfs+floor" */
+    const char *config;  /* SHA-256 of the effective configuration, hex; NULL: not known */
     int64_t seed;
     double wall_s;
     int devices;

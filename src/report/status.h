@@ -34,7 +34,16 @@ double rf_status_share(const struct rf_state *state, const struct rf_tally *tall
  * NULL. Whatever is missing or of another type is shown as a dash. */
 enum rf_status rf_status_print(const json_t *document, FILE *out, int columns, int *lines,
                                struct rf_error *err);
-/* The same in one line, without LF. */
+/* The same in one plain line of key=value, without LF, as rf_status_plain() makes it. */
 void rf_status_line(const json_t *document, char *line, size_t size);
+
+/* A live state in one line for a terminal: "12.3 s  4/12 jobs  alignment 18.2% of 20.0%  waiting
+ * 3  running train[2] probe[1]". */
+void rf_status_screen(const struct rf_state *state, const struct rf_tally *tally,
+                      double elapsed_s, char *line, size_t size);
+/* And for the output of a batch job: "progress what=run state=running elapsed_s=12.3 running=2
+ * queued=3 ended=4 jobs=12 devices=3 fleet=4 share.alignment=0.182 pledge.alignment=0.2". */
+void rf_status_plain(const struct rf_state *state, const struct rf_tally *tally,
+                     double elapsed_s, char *line, size_t size);
 
 #endif

@@ -180,22 +180,3 @@ enum rf_status rf_status_print(const json_t *document, FILE *out, int columns, i
         st = rf_fail(err, RF_ERR_IO, "cannot print the status");
     return st;
 }
-
-void rf_status_line(const json_t *document, char *line, size_t size)
-{
-    const json_t *list = rf_json_list(document, "pledges");
-    char elapsed[RF_DURATION_BYTES];
-    int n = snprintf(
-        line, size, "%s  %s  %d running  %d queued  %d done",
-        rf_duration_text(elapsed, rf_json_number(document, "elapsed_s")),
-        rf_json_text(document, "state"), whole(number_in(document, "jobs", "running")),
-        whole(number_in(document, "jobs", "queued")), whole(number_in(document, "jobs", "done")));
-
-    for (size_t i = 0; i < json_array_size(list) && n >= 0 && (size_t)n < size; i++) {
-        const json_t *p = json_array_get(list, i);
-
-        n += snprintf(line + n, size - (size_t)n, "  %.40s %.1f%% of %.1f%%",
-                      rf_json_text(p, "account"), 100 * rf_json_number(p, "received_share"),
-                      100 * rf_json_number(p, "share_ratio"));
-    }
-}

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/terminal.h"
+
 enum { CELL_BYTES = 256, GAP = 2, NARROWEST = 8 };
 
 struct rf_table {
@@ -136,9 +138,12 @@ static void print_row(const struct rf_table *table, size_t row, const int *width
         const char *text = table->cells[row * (size_t)table->ncols + (size_t)c];
         int n = columns_of(text), pad = widths[c] > n ? widths[c] - n : 0;
         int last = c == table->ncols - 1;
+        enum rf_shade shade = rf_terminal_shade(text);
 
-        fprintf(out, "%*s", GAP + (table->align[c] == 'r' ? pad : 0), "");
+        fprintf(out, "%*s%s", GAP + (table->align[c] == 'r' ? pad : 0), "",
+                rf_terminal_on(out, shade));
         print_cut(text, widths[c], out);
+        fputs(rf_terminal_off(out, shade), out);
         if (table->align[c] == 'l' && !last)
             fprintf(out, "%*s", pad, "");
     }

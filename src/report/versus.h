@@ -15,7 +15,7 @@ struct rf_versus_row {
     const char *topic; /* "accuracy", "gap recovered", "share", "compute", "waiting", "whole" */
     char of[160];      /* whose: "oversight xent", "alignment" */
     const char *what, *unit;
-    double a, b;         /* NAN: there is none */
+    double a, b;             /* NAN: there is none */
     double a_ci[2], b_ci[2]; /* 95 %; NAN: none */
 };
 

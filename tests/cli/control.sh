@@ -90,7 +90,7 @@ job a3 capability 20 'submit_s = 5.0;' >later.cfg
 refused 2 "since the job is submitted now" submit "$dir" later.cfg
 job a4 capability 20 'after = [ "ghost" ];' >ghost.cfg
 refused 2 "ghost" submit "$dir" ghost.cfg
-refused 2 "expected one of models, tasks, jobs, experiments" submit "$dir" run.cfg
+refused 2 "expected one of models, tasks, task, jobs, experiments" submit "$dir" run.cfg
 printf 'models = ();\n' >nothing.cfg
 refused 2 "expected at least one job or experiment" submit "$dir" nothing.cfg
 [ ! -e "$dir/submitted/000003.cfg" ] || fail "a refused submission is kept"
@@ -202,8 +202,8 @@ sleep 1
 kill -TERM "$(rank_pids "$dir" | tail -n 1)"
 wait $launcher
 wait $follower || { cat follow.err >&2; fail "status --follow"; }
-grep -q ' running .*alignment .*% of 40.0%' follow.out || { cat follow.out >&2; fail "no line of a run that goes"; }
-tail -n 1 follow.out | grep -q ' interrupted ' || { cat follow.out >&2; fail "the last line"; }
+grep -q ' state=running .* share.alignment=.* pledge.alignment=0.4000' follow.out || { cat follow.out >&2; fail "no line of a run that goes"; }
+tail -n 1 follow.out | grep -q ' state=interrupted ' || { cat follow.out >&2; fail "the last line"; }
 grep -q "$(printf '\033')" follow.out && fail "control characters where there is no terminal"
 [ ! -e "$dir/control.sock" ] || fail "the socket outlives the run"
 ask 0 status "$dir" --json

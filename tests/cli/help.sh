@@ -40,6 +40,12 @@ done
 
 run 0 --help
 cp "$dir/out" "$dir/all"
+
+# A process by itself wants no folder for temporary files, which others would clear meanwhile.
+TMPDIR=$dir/all run 0 --version
+[ ! -s "$dir/err" ] || fail "a folder for temporary files is wanted"
+
+run 0 --help
 run 0 -h && cmp -s "$dir/all" "$dir/out" || fail "-h is not --help"
 run 0 help && cmp -s "$dir/all" "$dir/out" || fail "help is not --help"
 [ ! -s "$dir/err" ] || fail "help speaks on standard error"
@@ -73,7 +79,7 @@ refused "unknown option '-w'; see 'ringfence keygen --help'" keygen -w
 refused "a value is missing after '--name'; see 'ringfence keygen --help'" keygen --name
 refused "a value is missing after '-n'; see 'ringfence keygen --help'" keygen -n
 refused "option '--help' takes no value; see 'ringfence keygen --help'" keygen --help=yes
-refused "an argument is missing: usage is 'ringfence keygen [--name=NAME] [--witness] FILE'; see 'ringfence keygen --help'" keygen
+refused "an argument is missing: usage is 'ringfence keygen [--name=NAME] [--witness] [--json] FILE'; see 'ringfence keygen --help'" keygen
 refused "argument 'b' is one too many; see 'ringfence keygen --help'" keygen "$dir/a" b
 
 # One sentence for all ranks.

@@ -17,9 +17,10 @@ may_include() {
     data) echo "nn/batch.h base" ;;
     job) echo "data align alloc base" ;;
     report) echo "job audit sim scale align alloc data base" ;;
+    doctor) echo "nn base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
-    mpi) echo "report job audit data scale align ckpt nn sim alloc base" ;;
-    cli) echo "mpi config report job audit slurm sim data scale align ckpt nn alloc base" ;;
+    mpi) echo "report doctor job audit data scale align ckpt nn sim alloc base" ;;
+    cli) echo "mpi config report doctor job audit slurm sim data scale align ckpt nn alloc base" ;;
     *) return 1 ;;
     esac
 }
@@ -52,7 +53,7 @@ check() {
     only '<hdf5\.h>' "$1" '/mpi/'
     only '[^a-z](numroc|descinit|p[sd][a-z]{4,5})_\(|blacs_' "$1" '/mpi/panel\.c:'
     only '<libconfig\.h>' "$1" '/src/config/'
-    only 'MPI_COMM_WORLD' "$1" '/src/cli/main\.c:'
+    only '\bMPI_COMM_WORLD\b' "$1" '/src/cli/main\.c:'
 }
 
 # only WHAT TREE WHERE: what stands nowhere else than in paths that match WHERE

@@ -29,3 +29,7 @@ few sst2 sst2.cfg sst2 --set "tasks.sst2.path=$data/nlp/sst2.tsv" --set tasks.ss
 few chess chess.cfg puzzles --set "tasks.puzzles.path=$data/chess/puzzles_rated.tsv" \
     --set "tasks.puzzles.extra_path=$data/chess/puzzles_unrated_10k.tsv" \
     --set "tasks.puzzles.corpus=$data/chess/games_40k.tsv.gz" --set tasks.puzzles.corpus_size=5000
+
+# Any one file of labelled texts, by the two keys that name it.
+few task w2s-task.cfg task --set "task.path=$data/nlp/trec6.tsv" --set task.format=tsv --set task.positive=5 \
+    --set task.vocabulary=1024

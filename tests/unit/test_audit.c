@@ -489,8 +489,8 @@ static void its_own_books_agree_with_the_state_whatever_happens(void **unused)
 #define HEAD "JobID|JobName|Account|State|Start|ElapsedRaw|AllocCPUS|Comment\n"
 
 /* Job "one" of account x.y, two devices for 100 s, is all that the ledger has. */
-static void match(const char *table, enum rf_match_by by, struct rf_sacct_match *m,
-                  struct rf_audit_test *t)
+static void match_crashed(int64_t unread_s, const char *table, enum rf_match_by by,
+                          struct rf_sacct_match *m, struct rf_audit_test *t)
 {
     struct rf_account account = {.name = "x.y", .parent = -1};
     struct rf_job job = {.held_us = 200 * (int64_t)SECOND, .extra = 0};
@@ -508,10 +508,18 @@ static void match(const char *table, enum rf_match_by by, struct rf_sacct_match 
     struct rf_error err = {RF_OK, ""};
 
     watch.granted_us = rf_wide_of(200 * (int64_t)SECOND);
+    watch.unread_us = rf_wide_of(unread_s * SECOND);
+    watch.recoveries = unread_s > 0;
     *t = (struct rf_audit_test){.count = 0};
     if (rf_sacct_match_text(m, t, table, strlen(table), "t", &options, &state, &watch, &err) !=
         RF_OK)
         fail_msg("%s", err.text);
+}
+
+static void match(const char *table, enum rf_match_by by, struct rf_sacct_match *m,
+                  struct rf_audit_test *t)
+{
+    match_crashed(0, table, by, m, t);
 }
 
 static void runs_of_slurm_are_added_up_and_repeats_left_out(void **unused)
@@ -533,6 +541,24 @@ static void runs_of_slurm_are_added_up_and_repeats_left_out(void **unused)
     assert_int_equal(m.unfinished, 1);
     assert_int_equal(rf_wide_narrow(m.slurm_us), 200 * (int64_t)SECOND);
     assert_int_equal(t.result, RF_TEST_PASS);
+    rf_audit_test_clear(&t);
+}
+
+static void what_a_crash_left_without_readings_is_no_claim_on_slurm(void **unused)
+{
+    static const char TABLE[] = HEAD "7|study|y|NODE_FAIL|2026-01-01T00:00:00|30|2|\n"
+                                     "7|study|y|COMPLETED|2026-01-01T00:01:00|40|2|\n";
+    struct rf_sacct_match m;
+    struct rf_audit_test t;
+
+    (void)unused;
+    match_crashed(60, TABLE, RF_MATCH_RUN, &m,
+                  &t); /* 200 granted, of which 60 were read by nobody */
+    assert_int_equal(rf_wide_narrow(m.ledger_us), 140 * (int64_t)SECOND);
+    assert_int_equal(t.result, RF_TEST_PASS);
+    rf_audit_test_clear(&t);
+    match_crashed(50, TABLE, RF_MATCH_RUN, &m, &t); /* 150 read, 140 in Slurm */
+    assert_int_equal(t.result, RF_TEST_FINDING);
     rf_audit_test_clear(&t);
 }
 
@@ -641,6 +667,7 @@ int main(void)
         cmocka_unit_test(claims_are_held_against_time_and_the_measured_peak),
         cmocka_unit_test(its_own_books_agree_with_the_state_whatever_happens),
         cmocka_unit_test(runs_of_slurm_are_added_up_and_repeats_left_out),
+        cmocka_unit_test(what_a_crash_left_without_readings_is_no_claim_on_slurm),
         cmocka_unit_test(the_tolerance_is_two_seconds_a_device_and_one_per_cent),
         cmocka_unit_test(jobs_go_by_comments_runs_or_accounts),
         cmocka_unit_test(segments_follow_the_checkpoints_and_a_crash),

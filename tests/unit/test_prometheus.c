@@ -178,7 +178,8 @@ static void a_status_says_who_runs_who_waits_and_how_pledges_stand(void **unused
     assert_string_equal(json_string_value(json_object_get(job, "account")), "theirs");
     assert_int_equal(json_array_size(json_object_get(d, "pledges")), 2);
     rf_status_line(d, line, sizeof line);
-    assert_non_null(strstr(line, "1 running  1 queued  1 done  mine 31.8% of 20.0%"));
+    assert_non_null(strstr(line, " running=1 queued=1 ended=1 jobs=3 "));
+    assert_non_null(strstr(line, " share.mine=0.3182 pledge.mine=0.2000"));
     rf_status_line(d, line, 10); /* cut, not overrun */
     assert_int_equal(strlen(line), 9);
     assert_int_equal(rf_status_print(d, out, 60, &lines, &err), RF_OK);
