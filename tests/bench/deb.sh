@@ -12,10 +12,11 @@ deb=$(realpath "$1")
 mirror=${2:-$(apt-get indextargets --format '$(SITE)' 2>/dev/null | head -n 1)}
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/ringfence-deb.XXXXXX")
 cleanup() {
-    umount -l "$root/proc" "$root/dev/shm" 2>/dev/null || true
+    umount -l "$root/proc" "$root/sys" "$root/dev/shm" 2>/dev/null || true
     rm -rf "$root"
 }
 trap cleanup EXIT
+chmod 755 "$root" # what becomes the root folder of others
 
 proxy=$(apt-config dump Acquire::http::Proxy 2>/dev/null | sed -n 's/.*"\(.*\)";/\1/p' | head -n 1)
 [ -z "$proxy" ] || export http_proxy=$proxy
@@ -27,6 +28,7 @@ echo "debootstrap: $((SECONDS - start)) s"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 mkdir -p "$root/dev/shm"
 mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys" # Open MPI looks for cores there
 mount -t tmpfs tmpfs "$root/dev/shm"
 cp "$deb" "$root/ringfence.deb"
 
