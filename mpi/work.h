@@ -37,6 +37,7 @@ struct rf_job_work {
     struct rf_probe *probe;      /* of a linear map, else NULL */
     struct rf_probe_fit fit;     /* what it chose */
     float *features;             /* [RF_PREDICT_BATCH][width] for the probe */
+    int64_t told_us, told_tokens; /* at the last look at the validation loss */
     int bad_steps;               /* skipped in a row */
     int64_t skipped;             /* since the job's first step */
     int64_t memory_before;       /* bytes resident before the trainer was made ... */
@@ -77,6 +78,11 @@ void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step
 /* Collective: the batch of at most RF_PREDICT_BATCH examples of a split from `at` on. */
 enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
                                  struct rf_batch *batch, struct rf_error *err);
+
+/* Collective: the mean loss over at most `most` rows of the text that is held back, spread evenly. Stops
+ * early when the lease says so. */
+enum rf_status rf_job_validate(struct rf_job_work *w, int most, double *loss,
+                               struct rf_error *err);
 
 /* Local: the supervisor's labels, without which a student cannot start, and which examples are
  * learned from. */

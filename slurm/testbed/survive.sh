@@ -53,9 +53,10 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none
 want=$(content "calm-$steps/checkpoints/job/step-$(printf %08d "$steps").h5")
 [ -z "${SURVIVE_PREPARE:-}" ] || exit 0 # only what others are compared with
 
-read -ra where <<<"${SURVIVE_WHERE:--N 3 -n 3}"
+spread="-N 3 -n 3"
+[ "$kind" != het ] || spread="-N 1 -n 2 : -N 1 -n 1"
+read -ra where <<<"${SURVIVE_WHERE:-$spread}"
 case $kind in
-het) where=(-N 1 -n 2 : -N 1 -n 1) ;;
 limit) where+=(-t 1 --signal=B:USR1@30) ;;
 esac
 rm -rf "$out" "$out.log" "$out.audit"

@@ -12,6 +12,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "mpi/group.h"
+#include "mpi/signals.h"
 
 /* In the order of `ringfence --help`. */
 static const struct rf_command *const commands[] = {
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
     enum rf_status st;
     int provided;
 
+    rf_signals_hold();
     one_thread_per_rank(argv);
     no_daemon_for_one();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);

@@ -33,6 +33,7 @@ struct rf_train_spec {
     double beta1, beta2;
     int bf16;
     int recompute;             /* a layer's activations are made again for its backward pass */
+    int eval_every; /* steps between looks at the validation loss; 0: at the end alone */
     int max_skipped;           /* so many steps in a row without a finite loss end the job */
     int freeze_layers;         /* so many from the bottom, and the embeddings, stay as they are */
     int checkpoint_every;      /* steps; 0: only when stopped and at the end */

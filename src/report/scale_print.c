@@ -59,8 +59,9 @@ static void print_wire(const struct rf_scale_study *s, FILE *out)
 
         if (!w->known[k])
             continue;
-        fprintf(out, "  messages of a %-6s %.3g us [%.3g, %.3g] each", rf_wire_name(k),
-                1e6 * w->latency_s[k], 1e6 * w->latency_ci[k][0], 1e6 * w->latency_ci[k][1]);
+        fprintf(out, "  messages of a %-6s %.3g us [%.3g, %.3g] each",
+                rf_wire_name((enum rf_wire_kind)k), 1e6 * w->latency_s[k],
+                1e6 * w->latency_ci[k][0], 1e6 * w->latency_ci[k][1]);
         if (w->byte_s[k] > 0)
             fprintf(out, ", %.3g GB/s", 1e-9 / w->byte_s[k]);
         fprintf(out, "; typical error %.0f %%\n", 100 * w->misfit[k]);

@@ -321,7 +321,7 @@ static const struct {
      "second time"},
     {"tasks.material.source=web",
      "key 'tasks.[0].source': expected one of: chess-rules chess tsv "
-     "jsonl pairs digits, got the string 'web'"},
+     "jsonl pairs digits text, got the string 'web'"},
     {"tasks.material.source=tsv",
      "key 'tasks.[0].path': expected a value, since source is \"tsv\""},
     {"tasks.material.path=x.tsv", "key 'tasks.[0].path': expected nothing, since source "
