@@ -10,12 +10,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 # To build and run. dnnl's CMake file wants OpenCL's headers although nothing here uses them.
 run_packages="gcc libc6-dev cmake ninja-build pkg-config libopenmpi-dev openmpi-bin
   libhdf5-openmpi-dev libscalapack-openmpi-dev libconfig-dev libdnnl-dev ocl-icd-opencl-dev
-  libopenblas-dev libsodium-dev libjansson-dev librandom123-dev zlib1g-dev libcmocka-dev
+  libopenblas-dev libsodium-dev libjansson-dev libpcre2-dev librandom123-dev zlib1g-dev libcmocka-dev
   gnuplot-nox"
-# Only for `test`: the second compiler, readers that tests hold our files against, and pgrep.
-test_packages="clang hdf5-tools python3 procps"
+# Only for `test`: the second compiler, readers that tests hold our files and pages against, a browser that opens
+# reports, and pgrep.
+test_packages="clang hdf5-tools python3 procps chromium librsvg2-bin mandoc"
 modules="gcc cmake ninja openmpi hdf5-parallel scalapack libconfig onednn openblas libsodium
-  jansson random123 zlib cmocka gnuplot pkg-config"
+  jansson pcre2 random123 zlib cmocka gnuplot pkg-config"
 
 say() { printf 'bootstrap: %s\n' "$*"; }
 
@@ -26,7 +27,8 @@ usage: ./bootstrap.sh [COMMAND]
   quickstart   packages, build, then the main job on 3 ranks; says where its report is
                (the default)
   test         packages, build with gcc and clang with warnings as errors, the sanitizer
-               build's tests, then all tests; the exit code says whether they passed
+               build's tests, then all tests, some of them on a Slurm that they start where
+               that can be (as root; its packages too); the exit code says whether they passed
   build        packages, then build/release/ringfence
   deps         packages only
   help         this text

@@ -15,14 +15,13 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/rng.h"
 #include "ckpt/store.h"
 #include "job/record.h"
 #include "mpi/cache.h"
 #include "mpi/work.h"
 
-enum { CURVE_POINTS = 200 };
+enum { CURVE_POINTS = 200, LOOKED_AT = 64 }; /* rows of what is held back, during training */
 
 void rf_job_context_clear(struct rf_job_context *ctx)
 {
@@ -128,6 +127,7 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .seed = job->model_seed,
                                      .micro_B = t->micro_batch,
                                      .recompute = t->recompute,
+                                     .exchange_bf16 = t->exchange_bf16,
                                      .tensor = t->tensor};
 }
 
@@ -138,7 +138,7 @@ static struct rf_train_options all_options(const struct rf_planned_job *job,
     int pretrain = job->role == RF_ROLE_PRETRAIN, batch = job->train->batch;
     struct rf_train_options options = rf_job_train_options(job);
 
-    options.max_B = batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH;
+    options.max_B = pretrain || batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH;
     options.max_T = info->context;
     options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
     options.max_range = pretrain ? info->vocabulary : info->nclass;
@@ -168,9 +168,10 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     struct rf_train_options options = all_options(w->job, w->info);
     enum rf_status st;
 
-    rf_memory_restart();
-    w->memory_before = rf_memory_now();
+    w->memory_before = rf_memory_mark();
     st = rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
+    if (st == RF_OK)
+        rf_debug("job '%s': slices sum by %s", w->job->name, rf_trainer_exchange(w->trainer));
     if (st == RF_OK && w->info->parts != NULL)
         compose_embeddings(w);
     return st;
@@ -267,16 +268,18 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
 /* Local: at most CURVE_POINTS points over the whole of training, first and last among them, and
  * each step that was skipped: so their number survives a pause. */
 static enum rf_status note(struct rf_job_work *w, int64_t step,
-                           const struct rf_step_result *done, struct rf_error *err)
+                           const struct rf_step_result *done, double validation,
+                           struct rf_error *err)
 {
     int64_t steps = w->job->train->steps, every = (steps + CURVE_POINTS - 1) / CURVE_POINTS;
     struct rf_curve_point point = {.step = step,
                                    .loss = done->loss,
                                    .lr = done->lr,
                                    .grad_norm = done->grad_norm,
-                                   .t_us = rf_time_utc_us()};
+                                   .t_us = rf_time_utc_us(),
+                                   .validation = validation};
 
-    if (step % every != 0 && step != steps && step != 1 && !done->skipped)
+    if (step % every != 0 && step != steps && step != 1 && !done->skipped && isnan(validation))
         return RF_OK;
     return rf_curve_add(&w->curve, &point, err);
 }
@@ -353,30 +356,57 @@ static enum rf_status give_up(struct rf_job_work *w, struct rf_error *err)
         good > 0 && saved ? ", of which there is a checkpoint" : "");
 }
 
+/* Collective: the validation loss after a step where it is due, and how fast it went since the last
+ * look. */
+static enum rf_status look(struct rf_job_work *w, int64_t step,
+                           const struct rf_step_result *done, double *validation,
+                           struct rf_error *err)
+{
+    const struct rf_train_spec *t = w->job->train;
+    double took_s = (double)(rf_time_us() - w->told_us) * 1e-6;
+    double rate = (double)(w->tokens + done->tokens - w->told_tokens) / took_s;
+    enum rf_status st;
+
+    if (w->job->role != RF_ROLE_PRETRAIN || t->eval_every == 0 || step % t->eval_every != 0 ||
+        rf_task_held_rows(w->task) == 0)
+        return RF_OK;
+    st = rf_job_validate(w, LOOKED_AT, validation, err);
+    if (st == RF_OK && w->group->rank == 0)
+        rf_note("job '%s': step %lld of %d: loss %.4f, validation %.4f, %.0f tokens/s",
+                      w->job->name, (long long)step, t->steps, done->loss, *validation, rate);
+    w->told_us = rf_time_us();
+    w->told_tokens = w->tokens + done->tokens;
+    return st;
+}
+
 /* Collective: one step, its record, and a checkpoint where one is due. */
 static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_batch batch;
     struct rf_step_result done = {0}, extra = {0};
     int64_t since = rf_time_us(), step = rf_trainer_steps_done(w->trainer);
+    int64_t room = (int64_t)rf_trainer_room_bytes(w->trainer);
     int every = w->job->train->checkpoint_every;
+    double validation = NAN;
     enum rf_status st = rf_agree(w->group, make_batch(w, step, &batch, err), err);
 
     if (st != RF_OK)
         return st;
     rf_job_use_labels(w, &batch, step, &extra);
     if (w->memory_step == 0) {
-        w->memory_start = rf_memory_peak() - w->memory_before;
-        rf_memory_restart();
+        w->memory_start = rf_memory_grown(&w->memory_before, room);
+        rf_memory_mark();
     }
     rf_trainer_step(w->trainer, &batch, &done);
     if (w->memory_step == 0)
-        w->memory_step = rf_memory_peak() - w->memory_before;
+        w->memory_step = rf_memory_grown(&w->memory_before, room);
     if (done.skipped)
         tell_skipped(w, step + 1, &done);
     else
         w->bad_steps = 0;
-    st = note(w, step + 1, &done, err);
+    st = look(w, step + 1, &done, &validation, err);
+    if (st == RF_OK)
+        st = note(w, step + 1, &done, validation, err);
     done.tokens += extra.tokens;
     done.flops += extra.flops;
     rf_job_report(w, since, &done);
@@ -398,6 +428,8 @@ static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
         return RF_OK;
     if (rf_methods[w->job->method].linear)
         return rf_job_fit_probe(w, err);
+    w->told_us = rf_time_us();
+    w->told_tokens = w->tokens;
     while (st == RF_OK && w->stop == RF_GO &&
            rf_trainer_steps_done(w->trainer) < w->job->train->steps)
         st = train_step(w, err);
@@ -555,7 +587,7 @@ enum rf_status rf_job_retrace(struct rf_job_context *ctx, const struct rf_group 
         .ctx = ctx, .job = &job, .group = group, .saved_step = -1, .begun_step = -1};
     enum rf_status st;
 
-    quiet.checkpoint_every = 0;
+    quiet.checkpoint_every = quiet.eval_every = 0;
     job.train = &quiet;
     st = rf_lease_solo(&lease, err);
     w.lease = lease;

@@ -2,6 +2,7 @@
  * middle, it starts over, which costs little. */
 #include "mpi/work.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,6 @@
 #include "align/noise.h"
 #include "align/w2s.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/slice.h"
 
 enum { ECE_BINS = 15 };
@@ -186,6 +186,33 @@ static enum rf_status judge_split(struct rf_job_work *w, enum rf_split split,
     return rf_agree(w->group, st, err);
 }
 
+enum rf_status rf_job_validate(struct rf_job_work *w, int most, double *loss,
+                               struct rf_error *err)
+{
+    int all = rf_task_held_rows(w->task), rows = all < most ? all : most, B, done_rows = 0;
+    double sum = 0;
+    enum rf_status st = RF_OK;
+
+    for (; st == RF_OK && w->stop == RF_GO && done_rows < rows; done_rows += B) {
+        int first = (int)((int64_t)done_rows * all / rows);
+        int64_t since = rf_time_us();
+        struct rf_step_result done = {0};
+        struct rf_batch batch;
+
+        B = rows - done_rows < w->job->train->batch ? rows - done_rows : w->job->train->batch;
+        B = first + B > all ? all - first : B;
+        st = rf_agree(w->group, rf_task_held_batch(w->task, first, B, &w->memory, &batch, err),
+                      err);
+        if (st != RF_OK)
+            break;
+        rf_trainer_predict(w->trainer, &batch, NULL, NULL, &done);
+        sum += done.loss * B;
+        rf_job_report(w, since, &done);
+    }
+    *loss = done_rows >= rows && rows > 0 ? sum / done_rows : NAN;
+    return st;
+}
+
 /* Of the last step that was not skipped. */
 static double last_loss(const struct rf_curve *curve)
 {
@@ -203,7 +230,8 @@ static void note_memory(const struct rf_job_work *w, struct rf_metrics *metrics)
 {
     static const char *const names[] = {"memory_held_bytes", "memory_step_bytes",
                                         "memory_peak_bytes"};
-    int64_t peak = rf_memory_peak() - w->memory_before;
+    int64_t peak =
+        rf_memory_grown(&w->memory_before, (int64_t)rf_trainer_room_bytes(w->trainer));
     int64_t bytes[3] = {(int64_t)rf_trainer_bytes(w->trainer), w->memory_step,
                         peak > w->memory_start ? peak : w->memory_start};
 
@@ -258,6 +286,12 @@ enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err)
 
     if (role == RF_ROLE_WEAK || role == RF_ROLE_LINK || role == RF_ROLE_NOISY)
         st = give_labels(w, &metrics, err);
+    if (role == RF_ROLE_PRETRAIN && rf_task_held_rows(w->task) > 0) {
+        double loss;
+
+        st = rf_job_validate(w, INT_MAX, &loss, err);
+        rf_metrics_add(&metrics, "validation_loss", loss);
+    }
     if (role != RF_ROLE_PRETRAIN) {
         if (st == RF_OK && w->stop == RF_GO)
             st = judge_split(w, RF_SPLIT_VALIDATION, "validation", NULL, 0, &metrics, err);

@@ -6,6 +6,9 @@
 #ifndef RF_MPI_SIGNALS_H
 #define RF_MPI_SIGNALS_H
 
+/* Local. SIGUSR1 waits until rf_signals_start(), and is lost on commands that never get there: Slurm may
+ * send it a minute early, to a job that has only just begun. At the very start of the program. */
+void rf_signals_hold(void);
 /* Local. From here on both signals set the flag instead of ending the process. A lease and a
  * coordinator start this themselves; a command may do so earlier, before long work. */
 void rf_signals_start(void);

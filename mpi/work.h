@@ -6,6 +6,7 @@
 #ifndef RF_MPI_WORK_H
 #define RF_MPI_WORK_H
 
+#include "base/memory.h"
 #include "job/record.h"
 #include "job/stops.h"
 #include "mpi/ckpt.h"
@@ -37,11 +38,13 @@ struct rf_job_work {
     struct rf_probe *probe;      /* of a linear map, else NULL */
     struct rf_probe_fit fit;     /* what it chose */
     float *features;             /* [RF_PREDICT_BATCH][width] for the probe */
+    int64_t told_us, told_tokens; /* at the last look at the validation loss */
     int bad_steps;               /* skipped in a row */
     int64_t skipped;             /* since the job's first step */
-    int64_t memory_before;       /* bytes resident before the trainer was made ... */
-    int64_t memory_step;  /* ... and by how much more the first step of this lease has had */
-    int64_t memory_start; /* ... and what came before that step, such as reading a checkpoint */
+    struct rf_memory memory_before; /* before the trainer was made ... */
+    int64_t memory_start; /* ... what the process then grew by until its first step, which
+                                       may have taken reading a checkpoint ... */
+    int64_t memory_step;  /* ... and had grown by in that step */
     int64_t tokens, flops;       /* of this job since its first step, kept in checkpoints */
     int64_t busy_us;             /* device-time of this lease inside steps */
     struct rf_ckpt_saver *saver; /* made with the first checkpoint */
@@ -77,6 +80,11 @@ void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step
 /* Collective: the batch of at most RF_PREDICT_BATCH examples of a split from `at` on. */
 enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
                                  struct rf_batch *batch, struct rf_error *err);
+
+/* Collective: the mean loss over at most `most` rows of the text that is held back, spread evenly. Stops
+ * early when the lease says so. */
+enum rf_status rf_job_validate(struct rf_job_work *w, int most, double *loss,
+                               struct rf_error *err);
 
 /* Local: the supervisor's labels, without which a student cannot start, and which examples are
  * learned from. */

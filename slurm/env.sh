@@ -50,6 +50,7 @@ rf_load_modules() {
     rf_load_one_of libconfig
     rf_load_one_of libsodium
     rf_load_one_of jansson Jansson
+    rf_load_one_of pcre2 PCRE2
     rf_load_one_of zlib
     rf_load_one_of random123 Random123
     rf_load_one_of cmake CMake

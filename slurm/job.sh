@@ -106,7 +106,14 @@ rf_requeue_exit_has_85() {
 # node. Under mpirun that is seen here before Slurm knows of the node, and the job would end as failed.
 rf_crashed() {
     local times
-    [ "$rf_code" -gt 4 ] && [ "$rf_code" != 85 ] && [ -e "${rf_witness:-/nowhere}" ] || return 1
+    if [ "$rf_code" = 138 ]; then
+        # USR1 before the program could listen: Slurm may send it a minute early. Nothing is lost.
+        rf_say "the signal came before there was anything to checkpoint"
+        return 0
+    fi
+    if [ "$rf_code" -le 4 ] || [ "$rf_code" = 85 ] || [ ! -e "${rf_witness:-/nowhere}" ]; then
+        return 1
+    fi
     times=$(($(cat "$rf_dir/crashes" 2>/dev/null || echo 0) + 1))
     [ "$times" -le "${RF_CRASHES:-3}" ] || return 1
     echo "$times" >"$rf_dir/crashes"

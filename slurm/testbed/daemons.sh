@@ -99,6 +99,8 @@ start_database() {
 start_node() { # start_node NODE
     local node=$1
     ! runs "slurmd.$node" slurmd || return 0
+    # As after booting: what PMIx left of a job that died here would keep its next start from it.
+    rm -rf "$dir/tmp/${node:?}"
     mkdir -p "$dir/spool/$node" "$dir/tmp/$node"
     chmod 1777 "$dir/tmp/$node"
     inside "$node" slurmd -N "$node"

@@ -40,7 +40,7 @@ steps=300
 [ "$kind" != limit ] || steps=${SURVIVE_STEPS:-12000}
 cat >one.cfg <<END_OF_CFG
 run = { name = "one"; seed = 3; };
-policy = { order = "fcfs"; fence = "none"; lease_s = 0.25; seal_s = 1.0; };
+policy = { order = "fcfs"; fence = "none"; lease_s = 0.25; seal_s = 1.0; heartbeat_s = 600.0; };
 models = ( { name = "m"; layers = 2; heads = 3; width = 24; } );
 tasks = ( { name = "t"; source = "chess-rules"; rule = "material"; train = 100; validation = 20; test = 20; corpus_size = 2000; } );
 jobs = ( { name = "job"; account = "capability"; model = "m"; task = "t";
@@ -53,9 +53,10 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none
 want=$(content "calm-$steps/checkpoints/job/step-$(printf %08d "$steps").h5")
 [ -z "${SURVIVE_PREPARE:-}" ] || exit 0 # only what others are compared with
 
-read -ra where <<<"${SURVIVE_WHERE:--N 3 -n 3}"
+spread="-N 3 -n 3"
+[ "$kind" != het ] || spread="-N 1 -n 2 : -N 1 -n 1"
+read -ra where <<<"${SURVIVE_WHERE:-$spread}"
 case $kind in
-het) where=(-N 1 -n 2 : -N 1 -n 1) ;;
 limit) where+=(-t 1 --signal=B:USR1@30) ;;
 esac
 rm -rf "$out" "$out.log" "$out.audit"

@@ -9,18 +9,7 @@
 #include <string.h>
 
 #include "audit/room.h"
-#include "slurm/sacct.h"
-
-struct run {
-    int64_t number, task, component;
-    uint64_t cluster;
-    int64_t submit_us, ready_us, start_us, end_us; /* start_us -1: never ran */
-    int64_t limit_us, line;
-    int32_t devices;
-    int unfinished, requeued, preempted;
-    char state[24];             /* a code: "completed", "node-fail" */
-    struct rf_text id, account; /* borrowed from the text */
-};
+#include "audit/sacct_runs.h"
 
 /* What happens, in the order in which it does at one moment. */
 enum step { PROMISE, LEAVE, ASK, ENTER_AND_LEAVE, ENTER, GIVE_UP, NSTEPS };
@@ -43,33 +32,15 @@ struct importing {
     const struct rf_sacct_import *options;
     struct rf_journal *journal;
     const char *file;
-    struct run *runs; /* owned, as all arrays here */
-    int64_t nruns, runs_room;
-    struct job *jobs;
+    const struct rf_sacct_run *runs; /* borrowed */
+    int64_t nruns;
+    struct job *jobs; /* owned, as all arrays here */
     int64_t njobs, jobs_room;
     struct moment *moments;
     int64_t nmoments, moments_room;
     int32_t nids, nleases;
     struct rf_error *err;
 };
-
-/* ---- rows -------------------------------------------------------------------- */
-
-/* "NODE_FAIL" -> "node-fail", "CANCELLED by 0" -> "cancelled" */
-static void code_of(char code[24], struct rf_text state)
-{
-    size_t n = 0;
-
-    while (n < state.size_bytes && n < 23 && state.bytes[n] != ' ' && state.bytes[n] != '+') {
-        code[n] = state.bytes[n] == '_' ? '-' : (char)tolower((unsigned char)state.bytes[n]);
-        if (!islower((unsigned char)code[n]) && code[n] != '-')
-            break;
-        n++;
-    }
-    code[n] = '\0';
-    if (n == 0 || code[0] == '-' || code[n - 1] == '-')
-        snprintf(code, 24, "unknown");
-}
 
 static int64_t larger(int64_t a, int64_t b)
 {
@@ -81,80 +52,6 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static enum rf_status take_run(struct importing *m, const struct rf_sacct *sacct,
-                               const struct rf_sacct_row *row)
-{
-    struct run *run;
-    enum rf_status st;
-
-    m->out->rows++;
-    if (row->step)
-        return RF_OK;
-    if (!row->submitted)
-        return rf_fail(m->err, RF_ERR_INPUT, "%s:%ld: a job without a time of submission",
-                       m->file, sacct->sheet.lines.number);
-    st = rf_audit_room((void **)&m->runs, &m->runs_room, m->nruns + 1, sizeof *m->runs, m->err);
-    if (st != RF_OK)
-        return st;
-    run = &m->runs[m->nruns++];
-    *run =
-        (struct run){.number = row->job,
-                     .task = row->task,
-                     .component = row->component,
-                     .cluster = row->cluster,
-                     .submit_us = row->submit_us,
-                     .ready_us = larger(row->submit_us, row->eligible_us),
-                     .start_us = row->started ? row->start_us : -1,
-                     .end_us = row->ended ? row->end_us : -1,
-                     .limit_us = row->limit_us,
-                     .line = row->line,
-                     .devices = row->devices <= INT32_MAX ? (int32_t)row->devices : INT32_MAX,
-                     .unfinished = row->unfinished,
-                     .requeued = row->requeued,
-                     .id = row->id,
-                     .account = rf_sacct_cell(sacct, RF_SACCT_ACCOUNT)};
-    code_of(run->state, rf_sacct_cell(sacct, RF_SACCT_STATE));
-    run->preempted = strcmp(run->state, "preempted") == 0;
-    if (run->end_us < 0 && run->start_us >= 0 && !row->unfinished)
-        run->end_us = run->start_us + row->run_us;
-    /* Of a job that was called off while it waited, Slurm says that it started as it ended. */
-    if (strcmp(run->state, "cancelled") == 0 && row->run_us == 0)
-        run->start_us = -1;
-    return RF_OK;
-}
-
-static enum rf_status read_runs(struct importing *m, const char *text, size_t size)
-{
-    static const char *const UNITS[RF_SACCT_NUNITS] = {"gpus", "cpus", "nodes"};
-    struct rf_sacct *sacct = malloc(sizeof *sacct);
-    struct rf_sacct_row row;
-    enum rf_row got;
-    int unit = m->options->unit < 0 ? (int)rf_sacct_unit_of(text, size) : m->options->unit;
-    enum rf_status st = RF_OK;
-
-    if (sacct == NULL)
-        return rf_fail(m->err, RF_ERR_MEMORY, "out of memory for '%s'", m->file);
-    m->out->unit = UNITS[unit];
-    if (!rf_sacct_begin(sacct, text, size, (enum rf_sacct_unit)unit) ||
-        sacct->column[RF_SACCT_SUBMIT] < 0 || sacct->column[RF_SACCT_START] < 0 ||
-        sacct->column[RF_SACCT_END] < 0 || sacct->column[RF_SACCT_STATE] < 0)
-        st = rf_fail(m->err, RF_ERR_INPUT,
-                     "%s:%ld: no header of sacct -P with JobID, Submit, Start, End and State",
-                     m->file, sacct->sheet.lines.number);
-    while (st == RF_OK && (got = rf_sacct_next(sacct, &row)) != RF_ROW_END) {
-        if (got == RF_ROW_OK)
-            st = take_run(m, sacct, &row);
-        else
-            st = rf_fail(m->err, RF_ERR_INPUT, "%s:%ld: %s%s%.*s%s", m->file,
-                         sacct->sheet.lines.number, sacct->wrong,
-                         sacct->value.size_bytes > 0 ? " '" : "",
-                         (int)smaller((int64_t)sacct->value.size_bytes, 60), sacct->value.bytes,
-                         sacct->value.size_bytes > 0 ? "'" : "");
-    }
-    free(sacct);
-    return st;
-}
-
 /* ---- jobs ---------------------------------------------------------------------- */
 
 static int order(int64_t a, int64_t b)
@@ -162,46 +59,12 @@ static int order(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
-static int by_job(const void *a, const void *b)
-{
-    const struct run *x = a, *y = b;
-    int c = x->cluster < y->cluster ? -1 : x->cluster > y->cluster;
-
-    c = c != 0 ? c : order(x->number, y->number);
-    c = c != 0 ? c : order(x->task, y->task);
-    c = c != 0 ? c : order(x->component, y->component);
-    c = c != 0 ? c : order(x->submit_us, y->submit_us);
-    c = c != 0 ? c : order(x->start_us, y->start_us);
-    return c != 0 ? c : order(x->line, y->line);
-}
-
-static int same_job(const struct run *a, const struct run *b)
-{
-    return a->cluster == b->cluster && a->number == b->number && a->task == b->task &&
-           a->component == b->component;
-}
-
-/* The very same run may stand in a table twice, when exports overlap. */
-static void drop_repeated(struct importing *m)
-{
-    int64_t kept = 0;
-
-    if (m->nruns > 0)
-        qsort(m->runs, (size_t)m->nruns, sizeof *m->runs, by_job);
-    for (int64_t i = 0; i < m->nruns; i++)
-        if (kept == 0 || !same_job(&m->runs[kept - 1], &m->runs[i]) ||
-            m->runs[kept - 1].submit_us != m->runs[i].submit_us ||
-            m->runs[kept - 1].start_us != m->runs[i].start_us)
-            m->runs[kept++] = m->runs[i];
-    m->nruns = kept;
-}
-
 static void find_bounds(struct importing *m)
 {
     int64_t begin = INT64_MAX, end = 0;
 
     for (int64_t i = 0; i < m->nruns; i++) {
-        const struct run *run = &m->runs[i];
+        const struct rf_sacct_run *run = &m->runs[i];
 
         begin = smaller(begin, run->submit_us);
         end = larger(end, larger(run->ready_us, larger(run->start_us, run->end_us)));
@@ -210,9 +73,9 @@ static void find_bounds(struct importing *m)
     m->out->end_us = m->options->end_us > 0 ? m->options->end_us : end;
 }
 
-static int is_outside(const struct importing *m, const struct run *runs, int64_t n)
+static int is_outside(const struct importing *m, const struct rf_sacct_run *runs, int64_t n)
 {
-    const struct run *last = &runs[n - 1];
+    const struct rf_sacct_run *last = &runs[n - 1];
 
     return runs[0].ready_us >= m->out->end_us ||
            (!last->unfinished && last->end_us >= 0 && last->end_us <= m->out->begin_us);
@@ -226,7 +89,7 @@ static enum rf_status make_jobs(struct importing *m)
         struct job job = {.first = i, .id = -1, .lease = -1, .min = INT32_MAX};
 
         for (n = 1;
-             i + n < m->nruns && same_job(&m->runs[i], &m->runs[i + n]) &&
+             i + n < m->nruns && rf_sacct_run_same_job(&m->runs[i], &m->runs[i + n]) &&
              (m->runs[i + n - 1].requeued || m->runs[i].submit_us == m->runs[i + n].submit_us);
              n++)
             ;
@@ -275,7 +138,7 @@ static enum rf_status add(struct importing *m, int64_t t_us, enum step step, int
 /* A run, cut to the time that the ledger covers. */
 static enum rf_status add_run(struct importing *m, int64_t job, int64_t r)
 {
-    const struct run *run = &m->runs[r];
+    const struct rf_sacct_run *run = &m->runs[r];
     int64_t start_us = larger(run->start_us, m->out->begin_us);
     int open = run->unfinished || run->end_us < 0 || run->end_us > m->out->end_us;
     int last = r == m->jobs[job].first + m->jobs[job].n - 1;
@@ -335,7 +198,7 @@ static int is_pledged(const struct importing *m, const char *account)
     return 0;
 }
 
-static void account_of(const struct importing *m, const struct run *run,
+static void account_of(const struct importing *m, const struct rf_sacct_run *run,
                        char account[RF_NAME_BYTES])
 {
     char dotted[RF_NAME_BYTES];
@@ -359,7 +222,7 @@ static void account_of(const struct importing *m, const struct run *run,
 
 static enum rf_status ask(struct importing *m, struct job *job)
 {
-    const struct run *run = &m->runs[job->first];
+    const struct rf_sacct_run *run = &m->runs[job->first];
     struct rf_event e = rf_event_make(RF_EVENT_REQUEST, 0);
 
     e.job = job->id = m->nids++;
@@ -372,7 +235,8 @@ static enum rf_status ask(struct importing *m, struct job *job)
     return rf_journal_record(m->journal, &e, m->err);
 }
 
-static enum rf_status enter(struct importing *m, struct job *job, const struct run *run)
+static enum rf_status enter(struct importing *m, struct job *job,
+                            const struct rf_sacct_run *run)
 {
     struct rf_event e = rf_event_make(RF_EVENT_GRANT, 0);
     struct rf_idset rest = {0};
@@ -400,7 +264,7 @@ static enum rf_status enter(struct importing *m, struct job *job, const struct r
     return st;
 }
 
-static const char *end_state(const struct run *run)
+static const char *end_state(const struct rf_sacct_run *run)
 {
     return strcmp(run->state, "completed") == 0   ? "done"
            : strcmp(run->state, "cancelled") == 0 ? "cancelled"
@@ -410,7 +274,7 @@ static const char *end_state(const struct run *run)
 /* The devices are free; the job queues again, or is over. */
 static enum rf_status leave(struct importing *m, struct job *job, int64_t r)
 {
-    const struct run *run = &m->runs[r];
+    const struct rf_sacct_run *run = &m->runs[r];
     int again = r + 1 < job->first + job->n || run->requeued;
     struct rf_event e = rf_event_make(again ? RF_EVENT_RELEASE : RF_EVENT_END, 0);
     struct rf_event stop = rf_event_make(RF_EVENT_PREEMPT, 0);
@@ -431,7 +295,8 @@ static enum rf_status leave(struct importing *m, struct job *job, int64_t r)
     return st == RF_OK ? rf_journal_record(m->journal, &e, m->err) : st;
 }
 
-static enum rf_status give_up(struct importing *m, struct job *job, const struct run *run)
+static enum rf_status give_up(struct importing *m, struct job *job,
+                              const struct rf_sacct_run *run)
 {
     struct rf_event e = rf_event_make(RF_EVENT_END, 0);
 
@@ -520,14 +385,16 @@ enum rf_status rf_sacct_import_text(struct rf_sacct_imported *out, struct rf_jou
 {
     struct importing m = {
         .out = out, .options = options, .journal = journal, .file = file, .err = err};
+    struct rf_sacct_runs runs;
     enum rf_status st;
 
     *out = (struct rf_sacct_imported){.unit = ""};
-    st = read_runs(&m, text, size_bytes);
-    if (st == RF_OK && m.nruns == 0)
-        st = rf_fail(err, RF_ERR_INPUT, "%s: no job in it", file);
+    st = rf_sacct_runs_read(&runs, text, size_bytes, file, options->unit, err);
+    out->rows = runs.rows;
+    out->unit = runs.unit;
+    m.runs = runs.items;
+    m.nruns = runs.n;
     if (st == RF_OK) {
-        drop_repeated(&m);
         find_bounds(&m);
         if (out->end_us <= out->begin_us)
             st =
@@ -545,7 +412,7 @@ enum rf_status rf_sacct_import_text(struct rf_sacct_imported *out, struct rf_jou
         st = record(&m, &m.moments[i]);
     if (st == RF_OK)
         st = close_ledger(&m);
-    free(m.runs);
+    rf_sacct_runs_clear(&runs);
     free(m.jobs);
     free(m.moments);
     return st;

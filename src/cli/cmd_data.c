@@ -9,8 +9,10 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "data/export.h"
+#include "data/vocabulary.h"
 
 enum { LEAST = 20, MOST = 1000000, USUAL = 1000 };
+static const size_t FILE_BYTES_MOST = (size_t)1 << 30;
 
 /* ---- data list */
 
@@ -73,6 +75,15 @@ static enum rf_status make_text(const char *rule, int64_t n, int64_t seed, char 
     return st;
 }
 
+static enum rf_status put(const char *text, size_t size, const char *path, struct rf_error *err)
+{
+    if (path != NULL)
+        return rf_file_write(path, text, size, err);
+    return fwrite(text, 1, size, stdout) == size
+               ? RF_OK
+               : rf_fail(err, RF_ERR_IO, "cannot write to standard output");
+}
+
 static enum rf_status write_set(const char *rule, int64_t n, int64_t seed, const char *path,
                                 struct rf_error *err)
 {
@@ -80,10 +91,30 @@ static enum rf_status write_set(const char *rule, int64_t n, int64_t seed, const
     size_t size = 0;
     enum rf_status st = make_text(rule, n, seed, &text, &size, err);
 
-    if (st == RF_OK && path != NULL)
-        st = rf_file_write(path, text, size, err);
-    else if (st == RF_OK && fwrite(text, 1, size, stdout) != size)
-        st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
+    if (st == RF_OK)
+        st = put(text, size, path, err);
+    free(text);
+    return st;
+}
+
+/* ---- data tokenizer */
+
+static enum rf_status learn_tokenizer(const char *from, int vocabulary, const char *path,
+                                      struct rf_error *err)
+{
+    struct rf_vocabulary *v = NULL;
+    char *text = NULL, *json = NULL;
+    size_t size = 0;
+    enum rf_status st = rf_file_read(from, FILE_BYTES_MOST, &text, &size, err);
+
+    if (st == RF_OK)
+        st = rf_vocabulary_learn(&v, (struct rf_text){text, size}, vocabulary, err);
+    if (st == RF_OK)
+        st = rf_vocabulary_json(v, &json, err);
+    if (st == RF_OK)
+        st = put(json, strlen(json), path, err);
+    rf_vocabulary_destroy(v);
+    free(json);
     free(text);
     return st;
 }
@@ -93,7 +124,7 @@ static enum rf_status write_set(const char *rule, int64_t n, int64_t seed, const
 static enum rf_status data(const struct rf_group *world, int argc, char **argv,
                            struct rf_error *err)
 {
-    int64_t n = USUAL, seed = 1, begun_us = rf_time_us();
+    int64_t n = USUAL, seed = 1, vocabulary = 4096, begun_us = rf_time_us();
     int json = 0;
     const char *rule = "material", *path = NULL;
     struct rf_arguments args;
@@ -118,6 +149,13 @@ static enum rf_status data(const struct rf_group *world, int argc, char **argv,
          .min = 0,
          .max = 9e15,
          .help = "decides the halves, never the test (default: 1)"},
+        {.letter = 'v',
+         .name = "vocabulary",
+         .value = "N",
+         .integer = &vocabulary,
+         .min = 256,
+         .max = 1 << 20,
+         .help = "tokenizer: so many tokens at most (default: 4096)"},
         {.letter = 'o',
          .name = "output",
          .value = "FILE",
@@ -127,19 +165,29 @@ static enum rf_status data(const struct rf_group *world, int argc, char **argv,
         {0}};
     const struct rf_command_line line = {
         .usage =
-            "data list [--json]\ndata NAME [--rule=RULE] [--n=N] [--seed=N] [--output=FILE]",
-        .about = "Lists the data sets that ringfence makes itself, or writes one as lines of "
-                 "FEN, label and split, separated by tabs: the same examples that a task with "
-                 "these numbers trains on and is tested on, from the mover's side (the mover "
-                 "is always White).",
+            "data list [--json]\ndata NAME [--rule=RULE] [--n=N] [--seed=N] [--output=FILE]\n"
+            "data tokenizer TEXT [--vocabulary=N] [--output=FILE]",
+        .about =
+            "Lists the data sets that ringfence makes itself, or writes one as lines of "
+            "FEN, label and split, separated by tabs: the same examples that a task with "
+            "these numbers trains on and is tested on, from the mover's side (the mover "
+            "is always White). Or learns byte-level byte pairs from a text and writes them as "
+            "a tokenizer.json, which a task of source text (tokenizer = \"file\") and other "
+            "programs read.",
         .options = table,
         .min = 1,
-        .max = 1};
+        .max = 2};
     enum rf_status st = rf_options_parse(&line, argc, argv, &args, err);
 
     (void)world;
     if (st != RF_OK || args.help)
         return st;
+    if (strcmp(args.text[0], "tokenizer") == 0 && args.n == 2)
+        return learn_tokenizer(args.text[1], (int)vocabulary, path, err);
+    if (args.n != 1 || strcmp(args.text[0], "tokenizer") == 0)
+        return rf_fail(err, RF_ERR_ARG,
+                       "a text goes with 'data tokenizer', and only with that; see 'ringfence "
+                       "data --help'");
     if (strcmp(args.text[0], "list") == 0) {
         if (json)
             return print_list_json(begun_us, err);

@@ -136,6 +136,7 @@ static enum rf_status report(const struct rf_group *world, int argc, char **argv
         {.name = "format",
          .value = "FORMAT",
          .text = &format,
+         .choices = "html pdf svg csv",
          .help = "html: RUN_DIR/report.html, the default; pdf: RUN_DIR/report.pdf, printed by "
                  "Chromium, or the figures alone by rsvg-convert where there is none; svg, "
                  "csv: each figure, or its numbers, as a file of its own in RUN_DIR/figures"},

@@ -12,6 +12,7 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "mpi/group.h"
+#include "mpi/signals.h"
 
 /* In the order of `ringfence --help`. */
 static const struct rf_command *const commands[] = {
@@ -84,11 +85,15 @@ static void one_thread_per_rank(char **argv)
 }
 
 /* A process that nobody launched starts a daemon of Open MPI's for itself, which is good for
- * spawning others and takes a third of the time of a short command. Where ranks are launched the wish
- * means nothing. */
+ * spawning others and takes a third of the time of a short command. Without one all such processes
+ * have the same name, and so the same folder in /tmp, which the first that ends removes under the others:
+ * they need none. */
 static void no_daemon_for_one(void)
 {
+    if (getenv("PMIX_RANK") != NULL)
+        return;
     (void)setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    (void)setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
 }
 
 int main(int argc, char **argv)
@@ -98,6 +103,7 @@ int main(int argc, char **argv)
     enum rf_status st;
     int provided;
 
+    rf_signals_hold();
     one_thread_per_rank(argv);
     no_daemon_for_one();
     MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);

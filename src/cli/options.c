@@ -55,6 +55,7 @@ static void list_common(struct rf_option common[NCOMMON], struct common *to)
     common[1] = (struct rf_option){.name = "color",
                                    .value = "WHEN",
                                    .text = &to->colour,
+                                   .choices = "auto always never",
                                    .help = "auto, always or never; auto: on a terminal, unless "
                                            "NO_COLOR is set"};
 }
@@ -152,8 +153,6 @@ static void print_options(const struct rf_option *options, int n)
 
 static void print_help(const struct rf_command_line *line)
 {
-    struct rf_option common[NCOMMON];
-    struct common unused;
 
     const char *usage = line->usage;
     const char *lead = "Usage:";
@@ -171,9 +170,7 @@ static void print_help(const struct rf_command_line *line)
     if (line->topics != NULL)
         print_topics(line);
     printf("\nOptions:\n");
-    list_common(common, &unused);
     print_options(line->options, count_options(line->options));
-    print_options(common, NCOMMON);
     print_option('h', "help", NULL, "print this help");
     if (line->more != NULL)
         printf("\n%s", line->more);
@@ -290,7 +287,7 @@ static enum rf_status check_count(const struct rf_command_line *line, const char
 
 /* A table and what every command takes, as getopt_long wants them. */
 struct reader {
-    struct rf_option options[OPTIONS_MAX];
+    struct rf_option options[OPTIONS_MAX + 1]; /* ended by a row without a name */
     struct option longs[OPTIONS_MAX + 1];
     char letters[2 * OPTIONS_MAX + 4];
     int n;
@@ -332,6 +329,18 @@ static const struct rf_option *find_option(const struct reader *reader, int got)
     return NULL;
 }
 
+/* The help, or the page of the manual: both of everything that the command takes. */
+static void explain(const struct rf_command_line *line, const struct reader *reader)
+{
+    struct rf_command_line whole = *line;
+
+    whole.options = reader->options;
+    if (options_describe != NULL)
+        options_describe(&whole, options_describe_to);
+    else if (options_speak)
+        print_help(&whole);
+}
+
 enum rf_status rf_options_parse(const struct rf_command_line *line, int argc, char **argv,
                                 struct rf_arguments *args, struct rf_error *err)
 {
@@ -359,10 +368,7 @@ enum rf_status rf_options_parse(const struct rf_command_line *line, int argc, ch
             return refuse(argv[0], got, argv, before, err);
         if (got == 'h') {
             args->help = 1;
-            if (options_describe != NULL)
-                options_describe(line, options_describe_to);
-            else if (options_speak)
-                print_help(line);
+            explain(line, &reader);
             return RF_OK;
         }
         o = find_option(&reader, got);

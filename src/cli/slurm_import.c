@@ -43,6 +43,7 @@ static enum rf_status publish(const struct work *w, struct rf_error *err)
 {
     char from[RF_PATH_BYTES + 16], to[RF_PATH_BYTES + 16];
 
+    unlink(w->call->out); /* --force: no old ledger beside new seals */
     for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++) {
         snprintf(from, sizeof from, "%s%s", w->part, PARTS[i]);
         snprintf(to, sizeof to, "%s%s", w->call->out, PARTS[i]);

@@ -76,6 +76,18 @@ static void derive_model(struct rf_model_spec *model)
         model->kv_heads = model->heads;
 }
 
+static void derive_text(struct rf_task_options *task)
+{
+    if (task->tokenizer[0] == '\0')
+        strcpy(task->tokenizer, "byte");
+    if (task->documents[0] == '\0')
+        strcpy(task->documents, "file");
+    if (task->context == 0)
+        task->context = 256;
+    if (strcmp(task->tokenizer, "bpe") == 0 && task->vocabulary == 0)
+        task->vocabulary = 4096;
+}
+
 static int is_text(const struct rf_task_options *task)
 {
     return strcmp(task->source, "tsv") == 0 || strcmp(task->source, "jsonl") == 0 ||
@@ -86,6 +98,8 @@ static void derive_task(struct rf_task_options *task)
 {
     int rules = strcmp(task->source, "chess-rules") == 0;
 
+    if (strcmp(task->source, "text") == 0)
+        derive_text(task);
     if (is_text(task) && task->vocabulary == 0)
         task->vocabulary = 4096;
     if (rules && task->train == 0)
@@ -240,14 +254,15 @@ static enum rf_status check_model(const struct checker *c, int i)
 /* Which keys a source uses: the others must be left out, since they would do nothing. */
 struct source_rule {
     const char *source;
-    int path, test_path, extra_path, corpus, rule, vocabulary,
-        positive; /* 0: not used, 1: may be, 2: must be */
+    int path, test_path, extra_path, corpus, rule, vocabulary, positive, tokenizer,
+        examples; /* 0: not used, 1: may be, 2: must be */
 };
 
 static const struct source_rule source_rules[] = {
-    {"chess-rules", 0, 0, 0, 0, 2, 0, 0}, {"chess", 2, 0, 1, 1, 0, 0, 0},
-    {"tsv", 2, 1, 0, 1, 0, 1, 1},         {"jsonl", 2, 1, 0, 1, 0, 1, 1},
-    {"pairs", 2, 1, 0, 1, 0, 1, 0},       {"digits", 2, 2, 0, 0, 0, 0, 0},
+    {"chess-rules", 0, 0, 0, 0, 2, 0, 0, 0, 1}, {"chess", 2, 0, 1, 1, 0, 0, 0, 0, 1},
+    {"tsv", 2, 1, 0, 1, 0, 1, 1, 0, 1},         {"jsonl", 2, 1, 0, 1, 0, 1, 1, 0, 1},
+    {"pairs", 2, 1, 0, 1, 0, 1, 0, 0, 1},       {"digits", 2, 2, 0, 0, 0, 0, 0, 0, 1},
+    {"text", 2, 0, 0, 0, 0, 1, 0, 1, 0},
 };
 
 /* The built-in source makes as many examples as it is told, and there must be enough to split.
@@ -273,6 +288,41 @@ static enum rf_status check_rules_task(const struct checker *c, int i)
     return RF_OK;
 }
 
+static int is_among(const char *word, const char *const *words)
+{
+    while (*words != NULL && strcmp(word, *words) != 0)
+        words++;
+    return *words != NULL;
+}
+
+static enum rf_status check_text_task(const struct checker *c, int i)
+{
+    static const char *const tokenizers[] = {"byte", "char", "bpe", "file", NULL};
+    static const char *const documents[] = {"file", "lines", "paragraphs", NULL};
+    const struct rf_task_options *t = &c->spec->tasks[i];
+    int pairs = strcmp(t->tokenizer, "bpe") == 0, file = strcmp(t->tokenizer, "file") == 0;
+
+    if (!is_among(t->tokenizer, tokenizers))
+        return refuse(c, "tasks", i, "tokenizer",
+                      "expected one of byte, char, bpe, file, got '%s'", t->tokenizer);
+    if (!is_among(t->documents, documents))
+        return refuse(c, "tasks", i, "documents",
+                      "expected one of file, lines, paragraphs, got '%s'", t->documents);
+    if (file != (t->tokenizer_path[0] != '\0'))
+        return refuse(c, "tasks", i, "tokenizer_path",
+                      "expected a file or directory when tokenizer is \"file\", and nothing "
+                      "otherwise, got '%s'",
+                      t->tokenizer_path);
+    if (!pairs && t->vocabulary != 0)
+        return refuse(c, "tasks", i, "vocabulary",
+                      "expected nothing, since tokenizer \"%s\" does not use it, got %d",
+                      t->tokenizer, t->vocabulary);
+    if (pairs && t->vocabulary < 260)
+        return refuse(c, "tasks", i, "vocabulary", "expected at least 260, got %d",
+                      t->vocabulary);
+    return RF_OK;
+}
+
 static enum rf_status check_task(const struct checker *c, int i)
 {
     const struct rf_task_options *t = &c->spec->tasks[i];
@@ -292,7 +342,12 @@ static enum rf_status check_task(const struct checker *c, int i)
                 {"corpus", rule->corpus, t->corpus[0] != '\0'},
                 {"rule", rule->rule, t->rule[0] != '\0'},
                 {"vocabulary", rule->vocabulary, t->vocabulary != 0},
-                {"positive", rule->positive, t->positive[0] != '\0'}};
+                {"positive", rule->positive, t->positive[0] != '\0'},
+                {"tokenizer", rule->tokenizer, t->tokenizer[0] != '\0'},
+                {"tokenizer_path", rule->tokenizer, t->tokenizer_path[0] != '\0'},
+                {"documents", rule->tokenizer, t->documents[0] != '\0'},
+                {"train", rule->examples, t->train != 0},
+                {"test", rule->examples, t->test != 0}};
 
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
         if (keys[k].use == 2 && !keys[k].given)
@@ -305,6 +360,8 @@ static enum rf_status check_task(const struct checker *c, int i)
     }
     if (rule->rule == 2)
         return check_rules_task(c, i);
+    if (rule->tokenizer)
+        return check_text_task(c, i);
     if (!is_text(t))
         return RF_OK;
     if (t->vocabulary < 280)
@@ -460,6 +517,9 @@ static enum rf_status check_experiment(const struct checker *c, int i)
         return refuse(c, "experiments", i, "submit_s",
                       "expected nothing, since the jobs are submitted now, got a value");
     st = want_task(c, "experiments", i, e->task);
+    if (st == RF_OK && strcmp(c->spec->tasks[find_task(c->spec, e->task)].source, "text") == 0)
+        st = refuse(c, "experiments", i, "task",
+                    "expected a task with labels, got '%s', which is plain text", e->task);
     if (st == RF_OK)
         st = want_model(c, "experiments", i, "weak", e->weak);
     if (st == RF_OK)

@@ -8,7 +8,7 @@
 #define AT RF_KEY_AT
 #define ROOM RF_KEY_ROOM
 
-#define RF_SOURCES "chess-rules chess tsv jsonl pairs digits"
+#define RF_SOURCES "chess-rules chess tsv jsonl pairs digits text"
 
 static const struct rf_key run_keys[] = {
     {.key = "name", .kind = RF_KEY_NAME, ROOM(rf_run_spec, name), .required = 1},
@@ -135,6 +135,18 @@ static const struct rf_key field_keys[] = {
          .text = ""},                                                                          \
         {.key = "corpus", .kind = RF_KEY_PATH, ROOM(rf_task_options, corpus), .text = ""},     \
         {.key = "rule", .kind = RF_KEY_TEXT, ROOM(rf_task_options, rule), .text = ""},         \
+        {.key = "tokenizer",                                                                   \
+         .kind = RF_KEY_TEXT,                                                                  \
+         ROOM(rf_task_options, tokenizer),                                                     \
+         .text = ""},                                                                          \
+        {.key = "tokenizer_path",                                                              \
+         .kind = RF_KEY_PATH,                                                                  \
+         ROOM(rf_task_options, tokenizer_path),                                                \
+         .text = ""},                                                                          \
+        {.key = "documents",                                                                   \
+         .kind = RF_KEY_TEXT,                                                                  \
+         ROOM(rf_task_options, documents),                                                     \
+         .text = ""},                                                                          \
         {.key = "fields",                                                                      \
          .kind = RF_KEY_GROUP,                                                                 \
          AT(rf_task_options, fields),                                                          \
@@ -244,6 +256,10 @@ static const struct rf_key train_keys[] = {
      .max = 0.999999,
      .number = 0.95},
     {.key = "bf16", .kind = RF_KEY_FLAG, AT(rf_train_spec, bf16), .number = 0},
+    {.key = "exchange_bf16",
+     .kind = RF_KEY_FLAG,
+     AT(rf_train_spec, exchange_bf16),
+     .number = 0},
     {.key = "recompute", .kind = RF_KEY_FLAG, AT(rf_train_spec, recompute), .number = 0},
     {.key = "max_skipped",
      .kind = RF_KEY_INT,
@@ -251,6 +267,7 @@ static const struct rf_key train_keys[] = {
      .min = 1,
      .max = 1e8,
      .number = 10},
+    {.key = "eval_every", .kind = RF_KEY_INT, AT(rf_train_spec, eval_every), .max = 1e8},
     {.key = "freeze_layers", .kind = RF_KEY_INT, AT(rf_train_spec, freeze_layers), .max = 1000},
     {.key = "checkpoint_every",
      .kind = RF_KEY_INT,

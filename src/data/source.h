@@ -5,6 +5,11 @@
 #include "data/samples.h"
 #include "data/task.h"
 
+struct rf_stream {
+    int32_t *tokens; /* owned */
+    int64_t n;
+};
+
 struct rf_task {
     struct rf_task_info info;
     struct rf_examples split[RF_NSPLITS];
@@ -12,11 +17,14 @@ struct rf_task {
      * corpus_begin .. corpus_begin + corpus_count - 1. */
     struct rf_samples corpus;
     int corpus_begin, corpus_count;
-    int32_t echo_at; /* texts: the token at which one of the text is asked for; 0: none */
     int32_t
         *of[2]; /* owned: sequences of the task's own text (label 0), and of further text (1) */
     int nof[2];
     int32_t *parts; /* owned; info.parts */
+    /* Instead of the corpus above: a text, and what is held back of it. A row is context tokens, all
+     * of which are asked for the next. */
+    struct rf_stream stream, held;
+    int document; /* rf_batch.document */
     struct rf_keys tested, learned; /* texts, digits: what counts as the same in another task */
 };
 
@@ -30,6 +38,9 @@ enum rf_status rf_source_texts(struct rf_task *task, const struct rf_task_option
                                uint64_t seed, struct rf_error *err);
 enum rf_status rf_source_digits(struct rf_task *task, const struct rf_task_options *options,
                                 uint64_t seed, struct rf_error *err);
+
+enum rf_status rf_source_text(struct rf_task *task, const struct rf_task_options *options,
+                              uint64_t seed, struct rf_error *err);
 
 /* What a source has read, before it is cut to the sizes asked for. */
 struct rf_pools {

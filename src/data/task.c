@@ -17,7 +17,8 @@ static const struct {
     fill_task *fill;
 } sources[] = {{"chess-rules", rf_source_rules}, {"chess", rf_source_chess},
                {"tsv", rf_source_texts},         {"jsonl", rf_source_texts},
-               {"pairs", rf_source_texts},       {"digits", rf_source_digits}};
+               {"pairs", rf_source_texts},       {"digits", rf_source_digits},
+               {"text", rf_source_text}};
 enum { NSOURCES = sizeof sources / sizeof *sources };
 
 /* Lists the corpus by where its sequences come from. */
@@ -50,7 +51,7 @@ enum rf_status rf_task_open(struct rf_task **task, const struct rf_task_options 
     if (at == NSOURCES)
         return rf_fail(err, RF_ERR_CONFIG,
                        "task '%s': unknown source '%s'; there are chess-rules, chess, tsv, "
-                       "jsonl, pairs and digits",
+                       "jsonl, pairs, digits and text",
                        options->name, options->source);
     made = calloc(1, sizeof *made);
     if (made == NULL)
@@ -62,6 +63,7 @@ enum rf_status rf_task_open(struct rf_task **task, const struct rf_task_options 
     }
     for (int i = 0; i < made->corpus.n; i++)
         made->info.corpus_tokens += made->corpus.start[i + 1] - made->corpus.start[i] - 1;
+    made->info.corpus_tokens += made->stream.n;
     st = sort_corpus(made, err);
     if (st != RF_OK) {
         rf_task_close(made);
@@ -82,6 +84,8 @@ void rf_task_close(struct rf_task *task)
         free(task->split[s].rating);
     }
     rf_samples_clear(&task->corpus);
+    free(task->stream.tokens);
+    free(task->held.tokens);
     rf_keys_clear(&task->tested);
     rf_keys_clear(&task->learned);
     free(task->parts);
@@ -171,17 +175,83 @@ static int add_sequence(const struct rf_task *task, struct rf_batch_memory *memo
     return nrows;
 }
 
-/* At the end of a text a model is asked for one of its tokens, drawn anew each time: so it learns
- * to gather there what the text was about, which is where classes are asked. It counts as much as
- * half of the text's other tokens. */
-static int add_echo(struct rf_batch_memory *memory, int b, int T, const int32_t *sequence,
-                    int length, int nrows, uint64_t dice)
+/* B rows of context tokens, the b-th from tokens[from[b]] on, all asked for the token behind. */
+static enum rf_status stream_batch(const struct rf_task *task, const struct rf_stream *stream,
+                                   const int64_t *from, int B, struct rf_batch_memory *memory,
+                                   struct rf_batch *batch, struct rf_error *err)
 {
-    memory->tokens[(size_t)b * (size_t)T + (size_t)length] = sequence[length];
-    memory->rows[nrows] = b * T + length;
-    memory->target[nrows] = sequence[dice % (uint64_t)length];
-    memory->weight[nrows] = 0.5F * (float)length;
-    return nrows + 1;
+    int T = task->info.context;
+    enum rf_status st = make_room(memory, B * T, B * T, 0, err);
+
+    if (st != RF_OK)
+        return st;
+    for (int b = 0; b < B; b++) {
+        memcpy(memory->tokens + (size_t)b * (size_t)T, stream->tokens + from[b],
+               (size_t)T * sizeof *memory->tokens);
+        memcpy(memory->target + (size_t)b * (size_t)T, stream->tokens + from[b] + 1,
+               (size_t)T * sizeof *memory->target);
+    }
+    for (int i = 0; i < B * T; i++)
+        memory->rows[i] = i;
+    *batch = (struct rf_batch){.B = B,
+                               .T = T,
+                               .tokens = memory->tokens,
+                               .R = B * T,
+                               .rows = memory->rows,
+                               .document = task->document,
+                               .range_count = task->info.vocabulary,
+                               .target = memory->target};
+    return RF_OK;
+}
+
+/* Each pass over the text begins at an offset of its own, so that rows are cut elsewhere, and takes
+ * them in an order of its own. */
+static enum rf_status text_batch(const struct rf_task *task, uint64_t seed, int64_t step, int B,
+                                 struct rf_batch_memory *memory, struct rf_batch *batch,
+                                 struct rf_error *err)
+{
+    int64_t T = task->info.context, rows = (task->stream.n - T) / T;
+    int32_t *index = malloc((size_t)B * sizeof *index);
+    int64_t *from = malloc((size_t)B * sizeof *from);
+    enum rf_status st = RF_OK;
+
+    if (index == NULL || from == NULL)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a batch of %d", B);
+    if (st == RF_OK) {
+        rf_task_order(rf_rng_stream("corpus", seed), step, B, (int)rows, index);
+        for (int b = 0; b < B; b++) {
+            uint64_t pass = (uint64_t)((step * B + b) / rows);
+            int64_t offset =
+                (int64_t)rf_rng_below(seed, rf_rng_stream("offset", 0), pass, (uint64_t)T);
+
+            from[b] = index[b] * T + offset;
+        }
+        st = stream_batch(task, &task->stream, from, B, memory, batch, err);
+    }
+    free(index);
+    free(from);
+    return st;
+}
+
+int rf_task_held_rows(const struct rf_task *task)
+{
+    return task->held.n > 0 ? (int)((task->held.n - 1) / task->info.context) : 0;
+}
+
+enum rf_status rf_task_held_batch(const struct rf_task *task, int first, int B,
+                                  struct rf_batch_memory *memory, struct rf_batch *batch,
+                                  struct rf_error *err)
+{
+    int64_t *from = malloc((size_t)B * sizeof *from);
+    enum rf_status st;
+
+    if (from == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for a batch of %d", B);
+    for (int b = 0; b < B; b++)
+        from[b] = (int64_t)(first + b) * task->info.context;
+    st = stream_batch(task, &task->held, from, B, memory, batch, err);
+    free(from);
+    return st;
 }
 
 enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
@@ -193,6 +263,8 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
     int32_t *index;
     enum rf_status st;
 
+    if (task->stream.n > 0 && further <= 0)
+        return text_batch(task, seed, step, B, memory, batch, err);
     if (n == 0)
         return rf_fail(err, RF_ERR_CONFIG, "this task has no %s to pretrain on",
                        further > 0 ? "further text" : "corpus");
@@ -207,20 +279,12 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
 
         T = inputs > T ? inputs : T;
     }
-    T += task->echo_at > 0 && T < task->info.context;
     st = make_room(memory, B * T, B * T, 0, err);
     for (int b = 0; st == RF_OK && b < B; b++) {
         int64_t from = corpus->start[index[b]];
         int inputs = (int)(corpus->start[index[b] + 1] - from) - 1;
-        int first = nrows;
 
         nrows = add_sequence(task, memory, b, T, corpus->tokens + from, inputs, nrows);
-        for (int r = first; r < nrows; r++)
-            memory->weight[r] = 1;
-        if (inputs < T && corpus->tokens[from + inputs] == task->echo_at)
-            nrows =
-                add_echo(memory, b, T, corpus->tokens + from, inputs, nrows,
-                         rf_rng_bits(seed, rf_rng_stream("echo", (uint64_t)step), (uint64_t)b));
     }
     free(index);
     if (st == RF_OK)
@@ -231,8 +295,7 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
                                    .rows = memory->rows,
                                    .range_begin = task->corpus_begin,
                                    .range_count = task->corpus_count,
-                                   .target = memory->target,
-                                   .weight = task->echo_at > 0 ? memory->weight : NULL};
+                                   .target = memory->target};
     return st;
 }
 

@@ -13,7 +13,8 @@
  *          "chess"        puzzles (path, extra_path) and games (corpus) as tab-separated files.
  *          "tsv"          split TAB label TAB text; byte-level BPE trained on train-side text.
  *          "jsonl"        the same as JSON lines; "pairs" two replies and which is better.
- *          "digits"       pictures of 8 x 8 grey values, a token per value. */
+ *          "digits"       pictures of 8 x 8 grey values, a token per value.
+ *          "text"         plain text (path), to pretrain on: no examples, but rows held back. */
 #ifndef RF_DATA_TASK_H
 #define RF_DATA_TASK_H
 
@@ -35,7 +36,7 @@ struct rf_task_fields {
 struct rf_task_options {
     char name[64];
     char source[32];
-    char path[RF_PATH_BYTES]; /* texts, digits: the file; chess: puzzles with ratings (test) */
+    char path[RF_PATH_BYTES]; /* texts, text, digits: the file; chess: puzzles with ratings (test) */
     char test_path[RF_PATH_BYTES];  /* texts, digits: a file whose rows are all for test */
     char extra_path[RF_PATH_BYTES]; /* chess: further puzzles, for training */
     char corpus[RF_PATH_BYTES]; /* chess: games; texts: further unlabelled text, one per line,
@@ -48,9 +49,13 @@ struct rf_task_options {
     int alone;        /* 1: the configuration has it as its one `task` */
     int overlap;      /* declared: it may hold texts that another of the family tests */
     char rule[32];       /* chess-rules: which question is asked, see chess_rules.h */
-    int vocabulary;      /* texts: size of the tokenizer, default 4096 */
+    char tokenizer[16];  /* text: "byte", "char", "bpe" or "file" */
+    char tokenizer_path[RF_PATH_BYTES]; /* text, "file": what vocabulary.h reads */
+    char documents[16]; /* text: "file", "lines" or "paragraphs" are documents */
+    int vocabulary;     /* texts, text: size of the tokenizer, default 4096 */
     int context; /* tokens; longer prompts lose their oldest tokens. default per source */
-    int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0) */
+    int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0); text:
+                                    rows of context tokens held back, 0: a tenth */
     int corpus_size;   /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
     char positive[64]; /* texts: this label against the rest; "": as they are */
 };
@@ -115,6 +120,12 @@ void rf_batch_memory_free(struct rf_batch_memory *memory);
 enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
                                     int further, int B, struct rf_batch_memory *memory,
                                     struct rf_batch *batch, struct rf_error *err);
+
+/* Rows of the text that are held back; 0: the source holds none. A batch of B of them from `first` on. */
+int rf_task_held_rows(const struct rf_task *task);
+enum rf_status rf_task_held_batch(const struct rf_task *task, int first, int B,
+                                  struct rf_batch_memory *memory, struct rf_batch *batch,
+                                  struct rf_error *err);
 
 /* A batch of the listed examples, asking for the label distribution at each
  * prompt's last token; target = ground truth. Callers that train on other

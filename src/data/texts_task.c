@@ -108,7 +108,6 @@ static enum rf_status learn_tokenizer(struct rf_labelled *list, struct rf_tokeni
                                        .tokenizer = rf_tokenizer_digest(*tokenizer)};
     task->corpus_begin = 0;
     task->corpus_count = task->info.vocabulary;
-    task->echo_at = ntokens + 1;
     return RF_OK;
 }
 

@@ -478,6 +478,13 @@ struct rf_digest rf_tokenizer_digest(const struct rf_tokenizer *tokenizer)
     return rf_hash_end(&hash);
 }
 
+void rf_tokenizer_parts(const struct rf_tokenizer *tokenizer, int32_t token, int32_t *left,
+                        int32_t *right)
+{
+    *left = tokenizer->merges[token - NBYTES].left;
+    *right = tokenizer->merges[token - NBYTES].right;
+}
+
 struct rf_text rf_tokenizer_bytes(const struct rf_tokenizer *tokenizer, int32_t token)
 {
     size_t at = tokenizer->spelling_at[token];

@@ -31,6 +31,10 @@ struct rf_digest rf_tokenizer_digest(const struct rf_tokenizer *tokenizer);
  * remembered, which is why the tokenizer is not const; the result does not depend on it. */
 int rf_tokenizer_encode(struct rf_tokenizer *tokenizer, struct rf_text text, int32_t *tokens);
 
+/* The two tokens that a token from 256 on was merged from. */
+void rf_tokenizer_parts(const struct rf_tokenizer *tokenizer, int32_t token, int32_t *left,
+                        int32_t *right);
+
 /* The bytes a token stands for; borrowed. */
 struct rf_text rf_tokenizer_bytes(const struct rf_tokenizer *tokenizer, int32_t token);
 

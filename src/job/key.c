@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/vocabulary.h"
+
 /* Digests of data files, by path: the same few are asked for again and again. */
 struct file_digest {
     const char *path; /* borrowed */
@@ -60,8 +62,8 @@ static void put_model(FILE *out, const struct rf_model_spec *m)
 
 static void put_train(FILE *out, const struct rf_train_spec *t)
 {
-    fprintf(out, "train %d %d %d %d %d %d %d\n", t->steps, t->batch, t->examples,
-            t->micro_batch, t->tensor, t->bf16, t->freeze_layers);
+    fprintf(out, "train %d %d %d %d %d %d %d %d %d\n", t->steps, t->batch, t->examples,
+            t->micro_batch, t->tensor, t->bf16, t->freeze_layers, t->max_skipped, t->eval_every);
     fprintf(out, "rates %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g\n", t->token_dropout,
             t->lr, t->min_lr_ratio, t->warmup, t->weight_decay, t->clip, t->beta1, t->beta2);
 }
@@ -84,11 +86,33 @@ static void put_text(FILE *out, const char *text)
     fprintf(out, " %zu:%s", strlen(text), text);
 }
 
+/* The tokenizer that a text is read by; it may be several files. */
+static enum rf_status put_tokenizer(FILE *out, const struct rf_task_options *t,
+                                    struct rf_error *err)
+{
+    struct rf_vocabulary *v = NULL;
+    char hex[RF_DIGEST_HEX];
+    struct rf_digest digest;
+    enum rf_status st;
+
+    if (t->tokenizer_path[0] == '\0')
+        return RF_OK;
+    st = rf_vocabulary_read(&v, t->tokenizer_path, err);
+    if (st != RF_OK)
+        return st;
+    digest = rf_vocabulary_digest(v);
+    rf_digest_to_hex(&digest, hex);
+    put_text(out, hex);
+    rf_vocabulary_destroy(v);
+    return RF_OK;
+}
+
 static enum rf_status put_task(FILE *out, struct keys *keys, const struct rf_task_options *t,
                                struct rf_error *err)
 {
     const char *const paths[] = {t->path, t->test_path, t->extra_path, t->corpus};
-    const char *const texts[] = {t->source,        t->rule,          t->positive,
+    const char *const texts[] = {t->source,        t->tokenizer,     t->documents,
+                                 t->rule,          t->positive,
                                  t->balance,       t->duplicates,    t->fields.split,
                                  t->fields.label,  t->fields.text,   t->fields.second,
                                  t->fields.prompt, t->fields.chosen, t->fields.rejected};
@@ -105,6 +129,8 @@ static enum rf_status put_task(FILE *out, struct keys *keys, const struct rf_tas
         if (st == RF_OK)
             put_text(out, hex);
     }
+    if (st == RF_OK)
+        st = put_tokenizer(out, t, err);
     fprintf(out, "\n");
     return st;
 }

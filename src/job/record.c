@@ -175,8 +175,11 @@ enum rf_status rf_curve_write(const struct rf_curve *curve, const char *run_dir,
     for (int i = 0; i < curve->npoints; i++) {
         const struct rf_curve_point *p = &curve->points[i];
 
-        append(&text, "%lld\t%.9g\t%.9g\t%.9g\t%lld\n", (long long)p->step, p->loss, p->lr,
+        append(&text, "%lld\t%.9g\t%.9g\t%.9g\t%lld", (long long)p->step, p->loss, p->lr,
                p->grad_norm, (long long)p->t_us);
+        if (!isnan(p->validation))
+            append(&text, "\t%.9g", p->validation);
+        append(&text, "\n");
     }
     return write_text(&text, run_dir, job, "curve", err);
 }
@@ -192,10 +195,11 @@ enum rf_status rf_curve_read(struct rf_curve *curve, const char *run_dir, const 
         return st;
     st = reader_open(&in, run_dir, job, "curve", err);
     while (st == RF_OK && next_line(&in)) {
-        struct rf_curve_point p;
+        struct rf_curve_point p = {.validation = NAN};
 
         if (!read_int(&in, &p.step) || !read_double(&in, &p.loss) || !read_double(&in, &p.lr) ||
-            !read_double(&in, &p.grad_norm) || !read_int(&in, &p.t_us))
+            !read_double(&in, &p.grad_norm) || !read_int(&in, &p.t_us) ||
+            (in.field != NULL && !read_double(&in, &p.validation)))
             st = bad_line(&in, "step, loss, lr, grad_norm and time", err);
         else if (p.step <= last_step)
             st = rf_curve_add(curve, &p, err);

@@ -1,7 +1,7 @@
 /* record.h - the files in which a job leaves what it found: RUN/jobs/<job>.*
  *
  *   <job>.curve   a line per recorded step: step TAB loss TAB lr TAB grad_norm TAB t_us
- *                 (UTC); written with every checkpoint, so that a job that continues
+ *                 (UTC), and TAB validation loss where it was looked at; written with every checkpoint, so that a job that continues
  *                 elsewhere keeps its history
  *   <job>.labels  a line per example of the strong half, in the task's order: the
  *                 distribution over the classes (9 digits, which is fp32 exactly), or the
@@ -26,6 +26,7 @@ struct rf_curve_point {
     int64_t step;
     double loss, lr, grad_norm;
     int64_t t_us;
+    double validation; /* loss on what is held back; NAN: not looked at */
 };
 
 struct rf_curve {

@@ -15,6 +15,8 @@ struct rf_batch {
     int B, T;              /* sequences, and their padded length */
     const int32_t *tokens; /* borrowed [B][T]; what follows a sequence's end is padding and,
                               by causality, is never seen by an asked row */
+    int document; /* a token + 1: a sequence is cut before each such token, and what comes
+                              after never sees what is before, nor counts its positions; 0: none */
     int R;                 /* asked rows */
     const int32_t *rows;   /* borrowed [R], each b * T + t, ascending */
     int range_begin, range_count;

@@ -29,6 +29,10 @@ void rf_bf16_refresh(struct rf_bf16 *bf16);
 void rf_bf16_run(struct rf_bf16 *bf16, enum rf_form form, int m, int n, int k, const float *a,
                  int lda, const float *b, int ldb, int accumulate, float *c, int ldc);
 
+/* As rf_matmul_backward(), with n, C and O at least 1. */
+void rf_bf16_backward(struct rf_bf16 *bf16, int n, int C, int O, const float *dy,
+                      const float *x, const float *w, int accumulate, float *dx, float *dw);
+
 const char *rf_bf16_implementation(const struct rf_bf16 *bf16);
 size_t rf_bf16_bytes(const struct rf_bf16 *bf16);
 /* The same before it is made. */

@@ -57,8 +57,7 @@ void rf_linear_backward(struct rf_matmul *matmul, rf_real *restrict dx, int accu
                         const rf_real *restrict x, const rf_real *restrict w, int n, int C,
                         int O)
 {
-    rf_matmul_run(matmul, RF_NN, n, C, O, dy, O, w, C, accumulate, dx, C);
-    rf_matmul_run(matmul, RF_TN, O, C, n, dy, O, x, C, 1, dw, C);
+    rf_matmul_backward(matmul, n, C, O, dy, x, w, accumulate, dx, dw);
     if (db != NULL)
         rf_bias_backward(db, dy, n, O);
 }

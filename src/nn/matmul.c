@@ -102,6 +102,22 @@ void rf_matmul_run(struct rf_matmul *matmul, enum rf_form form, int m, int n, in
     rf_gemm(form, m, n, k, 1, a, lda, b, ldb, accumulate, c, ldc);
 }
 
+void rf_matmul_backward(struct rf_matmul *matmul, int n, int C, int O, const rf_real *dy,
+                        const rf_real *x, const rf_real *w, int accumulate, rf_real *dx,
+                        rf_real *dw)
+{
+#ifndef RF_REAL_DOUBLE
+    if (matmul->bf16 != NULL && n > 0 && C > 0 && O > 0) {
+        rf_bf16_backward(matmul->bf16, n, C, O, dy, x, w, accumulate, dx, dw);
+        return;
+    }
+#else
+    (void)matmul;
+#endif
+    rf_gemm(RF_NN, n, C, O, 1, dy, O, w, C, accumulate, dx, C);
+    rf_gemm(RF_TN, O, C, n, 1, dy, O, x, C, 1, dw, C);
+}
+
 const char *rf_matmul_implementation(const struct rf_matmul *matmul)
 {
 #ifndef RF_REAL_DOUBLE

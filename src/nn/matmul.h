@@ -1,8 +1,8 @@
 /* matmul.h - every matrix product of a model, behind one function.
  *
  * fp32 products go to OpenBLAS (double in the test build), bf16 products to
- * oneDNN with fp32 results, where the processor has bf16 instructions; elsewhere operands are
- * rounded to bf16 and multiplied in fp32. All run on the calling thread: ranks
+ * oneDNN with fp32 results and weights kept in its layout, where the processor has bf16 instructions; elsewhere
+ * operands are rounded to bf16 and multiplied in fp32. All run on the calling thread: ranks
  * are the parallelism here. */
 #ifndef RF_NN_MATMUL_H
 #define RF_NN_MATMUL_H
@@ -32,6 +32,12 @@ enum rf_form { RF_NN, RF_NT, RF_TN };
 void rf_matmul_run(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
                    const rf_real *a, int lda, const rf_real *b, int ldb, int accumulate,
                    rf_real *c, int ldc);
+
+/* The two products of y = x w^T backwards: dx [n][C] = or += dy w, dw [O][C] += dy^T x. dy [n][O], x
+ * [n][C], w [O][C], all without gaps. */
+void rf_matmul_backward(struct rf_matmul *matmul, int n, int C, int O, const rf_real *dy,
+                        const rf_real *x, const rf_real *w, int accumulate, rf_real *dx,
+                        rf_real *dw);
 
 /* The same in rf_real, without a context: for the small products inside attention. */
 void rf_gemm(enum rf_form form, int m, int n, int k, rf_real alpha, const rf_real *a, int lda,

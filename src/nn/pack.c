@@ -4,7 +4,7 @@
 
 size_t rf_pack_cost(int B, int T, int R)
 {
-    size_t seqs = rf_arena_cost(((size_t)B + 1) * sizeof(int));
+    size_t seqs = rf_arena_cost(((size_t)B * (size_t)T + 1) * sizeof(int));
     size_t rows = rf_arena_cost((size_t)B * (size_t)T * sizeof(int32_t));
 
     return 2 * seqs + 2 * rows + 2 * rf_arena_cost((size_t)R * sizeof(int32_t));
@@ -12,7 +12,7 @@ size_t rf_pack_cost(int B, int T, int R)
 
 void rf_pack_place(struct rf_pack *pack, struct rf_arena *arena, int B, int T, int R)
 {
-    size_t seqs = ((size_t)B + 1) * sizeof(int);
+    size_t seqs = ((size_t)B * (size_t)T + 1) * sizeof(int); /* at most, with documents */
     size_t rows = (size_t)B * (size_t)T * sizeof(int32_t);
 
     *pack = (struct rf_pack){.nseq = 0};
@@ -24,16 +24,32 @@ void rf_pack_place(struct rf_pack *pack, struct rf_arena *arena, int B, int T, i
     pack->asked_position = rf_arena_take(arena, (size_t)R * sizeof(int32_t));
 }
 
-/* Packs the sequence of asked rows [r, returned), all of sequence rows[r] / T. */
+/* Where the document around token t of a row begins, and where it ends. */
+static void find_document(const struct rf_batch *batch, const int32_t *row, int t, int *begin,
+                          int *end)
+{
+    *begin = 0;
+    *end = batch->T;
+    if (batch->document == 0)
+        return;
+    for (*begin = t; *begin > 0 && row[*begin] != batch->document - 1; --*begin)
+        ;
+    for (*end = t + 1; *end < batch->T && row[*end] != batch->document - 1; ++*end)
+        ;
+}
+
+/* Packs the sequence, or the document in it, of asked rows [r, returned). */
 static int add_sequence(struct rf_pack *pack, const struct rf_batch *batch, int r)
 {
-    int b = batch->rows[r] / batch->T, len = 0;
+    int b = batch->rows[r] / batch->T, len = 0, begin, end;
+    const int32_t *row = batch->tokens + (size_t)b * (size_t)batch->T;
 
+    find_document(batch, row, batch->rows[r] % batch->T, &begin, &end);
     pack->start[pack->nseq] = pack->n;
     pack->asked_start[pack->nseq] = r;
     pack->nseq++;
-    for (; r < batch->R && batch->rows[r] / batch->T == b; r++) {
-        int t = batch->rows[r] % batch->T;
+    for (; r < batch->R && batch->rows[r] < b * batch->T + end; r++) {
+        int t = batch->rows[r] % batch->T - begin;
 
         assert(t >= len); /* strictly ascending */
         pack->asked_row[r] = pack->n + t;
@@ -41,7 +57,7 @@ static int add_sequence(struct rf_pack *pack, const struct rf_batch *batch, int 
         len = t + 1;
     }
     for (int t = 0; t < len; t++) {
-        pack->token[pack->n + t] = batch->tokens[(size_t)b * (size_t)batch->T + (size_t)t];
+        pack->token[pack->n + t] = row[begin + t];
         pack->position[pack->n + t] = t;
     }
     pack->n += len;

@@ -2,7 +2,8 @@
  *
  * An asked row depends on what comes before it in its sequence and on nothing
  * else. So a sequence is cut behind its last asked row, sequences with no
- * asked row are left out, and what remains lies one after the other. */
+ * asked row are left out, and what remains lies one after the other. Documents within a sequence
+ * are sequences of their own. */
 #ifndef RF_NN_PACK_H
 #define RF_NN_PACK_H
 

@@ -21,7 +21,11 @@ enum rf_status rf_audit_print(const struct rf_examination *x, const char *path, 
 enum rf_status rf_audit_json(json_t *to, const struct rf_examination *x, const char *path,
                              struct rf_error *err);
 
-/* The same as one self-contained page, without plots; there completely or not at all. */
+/* Device-time of a pledge of that JSON by window: delivered, and what had to be reached. *svg is as
+ * rf_plot_draw() makes it. */
+enum rf_status rf_audit_figure(const json_t *pledge, char **svg, struct rf_error *err);
+
+/* The same as one self-contained page; there completely or not at all. */
 enum rf_status rf_audit_page(const struct rf_examination *x, const char *ledger,
                              const char *version, const char *path, struct rf_error *err);
 

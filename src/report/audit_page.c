@@ -1,5 +1,6 @@
 /* The audit as one page for people who sign things: made from its JSON document alone. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -38,7 +39,22 @@ static void add_tests(struct rf_text *page, const json_t *tests)
     rf_markup_end(page);
 }
 
-static void add_windows(struct rf_text *page, const json_t *pledge)
+static enum rf_status add_figure(struct rf_text *page, const json_t *pledge,
+                                 struct rf_error *err)
+{
+    char *svg = NULL;
+    enum rf_status st = rf_audit_figure(pledge, &svg, err);
+
+    rf_markup_figure(page, svg,
+                     "Device-time delivered in each window, in the colour of its verdict, and "
+                     "the line that it had to reach: what was promised, or what the account's "
+                     "jobs could use where that was less.");
+    free(svg);
+    return st;
+}
+
+static enum rf_status add_windows(struct rf_text *page, const json_t *pledge,
+                                  struct rf_error *err)
 {
     static const char *const headings[] = {"from (s)",  "to (s)",  "entitled", "usable",
                                            "delivered", "offered", "arrears",  "verdict"};
@@ -51,6 +67,7 @@ static void add_windows(struct rf_text *page, const json_t *pledge)
                                        "arrears_device_s"};
     const json_t *windows = rf_json_list(pledge, "windows");
     size_t n = json_array_size(windows);
+    enum rf_status st;
 
     rf_text_add(page, "<h3>");
     rf_text_add_html(page, rf_json_text(pledge, "account"));
@@ -59,6 +76,7 @@ static void add_windows(struct rf_text *page, const json_t *pledge)
     rf_text_add(page, " of ");
     rf_text_add_html(page, rf_json_text(pledge, "basis"));
     rf_text_add(page, "</h3>\n");
+    st = add_figure(page, pledge, err);
     rf_markup_table(page, "By window, in device-seconds", "rrrrrrrl", headings);
     for (size_t i = 0; i < n && i < ROWS; i++) {
         const json_t *window = json_array_get(windows, i);
@@ -71,12 +89,13 @@ static void add_windows(struct rf_text *page, const json_t *pledge)
     rf_markup_end(page);
     if (n > ROWS)
         rf_text_addf(page, "<p>%zu more windows are in the JSON document.</p>\n", n - ROWS);
+    return st;
 }
 
 static void add_definitions(struct rf_text *page, const json_t *definitions)
 {
     static const char *const headings[] = {"account", "promise", "definition",
-                                           "verdict", "judged", "broken"};
+                                           "verdict", "judged",  "broken"};
 
     rf_text_add(page, "<h2>The promise under each definition of it</h2>\n");
     rf_markup_table(page, "The same device-time, by every reading of the words", "llllrr",
@@ -98,8 +117,9 @@ static void add_definitions(struct rf_text *page, const json_t *definitions)
 
 static void add_requests(struct rf_text *page, const json_t *requests)
 {
-    static const char *const headings[] = {"account",          "asked",  "granted",        "delayed",
-                                           "delayed device-h", "denied", "denied device-h"};
+    static const char *const headings[] = {
+        "account",          "asked",  "granted",        "delayed",
+        "delayed device-h", "denied", "denied device-h"};
     static const char *const keys[] = {"requests",         "granted", "delayed",
                                        "delayed_device_h", "denied",  "denied_device_h"};
     static const int digits[] = {0, 0, 0, 2, 0, 2};
@@ -120,8 +140,7 @@ static void add_requests(struct rf_text *page, const json_t *requests)
 
 static void add_changes(struct rf_text *page, const json_t *changes)
 {
-    static const char *const headings[] = {"at (s)", "what",    "change",
-                                           "by",     "because", "line"};
+    static const char *const headings[] = {"at (s)", "what", "change", "by", "because", "line"};
 
     if (json_array_size(changes) == 0)
         return;
@@ -162,9 +181,10 @@ static void add_gaps(struct rf_text *page, const json_t *gaps)
     rf_markup_end(page);
 }
 
-static void add_all(struct rf_text *page, const json_t *audit, const char *name,
-                    const char *version)
+static enum rf_status add_all(struct rf_text *page, const json_t *audit, const char *name,
+                              const char *version, struct rf_error *err)
 {
+    enum rf_status st = RF_OK;
     const json_t *ledger = json_object_get(audit, "ledger");
     const json_t *pledges = rf_json_list(audit, "pledges");
 
@@ -186,8 +206,8 @@ static void add_all(struct rf_text *page, const json_t *audit, const char *name,
     rf_text_add(page, "</header>\n");
     add_tests(page, rf_json_list(audit, "tests"));
     rf_text_add(page, "<h2>Pledges</h2>\n");
-    for (size_t i = 0; i < json_array_size(pledges); i++)
-        add_windows(page, json_array_get(pledges, i));
+    for (size_t i = 0; st == RF_OK && i < json_array_size(pledges); i++)
+        st = add_windows(page, json_array_get(pledges, i), err);
     add_definitions(page, rf_json_list(audit, "definitions"));
     add_requests(page, rf_json_list(audit, "requests"));
     add_changes(page, rf_json_list(audit, "changes"));
@@ -195,6 +215,7 @@ static void add_all(struct rf_text *page, const json_t *audit, const char *name,
     rf_text_add(page, "<p>A ledger cannot show what was never written into it; records that "
                       "others keep can.</p>\n");
     rf_page_foot(page, version, "the ledger and the records named above", 1);
+    return st;
 }
 
 enum rf_status rf_audit_page(const struct rf_examination *x, const char *ledger,
@@ -205,7 +226,7 @@ enum rf_status rf_audit_page(const struct rf_examination *x, const char *ledger,
     enum rf_status st = rf_audit_json(audit, x, ledger, err);
 
     if (st == RF_OK)
-        add_all(&page, audit, ledger, version);
+        st = add_all(&page, audit, ledger, version, err);
     if (st == RF_OK && (page.failed || page.data == NULL))
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory for '%s'", path);
     if (st == RF_OK)

@@ -147,9 +147,12 @@ enum rf_status rf_figure_share(const json_t *pledge, const struct rf_usage *usag
 static void add_stack(struct rf_text *script, const struct rf_usage *usage)
 {
     const char *names[RF_USAGE_ACCOUNTS + 2] = {"time (s)", "fleet (devices)"};
+    char units[RF_USAGE_ACCOUNTS][RF_NAME_BYTES + 16];
 
-    for (int a = 0; a < usage->naccounts; a++)
-        names[a + 2] = usage->accounts[a];
+    for (int a = 0; a < usage->naccounts; a++) {
+        snprintf(units[a], sizeof units[a], "%s (devices)", usage->accounts[a]);
+        names[a + 2] = units[a];
+    }
     rf_plot_block(script, "stack", "devices held", names, usage->naccounts + 2);
     for (int i = 0; i < usage->n; i++)
         for (int end = 0; end < 2; end++) {

@@ -55,7 +55,7 @@ static const char STYLE[] =
     "footer{color:var(--soft);font-size:.875rem;margin:2.5rem auto 1rem}\n"
     "@media print{:root{color-scheme:light;--ink:#1c2024;--soft:#4a525c;--line:#d9dde2;"
     "--paper:#fff;--card:#f5f6f8;--good:#1d7a46;--bad:#c02a3e;--open:#7a6000}\n"
-    "body{font-size:.7rem}.scroll{overflow:visible}nav,.skip{display:none}"
+    "html{font-size:72%}.data{display:none}.scroll{overflow:visible}nav,.skip{display:none}"
     "figure,tr{break-inside:avoid}h2,h3{break-after:avoid}}\n"
     "</style>\n";
 

@@ -1,6 +1,7 @@
 #include "report/plot.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,13 @@ void rf_plot_start(struct rf_text *script, int height)
         "set grid y lc rgb '#888888' lw 0.4 dt 3\n"
         "set key above left Left reverse horizontal samplen 1.6 width -2 maxcols 3 font "
         "',14' textcolor rgb '" RF_PLOT_INK "'\n");
+}
+
+double rf_plot_tick(double span)
+{
+    double step = span > 0 && isfinite(span) ? pow(10, floor(log10(span))) : 1;
+
+    return span / step > 5 ? 2 * step : span / step > 2 ? step : step / 2;
 }
 
 void rf_plot_add_string(struct rf_text *script, const char *s)

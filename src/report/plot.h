@@ -18,6 +18,9 @@ const char *rf_plot_colour(int i);
 /* Starts a script: terminal, size, borders, grid, key above the plot. */
 void rf_plot_start(struct rf_text *script, int height);
 
+/* A round step that gives an axis of this length three to six marks, which never touch. */
+double rf_plot_tick(double span);
+
 /* Adds s as a gnuplot string with its quotes; control characters become '?'. */
 void rf_plot_add_string(struct rf_text *script, const char *s);
 

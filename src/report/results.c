@@ -134,6 +134,8 @@ static json_t *curve_array(struct rf_build *doc, const struct rf_curve *curve, i
         rf_build_number(doc, item, "lr", point->lr);
         rf_build_number(doc, item, "grad_norm", point->grad_norm);
         rf_build_seconds(doc, item, "t_s", point->t_us - start_us);
+        if (!isnan(point->validation))
+            rf_build_number(doc, item, "validation", point->validation);
         rf_build_append(doc, array, item);
     }
     return array;

@@ -1,10 +1,12 @@
 #include "report/scale_figures.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "report/json.h"
 #include "report/plot.h"
+#include "report/plot_data.h"
 
 enum { HEIGHT = 360, MOST_LINES = 8 };
 
@@ -28,10 +30,12 @@ static int is(const json_t *object, const char *key, const char *text)
 static int add_points(struct rf_text *script, const json_t *results, const char *mode,
                       const json_t **first, const json_t **last)
 {
+    static const char *const names[] = {"ranks", "tokens/s", "slowest step (tokens/s)",
+                                        "fastest step (tokens/s)"};
     const json_t *points = rf_json_list(results, "points");
     int n = 0;
 
-    rf_text_add(script, "$measured << EOD\n");
+    rf_plot_block(script, "measured", "measured", names, 4);
     for (size_t i = 0; i < json_array_size(points); i++) {
         const json_t *p = json_array_get(points, i);
         double tokens = rf_json_number(p, "tokens");
@@ -47,7 +51,7 @@ static int add_points(struct rf_text *script, const json_t *results, const char 
         *last = p;
         n++;
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
     return n;
 }
 
@@ -107,20 +111,29 @@ enum rf_status rf_scale_figure_speed(const json_t *results, const char *mode, ch
 /* The samples of one rank count as data block $p<ranks>; returns how many. */
 static int add_samples(struct rf_text *script, const json_t *list, const char *kind, int ranks)
 {
+    static const char *const names[] = {"size (bytes)", "measured (us)", "model (us)"};
+    char id[24], title[32];
+    double before = 0;
     int n = 0;
 
-    rf_text_addf(script, "$p%d << EOD\n", ranks);
+    snprintf(id, sizeof id, "p%d", ranks);
+    snprintf(title, sizeof title, "%d ranks", ranks);
+    rf_plot_block(script, id, title, names, 3);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *s = json_array_get(list, i);
 
         if (!is(s, "kind", kind) || (int)rf_json_number(s, "ranks") != ranks ||
             !(rf_json_number(s, "seconds") > 0))
             continue;
-        rf_text_addf(script, "%.0f %.6g %.6g\n", rf_json_number(s, "bytes"),
-                     1e6 * rf_json_number(s, "seconds"), 1e6 * rf_json_number(s, "model_s"));
+        /* a gap where another series of sizes begins: no line leads back to the smallest */
+        rf_text_addf(script, "%s%.0f %.6g %.6g\n",
+                     rf_json_number(s, "bytes") < before ? "\n" : "",
+                     rf_json_number(s, "bytes"), 1e6 * rf_json_number(s, "seconds"),
+                     1e6 * rf_json_number(s, "model_s"));
+        before = rf_json_number(s, "bytes");
         n++;
     }
-    rf_text_add(script, "EOD\n");
+    rf_plot_block_end(script);
     return n;
 }
 
@@ -157,7 +170,7 @@ enum rf_status rf_scale_figure_wire(const json_t *results, const char *kind, cha
         return RF_OK;
     }
     rf_text_add(&script, "set logscale xy\nset xlabel 'bytes'\nset ylabel 'microseconds'\n"
-                         "set format x '%.0f'\nset format y '%.0f'\nplot ");
+                         "set format x '%.0s%c'\nset format y '%.0f'\nplot ");
     for (int k = 0; k < n; k++)
         rf_text_addf(&script,
                      "%s$p%d using 1:2 with lines lw 2.5 lc rgb '%s' title '%d ranks', "

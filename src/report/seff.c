@@ -6,6 +6,7 @@
 #include "alloc/ledger.h"
 #include "alloc/pledge.h"
 #include "base/file.h"
+#include "job/record.h"
 #include "report/status.h"
 
 struct reader {
@@ -134,17 +135,17 @@ static enum rf_status visit(void *ctx, const struct rf_event *event, struct rf_e
     return RF_OK;
 }
 
-/* The pledge of the account or of one above it, as it stands. */
-static void take_pledge(struct reader *r)
+/* The pledge of the account or of one above it, as it stands; -1: the first one there is. */
+static void take_pledge(struct reader *r, int32_t account)
 {
     struct rf_seff *s = r->seff;
-    int32_t account = r->state->jobs[s->id].account;
 
     rf_tally_judge(r->tally, r->state);
     for (int i = 0; i < r->tally->npledges; i++) {
         const struct rf_pledge_account *p = &r->tally->pledges[i];
 
-        if (!rf_state_within(r->state, account, p->pledge.account))
+        if (account >= 0 ? !rf_state_within(r->state, account, p->pledge.account)
+                         : s->pledge[0] != '\0')
             continue;
         snprintf(s->pledge, sizeof s->pledge, "%s", p->pledge.account_name);
         s->promised = (double)p->pledge.share.num / (double)p->pledge.share.den;
@@ -166,7 +167,7 @@ static void finish(struct reader *r)
     if (s->running && job->ndevices > 0)
         s->held_us += rf_state_owed_us(job, s->now_us);
     s->peak_flops = (double)r->state->peak_flops;
-    take_pledge(r);
+    take_pledge(r, job->account);
 }
 
 static enum rf_status check_ledger(const struct rf_ledger_check *check, const char *path,
@@ -177,28 +178,72 @@ static enum rf_status check_ledger(const struct rf_ledger_check *check, const ch
     return rf_fail(err, RF_ERR_INPUT, "'%s' does not verify: %.200s", path, check->problem);
 }
 
-enum rf_status rf_seff_read(struct rf_seff *seff, const char *run_dir, const char *job,
-                            struct rf_error *err)
+static enum rf_status replay(struct reader *r, const char *run_dir, struct rf_error *err)
 {
     char path[RF_PATH_BYTES];
-    struct reader r = {.seff = seff, .job = job, .queued_us = -1};
     struct rf_ledger_check check;
     enum rf_status st = rf_file_join(path, run_dir, "ledger.jsonl", err);
 
+    if (st == RF_OK)
+        st = rf_state_create(&r->state, 0, err);
+    if (st == RF_OK)
+        st = rf_tally_create(&r->tally, err);
+    if (st == RF_OK)
+        st = rf_ledger_verify(path, NULL, visit, r, &check, err);
+    return st == RF_OK ? check_ledger(&check, path, err) : st;
+}
+
+static void end_replay(struct reader *r)
+{
+    rf_tally_destroy(r->tally);
+    rf_state_destroy(r->state);
+}
+
+/* What the job's ranks took at most, as the job itself says when it is done. */
+static void take_memory(struct rf_seff *seff, const char *run_dir)
+{
+    struct rf_metrics metrics;
+    struct rf_error err;
+
+    if (rf_record_metrics_read(&metrics, run_dir, seff->job, &err) == RF_OK) {
+        double bytes = rf_metrics_get(&metrics, "memory_peak_bytes");
+
+        seff->memory_bytes = bytes > 0 ? bytes : 0;
+    }
+}
+
+enum rf_status rf_seff_read(struct rf_seff *seff, const char *run_dir, const char *job,
+                            struct rf_error *err)
+{
+    struct reader r = {.seff = seff, .job = job, .queued_us = -1};
+    enum rf_status st;
+
     memset(seff, 0, sizeof *seff);
-    if (st == RF_OK)
-        st = rf_state_create(&r.state, 0, err);
-    if (st == RF_OK)
-        st = rf_tally_create(&r.tally, err);
-    if (st == RF_OK)
-        st = rf_ledger_verify(path, NULL, visit, &r, &check, err);
-    if (st == RF_OK)
-        st = check_ledger(&check, path, err);
+    st = replay(&r, run_dir, err);
     if (st == RF_OK && seff->job[0] == '\0')
-        st = rf_fail(err, RF_ERR_ARG, "'%s' has no job '%s'", path, job);
-    if (st == RF_OK)
+        st = rf_fail(err, RF_ERR_ARG, "the ledger of '%.300s' has no job '%.100s'", run_dir,
+                     job);
+    if (st == RF_OK) {
         finish(&r);
-    rf_tally_destroy(r.tally);
-    rf_state_destroy(r.state);
+        take_memory(seff, run_dir);
+    }
+    end_replay(&r);
+    return st;
+}
+
+enum rf_status rf_seff_pledge(struct rf_seff *seff, const char *run_dir, struct rf_error *err)
+{
+    struct rf_seff nobody = {.id = -1};
+    struct reader r = {.seff = &nobody, .job = "", .queued_us = -1};
+    enum rf_status st = replay(&r, run_dir, err);
+
+    if (st == RF_OK) {
+        take_pledge(&r, -1);
+        memcpy(seff->pledge, nobody.pledge, sizeof seff->pledge);
+        seff->promised = nobody.promised;
+        seff->received = nobody.received;
+        snprintf(seff->run_dir, sizeof seff->run_dir, "%s", run_dir);
+    }
+    end_replay(&r);
     return st;
 }

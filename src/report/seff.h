@@ -22,6 +22,9 @@ struct rf_seff {
     int64_t tokens, flops, step, checkpoints;
     double peak_flops;                       /* per device and second; 0: nobody measured it */
     double memory_bytes, memory_limit_bytes; /* the largest process; 0: not recorded */
+    int64_t begin_us;                        /* of a Slurm job, since 1970; 0: of none */
+    char work_dir[512];                      /* of a Slurm job */
+    char run_dir[640]; /* of the run that a Slurm job made; "" when none was found */
     /* The pledge that the account falls under; "" and 0 without one. */
     char pledge[RF_NAME_BYTES];
     double promised, received; /* shares of the fleet, so far */
@@ -33,7 +36,11 @@ struct rf_seff {
 enum rf_status rf_seff_read(struct rf_seff *seff, const char *run_dir, const char *job,
                             struct rf_error *err);
 
-/* A job of Slurm's by its number: `sacct` is asked. RF_ERR_PEER: there is no sacct here, or it
+/* Whether a pledge of the run's is kept so far: the first one's share goes into seff. */
+enum rf_status rf_seff_pledge(struct rf_seff *seff, const char *run_dir, struct rf_error *err);
+
+/* A job of Slurm's by its number: `sacct` is asked; and the run whose ledger it wrote last, where one is
+ * found in its working directory or in runs/ below that, says how the pledge stands. RF_ERR_PEER: there is no sacct here, or it
  * knows nothing of the job. */
 enum rf_status rf_seff_slurm(struct rf_seff *seff, const char *job, struct rf_error *err);
 /* Reads what sacct printed; for the above and its tests. */

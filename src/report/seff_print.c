@@ -85,12 +85,18 @@ static void print_pledge(const struct rf_seff *s, FILE *out)
 {
     fputs("pledge          ", out);
     if (s->pledge[0] == '\0') {
-        fputs("none for its account\n", out);
+        fputs(s->begin_us > 0 ? "no run of this job was found\n" : "none for its account\n",
+              out);
         return;
     }
     fprintf(out, "%s: ", s->pledge);
     print_percent(out, s->received);
-    fprintf(out, " received of %.1f %% promised; this job is ", 100 * s->promised);
+    fprintf(out, " received of %.1f %% promised", 100 * s->promised);
+    if (s->run_dir[0] != '\0') {
+        fprintf(out, ", in %s\n", s->run_dir);
+        return;
+    }
+    fputs("; this job is ", out);
     print_percent(out, of_pledge(s));
     fputs(" of the budget so far\n", out);
 }
@@ -149,6 +155,7 @@ int rf_seff_json(const struct rf_seff *s, json_t *to)
     rf_build_number(b, to, "limit_s", s->limit_us > 0 ? seconds(s->limit_us) : (double)NAN);
     rf_build_number(b, to, "memory_bytes", s->memory_bytes > 0 ? s->memory_bytes : (double)NAN);
     rf_build_text(b, to, "pledge", s->pledge);
+    rf_build_text(b, to, "pledge_run_dir", s->run_dir);
     rf_build_number(b, to, "promised_share", s->pledge[0] != '\0' ? s->promised : (double)NAN);
     rf_build_number(b, to, "received_share", s->pledge[0] != '\0' ? s->received : (double)NAN);
     rf_build_number(b, to, "of_pledge", of_pledge(s));

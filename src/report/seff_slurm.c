@@ -1,14 +1,17 @@
 /* What sacct says of a job: a row for each time it ran, and below them its steps. */
 #include <ctype.h>
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/child.h"
+#include "base/file.h"
 #include "base/lines.h"
 #include "base/value.h"
 #include "report/seff.h"
 
-enum { LIMIT_S = 60, CELL_BYTES = 160 };
+enum { LIMIT_S = 60, LATE_S = 120, CELL_BYTES = 512 };
 
 enum column {
     ID,
@@ -21,10 +24,13 @@ enum column {
     MAX_RSS,
     ASKED_MEMORY,
     LIMIT_MINUTES,
+    BEGIN,
+    WORK_DIR,
     NCOLUMNS
 };
 static const char COLUMNS[] =
-    "JobID,State,Account,JobName,AllocCPUS,ElapsedRaw,TotalCPU,MaxRSS,ReqMem,TimelimitRaw";
+    "JobID,State,Account,JobName,AllocCPUS,ElapsedRaw,TotalCPU,MaxRSS,ReqMem,TimelimitRaw,"
+    "Start,WorkDir";
 
 typedef char cells[NCOLUMNS][CELL_BYTES];
 
@@ -64,6 +70,15 @@ static int64_t whole_of(const char *cell)
     return end != cell && x > 0 && x < INT64_C(1000000000) ? x : 0;
 }
 
+/* Seconds since 1970; "Unknown" is none. */
+static int64_t whole_of_seconds(const char *cell)
+{
+    char *end;
+    long long x = strtoll(cell, &end, 10);
+
+    return end != cell && *end == '\0' && x > 0 && x < RF_VALUE_TIME_MAX_S ? x : 0;
+}
+
 static int64_t duration_of(const char *cell)
 {
     const struct rf_text text = {cell, strlen(cell)};
@@ -93,7 +108,9 @@ static void take_run(struct rf_seff *s, cells row)
     s->busy_us += duration_of(row[CPU_TIME]);
     s->limit_us = whole_of(row[LIMIT_MINUTES]) * 60000000;
     s->memory_limit_bytes = bytes_of(row[ASKED_MEMORY]);
-    s->first_us = 1;
+    s->begin_us = whole_of_seconds(row[BEGIN]) * 1000000;
+    snprintf(s->work_dir, sizeof s->work_dir, "%.511s", row[WORK_DIR]);
+    s->first_us = s->begin_us > 0 ? s->begin_us : 1;
     s->end_us = s->first_us + elapsed_us;
     s->running = is_state(row[STATE], "RUNNING") || is_state(row[STATE], "PENDING") ||
                  is_state(row[STATE], "SUSPENDED");
@@ -117,11 +134,55 @@ enum rf_status rf_seff_sacct(struct rf_seff *seff, const char *text, struct rf_e
                               : rf_fail(err, RF_ERR_PEER, "sacct knows nothing of this job");
 }
 
+/* Of the folders in dir, the one whose ledger was written last while the job ran. */
+static void find_run(const struct rf_seff *s, const char *dir, char best[640], int64_t *last_s)
+{
+    DIR *list = opendir(dir);
+    struct dirent *entry;
+
+    while (list != NULL && (entry = readdir(list)) != NULL) {
+        int64_t begin_s = s->begin_us / 1000000, end_s = s->end_us / 1000000;
+        char run[640], ledger[RF_PATH_BYTES];
+        struct stat info;
+
+        if (entry->d_name[0] == '.' ||
+            snprintf(run, sizeof run, "%s/%s", dir, entry->d_name) >= (int)sizeof run)
+            continue;
+        snprintf(ledger, sizeof ledger, "%s/ledger.jsonl", run);
+        if (stat(ledger, &info) != 0 || info.st_mtime < begin_s || info.st_mtime <= *last_s ||
+            (!s->running && info.st_mtime > end_s + LATE_S))
+            continue;
+        *last_s = info.st_mtime;
+        memcpy(best, run, sizeof run);
+    }
+    if (list != NULL)
+        closedir(list);
+}
+
+/* Where none is found or its ledger does not verify, the pledge stays open. */
+static void find_pledge(struct rf_seff *s)
+{
+    char best[640] = "", runs[RF_PATH_BYTES];
+    int64_t last_s = 0;
+    struct rf_error err;
+
+    if (s->begin_us == 0 || s->work_dir[0] != '/')
+        return;
+    find_run(s, s->work_dir, best, &last_s);
+    snprintf(runs, sizeof runs, "%s/runs", s->work_dir);
+    find_run(s, runs, best, &last_s);
+    if (best[0] != '\0')
+        (void)rf_seff_pledge(s, best, &err);
+}
+
 enum rf_status rf_seff_slurm(struct rf_seff *seff, const char *job, struct rf_error *err)
 {
-    char program[] = "sacct", of[] = "-j", duplicates[] = "-D", plain[] = "-P", bare[] = "-n",
-         columns[] = "-o", which[sizeof COLUMNS], id[64];
-    char *argv[] = {program, of, id, duplicates, plain, bare, columns, which, NULL};
+    /* times as seconds since 1970, which need no time zone */
+    char env[] = "env", seconds[] = "SLURM_TIME_FORMAT=%s", program[] = "sacct", of[] = "-j",
+         duplicates[] = "-D", plain[] = "-P", bare[] = "-n", columns[] = "-o",
+         which[sizeof COLUMNS], id[64];
+    char *argv[] = {env,   seconds, program, of,    id,  duplicates,
+                    plain, bare,    columns, which, NULL};
     char *text = NULL;
     enum rf_status st;
 
@@ -132,5 +193,7 @@ enum rf_status rf_seff_slurm(struct rf_seff *seff, const char *job, struct rf_er
                        "cannot ask 'sacct' for job %s: it is not here, or failed", id);
     st = rf_seff_sacct(seff, text, err);
     free(text);
+    if (st == RF_OK)
+        find_pledge(seff);
     return st;
 }

@@ -21,9 +21,12 @@ static void add_stack(struct rf_text *script, const struct rf_curves *curves, do
                       const struct layer *layers, int n)
 {
     const char *names[MOST_STACK];
+    char units[MOST_STACK][RF_CURVES_NAME_BYTES + 16];
 
-    for (int i = 0; i < n; i++)
-        names[i] = layers[i].title;
+    for (int i = 0; i < n; i++) {
+        snprintf(units[i], sizeof units[i], "%s (devices)", layers[i].title);
+        names[i] = units[i];
+    }
     rf_sim_plot_block(script, curves->t_s[curves->n], "stack", "devices", names, n);
     for (int k = 0; k < curves->n; k++)
         for (int end = 0; end < 2; end++) {

@@ -169,10 +169,16 @@ static double device_unit(double most_s, const char **name)
 static void add_paces(struct rf_text *script, const json_t *samples, double unit_s,
                       double device_s, const char *title, int arrears)
 {
-    static const char *const names[] = {"share of the fleet", "stock at the date",
+    static const char *const lines[] = {"share of the fleet", "stock at the date",
                                         "stock with purchases", "delivered"};
+    const char *names[NPACE - PROMISED];
+    char units[NPACE - PROMISED][64];
     double end_s = sample(json_array_get(samples, json_array_size(samples) - 1), T);
 
+    for (int i = 0; i < NPACE - PROMISED; i++) {
+        snprintf(units[i], sizeof units[i], "%s (%s)", lines[i], title);
+        names[i] = units[i];
+    }
     rf_sim_plot_block(script, end_s, "pace", title, names, NPACE - PROMISED - arrears);
     for (size_t i = 0; i < json_array_size(samples); i++) {
         const json_t *row = json_array_get(samples, i);

@@ -4,6 +4,7 @@
 
 #include "report/json.h"
 #include "report/plot.h"
+#include "report/plot_data.h"
 #include "report/study.h"
 
 enum { HEIGHT = 360, MOST_LINES = 8, NGROUPS = 5 };
@@ -36,12 +37,22 @@ static int number_of(struct names *names, const char *name)
     return names->n++;
 }
 
+/* Begins block $d<i>, which belongs to a name. */
+static void begin_block(struct rf_text *script, const struct names *names, int i,
+                        const char *const *columns, int ncolumns)
+{
+    char id[16];
+
+    snprintf(id, sizeof id, "d%d", i);
+    rf_plot_block(script, id, names->name[i], columns, ncolumns);
+}
+
 /* A plot command for each name: disks (a point symbol would be a reference, which a page does not
  * hold), of data $d<i>, columns 1 and 2; and, with `more`, the same data in a style of its own. */
 static void add_plots(struct rf_text *script, const struct names *names, const char *more,
                       const char *first)
 {
-    rf_text_addf(script, "set style circle radius graph 0.007\nset style fill solid\nplot %s",
+    rf_text_addf(script, "set style circle radius graph 0.012\nset style fill solid\nplot %s",
                  first);
     for (int i = 0; i < names->n; i++) {
         if (more[0] != '\0')
@@ -67,19 +78,23 @@ static int imitated(const json_t *experiment, double *right, double *wrong)
 
 enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct rf_error *err)
 {
+    static const char *const columns[] = {"agrees where the supervisor is right",
+                                          "agrees where it is wrong"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
-    double right, wrong;
+    double right, wrong, least = 0.9;
 
     *svg = NULL;
     for (size_t i = 0; i < json_array_size(experiments); i++)
-        if (imitated(json_array_get(experiments, i), &right, &wrong))
+        if (imitated(json_array_get(experiments, i), &right, &wrong)) {
+            least = fmin(least, right);
             number_of(&names, rf_json_text(json_array_get(experiments, i), "loss"));
+        }
     if (names.n == 0)
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
-        rf_text_addf(&script, "$d%d << EOD\n", g);
+        begin_block(&script, &names, g, columns, 2);
         for (size_t i = 0; i < json_array_size(experiments); i++) {
             const json_t *experiment = json_array_get(experiments, i);
 
@@ -87,13 +102,15 @@ enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct
                 number_of(&names, rf_json_text(experiment, "loss")) == g)
                 rf_text_addf(&script, "%.5g %.5g\n", right, wrong);
         }
-        rf_text_add(&script, "EOD\n");
+        rf_plot_block_end(&script);
     }
-    rf_text_add(&script, "set xlabel 'agrees where the supervisor is right'\n"
-                         "set ylabel 'agrees where it is wrong'\nset xrange [*<0.9:1]\n"
-                         "set yrange [*<0.5:1]\n");
+    rf_text_addf(&script,
+                 "set xlabel 'agrees where the supervisor is right'\n"
+                 "set ylabel 'agrees where it is wrong'\nset xrange [*<0.9:1]\n"
+                 "set xtics %g\nset yrange [*<0.5:1]\n",
+                 rf_plot_tick(1 - least));
     add_plots(&script, &names, "",
-              "x with lines lw 1 dt 2 lc rgb '" RF_PLOT_INK "' title 'a copy'");
+              "x with lines lw 1 dt 2 lc rgb '" RF_PLOT_INK "' title 'errors as readily'");
     return finish(&script, "Agreement of students with their supervisors", svg, err);
 }
 
@@ -111,6 +128,8 @@ static int sized(const json_t *experiment, double *times, double *pgr)
 enum rf_status rf_figure_pgr_by_size(const json_t *experiments, char **svg,
                                      struct rf_error *err)
 {
+    static const char *const columns[] = {"size of the student / of the supervisor",
+                                          "gap recovered", "95 %: from", "to"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
     double times, pgr;
@@ -123,7 +142,7 @@ enum rf_status rf_figure_pgr_by_size(const json_t *experiments, char **svg,
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
-        rf_text_addf(&script, "$d%d << EOD\n", g);
+        begin_block(&script, &names, g, columns, 4);
         for (size_t i = 0; i < json_array_size(experiments); i++) {
             const json_t *experiment = json_array_get(experiments, i);
             const json_t *ci = rf_json_list(experiment, "pgr_ci");
@@ -134,7 +153,7 @@ enum rf_status rf_figure_pgr_by_size(const json_t *experiments, char **svg,
                              json_number_value(json_array_get(ci, 0)),
                              json_number_value(json_array_get(ci, 1)));
         }
-        rf_text_add(&script, "EOD\n");
+        rf_plot_block_end(&script);
     }
     rf_text_add(&script, "set logscale x\nset xlabel 'parameters of the student / of the "
                          "supervisor'\nset ylabel 'gap recovered'\n"
@@ -182,6 +201,7 @@ static void add_difficulty(struct rf_text *script, const json_t *jobs, const cha
 
 enum rf_status rf_figure_difficulty(const json_t *jobs, char **svg, struct rf_error *err)
 {
+    static const char *const columns[] = {"rating of the test items", "accuracy"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
     double rating, accuracy;
@@ -194,9 +214,9 @@ enum rf_status rf_figure_difficulty(const json_t *jobs, char **svg, struct rf_er
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
-        rf_text_addf(&script, "$d%d << EOD\n", g);
+        begin_block(&script, &names, g, columns, 2);
         add_difficulty(&script, jobs, names.name[g]);
-        rf_text_add(&script, "EOD\n");
+        rf_plot_block_end(&script);
     }
     rf_text_add(&script, "set xlabel 'rating of the test items'\nset ylabel 'accuracy'\n"
                          "set yrange [0:*]\n");

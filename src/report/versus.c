@@ -41,6 +41,7 @@ static struct rf_versus_row *add(struct rf_versus *versus, const char *topic, co
 struct key {
     const char *topic, *key, *what, *unit;
     double scale;
+    const char *in; /* the object of the item that holds the key; NULL: the item itself */
 };
 
 static void name_of(const json_t *item, char name[160])
@@ -81,9 +82,11 @@ static void add_item(struct rf_versus *versus, const char *name, const json_t *a
                      const json_t *b, const struct key *keys)
 {
     for (; keys->key != NULL; keys++) {
+        const json_t *of_a = keys->in != NULL ? json_object_get(a, keys->in) : a;
+        const json_t *of_b = keys->in != NULL ? json_object_get(b, keys->in) : b;
         struct rf_versus_row *row = add(versus, keys->topic, name, keys->what, keys->unit,
-                                        keys->scale * rf_json_number(a, keys->key),
-                                        keys->scale * rf_json_number(b, keys->key));
+                                        keys->scale * rf_json_number(of_a, keys->key),
+                                        keys->scale * rf_json_number(of_b, keys->key));
 
         if (row != NULL) {
             add_interval(row->a_ci, a, keys->key);
@@ -142,9 +145,10 @@ static int is_new_group(const json_t *jobs, size_t upto, const char *group)
 static void add_bills(struct rf_versus *versus, const json_t *a, const json_t *b,
                       const json_t *groups_of, const json_t *but_not_of)
 {
-    static const struct key keys[] = {{"compute", "device_s", "device-time", "device-s", 1},
-                                      {"compute", "flops", "model FLOPs", "1e9", 1e-9},
-                                      {"compute", "tokens", "tokens", "", 1}};
+    static const struct key keys[] = {
+        {"compute", "device_s", "device-time", "device-s", 1, NULL},
+        {"compute", "flops", "model FLOPs", "1e9", 1e-9, NULL},
+        {"compute", "tokens", "tokens", "", 1, NULL}};
     char group[RF_NAME_BYTES];
 
     for (size_t i = 0; i < json_array_size(groups_of); i++) {
@@ -164,18 +168,18 @@ static void add_bills(struct rf_versus *versus, const json_t *a, const json_t *b
 static void add_whole(struct rf_versus *versus, const json_t *a, const json_t *b)
 {
     static const struct key keys[] = {
-        {"whole", "devices", "devices", "", 1},
-        {"whole", "wall_s", "wall clock", "s", 1},
-        {"whole", "makespan_s", "simulated", "s", 1},
-        {"whole", "utilization", "in use", "%", 100},
-        {"compute", "used_device_s", "device-time", "device-s", 1},
-        {"whole", "preemptions", "preemptions", "", 1},
-        {"whole", "denied", "denied", "", 1},
-        {NULL, NULL, NULL, NULL, 0}};
-    static const struct key waits[] = {{"waiting", "mean", "mean", "s", 1},
-                                       {"waiting", "p50", "half below", "s", 1},
-                                       {"waiting", "p95", "95 % below", "s", 1},
-                                       {NULL, NULL, NULL, NULL, 0}};
+        {"whole", "devices", "devices", "", 1, NULL},
+        {"whole", "wall_s", "wall clock", "s", 1, NULL},
+        {"whole", "makespan_s", "simulated", "s", 1, NULL},
+        {"whole", "utilization", "in use", "%", 100, NULL},
+        {"compute", "used_device_s", "device-time", "device-s", 1, NULL},
+        {"whole", "preemptions", "preemptions", "", 1, NULL},
+        {"whole", "denied", "denied", "", 1, NULL},
+        {.key = NULL}};
+    static const struct key waits[] = {{"waiting", "mean", "mean", "s", 1, NULL},
+                                       {"waiting", "p50", "half below", "s", 1, NULL},
+                                       {"waiting", "p95", "95 % below", "s", 1, NULL},
+                                       {.key = NULL}};
 
     add_item(versus, "all", a, b, keys);
     add_item(versus, "all jobs", json_object_get(a, "wait_s"), json_object_get(b, "wait_s"),
@@ -185,23 +189,27 @@ static void add_whole(struct rf_versus *versus, const json_t *a, const json_t *b
 enum rf_status rf_versus_make(struct rf_versus *versus, const json_t *a, const json_t *b,
                               struct rf_error *err)
 {
-    static const struct key experiments[] = {{"accuracy", "weak", "weak supervisor", "", 1},
-                                             {"accuracy", "student", "student", "", 1},
-                                             {"accuracy", "ceiling", "ceiling", "", 1},
-                                             {"accuracy", "zero_shot", "zero-shot", "", 1},
-                                             {"accuracy", "probe", "linear probe", "", 1},
-                                             {"gap recovered", "pgr", "gap recovered", "", 1},
-                                             {NULL, NULL, NULL, NULL, 0}};
-    static const struct key accounts[] = {{"share", "share", "of the fleet", "%", 100},
-                                          {"compute", "device_s", "device-time", "device-s", 1},
-                                          {"waiting", "wait_mean_s", "mean wait", "s", 1},
-                                          {"waiting", "denied", "denied", "", 1},
-                                          {"waiting", "preempted", "preempted", "", 1},
-                                          {NULL, NULL, NULL, NULL, 0}};
+    static const struct key experiments[] = {
+        {"accuracy", "weak", "weak supervisor", "", 1, NULL},
+        {"accuracy", "student", "student", "", 1, NULL},
+        {"accuracy", "ceiling", "ceiling", "", 1, NULL},
+        {"accuracy", "zero_shot", "zero-shot", "", 1, NULL},
+        {"accuracy", "probe", "linear probe", "", 1, NULL},
+        {"gap recovered", "pgr", "gap recovered", "", 1, NULL},
+        {"compute", "flops", "model FLOPs of the row alone", "1e9", 1e-9, "cost"},
+        {"compute", "device_s", "device-time of the row alone", "device-s", 1, "cost"},
+        {.key = NULL}};
+    static const struct key accounts[] = {
+        {"share", "share", "of the fleet", "%", 100, NULL},
+        {"compute", "device_s", "device-time", "device-s", 1, NULL},
+        {"waiting", "wait_mean_s", "mean wait", "s", 1, NULL},
+        {"waiting", "denied", "denied", "", 1, NULL},
+        {"waiting", "preempted", "preempted", "", 1, NULL},
+        {.key = NULL}};
     static const struct key pledges[] = {
-        {"share", "delivered_share", "delivered to the pledge", "%", 100},
-        {"share", "shortfall_device_s", "missing", "device-s", 1},
-        {NULL, NULL, NULL, NULL, 0}};
+        {"share", "delivered_share", "delivered to the pledge", "%", 100, NULL},
+        {"share", "shortfall_device_s", "missing", "device-s", 1, NULL},
+        {.key = NULL}};
     const json_t *jobs_a = rf_json_list(a, "jobs"), *jobs_b = rf_json_list(b, "jobs");
 
     memset(versus, 0, sizeof *versus);

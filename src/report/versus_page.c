@@ -33,7 +33,8 @@ static const struct topic topics[] = {
      "<p>Of the fleet's device-time; an account includes those below it.</p>\n",
      "of the fleet"},
     {"compute", "Compute bills",
-     "<p>By account, and by experiment; model FLOPs are those that the jobs report.</p>\n",
+     "<p>By account, and by experiment; model FLOPs are those that the jobs report. The bill "
+     "of a row alone counts every job that it needs, also those that other rows share.</p>\n",
      NULL},
     {"waiting", "Waiting and denials", "", NULL},
     {"whole", "As a whole", "", NULL}};
@@ -102,10 +103,9 @@ static void add_names(struct rf_text *script, const struct rf_versus *versus,
     rf_text_addf(script, ")\nset yrange [%g:-0.6]\n", n - 0.4);
 }
 
-/* A round step that gives three to six of them. */
 static double tick_of(const struct rf_versus *versus, const struct topic *topic)
 {
-    double most = 0, step = 1;
+    double most = 0;
 
     for (int i = 0; i < versus->n; i++) {
         const struct rf_versus_row *row = &versus->rows[i];
@@ -115,10 +115,7 @@ static double tick_of(const struct rf_versus *versus, const struct topic *topic)
             most = isfinite(row->b) ? fmax(most, fabs(row->b)) : most;
         }
     }
-    if (!(most > 0))
-        return 1;
-    step = pow(10, floor(log10(most)));
-    return most / step > 5 ? 2 * step : most / step > 2 ? step : step / 2;
+    return rf_plot_tick(most);
 }
 
 static void plot_bars(struct rf_text *script, int second, const char *title)

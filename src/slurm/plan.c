@@ -1,5 +1,5 @@
 /* One function per fence puts objects in; what they have in common stands before them. */
-#include "slurm/plan.h"
+#include "slurm/plan_parts.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -8,21 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LENT "rf-lent"
-
 enum { SHARES = 10000 }; /* fair-share numbers are parts of this */
-
-struct making {
-    struct rf_slurm_plan *plan;
-    const struct rf_slurm_policy *policy;
-    const struct rf_slurm_site *site;
-    enum rf_status st; /* the first failure; nothing is added after it */
-    struct rf_error *err;
-};
 
 /* ---- putting in -------------------------------------------------------------- */
 
-static void *room(struct making *m, void *items, int n, int *have, size_t size)
+static void *room(struct rf_slurm_making *m, void *items, int n, int *have, size_t size)
 {
     int more = *have > 0 ? 2 * *have : 16;
     void *grown;
@@ -37,8 +27,7 @@ static void *room(struct making *m, void *items, int n, int *have, size_t size)
     return grown != NULL ? grown : items;
 }
 
-static void note(struct making *m, const char *format, ...) RF_PRINTF(2, 3);
-static void note(struct making *m, const char *format, ...)
+void rf_slurm_note(struct rf_slurm_making *m, const char *format, ...)
 {
     struct rf_slurm_plan *p = m->plan;
     va_list args;
@@ -52,10 +41,8 @@ static void note(struct making *m, const char *format, ...)
     va_end(args);
 }
 
-static void put(struct making *m, enum rf_slurm_kind kind, const char *name, const char *format,
-                ...) RF_PRINTF(4, 5);
-static void put(struct making *m, enum rf_slurm_kind kind, const char *name, const char *format,
-                ...)
+void rf_slurm_put(struct rf_slurm_making *m, enum rf_slurm_kind kind, const char *name,
+                  const char *format, ...)
 {
     struct rf_slurm_plan *p = m->plan;
     struct rf_slurm_object *it;
@@ -74,8 +61,7 @@ static void put(struct making *m, enum rf_slurm_kind kind, const char *name, con
 }
 
 /* On the object that was put in last. */
-static void set(struct making *m, const char *name, const char *format, ...) RF_PRINTF(3, 4);
-static void set(struct making *m, const char *name, const char *format, ...)
+void rf_slurm_set(struct rf_slurm_making *m, const char *name, const char *format, ...)
 {
     struct rf_slurm_object *it = m->plan->objects + m->plan->nobjects - 1;
     struct rf_slurm_setting *s;
@@ -90,12 +76,6 @@ static void set(struct making *m, const char *name, const char *format, ...)
     va_end(args);
 }
 
-static void need(struct making *m, const char *key, const char *value, const char *why)
-{
-    put(m, RF_SLURM_CONF, key, "%s", why);
-    set(m, key, "%s", value);
-}
-
 /* ---- numbers ----------------------------------------------------------------- */
 
 /* ceil(part x whole); wholes are fleets and minutes, far below 2^63 / den. */
@@ -106,14 +86,14 @@ static int64_t part_up(struct rf_slurm_part part, int64_t whole)
     return times * part.num + (rest * part.num + part.den - 1) / part.den;
 }
 
-static int64_t promised(const struct making *m, const struct rf_slurm_promise *p)
+static int64_t promised(const struct rf_slurm_making *m, const struct rf_slurm_promise *p)
 {
     int64_t n = part_up(p->share, p->secured > 0 ? p->secured : m->site->devices);
 
     return n < m->site->devices ? n : m->site->devices;
 }
 
-static int64_t promised_to_all(const struct making *m)
+static int64_t promised_to_all(const struct rf_slurm_making *m)
 {
     int64_t sum = 0;
 
@@ -122,12 +102,12 @@ static int64_t promised_to_all(const struct making *m)
     return sum;
 }
 
-static int64_t seconds_up(int64_t us)
+int64_t rf_slurm_seconds_up(int64_t us)
 {
     return us / 1000000 + (us % 1000000 > 0);
 }
 
-static int is(const char *a, const char *b)
+int rf_slurm_is(const char *a, const char *b)
 {
     return strcmp(a, b) == 0;
 }
@@ -144,13 +124,14 @@ void rf_slurm_account(char to[RF_SLURM_NAME_BYTES], const char *account)
 static int is_planned(const struct rf_slurm_plan *plan, const char *account)
 {
     for (int i = 0; i < plan->nobjects; i++)
-        if (plan->objects[i].kind == RF_SLURM_ACCOUNT && is(plan->objects[i].name, account))
+        if (plan->objects[i].kind == RF_SLURM_ACCOUNT &&
+            rf_slurm_is(plan->objects[i].name, account))
             return 1;
     return 0;
 }
 
 /* The account, below those that its dotted name names. */
-static void put_account(struct making *m, const char *dotted, const char *why)
+static void put_account(struct rf_slurm_making *m, const char *dotted, const char *why)
 {
     char above[RF_SLURM_NAME_BYTES] = "", name[RF_SLURM_NAME_BYTES];
     char part[RF_SLURM_NAME_BYTES];
@@ -159,14 +140,14 @@ static void put_account(struct making *m, const char *dotted, const char *why)
         snprintf(part, sizeof part, "%.*s", (int)(dot - dotted), dotted);
         rf_slurm_account(name, part);
         if (!is_planned(m->plan, name)) {
-            put(m, RF_SLURM_ACCOUNT, name, "only so that others can lie below it");
+            rf_slurm_put(m, RF_SLURM_ACCOUNT, name, "only so that others can lie below it");
             if (m->st == RF_OK)
                 memcpy(m->plan->objects[m->plan->nobjects - 1].parent, above, sizeof above);
         }
         memcpy(above, name, sizeof above);
     }
     rf_slurm_account(name, dotted);
-    put(m, RF_SLURM_ACCOUNT, name, "%s", why);
+    rf_slurm_put(m, RF_SLURM_ACCOUNT, name, "%s", why);
     if (m->st == RF_OK)
         memcpy(m->plan->objects[m->plan->nobjects - 1].parent, above, sizeof above);
 }
@@ -179,7 +160,7 @@ static int64_t fair(struct rf_slurm_part share)
     return n > 0 ? n : 1;
 }
 
-static int64_t fair_rest(const struct making *m)
+static int64_t fair_rest(const struct rf_slurm_making *m)
 {
     int64_t rest = SHARES;
 
@@ -195,8 +176,8 @@ static void describe(const struct rf_slurm_promise *p, char *text, size_t size)
 }
 
 /* The promised accounts with what set_account() adds, then the account of all others. */
-static void put_accounts(struct making *m,
-                         void (*set_account)(struct making *m,
+static void put_accounts(struct rf_slurm_making *m,
+                         void (*set_account)(struct rf_slurm_making *m,
                                              const struct rf_slurm_promise *p))
 {
     char why[RF_SLURM_WHY_BYTES];
@@ -206,11 +187,11 @@ static void put_accounts(struct making *m,
 
         describe(p, why, sizeof why);
         put_account(m, p->account, why);
-        set(m, "fairshare", "%" PRId64, fair(p->share));
+        rf_slurm_set(m, "fairshare", "%" PRId64, fair(p->share));
         set_account(m, p);
     }
     put_account(m, m->site->others, "everybody who is promised nothing");
-    set(m, "fairshare", "%" PRId64, fair_rest(m));
+    rf_slurm_set(m, "fairshare", "%" PRId64, fair_rest(m));
     set_account(m, NULL);
 }
 
@@ -225,25 +206,25 @@ static void qos_name(char name[RF_SLURM_NAME_BYTES], const char *kind,
     snprintf(name, RF_SLURM_NAME_BYTES, "rf-%s-%.60s", kind, account);
 }
 
-static void no_fence(struct making *m, const struct rf_slurm_promise *p)
+static void no_fence(struct rf_slurm_making *m, const struct rf_slurm_promise *p)
 {
     (void)p;
-    set(m, "qos", "normal");
-    set(m, "defaultqos", "normal");
-    set(m, "grptres", "%s", "");
+    rf_slurm_set(m, "qos", "normal");
+    rf_slurm_set(m, "defaultqos", "normal");
+    rf_slurm_set(m, "grptres", "%s", "");
 }
 
-static void wall(struct making *m, const struct rf_slurm_promise *p)
+static void wall(struct rf_slurm_making *m, const struct rf_slurm_promise *p)
 {
     int64_t own = p != NULL ? promised(m, p) : m->site->devices - promised_to_all(m);
 
-    set(m, "qos", "normal");
-    set(m, "defaultqos", "normal");
-    set(m, "grptres", "%s=%" PRId64, m->site->device, own);
+    rf_slurm_set(m, "qos", "normal");
+    rf_slurm_set(m, "defaultqos", "normal");
+    rf_slurm_set(m, "grptres", "%s=%" PRId64, m->site->device, own);
 }
 
 /* Whole nodes of the share, which nobody else then fills with small pieces. */
-static void put_reservation(struct making *m, const struct rf_slurm_promise *p)
+static void put_reservation(struct rf_slurm_making *m, const struct rf_slurm_promise *p)
 {
     const struct rf_slurm_site *site = m->site;
     char name[RF_SLURM_NAME_BYTES], account[RF_SLURM_NAME_BYTES];
@@ -254,64 +235,66 @@ static void put_reservation(struct making *m, const struct rf_slurm_promise *p)
         return;
     rf_slurm_account(account, p->account);
     qos_name(name, "wall", p);
-    put(m, RF_SLURM_RESERVATION, name,
+    rf_slurm_put(
+        m, RF_SLURM_RESERVATION, name,
         "the whole nodes of '%.40s''s share: its jobs go there by themselves (MAGNETIC), "
         "others never; the ceilings count the rest",
         p->account);
-    set(m, "Accounts", "%s", account);
-    set(m, "NodeCnt", "%" PRId64, nodes);
-    set(m, "PartitionName", "%s", site->partition);
-    set(m, "Flags", "MAGNETIC,IGNORE_JOBS");
+    rf_slurm_set(m, "Accounts", "%s", account);
+    rf_slurm_set(m, "NodeCnt", "%" PRId64, nodes);
+    rf_slurm_set(m, "PartitionName", "%s", site->partition);
+    rf_slurm_set(m, "Flags", "MAGNETIC,IGNORE_JOBS");
 }
 
-static void put_pledge_qos(struct making *m, const struct rf_slurm_promise *p)
+static void put_pledge_qos(struct rf_slurm_making *m, const struct rf_slurm_promise *p)
 {
-    const int stock = is(m->policy->fence, "stock");
+    const int stock = rf_slurm_is(m->policy->fence, "stock");
     const int64_t most = stock ? part_up(p->most, m->site->devices) : promised(m, p);
     char name[RF_SLURM_NAME_BYTES];
 
     qos_name(name, "pledge", p);
-    put(m, RF_SLURM_QOS, name,
-        "the share of '%.40s': first in the queue, stops jobs under " LENT
-        " where no device is free, and counts no more devices than it may claim",
-        p->account);
-    set(m, "priority", "%d", 1000);
-    set(m, "preempt", LENT);
-    set(m, "grptres", "%s=%" PRId64, m->site->device, most);
+    rf_slurm_put(m, RF_SLURM_QOS, name,
+                 "the share of '%.40s': first in the queue, stops jobs under " RF_SLURM_LENT
+                 " where no device is free, and counts no more devices than it may claim",
+                 p->account);
+    rf_slurm_set(m, "priority", "%d", 1000);
+    rf_slurm_set(m, "preempt", RF_SLURM_LENT);
+    rf_slurm_set(m, "grptres", "%s=%" PRId64, m->site->device, most);
     if (stock)
-        set(m, "grptresmins", "%s=%" PRId64, m->site->device,
-            part_up(p->share, p->secured > 0 ? p->secured : m->site->devices) *
-                (p->horizon_us / 60000000));
+        rf_slurm_set(m, "grptresmins", "%s=%" PRId64, m->site->device,
+                     part_up(p->share, p->secured > 0 ? p->secured : m->site->devices) *
+                         (p->horizon_us / 60000000));
     else
-        set(m, "grptresmins", "%s", "");
-    set(m, "flags", "%s", stock ? "DenyOnLimit,NoDecay" : "");
+        rf_slurm_set(m, "grptresmins", "%s", "");
+    rf_slurm_set(m, "flags", "%s", stock ? "DenyOnLimit,NoDecay" : "");
 }
 
-static void lend(struct making *m, const struct rf_slurm_promise *p)
+static void lend(struct rf_slurm_making *m, const struct rf_slurm_promise *p)
 {
-    char name[RF_SLURM_NAME_BYTES] = LENT;
+    char name[RF_SLURM_NAME_BYTES] = RF_SLURM_LENT;
 
     if (p != NULL)
         qos_name(name, "pledge", p);
-    set(m, "qos", "%s%s", name, p != NULL ? "," LENT : "");
-    set(m, "defaultqos", "%s", name);
-    set(m, "grptres", "%s", "");
+    rf_slurm_set(m, "qos", "%s%s", name, p != NULL ? "," RF_SLURM_LENT : "");
+    rf_slurm_set(m, "defaultqos", "%s", name);
+    rf_slurm_set(m, "grptres", "%s", "");
 }
 
-static void put_lending(struct making *m)
+static void put_lending(struct rf_slurm_making *m)
 {
-    put(m, RF_SLURM_QOS, LENT,
+    rf_slurm_put(
+        m, RF_SLURM_QOS, RF_SLURM_LENT,
         "devices that others may want back: TERM (and USR1, if the job asked for it), then so "
         "long to write a checkpoint, then the queue again");
-    set(m, "priority", "0");
-    set(m, "gracetime", "%" PRId64, seconds_up(m->policy->grace_us));
-    set(m, "preemptmode", "requeue");
+    rf_slurm_set(m, "priority", "0");
+    rf_slurm_set(m, "gracetime", "%" PRId64, rf_slurm_seconds_up(m->policy->grace_us));
+    rf_slurm_set(m, "preemptmode", "requeue");
     for (int i = 0; i < m->policy->npromises; i++)
         put_pledge_qos(m, &m->policy->promises[i]);
     put_accounts(m, lend);
 }
 
-static void ask(struct making *m, const struct rf_slurm_promise *p)
+static void ask(struct rf_slurm_making *m, const struct rf_slurm_promise *p)
 {
     char asked[RF_SLURM_NAME_BYTES], approved[RF_SLURM_NAME_BYTES];
 
@@ -319,14 +302,14 @@ static void ask(struct making *m, const struct rf_slurm_promise *p)
         no_fence(m, p);
         return;
     }
-    set(m, "grptres", "%s", "");
+    rf_slurm_set(m, "grptres", "%s", "");
     qos_name(asked, "asked", p);
     qos_name(approved, "approved", p);
-    set(m, "qos", "%s,%s", asked, approved);
-    set(m, "defaultqos", "%s", asked);
+    rf_slurm_set(m, "qos", "%s,%s", asked, approved);
+    rf_slurm_set(m, "defaultqos", "%s", asked);
 }
 
-static void put_board(struct making *m)
+static void put_board(struct rf_slurm_making *m)
 {
     char name[RF_SLURM_NAME_BYTES];
 
@@ -334,119 +317,26 @@ static void put_board(struct making *m)
         const struct rf_slurm_promise *p = &m->policy->promises[i];
 
         qos_name(name, "asked", p);
-        put(m, RF_SLURM_QOS, name,
-            "requests of '%.40s' wait here for the board: nothing runs under it", p->account);
-        set(m, "grpjobs", "0");
+        rf_slurm_put(m, RF_SLURM_QOS, name,
+                     "requests of '%.40s' wait here for the board: nothing runs under it",
+                     p->account);
+        rf_slurm_set(m, "grpjobs", "0");
         qos_name(name, "approved", p);
-        put(m, RF_SLURM_QOS, name,
+        rf_slurm_put(
+            m, RF_SLURM_QOS, name,
             "what the board approved: scontrol update JobId=N QOS=%.60s; scancel denies", name);
         if (p->budget_us > 0)
-            set(m, "grptresmins", "%s=%" PRId64, m->site->device, p->budget_us / 60000000);
-        set(m, "flags", "%s", p->budget_us > 0 ? "DenyOnLimit,NoDecay" : "");
+            rf_slurm_set(m, "grptresmins", "%s=%" PRId64, m->site->device,
+                         p->budget_us / 60000000);
+        rf_slurm_set(m, "flags", "%s", p->budget_us > 0 ? "DenyOnLimit,NoDecay" : "");
     }
     put_accounts(m, ask);
 }
 
-static int lends(const struct rf_slurm_policy *policy)
+int rf_slurm_lends(const struct rf_slurm_policy *policy)
 {
-    return is(policy->fence, "floor") || is(policy->fence, "bank") ||
-           is(policy->fence, "stock");
-}
-
-/* ---- partition and slurm.conf --------------------------------------------------- */
-
-/* One device is billed as one; all else is free, so that usage is device-time. */
-static void put_partition(struct making *m)
-{
-    const char *device = m->site->device;
-    char list[RF_SLURM_VALUE_BYTES] = "";
-    size_t n = 0;
-
-    for (int i = 0; i < m->plan->nobjects; i++)
-        if (m->plan->objects[i].kind == RF_SLURM_QOS && n < sizeof list)
-            n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n > 0 ? "," : "",
-                                  m->plan->objects[i].name);
-    if (n >= sizeof list || is(m->policy->fence, "request"))
-        list[0] = '\0'; /* too many to name, or others have no QOS of ours */
-    put(m, RF_SLURM_PARTITION, m->site->partition,
-        "usage is counted in devices%s; slurm.conf needs the same line, or it is gone with "
-        "the next restart of slurmctld",
-        list[0] != '\0' ? ", and no job gets past the fence under another QOS" : "");
-    set(m, "TRESBillingWeights", "%s=1.0",
-        is(device, "gres/gpu") ? "GRES/gpu"
-        : is(device, "cpu")    ? "CPU"
-                               : "Node");
-    set(m, "AllowQos", "%s", list[0] != '\0' ? list : "ALL");
-}
-
-static void put_conf(struct making *m)
-{
-    const struct rf_slurm_policy *p = m->policy;
-    char half_life[32];
-
-    need(m, "AccountingStorageEnforce", "limits,qos",
-         "without it limits are only written down");
-    if (strncmp(m->site->device, "gres/", 5) == 0)
-        need(m, "AccountingStorageTRES", m->site->device,
-             "without it these devices are neither counted nor limited");
-    need(m, "SchedulerType", is(p->order, "fcfs") ? "sched/builtin" : "sched/backfill",
-         "the order of the queue");
-    if (is(p->order, "fairshare") || lends(p))
-        need(m, "PriorityType", "priority/multifactor", "jobs have more than their age");
-    if (is(p->order, "fairshare")) {
-        snprintf(half_life, sizeof half_life, "%" PRId64, seconds_up(p->half_life_us));
-        need(m, "PriorityDecayHalfLife", half_life, "usage counts half after so long");
-        need(m, "PriorityWeightFairShare", "1", "least decayed usage first");
-    }
-    if (!lends(p))
-        return;
-    need(m, "PriorityWeightQOS", "1", "pledged jobs come first");
-    need(m, "PreemptType", "preempt/qos", "lent devices are taken back");
-    need(m, "PreemptMode", "REQUEUE", "and who had them goes on later");
-    need(m, "SlurmctldParameters", "preempt_send_user_signal",
-         "jobs with --signal=USR1@... hear USR1 and write a checkpoint");
-    need(m, "RequeueExit", "85", "a job that wrote its checkpoint goes on by itself");
-}
-
-/* ---- what Slurm has no words for ----------------------------------------------- */
-
-static void put_notes(struct making *m)
-{
-    const struct rf_slurm_policy *p = m->policy;
-
-    note(m, "windows, tolerances and verdicts: Slurm holds limits at each moment and judges "
-            "nothing; 'ringfence slurm import' and 'ringfence audit' do");
-    note(m, "denials: a submission that is refused leaves no line in the accounting, only "
-            "in slurmctld's log");
-    note(m, "meters other than allocated device-time: neither busy time nor FLOPs");
-    for (int i = 0; i < p->npromises; i++)
-        if (p->promises[i].secured == 0) {
-            note(m,
-                 "basis fleet: the numbers are for %" PRId64 " devices; when the fleet "
-                 "changes, apply again",
-                 m->site->devices);
-            break;
-        }
-    if (lends(p))
-        note(m, "a job has one QOS: beyond the share, jobs of its owner wait "
-                "(QOSGrpGRES) unless they ask for --qos=" LENT ", where they may be stopped");
-    if (lends(p))
-        note(m, "which job is stopped: Slurm takes the lowest priority, not the one that costs "
-                "least");
-    if (is(p->fence, "bank"))
-        note(m, "bank: credit for what was not used, its cap and its expiry; planned as floor");
-    if (is(p->fence, "stock"))
-        note(m, "stock: the pace line; the budget may be used up early, or asked for too late");
-    if (is(p->fence, "request"))
-        note(m, "request: who decides, how soon and how often; the board is whoever may move "
-                "jobs, and its noes are cancelled jobs");
-    if (is(p->order, "sjf") || is(p->order, "conservative"))
-        note(m, "order %s: backfilling comes closest", p->order);
-    if (p->nchanges > 0)
-        note(m,
-             "%d changes of mind: Slurm has no calendar of promises; at each date, apply the "
-             "configuration of that day",
-             p->nchanges);
+    return rf_slurm_is(policy->fence, "floor") || rf_slurm_is(policy->fence, "bank") ||
+           rf_slurm_is(policy->fence, "stock");
 }
 
 /* ---- the whole ------------------------------------------------------------------ */
@@ -455,7 +345,8 @@ enum rf_status rf_slurm_plan_make(struct rf_slurm_plan *plan,
                                   const struct rf_slurm_policy *policy,
                                   const struct rf_slurm_site *site, struct rf_error *err)
 {
-    struct making m = {.plan = plan, .policy = policy, .site = site, .st = RF_OK, .err = err};
+    struct rf_slurm_making m = {
+        .plan = plan, .policy = policy, .site = site, .st = RF_OK, .err = err};
 
     *plan = (struct rf_slurm_plan){0};
     if (promised_to_all(&m) > site->devices)
@@ -463,7 +354,7 @@ enum rf_status rf_slurm_plan_make(struct rf_slurm_plan *plan,
                        "%" PRId64 " devices are promised, each share rounded up, but there are "
                        "%" PRId64,
                        promised_to_all(&m), site->devices);
-    if (is(policy->fence, "stock"))
+    if (rf_slurm_is(policy->fence, "stock"))
         for (int i = 0; i < policy->npromises; i++)
             if (policy->promises[i].horizon_us < 60000000)
                 return rf_fail(
@@ -471,17 +362,17 @@ enum rf_status rf_slurm_plan_make(struct rf_slurm_plan *plan,
                     "the stock of '%.60s' needs a horizon (horizon_s) of a minute or "
                     "more to be a budget",
                     policy->promises[i].account);
-    if (lends(policy))
+    if (rf_slurm_lends(policy))
         put_lending(&m);
-    else if (is(policy->fence, "request"))
+    else if (rf_slurm_is(policy->fence, "request"))
         put_board(&m);
     else
-        put_accounts(&m, is(policy->fence, "partition") ? wall : no_fence);
-    for (int i = 0; is(policy->fence, "partition") && i < policy->npromises; i++)
+        put_accounts(&m, rf_slurm_is(policy->fence, "partition") ? wall : no_fence);
+    for (int i = 0; rf_slurm_is(policy->fence, "partition") && i < policy->npromises; i++)
         put_reservation(&m, &policy->promises[i]);
-    put_partition(&m);
-    put_conf(&m);
-    put_notes(&m);
+    rf_slurm_put_partition(&m);
+    rf_slurm_put_conf(&m);
+    rf_slurm_put_notes(&m);
     return m.st;
 }
 

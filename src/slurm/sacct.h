@@ -52,7 +52,7 @@ struct rf_sacct_row {
     uint64_t cluster;             /* a hash of its name */
     int submitted, started, ended;
     int64_t submit_us, start_us, end_us; /* since 1970; 0 when they are missing */
-    int64_t eligible_us; /* it could have started from then on; 0: not said */
+    int64_t eligible_us;                 /* it could have started from then on; 0: not said */
     int64_t run_us;                      /* 0: not said */
     int64_t limit_us;                    /* 0: unknown or none */
     int64_t devices;                     /* of the unit, given or else asked for; 0: not said */

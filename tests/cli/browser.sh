@@ -33,10 +33,12 @@ END
 expect 0 "$rf_bin" simulate grid.cfg --out ensemble -q
 "$rf_bin" audit run/ledger.jsonl --page audit.html >out 2>err
 [ -s audit.html ] || fail "there is no page of an audit: $(cat err)"
+ranks 2 scale "$rf_src/tests/cli/small.cfg" --repeats 2 --seconds 0.01 --ranks 1,2 --out scale \
+    --set jobs.pretrain.train.batch=4 >out 2>err || fail "no scaling study: $(cat err)"
 cp -r run other
 expect 0 "$rf_bin" report run
 expect 0 "$rf_bin" report --compare run other
-pages="run/report.html simulation/report.html ensemble/report.html audit.html run/compare.html"
+pages="run/report.html simulation/report.html ensemble/report.html audit.html run/compare.html scale/report.html"
 
 # shellcheck disable=SC2086 # one word per page and program
 expect 0 $look check $pages
@@ -46,7 +48,7 @@ expect 0 $look check $pages
 found() { # found WHAT SED-SCRIPT
     sed "$2" run/report.html >spoilt.html
     # shellcheck disable=SC2086
-    expect 1 $look check spoilt.html
+    RF_SCREENS=360:light expect 1 $look check spoilt.html
     grep -q "$1" out || fail "not found by the browser: $1"
 }
 found 'leaves the picture' '0,/<path/s/<path/<path transform="translate(900,0)"/'

@@ -48,6 +48,18 @@ assert all(abs(one[k] - two[k]) <= 0.02 for k in ("weak", "student", "ceiling"))
 PY
 fi
 
+# Hidden tokens change what is learned, and are the same ones each time. A job may go on from another
+# on the task's own text.
+hide="--set run.cache= --set experiments.w.strong_train.token_dropout=0.5"
+expect 0 ranks 2 run task.cfg --out g -q $hide
+expect 0 ranks 2 run task.cfg --out h -q $hide
+cmp -s g/jobs/w.s0.ceiling.test h/jobs/w.s0.ceiling.test || fail "other tokens are hidden"
+cmp -s g/jobs/w.s0.ceiling.test e/jobs/w.s0.ceiling.test && fail "no token is hidden"
+sed 's/^jobs = (/&{ name = "base"; account = "alignment"; model = "strong"; task = "task"; train = { steps = 3; }; },/
+     s/model = "strong"; task = "task"; train = { steps = 20/init = "base"; text = "task"; &/' task.cfg >two.cfg
+expect 0 ranks 2 run two.cfg --out i -q
+cmp -s i/jobs/pre.curve a/jobs/pre.curve && fail "a job that goes on from another is as from scratch"
+
 # An input with a text in two splits is refused before anything runs.
 { cat lines.jsonl; sed -n 1p lines.jsonl | sed 's/}/, "split": "test"}/; s/item/ITEM/'; } >two.jsonl
 expect 2 ranks 2 run task.cfg --out f -q --set task.path=two.jsonl

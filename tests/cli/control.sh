@@ -90,7 +90,7 @@ job a3 capability 20 'submit_s = 5.0;' >later.cfg
 refused 2 "since the job is submitted now" submit "$dir" later.cfg
 job a4 capability 20 'after = [ "ghost" ];' >ghost.cfg
 refused 2 "ghost" submit "$dir" ghost.cfg
-refused 2 "expected one of models, tasks, jobs, experiments" submit "$dir" run.cfg
+refused 2 "expected one of models, tasks, task, jobs, experiments" submit "$dir" run.cfg
 printf 'models = ();\n' >nothing.cfg
 refused 2 "expected at least one job or experiment" submit "$dir" nothing.cfg
 [ ! -e "$dir/submitted/000003.cfg" ] || fail "a refused submission is kept"

@@ -44,7 +44,7 @@ grep -q '"job": "oversight.s0.weak"' out || fail "no job by its number"
 expect 0 "$rf_bin" seff run oversized
 grep -q '^state  *denied (last reason: too-large)' out || fail "a denied job: $(cat out)"
 expect 2 "$rf_bin" seff run nobody
-said_once "no job 'nobody'" err
+said_once "has no job 'nobody'" err
 
 # a run that goes: its last lines are not there yet
 mkdir half
@@ -56,14 +56,18 @@ grep -q '^warning: the job is not over' out || fail "no warning while a job runs
 mkdir bin
 cat >bin/sacct <<'END'
 #!/bin/sh
-[ "$2" = 42 ] || exit 1
-printf '42|REQUEUED|safety|train|8|100|06:40.000||4G|60\n42|COMPLETED|safety|train|8|50|02:30.000||4G|60\n42.0|COMPLETED|safety|train|8|50|02:30.000|1048576K||\n'
+[ "$2" = 42 ] && [ "$SLURM_TIME_FORMAT" = %s ] || exit 1
+printf '42|REQUEUED|safety|train|8|100|06:40.000||4G|60|1700000000|PLACE\n42|COMPLETED|safety|train|8|50|02:30.000||4G|60|1700000000|PLACE\n42.0|COMPLETED|safety|train|8|50|02:30.000|1048576K||||\n'
 END
+sed -i "s,PLACE,$PWD,g" bin/sacct
+touch -d @1700000040 run/ledger.jsonl
+touch -d @1800000000 half/ledger.jsonl
 chmod +x bin/sacct
 expect 0 env PATH="$PWD/bin:$PATH" "$rf_bin" seff 42
 grep -q '^device-time  *20 min allocated, 9.17 min used: 45.8 %' out || fail "of Slurm: $(cat out)"
 grep -q '^memory  *1.07 GB in the largest process, of 4.29 GB asked for' out || fail "memory: $(cat out)"
 grep -q 'preempted 1 times' out || fail "a requeued job: $(cat out)"
+grep -q "^pledge  *alignment: 33.9 % received of 20.0 % promised, in $PWD/run\$" out || fail "the job's run: $(cat out)"
 expect 3 env PATH="$PWD/bin:$PATH" "$rf_bin" seff 43
 expect 2 "$rf_bin" seff run
 said_once "is no number of a Slurm job" err

@@ -40,6 +40,12 @@ done
 
 run 0 --help
 cp "$dir/out" "$dir/all"
+
+# A process by itself wants no folder for temporary files, which others would clear meanwhile.
+TMPDIR=$dir/all run 0 --version
+[ ! -s "$dir/err" ] || fail "a folder for temporary files is wanted"
+
+run 0 --help
 run 0 -h && cmp -s "$dir/all" "$dir/out" || fail "-h is not --help"
 run 0 help && cmp -s "$dir/all" "$dir/out" || fail "help is not --help"
 [ ! -s "$dir/err" ] || fail "help speaks on standard error"

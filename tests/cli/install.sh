@@ -30,6 +30,13 @@ expect 0 elsewhere/bin/ringfence --version
 expect 0 elsewhere/bin/ringfence simulate elsewhere/share/ringfence/configs/share-sweep.cfg \
     --set 'grid={}' --set 'workload.horizon="2d"' --set 'simulate.until="3d"' -q --out sim
 
+# The environment module, where there are such.
+if [ -r /usr/share/modules/init/bash ]; then
+    bash -c '. /usr/share/modules/init/bash; module use "$PWD/elsewhere/share/modulefiles"
+        module load ringfence && command -v ringfence' >out 2>err || fail "module load: $(cat err)"
+    grep -qx "$rf_work/elsewhere/bin/ringfence" out || fail "the module leads to $(cat out)"
+fi
+
 serves() { # serves FOLDER: both programs do what they should
     expect 0 "$1/core" 12.5%
     [ "$(cat out)" = 125000 ] || fail "core of $1 says $(cat out)"

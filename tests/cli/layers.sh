@@ -53,7 +53,7 @@ check() {
     only '<hdf5\.h>' "$1" '/mpi/'
     only '[^a-z](numroc|descinit|p[sd][a-z]{4,5})_\(|blacs_' "$1" '/mpi/panel\.c:'
     only '<libconfig\.h>' "$1" '/src/config/'
-    only 'MPI_COMM_WORLD' "$1" '/src/cli/main\.c:'
+    only '\bMPI_COMM_WORLD\b' "$1" '/src/cli/main\.c:'
 }
 
 # only WHAT TREE WHERE: what stands nowhere else than in paths that match WHERE

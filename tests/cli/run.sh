@@ -28,7 +28,7 @@ for n in 3 4 5; do
         [ "$(json "r$n/results.json" \
             'abs(sum(a["device_s"] for a in d["accounts"] if "." not in a["name"]) - sum(j["device_s"] for j in d["jobs"])) < 1e-3')" = True ] ||
             fail "results.json: device-time does not add up"
-        python3 -c 'import json; json.load(open("'"r$n"'/trace.json"))' || fail "trace.json"
+        python3 "$rf_src/tests/trace.py" "r$n/trace.json" || fail "trace.json is not what Perfetto reads"
     fi
 done
 

@@ -72,6 +72,8 @@ fi
 
 have_python || exit 0
 
+python3 "$rf_src/tests/trace.py" again/trace.json || fail "trace.json is not what Perfetto reads"
+
 # The jobs' csv gives the waits and counts of the results, and the series their sums.
 python3 - run/results.json jobs.csv series.csv <<'END' || fail "the files disagree"
 import csv, json, math, sys

@@ -169,7 +169,8 @@ static void overrides_reach_members_by_position_and_by_name(void **state)
 static void one_task_may_stand_alone(void **state)
 {
     const char *const set[] = {"task.path=/data/x.jsonl", "task.format=jsonl",
-                               "task.fields.text=sentence", "experiments.w2s.task=task"};
+                               "task.fields.text=sentence", "experiments.w2s.task=task",
+                               "task.positive=5"};
     struct rf_run_spec spec, again;
     struct rf_error err = {RF_OK, ""};
     char *text, *more;
@@ -321,7 +322,7 @@ static const struct {
      "second time"},
     {"tasks.material.source=web",
      "key 'tasks.[0].source': expected one of: chess-rules chess tsv "
-     "jsonl pairs digits, got the string 'web'"},
+     "jsonl pairs digits text, got the string 'web'"},
     {"tasks.material.source=tsv",
      "key 'tasks.[0].path': expected a value, since source is \"tsv\""},
     {"tasks.material.path=x.tsv", "key 'tasks.[0].path': expected nothing, since source "

@@ -13,6 +13,7 @@
 #include "nn/adamw.h"
 #include "nn/bf16.h"
 #include "nn/plan.h"
+#include "nn/primitive.h"
 
 static void exponential_is_within_two_units_in_the_last_place(void **state)
 {
@@ -106,6 +107,86 @@ static void bf16_products_are_those_of_rounded_operands(void **state)
     check_path(RF_BF16_ROUNDED);
     check_path(RF_BF16_ONEDNN);
     check_path(RF_BF16_AUTO);
+}
+
+/* c [m][n] with weights from `at` on in oneDNN's layout, against the sum in double. */
+static void check_weights(struct rf_primitives *p, enum rf_form form, const float *x,
+                          const float *weights, size_t at, int m, int n, int k, int accumulate)
+{
+    static float c[ELEMENTS];
+
+    for (int i = 0; i < m * n; i++)
+        c[i] = 0.25F;
+    assert_true(rf_primitives_run_weights(p, form, m, n, k, x, at, accumulate, c));
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            double sum = accumulate ? 0.25 : 0;
+
+            for (int l = 0; l < k; l++)
+                sum += (double)x[i * k + l] *
+                       (double)weights[at + (size_t)(form == RF_NT ? j * k + l : l * n + j)];
+            assert_true(fabs(sum - (double)c[i * n + j]) < 1e-4);
+        }
+}
+
+/* In fp32, which oneDNN multiplies on every processor; bf16 takes the same way. */
+static void weights_in_their_layout_follow_each_update(void **state)
+{
+    static float weights[ELEMENTS], x[ELEMENTS];
+    struct rf_primitives *p;
+    size_t held;
+
+    (void)state;
+    for (int i = 0; i < ELEMENTS; i++) {
+        weights[i] = (float)rf_rng_normal(1, 1, (uint64_t)i);
+        x[i] = (float)rf_rng_normal(1, 2, (uint64_t)i);
+    }
+    assert_int_equal(rf_primitives_create(&p, 0, weights, ELEMENTS, NULL), RF_OK);
+    assert_non_null(p);
+    for (int round = 0; round < 3; round++) {
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            check_weights(p, RF_NT, x, weights, 0, 128, 48, 64, accumulate);
+            check_weights(p, RF_NN, x, weights, 0, 128, 48, 64, accumulate);
+            check_weights(p, RF_NT, x, weights, 3072, 16, 33, 17, accumulate);
+            check_weights(p, RF_NN, x, weights, 3072, 128, 33, 17, accumulate);
+        }
+        if (round == 0)
+            held = rf_primitives_bytes(p);
+        assert_true(rf_primitives_bytes(p) == held); /* one copy of each, however often */
+        for (int i = 0; i < ELEMENTS; i++)
+            weights[i] += (float)(i % 7);
+        rf_primitives_refresh(p);
+    }
+    rf_primitives_destroy(p);
+}
+
+/* Both products of a backward pass are those that run one by one. */
+static void backward_products_are_those_of_one_by_one(void **state)
+{
+    static float weights[ELEMENTS], x[ELEMENTS], dy[ELEMENTS], dx[2][ELEMENTS], dw[2][ELEMENTS];
+    struct rf_bf16 *p;
+    enum { N = 150, C = 33, O = 21 };
+
+    (void)state;
+    for (int i = 0; i < ELEMENTS; i++) {
+        weights[i] = (float)rf_rng_normal(1, 1, (uint64_t)i);
+        x[i] = (float)rf_rng_normal(1, 2, (uint64_t)i);
+        dy[i] = (float)rf_rng_normal(1, 3, (uint64_t)i);
+    }
+    for (int path = RF_BF16_AUTO; path <= RF_BF16_ROUNDED; path++) {
+        memset(dx, 0, sizeof dx);
+        memset(dw, 0, sizeof dw);
+        assert_int_equal(
+            rf_bf16_create(&p, (enum rf_bf16_path)path, weights, ELEMENTS, OPERAND, NULL),
+            RF_OK);
+        rf_bf16_refresh(p);
+        rf_bf16_backward(p, N, C, O, dy, x, weights + 5, 1, dx[0], dw[0]);
+        rf_bf16_run(p, RF_NN, N, C, O, dy, O, weights + 5, C, 1, dx[1], C);
+        rf_bf16_run(p, RF_TN, O, C, N, dy, O, x, C, 1, dw[1], C);
+        assert_memory_equal(dx[0], dx[1], sizeof dx[0]);
+        assert_memory_equal(dw[0], dw[1], sizeof dw[0]);
+        rf_bf16_destroy(p);
+    }
 }
 
 /* Does `second` lie right behind `first`? */
@@ -267,6 +348,8 @@ int main(void)
         cmocka_unit_test(exponential_is_within_two_units_in_the_last_place),
         cmocka_unit_test(bf16_rounds_to_nearest_even),
         cmocka_unit_test(bf16_products_are_those_of_rounded_operands),
+        cmocka_unit_test(weights_in_their_layout_follow_each_update),
+        cmocka_unit_test(backward_products_are_those_of_one_by_one),
         cmocka_unit_test(slices_of_all_ranks_make_the_whole),
         cmocka_unit_test(shapes_that_are_no_model_are_refused),
         cmocka_unit_test(flops_follow_the_stated_convention),

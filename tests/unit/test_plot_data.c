@@ -59,8 +59,7 @@ static void a_block_without_names_has_those_of_the_axes(void **state)
     rf_text_add(&script, "set xlabel 'ranks'\n$eff << EOD\n1 1\n2 0.9\nEOD\nset ylabel "
                          "'efficiency'\n$empty << EOD\nEOD\n$cut << EOD\n3 4");
     rf_plot_csv(&csv, &script);
-    assert_string_equal(csv.data,
-                        "series,ranks,efficiency\neff,1,1\neff,2,0.9\ncut,3,4\n");
+    assert_string_equal(csv.data, "series,ranks,efficiency\neff,1,1\neff,2,0.9\ncut,3,4\n");
     rf_text_clear(&csv);
     rf_text_clear(&script);
 }
@@ -160,16 +159,19 @@ static const struct rf_versus_row *row_of(const struct rf_versus *versus, const 
 
 static void two_runs_are_matched_by_name(void **state)
 {
-    json_t *a = json_loads("{\"experiments\":[{\"name\":\"e\",\"loss\":\"xent\",\"student\":0.8,"
-                           "\"pgr\":0.5,\"pgr_ci\":[0.4,0.6]},{\"name\":\"gone\",\"loss\":"
-                           "\"xent\",\"student\":0.1}],\"jobs\":[{\"name\":\"e.s0.weak\","
-                           "\"device_s\":2},{\"name\":\"e.s1.weak\",\"device_s\":3}],"
-                           "\"pledges\":[{\"account\":\"x\",\"verdict\":\"broken\"}]}",
-                           0, NULL);
-    json_t *b = json_loads("{\"experiments\":[{\"name\":\"e\",\"loss\":\"xent\",\"student\":0.9,"
-                           "\"pgr\":null}],\"jobs\":[{\"name\":\"e.s0.weak\",\"device_s\":7}],"
-                           "\"accounts\":[{\"name\":\"x\",\"share\":0.25}]}",
-                           0, NULL);
+    json_t *a =
+        json_loads("{\"experiments\":[{\"name\":\"e\",\"loss\":\"xent\",\"student\":0.8,"
+                   "\"pgr\":0.5,\"pgr_ci\":[0.4,0.6]},{\"name\":\"gone\",\"loss\":"
+                   "\"xent\",\"student\":0.1}],\"jobs\":[{\"name\":\"e.s0.weak\","
+                   "\"device_s\":2},{\"name\":\"e.s1.weak\",\"device_s\":3}],"
+                   "\"pledges\":[{\"account\":\"x\",\"verdict\":\"broken\"}]}",
+                   0, NULL);
+    json_t *b =
+        json_loads("{\"experiments\":[{\"name\":\"e\",\"loss\":\"xent\",\"student\":0.9,"
+                   "\"pgr\":null,\"cost\":{\"flops\":3e9}}],\"jobs\":[{\"name\":\"e.s0.weak\","
+                   "\"device_s\":7}],"
+                   "\"accounts\":[{\"name\":\"x\",\"share\":0.25}]}",
+                   0, NULL);
     struct rf_versus versus;
     const struct rf_versus_row *row;
     struct rf_error err;
@@ -188,6 +190,8 @@ static void two_runs_are_matched_by_name(void **state)
     assert_true(row->a == 5 && row->b == 7);
     row = row_of(&versus, "x", "of the fleet");
     assert_true(row->a != row->a && row->b == 25);
+    row = row_of(&versus, "e xent", "model FLOPs of the row alone");
+    assert_true(row->a != row->a && row->b == 3);
     assert_null(row_of(&versus, "e xent", "weak supervisor"));
     rf_versus_clear(&versus);
     json_decref(a);

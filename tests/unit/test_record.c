@@ -108,7 +108,7 @@ static void a_curve_is_cut_at_the_step_that_training_continues_from(void **unuse
 
     (void)unused;
     for (int i = 1; i <= 300; i++) {
-        struct rf_curve_point p = {i, 1.0 / i, 1e-3, 2.0, 1000000 + i};
+        struct rf_curve_point p = {i, 1.0 / i, 1e-3, 2.0, 1000000 + i, i == 3 ? 2.5 : NAN};
 
         assert_int_equal(rf_curve_add(&curve, &p, &err), RF_OK);
     }
@@ -117,6 +117,8 @@ static void a_curve_is_cut_at_the_step_that_training_continues_from(void **unuse
     assert_int_equal(back.npoints, 120);
     assert_true(back.points[119].step == 120);
     assert_float_equal(back.points[119].loss, 1.0 / 120, 1e-9);
+    assert_float_equal(back.points[2].validation, 2.5, 1e-12);
+    assert_true(isnan(back.points[119].validation));
     rf_curve_clear(&back);
     assert_int_equal(rf_curve_read(&back, dir, "nobody", 120, &err), RF_OK);
     assert_int_equal(back.npoints, 0);

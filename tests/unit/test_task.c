@@ -610,6 +610,40 @@ static void a_language_batch_predicts_each_next_token(void **state)
     remove(options.path);
 }
 
+/* Further text is a part of the corpus that can be asked for alone. */
+static void pretraining_may_read_one_part_of_the_corpus(void **state)
+{
+    struct rf_task_options options = tsv("task_parts.tsv");
+    struct rf_task *task;
+    struct rf_batch_memory memory = {0}, other = {0};
+    struct rf_batch further, own;
+    struct rf_error err;
+
+    (void)state;
+    write_reviews(options.path, 200, 0, "");
+    write_file("task_parts.txt", "something quite different\n");
+    snprintf(options.corpus, sizeof options.corpus, "task_parts.txt");
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_corpus_batch(task, 1, 0, 1, 4, &memory, &further, &err), RF_OK);
+    assert_int_equal(rf_task_corpus_batch(task, 1, 0, 0, 4, &other, &own, &err), RF_OK);
+    for (int b = 1; b < 4; b++) /* there is but one */
+        assert_memory_equal(further.tokens, further.tokens + b * further.T,
+                            (size_t)further.T * sizeof(int32_t));
+    for (int b = 0; b < 4; b++)
+        assert_int_not_equal(own.tokens[b * own.T + 1], further.tokens[1]);
+    rf_task_close(task);
+    options.corpus[0] = '\0';
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_corpus_batch(task, 1, 0, 1, 4, &memory, &further, &err),
+                     RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "no further text"));
+    rf_batch_memory_free(&memory);
+    rf_batch_memory_free(&other);
+    rf_task_close(task);
+    remove(options.path);
+    remove("task_parts.txt");
+}
+
 static void malformed_texts_name_file_and_line(void **state)
 {
     static const struct {
@@ -811,6 +845,7 @@ int main(void)
         cmocka_unit_test(texts_of_the_test_are_never_trained_on),
         cmocka_unit_test(one_label_can_stand_against_the_rest),
         cmocka_unit_test(a_language_batch_predicts_each_next_token),
+        cmocka_unit_test(pretraining_may_read_one_part_of_the_corpus),
         cmocka_unit_test(malformed_texts_name_file_and_line),
         cmocka_unit_test(json_lines_give_the_task_that_columns_give),
         cmocka_unit_test(malformed_json_names_file_and_line),

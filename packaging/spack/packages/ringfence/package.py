@@ -30,6 +30,7 @@ class Ringfence(CMakePackage):
     depends_on("libconfig@1.5:")
     depends_on("libsodium")
     depends_on("jansson@2.12:")
+    depends_on("pcre2")
     depends_on("random123", type="build")
     depends_on("zlib-api")
     depends_on("cmocka", type="test")

@@ -1,0 +1,38 @@
+/* primitive.h - matrix products through oneDNN: one primitive for each shape, and weights in the layout
+ * that it asks for.
+ *
+ * Where the processor has matrix or dot-product instructions, oneDNN wants the second operand in blocks.
+ * Weights stay the same for many products, so each is copied into that layout once, when it is
+ * first used after an update. */
+#ifndef RF_NN_PRIMITIVE_H
+#define RF_NN_PRIMITIVE_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "nn/matmul.h"
+
+struct rf_primitives;
+
+/* For operands in bf16 (or fp32) and results in fp32. weights [nweights] is borrowed. *made is NULL, and that no
+ * failure, where oneDNN does not multiply such operands on this processor. */
+enum rf_status rf_primitives_create(struct rf_primitives **made, int bf16, const float *weights,
+                                    size_t nweights, struct rf_error *err);
+void rf_primitives_destroy(struct rf_primitives *p);
+
+/* The weights have changed. */
+void rf_primitives_refresh(struct rf_primitives *p);
+
+/* c = or += a b as in matmul.h, all without gaps, operands in the format. 0: not with this shape; then
+ * nothing has happened. */
+int rf_primitives_run(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
+                      const void *a, const void *b, int accumulate, float *c);
+/* The same with b the weights from element `at` on: not for TN. */
+int rf_primitives_run_weights(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
+                              const void *a, size_t at, int accumulate, float *c);
+
+/* Of the last primitive that was made. Borrowed. */
+const char *rf_primitives_implementation(const struct rf_primitives *p);
+size_t rf_primitives_bytes(const struct rf_primitives *p);
+
+#endif

@@ -1,0 +1,113 @@
+/* The part of a run's page that is about weak-to-strong experiments as a study. */
+#include "report_run.h"
+
+#include <jansson.h>
+
+#include "report/cost.h"
+#include "report/json.h"
+#include "report/study.h"
+
+/* Results as results.json has them, with two rows and two rated jobs. */
+static json_t *results_of(const char *reason)
+{
+    json_t *root =
+        json_pack("{s:i, s:s, s:[{s:s, s:s, s:{s:f, s:f}, s:f, s:[f, f], s:f, s:f, s:{s:i, "
+                  "s:i, s:f, s:f}},"
+                  " {s:s, s:s, s:s}], s:[{s:s, s:{s:f, s:f}}]}",
+                  "seed", 5, "config", "0123456789abcdef", "experiments", "name", "one", "loss",
+                  "xent", "agreement", "supervisor_right", 0.9, "supervisor_wrong", 0.6, "pgr",
+                  0.5, "pgr_ci", 0.4, 0.7, "weak_parameters", 1e4, "strong_parameters", 2e5,
+                  "cost", "jobs", 7, "cached", 2, "flops", 3.25e9, "weak_flops", 1.5e9, "name",
+                  "two", "loss", "window", "void", reason, "jobs", "kind", "student", "metrics",
+                  "test_rating_1", 900.0, "test_accuracy_1", 0.4);
+
+    assert_non_null(root);
+    return root;
+}
+
+static char *section_of(const char *reason)
+{
+    json_t *results = results_of(reason);
+    struct rf_report_input in = {.results = results};
+    struct rf_text page = {0};
+    struct rf_error err;
+
+    must(rf_section_study(&page, &in, &err), &err);
+    json_decref(results);
+    assert_non_null(page.data);
+    return page.data;
+}
+
+static void a_bill_counts_jobs_and_what_came_from_the_cache(void **state)
+{
+    char *page = section_of("the gap is small");
+
+    (void)state;
+    assert_non_null(strstr(page, "3.2")); /* 10^9 FLOPs together */
+    assert_non_null(strstr(page, "1.5"));
+    assert_null(strstr(page, "Not run"));
+    assert_null(strstr(page, "href="));
+    free(page);
+}
+
+static void cells_that_did_not_fit_are_named(void **state)
+{
+    char *page = section_of("job two.s0.weak is denied: account-device-time");
+
+    (void)state;
+    assert_non_null(strstr(page, "Not run, since the budget was used up: two window."));
+    free(page);
+}
+
+static void figures_say_seed_and_configuration(void **state)
+{
+    char *page = section_of("");
+    const char *figure = strstr(page, "<figcaption");
+
+    (void)state;
+    if (figure == NULL) { /* no gnuplot */
+        free(page);
+        skip();
+    }
+    assert_non_null(strstr(figure, "Seed 5"));
+    assert_non_null(strstr(figure, "0123456789abcdef"));
+    free(page);
+}
+
+/* Two rows that share a supervisor: each bill has it, once. */
+static void shared_jobs_are_in_the_bill_of_each_row_once(void **state)
+{
+    struct rf_planned_job jobs[4] = {
+        {.role = RF_ROLE_PRETRAIN, .init_job = -1, .label_job = -1},
+        {.role = RF_ROLE_WEAK, .init_job = -1, .label_job = -1},
+        {.role = RF_ROLE_STUDENT, .init_job = 0, .label_job = 1},
+        {.role = RF_ROLE_CEILING, .init_job = 0, .label_job = -1}};
+    struct rf_job_plan plan = {.jobs = jobs, .njobs = 4};
+    struct rf_job_result results[4] = {{.kind = ""}, {.kind = ""}, {.kind = ""}, {.kind = ""}};
+    const int32_t wanted[] = {1, 2, 3, 2, -1};
+    struct rf_state nothing = {.njobs = 0};
+    struct rf_row_cost cost;
+    struct rf_error err;
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        rf_metrics_add(&results[i].metrics, "model_flops", 1 << i);
+    rf_metrics_add(&results[0].metrics, "cached", 1);
+    must(rf_row_cost(&plan, &nothing, results, wanted, 5, &cost, &err), &err);
+    assert_int_equal(cost.jobs, 4);
+    assert_int_equal(cost.cached, 1);
+    assert_true(cost.flops == 15 && cost.pretrain_flops == 1 && cost.weak_flops == 2 &&
+                cost.student_flops == 4 && cost.ceiling_flops == 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bill_counts_jobs_and_what_came_from_the_cache),
+        cmocka_unit_test(cells_that_did_not_fit_are_named),
+        cmocka_unit_test(figures_say_seed_and_configuration),
+        cmocka_unit_test(shared_jobs_are_in_the_bill_of_each_row_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
