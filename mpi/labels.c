@@ -10,13 +10,7 @@
 static enum rf_status check_method(const struct rf_job_work *w, struct rf_error *err)
 {
     const struct rf_planned_job *job = w->job;
-    const struct rf_method_row *method = &rf_methods[job->method];
 
-    if (method->two_classes && w->info->nclass != 2)
-        return rf_fail(
-            err, RF_ERR_CONFIG,
-            "job '%s': the method \"%s\" is defined for two classes, task '%s' has %d",
-            job->name, method->name, job->task->name, w->info->nclass);
     if ((job->method != RF_METHOD_XENT || job->role == RF_ROLE_NOISY) &&
         w->info->nclass > RF_SOFT_CLASSES)
         return rf_fail(

@@ -3,9 +3,7 @@
 const struct rf_method_row rf_methods[RF_NMETHODS] = {
     [RF_METHOD_XENT] = {.name = "xent"},
     [RF_METHOD_HARD] = {.name = "hard", .prepare = rf_method_harden},
-    [RF_METHOD_CONFIDENCE] = {.name = "confidence",
-                              .two_classes = 1,
-                              .targets = rf_method_confidence},
+    [RF_METHOD_CONFIDENCE] = {.name = "confidence", .targets = rf_method_confidence},
     [RF_METHOD_PRODUCT] = {.name = "product", .targets = rf_method_product},
     [RF_METHOD_WINDOW] = {.name = "window", .prepare = rf_method_window},
     [RF_METHOD_FILTER_KNN] = {.name = "filter-knn",

@@ -66,7 +66,6 @@ enum rf_opinion {
 struct rf_method_row {
     const char *name;
     enum rf_opinion opinion;
-    int two_classes; /* 1: defined for two classes only */
     int linear;      /* 1: a linear map on frozen features in place of training */
     void (*prepare)(struct rf_method_labels *labels, const struct rf_method_options *options);
     void (*targets)(const struct rf_method_batch *batch,
@@ -78,6 +77,8 @@ extern const struct rf_method_row rf_methods[RF_NMETHODS];
 /* Labels become certain: all on the best class, the lowest on ties. */
 void rf_method_harden(struct rf_method_labels *labels, const struct rf_method_options *options);
 
+/* rf_w2s_confidence_targets(); with more than two classes, the mixture with the student's best class,
+ * whatever its share. */
 void rf_method_confidence(const struct rf_method_batch *batch,
                           const struct rf_method_options *options, float *target);
 

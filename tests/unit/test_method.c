@@ -72,6 +72,22 @@ static void confidence_without_weight_is_cross_entropy_to_the_bit(void **state)
     assert_memory_not_equal(target, weak, sizeof weak);
 }
 
+static void with_three_classes_confidence_leans_to_the_best_one(void **state)
+{
+    const float weak[] = {0.2F, 0.5F, 0.3F}, student[] = {0.6F, 0.3F, 0.1F};
+    float target[3];
+    struct rf_method_batch batch = {
+        .n = 1, .nclass = 3, .student = student, .weak = weak, .progress = 0.1};
+
+    (void)state;
+    rf_method_confidence(&batch, &options, target); /* half of the warm-up: a quarter */
+    assert_near((double)target[0], 0.75 * 0.2 + 0.25, 1e-6);
+    assert_near((double)target[1], 0.75 * 0.5, 1e-6);
+    batch.progress = 0;
+    rf_method_confidence(&batch, &options, target);
+    assert_memory_equal(target, weak, sizeof weak);
+}
+
 static void hard_labels_are_certain_of_the_best_class(void **state)
 {
     float prob[] = {0.2F, 0.5F, 0.3F, 0.4F, 0.2F, 0.4F};
@@ -172,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_words_of_the_configuration_are_the_rows_in_their_order),
         cmocka_unit_test(confidence_without_weight_is_cross_entropy_to_the_bit),
+        cmocka_unit_test(with_three_classes_confidence_leans_to_the_best_one),
         cmocka_unit_test(hard_labels_are_certain_of_the_best_class),
         cmocka_unit_test(a_product_weighs_both_by_their_exponents),
         cmocka_unit_test(a_window_leaves_out_what_is_too_sure),
