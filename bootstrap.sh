@@ -12,9 +12,9 @@ run_packages="gcc libc6-dev cmake ninja-build pkg-config libopenmpi-dev openmpi-
   libhdf5-openmpi-dev libscalapack-openmpi-dev libconfig-dev libdnnl-dev ocl-icd-opencl-dev
   libopenblas-dev libsodium-dev libjansson-dev libpcre2-dev librandom123-dev zlib1g-dev libcmocka-dev
   gnuplot-nox"
-# Only for `test`: the second compiler, readers that tests hold our files against, a browser that opens
+# Only for `test`: the second compiler, readers that tests hold our files and pages against, a browser that opens
 # reports, and pgrep.
-test_packages="clang hdf5-tools python3 procps chromium librsvg2-bin"
+test_packages="clang hdf5-tools python3 procps chromium librsvg2-bin mandoc"
 modules="gcc cmake ninja openmpi hdf5-parallel scalapack libconfig onednn openblas libsodium
   jansson pcre2 random123 zlib cmocka gnuplot pkg-config"
 

@@ -2,8 +2,8 @@
 #
 # In a block ```console a line "$ COMMAND" is run, in one folder from the first block to the last; what
 # follows is what it prints on stdout. Figures, digests and widths may differ, the words may not; a
-# line "..." stands for any lines. With --write the output in USAGE.md is replaced by what came: of
-# a block with "..." in it only what stands before that, as many lines as there were.
+# line "..." stands for any lines, up to the first that is like the next one. With --write the output
+# in USAGE.md is replaced by what came; where "..." stands, only what is before it, as many lines as there were.
 write=${3:-}
 . "$(dirname "$0")/../lib.sh"
 ln -s "$rf_src/configs" configs
@@ -13,7 +13,7 @@ export PATH OMPI_MCA_rmaps_base_oversubscribe=1
 
 # mask FILE: without figures, digests and widths
 mask() {
-    sed -E 's,[A-Za-z0-9+/=_-]*[0-9+=/][A-Za-z0-9+/=_-]{23\,},DIGEST,g; s/[0-9]+([.,:][0-9]+)*(e[+-]?[0-9]+)?/N/g
+    sed -E 's,[0-9a-f]{40\,}|[A-Za-z0-9+/]{42\,}=,DIGEST,g; s/[0-9]+([.,:][0-9]+)*(e[+-]?[0-9]+)?/N/g
             s/-N/N/g; s/[ \t]+/ /g; s/ $//; s/-{3,}/---/g' "$1"
 }
 
