@@ -6,19 +6,15 @@
  * the file and gives it its name.
  *
  * Digests are taken from memory, so what a disk changes is found later. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "ckpt/envelope.h"
 #include "ckpt/granule.h"
 #include "ckpt/pump.h"
-#include "ckpt/transfer.h"
 #include "mpi/ckpt.h"
 #include "mpi/ckpt_publish.h"
 #include "mpi/ckpt_share.h"
@@ -58,6 +54,7 @@ struct rf_ckpt_saver {
     struct rf_ckpt_places places;
     struct rf_digest content;
     int64_t step;
+    int64_t sent; /* runs that were sent before there was a file */
     enum phase phase;
     struct rf_error tidy; /* what tidying up ran into, on rank 0 */
 };
@@ -215,35 +212,7 @@ void rf_ckpt_saver_destroy(struct rf_ckpt_saver *saver)
     free(saver);
 }
 
-/* ---- the file's structure: rank 0 --------------------------------------------------- */
-
-/* Local: is there room for the values, and may a file be that long? HDF5 1.10 does not
- * survive a file whose structure cannot be written, so a full disk has to be noticed before. */
-static enum rf_status make_room(const struct rf_ckpt_saver *saver, struct rf_error *err)
-{
-    uint64_t bytes = 1 << 20;
-    struct statvfs disk;
-    int fd, failed = 0;
-
-    for (int i = 0; i < saver->nhere; i++)
-        bytes += (uint64_t)(saver->here[i].shape[0] * saver->here[i].shape[1]) *
-                     rf_stored_bytes(saver->here[i].stored) +
-                 8192;
-    if (statvfs(saver->dir, &disk) == 0 && disk.f_bavail < bytes / disk.f_frsize)
-        return rf_fail(err, RF_ERR_IO, "cannot write '%s': it needs %llu MB, %llu are free",
-                       saver->temp, (unsigned long long)(bytes >> 20),
-                       (unsigned long long)(disk.f_bavail * disk.f_frsize >> 20));
-    fd = open(saver->temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", saver->temp, strerror(errno));
-    if (ftruncate(fd, (off_t)bytes) != 0)
-        failed = errno;
-    close(fd);
-    if (failed != 0)
-        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", saver->temp, strerror(failed));
-    return RF_OK;
-}
-
+/* Rank 0. */
 static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
                               struct rf_error *err)
 {
@@ -253,15 +222,9 @@ static enum rf_status lay_out(struct rf_ckpt_saver *saver, const struct rf_ckpt_
                                           .bases = saver->bases,
                                           .ntensors = saver->ntensors,
                                           .ngranules = saver->first[saver->ntensors]};
-    enum rf_status st = rf_file_mkdir(saver->dir, err);
 
-    if (st == RF_OK)
-        st = make_room(saver, err);
-    if (st == RF_OK)
-        st = rf_ckpt_lay_out(saver->temp, &layout, saver->extents, &saver->places, err);
-    if (st == RF_OK)
-        st = rf_transfer_reserve(saver->temp, err);
-    return st;
+    return rf_ckpt_make_file(saver->dir, saver->temp, &layout, saver->extents, &saver->places,
+                             err);
 }
 
 /* ---- values ---------------------------------------------------------------------------- */
@@ -278,8 +241,8 @@ static struct rf_stretch stretch_of(const struct rf_ckpt_saver *saver, const str
     const struct rf_tensor *tensor = &saver->here[run->tensor];
     uint64_t row_bytes = (uint64_t)tensor->shape[1] * rf_stored_bytes(tensor->stored);
 
-    return (struct rf_stretch){.offset = saver->extents[saver->which[run->tensor]].offset +
-                                         (uint64_t)run->row * row_bytes,
+    return (struct rf_stretch){.offset = (uint64_t)run->row * row_bytes,
+                               .base = &saver->extents[saver->which[run->tensor]].offset,
                                .size_bytes = rf_parcels_bytes(saver->parcels, run),
                                .granule_bytes = rf_parcels_granule_bytes(saver->parcels, run),
                                .digests = digests_of(saver, run)};
@@ -307,13 +270,40 @@ static void send_at_home(struct rf_ckpt_saver *saver, const struct rf_run *run,
     rf_pump_send(saver->pump);
 }
 
+/* Is it this rank's, and does not travel? */
+static int is_at_home(const struct rf_ckpt_saver *saver, const struct rf_run *run)
+{
+    return run->owner == saver->group->rank && !run->travels;
+}
+
+/* Local, before there is a file: runs that the pump has room for are copied and hashed while it is laid
+ * out. */
+static void send_ahead(struct rf_ckpt_saver *saver)
+{
+    int64_t nruns;
+    const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
+
+    saver->sent = 0;
+    if (saver->options.source != NULL || saver->options.by_hdf5)
+        return;
+    for (; saver->sent < nruns; saver->sent++) {
+        const struct rf_run *run = &runs[saver->sent];
+
+        if (!is_at_home(saver, run))
+            continue;
+        if (!rf_pump_fits(saver->pump, rf_parcels_bytes(saver->parcels, run)))
+            break;
+        send_at_home(saver, run, NULL, NULL);
+    }
+}
+
 /* Collective: every round is gone through by all, also by a rank whose disk has failed. Local
  * runs come in between, so that the disk does not wait for the network. The status is not
  * agreed. */
 static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *err)
 {
     enum rf_status st = RF_OK;
-    int64_t nruns, rounds = rf_parcels_rounds(saver->parcels), at = 0;
+    int64_t nruns, rounds = rf_parcels_rounds(saver->parcels), at = saver->sent;
     const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
 
     for (int64_t round = 0; round < rounds || at < nruns; round++) {
@@ -332,7 +322,7 @@ static enum rf_status send_values(struct rf_ckpt_saver *saver, struct rf_error *
             rf_pump_send(saver->pump);
         for (int64_t some = (nruns + rounds) / (rounds + 1); at < nruns && some > 0;
              at++, some--)
-            if (runs[at].owner == saver->group->rank && !runs[at].travels)
+            if (is_at_home(saver, &runs[at]))
                 send_at_home(saver, &runs[at], &st, err);
     }
     rf_pump_brought(saver->pump);
@@ -379,7 +369,7 @@ static enum rf_status send_by_hdf5(struct rf_ckpt_saver *saver, struct rf_error 
             st = write_by_hdf5(saver, file, run, err);
     }
     for (int64_t i = 0; i < nruns; i++) {
-        if (runs[i].owner != saver->group->rank || runs[i].travels || st != RF_OK)
+        if (!is_at_home(saver, &runs[i]) || st != RF_OK)
             continue;
         rf_parcels_copy_out(saver->parcels, &runs[i], saver->plain);
         st = write_by_hdf5(saver, file, &runs[i], err);
@@ -423,6 +413,8 @@ static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ck
 
     if (st != RF_OK)
         return st;
+    rf_pump_begin_writing(saver->pump);
+    send_ahead(saver);
     if (saver->group->rank == 0)
         st = lay_out(saver, info, err);
     rf_group_meet(saver->group);
@@ -433,7 +425,7 @@ static enum rf_status start_file(struct rf_ckpt_saver *saver, const struct rf_ck
                    (size_t)saver->ntensors * sizeof *saver->extents, 0);
     st = rf_h5_fault_at("open", saver->temp, err);
     if (st == RF_OK)
-        st = rf_pump_begin(saver->pump, saver->temp, 1, !saver->options.cached, err);
+        st = rf_pump_open(saver->pump, saver->temp, !saver->options.cached, err);
     return rf_agree(saver->group, st, err);
 }
 
@@ -452,6 +444,8 @@ enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_
         st = send_by_hdf5(saver, err);
     else if (st == RF_OK)
         st = rf_agree(saver->group, send_values(saver, err), err);
+    if (st != RF_OK)
+        rf_pump_fail(saver->pump, err);
     rf_pump_end(saver->pump);
     saver->phase = WRITING;
     if (st != RF_OK) {

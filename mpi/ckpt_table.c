@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "ckpt/granule.h"
 #include "ckpt/index.h"
 #include "ckpt/piece.h"
 #include "ckpt/store.h"
+#include "ckpt/transfer.h"
 
 static const char format_name[] = "ringfence-checkpoint";
 /* HDF5 keeps attributes of up to 64 KiB in one piece. */
@@ -293,5 +295,47 @@ enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_layout *la
     st = st == RF_OK ? closed : st;
     if (st == RF_OK)
         st = make_index(path, layout, nextents, extents, places, err);
+    return st;
+}
+
+/* Is there room for the values, and may a file be that long? HDF5 1.10 does not survive a file whose
+ * structure cannot be written, so a full disk has to be noticed before. */
+static enum rf_status make_room(const char *dir, const char *path,
+                                const struct rf_ckpt_layout *layout, struct rf_error *err)
+{
+    uint64_t bytes = 1 << 20;
+    struct statvfs disk;
+    int fd, failed = 0;
+
+    for (int i = 0; i < layout->ntensors; i++)
+        if (base_of(layout, i) < 0)
+            bytes += bytes_of(&layout->tensors[i]) + 8192;
+    if (statvfs(dir, &disk) == 0 && disk.f_bavail < bytes / disk.f_frsize)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': it needs %llu MB, %llu are free",
+                       path, (unsigned long long)(bytes >> 20),
+                       (unsigned long long)(disk.f_bavail * disk.f_frsize >> 20));
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return rf_fail(err, RF_ERR_IO, "cannot create '%s': %s", path, strerror(errno));
+    if (ftruncate(fd, (off_t)bytes) != 0)
+        failed = errno;
+    close(fd);
+    if (failed != 0)
+        return rf_fail(err, RF_ERR_IO, "cannot write '%s': %s", path, strerror(failed));
+    return RF_OK;
+}
+
+enum rf_status rf_ckpt_make_file(const char *dir, const char *path,
+                                 const struct rf_ckpt_layout *layout, struct rf_extent *extents,
+                                 struct rf_ckpt_places *places, struct rf_error *err)
+{
+    enum rf_status st = rf_file_mkdir(dir, err);
+
+    if (st == RF_OK)
+        st = make_room(dir, path, layout, err);
+    if (st == RF_OK)
+        st = rf_ckpt_lay_out(path, layout, extents, places, err);
+    if (st == RF_OK)
+        st = rf_transfer_reserve(path, err);
     return st;
 }

@@ -45,4 +45,10 @@ enum rf_status rf_ckpt_lay_out(const char *path, const struct rf_ckpt_layout *la
                                struct rf_extent *extents, struct rf_ckpt_places *places,
                                struct rf_error *err);
 
+/* Local: the same in a directory that need not be there yet, with disk space set aside for all of the
+ * file. */
+enum rf_status rf_ckpt_make_file(const char *dir, const char *path,
+                                 const struct rf_ckpt_layout *layout, struct rf_extent *extents,
+                                 struct rf_ckpt_places *places, struct rf_error *err);
+
 #endif

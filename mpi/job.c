@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/rng.h"
 #include "ckpt/store.h"
 #include "job/record.h"
@@ -128,6 +127,7 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .seed = job->model_seed,
                                      .micro_B = t->micro_batch,
                                      .recompute = t->recompute,
+                                     .exchange_bf16 = t->exchange_bf16,
                                      .tensor = t->tensor};
 }
 
@@ -168,9 +168,10 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     struct rf_train_options options = all_options(w->job, w->info);
     enum rf_status st;
 
-    rf_memory_restart();
-    w->memory_before = rf_memory_now();
+    w->memory_before = rf_memory_mark();
     st = rf_trainer_create(&w->trainer, w->group, &shape, &options, err);
+    if (st == RF_OK)
+        rf_debug("job '%s': slices sum by %s", w->job->name, rf_trainer_exchange(w->trainer));
     if (st == RF_OK && w->info->parts != NULL)
         compose_embeddings(w);
     return st;
@@ -384,6 +385,7 @@ static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
     struct rf_batch batch;
     struct rf_step_result done = {0}, extra = {0};
     int64_t since = rf_time_us(), step = rf_trainer_steps_done(w->trainer);
+    int64_t room = (int64_t)rf_trainer_room_bytes(w->trainer);
     int every = w->job->train->checkpoint_every;
     double validation = NAN;
     enum rf_status st = rf_agree(w->group, make_batch(w, step, &batch, err), err);
@@ -392,12 +394,12 @@ static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
         return st;
     rf_job_use_labels(w, &batch, step, &extra);
     if (w->memory_step == 0) {
-        w->memory_start = rf_memory_peak() - w->memory_before;
-        rf_memory_restart();
+        w->memory_start = rf_memory_grown(&w->memory_before, room);
+        rf_memory_mark();
     }
     rf_trainer_step(w->trainer, &batch, &done);
     if (w->memory_step == 0)
-        w->memory_step = rf_memory_peak() - w->memory_before;
+        w->memory_step = rf_memory_grown(&w->memory_before, room);
     if (done.skipped)
         tell_skipped(w, step + 1, &done);
     else

@@ -10,7 +10,6 @@
 #include "align/noise.h"
 #include "align/w2s.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "base/slice.h"
 
 enum { ECE_BINS = 15 };
@@ -231,7 +230,8 @@ static void note_memory(const struct rf_job_work *w, struct rf_metrics *metrics)
 {
     static const char *const names[] = {"memory_held_bytes", "memory_step_bytes",
                                         "memory_peak_bytes"};
-    int64_t peak = rf_memory_peak() - w->memory_before;
+    int64_t peak =
+        rf_memory_grown(&w->memory_before, (int64_t)rf_trainer_room_bytes(w->trainer));
     int64_t bytes[3] = {(int64_t)rf_trainer_bytes(w->trainer), w->memory_step,
                         peak > w->memory_start ? peak : w->memory_start};
 

@@ -242,8 +242,9 @@ static void time_steps(struct rf_measured *measured, const struct rf_group *grou
     measured->tokens_per_s = tokens / took;
     measured->flops_per_token = flops / tokens;
     share_out(measured, group, &before, rf_trainer_profile(trainer), took);
-    snprintf(measured->implementation, sizeof measured->implementation, "%s",
-             rf_trainer_implementation(trainer));
+    snprintf(measured->implementation, sizeof measured->implementation,
+             "%.60s; slices sum by %.80s", rf_trainer_implementation(trainer),
+             rf_trainer_exchange(trainer));
 }
 
 enum rf_status rf_measure_training(struct rf_measured *measured, const struct rf_group *group,

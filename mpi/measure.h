@@ -23,7 +23,7 @@ struct rf_measured {
     double flops_per_token;  /* of training, by rf_plan_flops(); 0 for products */
     double spent
         [RF_SPENT_KINDS]; /* shares of a training step, means over the ranks; 0 for products */
-    char implementation[96]; /* of matrix products */
+    char implementation[160]; /* of matrix products, and how slices sum */
 };
 
 /* Collective on group, arguments equal everywhere: the best rate over the products that one

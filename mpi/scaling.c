@@ -1,5 +1,6 @@
 #include "mpi/scaling.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,7 +110,7 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
     struct rf_step_result result;
     struct rf_batch batch;
     int32_t *block;
-    int64_t before;
+    struct rf_memory before;
     size_t predicted = 0;
     double since;
     int times;
@@ -125,8 +126,7 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
         st = rf_trainer_predict_bytes(&predicted, shape, &options, group->rank, group->size,
                                       err);
     st = rf_agree(group, st, err);
-    rf_memory_restart();
-    before = rf_memory_now();
+    before = rf_memory_mark();
     if (st == RF_OK)
         st = rf_trainer_create(&trainer, group, shape, &options, err);
     if (st == RF_OK) {
@@ -137,10 +137,11 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
         times = since > 0 && since < what->seconds ? (int)(what->seconds / since) : 1;
         for (int i = 0; i < what->repeats; i++)
             time_repeat(point, group, trainer, &batch, times);
+        snprintf(point->exchange, sizeof point->exchange, "%s", rf_trainer_exchange(trainer));
         point->memory_predicted = most(group, (int64_t)predicted);
         point->memory_held = most(group, (int64_t)rf_trainer_bytes(trainer));
-        point->memory_peak = most(group, rf_memory_peak() - before);
-        point->memory_peak = point->memory_peak > 0 ? point->memory_peak : 0;
+        point->memory_peak =
+            most(group, rf_memory_grown(&before, (int64_t)rf_trainer_room_bytes(trainer)));
     }
     rf_trainer_destroy(trainer);
     free(block);
@@ -191,7 +192,7 @@ static enum rf_status time_size(const struct collective *c, const struct rf_grou
             rf_shard_gather(shard, c->x);
             rf_shard_spread(shard, c->x);
         } else {
-            rf_exchange_sum(&c->exchange, c->x, (size_t)n);
+            rf_exchange_sum_rows(&c->exchange, c->x, (size_t)n);
         }
         since = slowest(everyone, MPI_Wtime() - since);
         if (i >= 0)
@@ -225,12 +226,15 @@ static enum rf_status sample(struct rf_scale_point *point, const struct collecti
 /* Collective on group: what sums over a copy of the model cost, and what gradients and values of copies
  * do; all copies at once, as in training. */
 static enum rf_status time_messages(struct rf_scale_point *point, const struct rf_group *group,
-                                    double seconds, struct rf_error *err)
+                                    const struct rf_scaling *what, struct rf_error *err)
 {
     struct rf_mesh mesh;
     struct rf_exchanger *exchanger = NULL;
+    const struct rf_exchange_options options = {.room_bytes = LARGEST * sizeof(rf_real),
+                                                .bf16 = what->train->bf16 &&
+                                                        what->train->exchange_bf16};
     rf_real *x = malloc(LARGEST * sizeof *x);
-    struct collective c = {.x = x, .budget_s = seconds / SIZES};
+    struct collective c = {.budget_s = what->seconds / SIZES};
     enum rf_status st =
         x != NULL ? RF_OK : rf_fail(err, RF_ERR_MEMORY, "out of memory for messages");
 
@@ -238,16 +242,18 @@ static enum rf_status time_messages(struct rf_scale_point *point, const struct r
     rf_mesh_make(&mesh, group, point->tensor);
     c.group = mesh.tensor.size > 1 ? &mesh.tensor : &mesh.data;
     if (st == RF_OK)
-        st = rf_exchanger_create(&exchanger, c.group, err);
+        st = rf_exchanger_create(&exchanger, c.group, &options, err);
     st = rf_agree(group, st, err);
     if (st == RF_OK && group->size > 1) {
         c.kind = RF_WIRE_SUM;
         c.exchange = rf_exchanger_exchange(exchanger);
+        c.x = c.exchange.room != NULL ? c.exchange.room : x;
         st = sample(point, &c, group, err);
     }
     if (st == RF_OK && mesh.data.size > 1) {
         c.kind = RF_WIRE_SHARD;
         c.group = &mesh.data;
+        c.x = x;
         st = sample(point, &c, group, err);
     }
     rf_exchanger_destroy(exchanger);
@@ -270,7 +276,7 @@ static enum rf_status measure_among(struct rf_scale_point *point, const struct r
         ranks[i] = i;
     rf_group_among(&group, world, ranks, rf_scale_ranks(point), 0);
     find_places(point, &group, ids);
-    st = time_messages(point, &group, what->seconds, err);
+    st = time_messages(point, &group, what, err);
     if (st == RF_OK)
         st = time_steps(point, &group, what, err);
     rf_group_free(&group);

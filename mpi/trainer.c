@@ -113,18 +113,45 @@ static struct rf_model_limits limits_of(const struct rf_train_options *o, int co
     return limits;
 }
 
-/* Local: everything of create that can fail. */
-static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *shape,
-                            struct rf_error *err)
+/* Local: the plan, and what of the model's memory is summed over ranks. */
+static enum rf_status plan_all(struct rf_trainer *t, const struct rf_model_shape *shape,
+                               size_t *room_bytes, struct rf_error *err)
 {
     const struct rf_train_options *o = &t->options;
     struct rf_model_limits limits = limits_of(o, t->mesh.data.size);
     enum rf_status st = check(shape, o, err);
+    size_t bytes;
 
     if (st == RF_OK)
-        st = rf_plan_make(&t->plan, shape, t->exchange.rank, t->exchange.size, err);
+        st = rf_plan_make(&t->plan, shape, t->mesh.tensor.rank, t->mesh.tensor.size, err);
     if (st == RF_OK)
-        st = rf_model_create(&t->model, &t->plan, &t->exchange, &limits, o->bf16, o->seed, err);
+        st = rf_model_predict_bytes(&bytes, room_bytes, &t->plan, &limits, o->bf16, err);
+    return st;
+}
+
+/* Collective: the slices exchange in memory that they reach in each other, where they do. */
+static enum rf_status connect(struct rf_trainer *t, size_t room_bytes, struct rf_error *err)
+{
+    struct rf_exchange_options slices = {.room_bytes = room_bytes,
+                                         .bf16 = t->options.bf16 && t->options.exchange_bf16,
+                                         .messages = t->options.exchange_messages};
+    const struct rf_exchange_options plain = {0};
+    enum rf_status st = rf_exchanger_create(&t->slices, &t->mesh.tensor, &slices, err);
+
+    if (st == RF_OK)
+        st = rf_exchanger_create(&t->copies, &t->mesh.data, &plain, err);
+    st = rf_agree(t->mesh.all, st, err);
+    return st == RF_OK ? rf_exchanger_create(&t->all, t->mesh.all, &plain, err) : st;
+}
+
+/* Local: everything else of create that can fail. */
+static enum rf_status build(struct rf_trainer *t, struct rf_error *err)
+{
+    const struct rf_train_options *o = &t->options;
+    struct rf_model_limits limits = limits_of(o, t->mesh.data.size);
+    enum rf_status st =
+        rf_model_create(&t->model, &t->plan, &t->exchange, &limits, o->bf16, o->seed, err);
+
     if (st == RF_OK)
         st = rf_shard_create(&t->shard, &t->plan, &t->mesh.data, err);
     if (st != RF_OK)
@@ -137,22 +164,12 @@ static enum rf_status build(struct rf_trainer *t, const struct rf_model_shape *s
     return RF_OK;
 }
 
-/* Collective. */
-static enum rf_status connect(struct rf_trainer *t, struct rf_error *err)
-{
-    enum rf_status st = rf_exchanger_create(&t->slices, &t->mesh.tensor, err);
-
-    if (st == RF_OK)
-        st = rf_exchanger_create(&t->copies, &t->mesh.data, err);
-    st = rf_agree(t->mesh.all, st, err);
-    return st == RF_OK ? rf_exchanger_create(&t->all, t->mesh.all, err) : st;
-}
-
 enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_group *group,
                                  const struct rf_model_shape *shape,
                                  const struct rf_train_options *options, struct rf_error *err)
 {
     struct rf_trainer *t = calloc(1, sizeof *t);
+    size_t room_bytes = 0;
     enum rf_status st =
         t != NULL ? RF_OK : rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
 
@@ -161,11 +178,13 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
     if (st == RF_OK) {
         t->options = *options;
         rf_mesh_make(&t->mesh, group, options->tensor);
-        st = connect(t, err);
+        st = rf_agree(group, plan_all(t, shape, &room_bytes, err), err);
     }
+    if (st == RF_OK)
+        st = connect(t, room_bytes, err);
     if (st == RF_OK) {
         t->exchange = rf_exchanger_exchange(t->slices);
-        st = rf_agree(group, build(t, shape, err), err);
+        st = rf_agree(group, build(t, err), err);
     }
     if (st != RF_OK) {
         rf_trainer_destroy(t);
@@ -396,6 +415,16 @@ const struct rf_profile *rf_trainer_profile(const struct rf_trainer *trainer)
     return rf_model_profile(trainer->model);
 }
 
+const char *rf_trainer_exchange(const struct rf_trainer *trainer)
+{
+    return rf_exchanger_path(trainer->slices);
+}
+
+size_t rf_trainer_room_bytes(const struct rf_trainer *trainer)
+{
+    return rf_exchanger_room_bytes(trainer->slices);
+}
+
 const char *rf_trainer_implementation(const struct rf_trainer *trainer)
 {
     return rf_model_implementation(trainer->model);
@@ -435,12 +464,13 @@ enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_sha
     struct rf_model_limits limits = limits_of(options, copies);
     struct rf_plan plan = {.params = NULL};
     enum rf_status st = check(shape, options, err);
+    size_t room_bytes;
 
     *bytes = 0;
     if (st == RF_OK)
         st = rf_plan_make(&plan, shape, rank % tensor, tensor, err);
     if (st == RF_OK)
-        st = rf_model_predict_bytes(bytes, &plan, &limits, options->bf16, err);
+        st = rf_model_predict_bytes(bytes, &room_bytes, &plan, &limits, options->bf16, err);
     if (st == RF_OK)
         *bytes +=
             rf_shard_cost(&plan, rank / tensor, copies) + own_bytes(options, plan.nparams);

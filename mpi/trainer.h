@@ -30,6 +30,8 @@ struct rf_train_options {
     int micro_B;             /* so many sequences at a time: less memory, the same step but for
                                 rounding; 0: all at once */
     int recompute;           /* less memory, more arithmetic, the same bits: nn/model.h */
+    int exchange_bf16;     /* with bf16: sums of rows are rounded on their way between nodes */
+    int exchange_messages; /* no shared memory between slices, even where there is: to compare */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
 };
 
@@ -90,6 +92,11 @@ const char *rf_trainer_implementation(const struct rf_trainer *trainer);
 
 /* What this rank has moved since the trainer was made. */
 void rf_trainer_meter(const struct rf_trainer *trainer, struct rf_meter *meter);
+
+/* How slices exchange sums, for people: exchange.h. Borrowed. */
+const char *rf_trainer_exchange(const struct rf_trainer *trainer);
+/* Of the bytes held, those that other ranks reach. */
+size_t rf_trainer_room_bytes(const struct rf_trainer *trainer);
 
 /* Parameters of the whole model. */
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer);

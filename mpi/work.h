@@ -6,6 +6,7 @@
 #ifndef RF_MPI_WORK_H
 #define RF_MPI_WORK_H
 
+#include "base/memory.h"
 #include "job/record.h"
 #include "job/stops.h"
 #include "mpi/ckpt.h"
@@ -40,9 +41,10 @@ struct rf_job_work {
     int64_t told_us, told_tokens; /* at the last look at the validation loss */
     int bad_steps;               /* skipped in a row */
     int64_t skipped;             /* since the job's first step */
-    int64_t memory_before;       /* bytes resident before the trainer was made ... */
-    int64_t memory_step;  /* ... and by how much more the first step of this lease has had */
-    int64_t memory_start; /* ... and what came before that step, such as reading a checkpoint */
+    struct rf_memory memory_before; /* before the trainer was made ... */
+    int64_t memory_start; /* ... what the process then grew by until its first step, which
+                                       may have taken reading a checkpoint ... */
+    int64_t memory_step;  /* ... and had grown by in that step */
     int64_t tokens, flops;       /* of this job since its first step, kept in checkpoints */
     int64_t busy_us;             /* device-time of this lease inside steps */
     struct rf_ckpt_saver *saver; /* made with the first checkpoint */

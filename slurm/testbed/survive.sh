@@ -40,7 +40,7 @@ steps=300
 [ "$kind" != limit ] || steps=${SURVIVE_STEPS:-12000}
 cat >one.cfg <<END_OF_CFG
 run = { name = "one"; seed = 3; };
-policy = { order = "fcfs"; fence = "none"; lease_s = 0.25; seal_s = 1.0; };
+policy = { order = "fcfs"; fence = "none"; lease_s = 0.25; seal_s = 1.0; heartbeat_s = 600.0; };
 models = ( { name = "m"; layers = 2; heads = 3; width = 24; } );
 tasks = ( { name = "t"; source = "chess-rules"; rule = "material"; train = 100; validation = 20; test = 20; corpus_size = 2000; } );
 jobs = ( { name = "job"; account = "capability"; model = "m"; task = "t";

@@ -129,11 +129,30 @@ static void answer(struct rf_plan *plan)
     rf_plan_grow_idle(plan);
 }
 
-/* Can arrivals be looked at alone? Not if one of them might claim. */
-static int only_arrivals(const struct rf_policy *policy)
+/* Do the walls make no difference, as things are? Nobody holds too much, gives devices back or has a
+ * claim. */
+static int calm(const struct rf_plan *plan)
 {
-    return policy->dirty == RF_DIRTY_ARRIVAL && !policy->recheck && !policy->fence->promises &&
-           policy->bounded.n == 0 && !policy->state->limited;
+    const struct rf_policy *policy = plan->policy;
+
+    if (!policy->fence->promises)
+        return 1;
+    for (int i = 0; i < plan->nwalls; i++)
+        if (plan->walls[i].cap < plan->state->nfleet)
+            return 0;
+    for (int32_t i = 0; i < policy->nlanes; i++)
+        if (policy->lanes[i].jobs.count > 0 && plan->walls[policy->lanes[i].wall].may_claim)
+            return 0;
+    return policy->stopping.n == 0 && policy->nresizable == 0;
+}
+
+/* Can arrivals be looked at alone? Not if one of them might claim. */
+static int only_arrivals(const struct rf_plan *plan)
+{
+    const struct rf_policy *policy = plan->policy;
+
+    return policy->dirty == RF_DIRTY_ARRIVAL && !policy->recheck && policy->bounded.n == 0 &&
+           !policy->state->limited && calm(plan);
 }
 
 /* Is it plain to see that nobody can start, not even by overtaking the head of the line? */
@@ -191,7 +210,7 @@ int rf_policy_propose(struct rf_policy *policy, int64_t now_us, struct rf_propos
     look(plan);
     if (policy->fence->settle != NULL)
         policy->fence->settle(plan);
-    if (only_arrivals(policy))
+    if (only_arrivals(plan))
         rf_plan_serve_arrivals(plan);
     else
         answer(plan);

@@ -262,8 +262,9 @@ void rf_plan_grow_idle(struct rf_plan *plan)
     const struct rf_state *s = plan->state;
 
     if (plan->policy->nresizable == 0 || plan->free - plan->reserved <= 0 ||
-        plan->nclaims > 0 || plan->coming > 0)
-        return;
+        plan->nclaims > 0 || plan->coming > 0 ||
+        (!plan->policy->options.resize && rf_policy_ahead(plan->policy)))
+        return; /* in the last case it would come back no wider */
     for (int32_t i = s->running_first; i >= 0 && !rf_plan_full(plan); i = s->jobs[i].next) {
         const struct rf_wall *w;
 

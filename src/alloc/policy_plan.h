@@ -330,6 +330,8 @@ int rf_plan_precedes(const struct rf_policy *policy, const struct rf_lane *a,
 /* Why a job of the wall that needs so many devices does not start. */
 const char *rf_plan_why(const struct rf_plan *plan, const struct rf_wall *w, int32_t need);
 
+/* Are starts of this order planned ahead, as things are? Then jobs start on what they need. */
+int rf_policy_ahead(const struct rf_policy *policy);
 void rf_plan_serve_lines(struct rf_plan *plan);
 void rf_plan_serve_arrivals(struct rf_plan *plan);
 void rf_plan_explain(struct rf_plan *plan);

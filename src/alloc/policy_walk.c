@@ -242,8 +242,7 @@ static void serve_line(struct rf_plan *plan, struct rf_line *line)
         backfill_line(plan, line);
 }
 
-/* Are starts of this order planned ahead, as things are? */
-static int ahead(const struct rf_policy *policy)
+int rf_policy_ahead(const struct rf_policy *policy)
 {
     return policy->order->backfill == RF_BACKFILL_PLAN || policy->state->nholds > 0 ||
            (policy->order->backfill == RF_BACKFILL_DEPTH &&
@@ -256,7 +255,7 @@ void rf_plan_serve_lines(struct rf_plan *plan)
 
     rf_plan_rank(plan);
     for (int i = 0; i < policy->nlines && !rf_plan_full(plan); i++) {
-        if (ahead(policy))
+        if (rf_policy_ahead(policy))
             rf_plan_ahead(plan, &policy->lines[i]);
         else
             serve_line(plan, &policy->lines[i]);
@@ -284,7 +283,7 @@ void rf_plan_serve_arrivals(struct rf_plan *plan)
 {
     struct rf_policy *policy = plan->policy;
 
-    if (ahead(policy) || policy->order->by_account) {
+    if (rf_policy_ahead(policy) || policy->order->by_account) {
         rf_plan_serve_lines(plan);
         return;
     }

@@ -212,8 +212,11 @@ void rf_plan_window(struct rf_plan *plan, struct rf_line *line)
     }
     rf_ahead_enter(plan->policy, line);
     while (!rf_plan_full(plan) && (upto = candidate(&w, &last)) != NULL) {
-        if (rf_policy_end_us(plan->now_us, last.time_us) > line->window_us)
-            widen(&w, rf_policy_end_us(plan->now_us, last.time_us));
+        int64_t end_us = rf_policy_end_us(plan->now_us, last.time_us);
+
+        if (end_us > line->window_us)
+            widen(&w, end_us);
+        line->window_us = end_us; /* what happens later does not matter to this one */
         while (!rf_plan_full(plan) && (lane = next(&w, &e)) != NULL &&
                !rf_plan_precedes(plan->policy, upto, &last, lane, &e))
             serve(&w, lane, &e);

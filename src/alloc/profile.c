@@ -107,38 +107,25 @@ enum rf_status rf_profile_start(struct rf_profile *p, int64_t now_us, int64_t fr
     return RF_OK;
 }
 
-/* The step that holds at t_us; the first one for times before it. */
+/* The step that holds at t_us; the first one for times before it. "Now" is asked for most; other
+ * times follow no pattern, so their search has no branch to guess. */
 static struct place find(const struct rf_profile *p, int64_t t_us)
 {
-    int32_t low = p->begin, high = p->end;
+    int32_t part = p->begin, n = p->end - p->begin, at;
     const struct rf_profile_part *q;
-    int32_t part;
 
-    if (high - low > 1 && p->parts[low + 1].first_us > t_us) /* "now" is asked for most */
-        high = low + 1;
-    while (high - low > 1) {
-        int32_t mid = low + (high - low) / 2;
-
-        if (p->parts[mid].first_us <= t_us)
-            low = mid;
-        else
-            high = mid;
-    }
-    part = low;
+    if (n > 1 && p->parts[part + 1].first_us > t_us)
+        n = 1;
+    for (; n > 1; n -= n / 2)
+        part = p->parts[part + n / 2].first_us <= t_us ? part + n / 2 : part;
     q = &p->parts[part];
-    low = q->low;
-    high = q->high;
-    if (high - low > 1 && q->chunk->time_us[low + 1] > t_us)
-        high = low + 1;
-    while (high - low > 1) {
-        int32_t mid = low + (high - low) / 2;
-
-        if (q->chunk->time_us[mid] <= t_us)
-            low = mid;
-        else
-            high = mid;
-    }
-    return (struct place){part, low};
+    at = q->low;
+    n = q->high - q->low;
+    if (n > 1 && q->chunk->time_us[at + 1] > t_us)
+        n = 1;
+    for (; n > 1; n -= n / 2)
+        at = q->chunk->time_us[at + n / 2] <= t_us ? at + n / 2 : at;
+    return (struct place){part, at};
 }
 
 void rf_profile_advance(struct rf_profile *p, int64_t now_us)

@@ -412,8 +412,9 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
     int32_t from = place->at;
     int all = place->part == roll->begin && window_us == INT64_MAX &&
               (roll->count == 0 || from == roll->parts[roll->begin].low);
+    int32_t first = roll->least_need <= room ? place->part : roll->end;
 
-    for (int32_t part = place->part; part < roll->end; part++, from = 0) {
+    for (int32_t part = first; part < roll->end; part++, from = 0) {
         struct rf_roll_part *p = &roll->parts[part];
         const struct rf_roll_entry *e = p->chunk->entries;
 

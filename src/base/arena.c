@@ -7,7 +7,8 @@
 enum { ALIGNMENT = 64 };
 
 struct rf_arena {
-    unsigned char *block; /* owned */
+    unsigned char *block; /* owned, unless it is somebody else's */
+    int borrowed;
     size_t size, used;
 };
 
@@ -33,11 +34,25 @@ enum rf_status rf_arena_create(struct rf_arena **arena, size_t size_bytes, struc
     return RF_OK;
 }
 
+enum rf_status rf_arena_over(struct rf_arena **arena, void *block, size_t size_bytes,
+                             struct rf_error *err)
+{
+    struct rf_arena *made = malloc(sizeof *made);
+
+    *arena = made;
+    if (made == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory for an arena");
+    *made = (struct rf_arena){
+        .block = block, .borrowed = 1, .size = size_bytes / ALIGNMENT * ALIGNMENT};
+    return RF_OK;
+}
+
 void rf_arena_destroy(struct rf_arena *arena)
 {
     if (arena == NULL)
         return;
-    free(arena->block);
+    if (!arena->borrowed)
+        free(arena->block);
     free(arena);
 }
 

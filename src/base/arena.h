@@ -16,6 +16,9 @@ struct rf_arena;
  * with rf_arena_destroy(); on failure *arena is NULL. */
 enum rf_status rf_arena_create(struct rf_arena **arena, size_t size_bytes,
                                struct rf_error *err);
+/* The same over memory of the caller's, which must be aligned to 64 bytes, zeroed, and outlive it. */
+enum rf_status rf_arena_over(struct rf_arena **arena, void *block, size_t size_bytes,
+                             struct rf_error *err);
 void rf_arena_destroy(struct rf_arena *arena);
 
 /* Takes the next size_bytes, zeroed; the arena owns them. NULL when it is

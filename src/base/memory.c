@@ -20,22 +20,23 @@ static int64_t status_of(const char *name)
     return kib * 1024;
 }
 
-int64_t rf_memory_now(void)
-{
-    return status_of("VmRSS");
-}
-
-int64_t rf_memory_peak(void)
-{
-    return status_of("VmHWM");
-}
-
-void rf_memory_restart(void)
+struct rf_memory rf_memory_mark(void)
 {
     FILE *out = fopen("/proc/self/clear_refs", "w");
 
-    if (out == NULL)
-        return;
-    fputs("5", out); /* the peak becomes what is resident now: proc(5) */
-    fclose(out);
+    if (out != NULL) {
+        fputs("5", out); /* the peak becomes what is resident now: proc(5) */
+        fclose(out);
+    }
+    return (struct rf_memory){.resident_bytes = status_of("VmRSS"),
+                              .shared_bytes = status_of("RssShmem")};
+}
+
+int64_t rf_memory_grown(const struct rf_memory *from, int64_t own_shared_bytes)
+{
+    int64_t grown = status_of("VmHWM") - from->resident_bytes;
+    int64_t others = status_of("RssShmem") - from->shared_bytes - own_shared_bytes;
+
+    grown -= others > 0 ? others : 0;
+    return grown > 0 ? grown : 0;
 }

@@ -103,15 +103,55 @@ void rf_pump_warm(struct rf_pump *pump)
     call(pump, RF_CALL_WARM);
 }
 
-enum rf_status rf_pump_begin(struct rf_pump *pump, const char *path, int writing, int direct,
-                             struct rf_error *err)
+static void start(struct rf_pump *pump, int writing)
 {
     rf_pump_wait(pump, NULL);
     pump->status = RF_OK;
-    pump->ended = 0;
+    pump->ended = pump->opened = 0;
     pump->head = pump->tail = 0;
     pump->first = pump->next = pump->to_copy = pump->to_move = pump->to_hash = 0;
-    return rf_transfer_open(&pump->file, path, writing, direct, err);
+    pump->file.writing = writing;
+}
+
+/* The lock tells the threads of all that was set before. */
+enum rf_status rf_pump_open(struct rf_pump *pump, const char *path, int direct,
+                            struct rf_error *err)
+{
+    struct rf_transfer file;
+    enum rf_status st = rf_transfer_open(&file, path, pump->file.writing, direct, err);
+
+    if (st != RF_OK)
+        return st;
+    pthread_mutex_lock(&pump->lock);
+    pump->file = file;
+    pump->opened = 1;
+    pthread_cond_broadcast(&pump->work);
+    pthread_mutex_unlock(&pump->lock);
+    return RF_OK;
+}
+
+enum rf_status rf_pump_begin(struct rf_pump *pump, const char *path, int writing, int direct,
+                             struct rf_error *err)
+{
+    start(pump, writing);
+    return rf_pump_open(pump, path, direct, err);
+}
+
+void rf_pump_begin_writing(struct rf_pump *pump)
+{
+    start(pump, 1);
+}
+
+void rf_pump_fail(struct rf_pump *pump, const struct rf_error *err)
+{
+    pthread_mutex_lock(&pump->lock);
+    if (pump->status == RF_OK) {
+        pump->status = err->status;
+        pump->err = *err;
+    }
+    pump->opened = 1;
+    pthread_cond_broadcast(&pump->work);
+    pthread_mutex_unlock(&pump->lock);
 }
 
 /* With the lock: where a stretch of this size would begin in the ring; it must not wrap. */

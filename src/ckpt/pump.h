@@ -22,7 +22,10 @@ struct rf_pump;
 
 /* Some granules that follow each other in the file. */
 struct rf_stretch {
-    uint64_t offset;           /* from the beginning of the file */
+    uint64_t offset; /* from the beginning of the file, or from *base */
+    const uint64_t
+        *base; /* borrowed, or NULL; looked at when the bytes are written. Page borders, for
+                                * stretches that are to go past the page cache */
     size_t size_bytes;         /* at least 1 */
     size_t granule_bytes;      /* of every granule but the last, which may be shorter */
     struct rf_digest *digests; /* borrowed: room for one per granule, filled by the pump */
@@ -51,6 +54,14 @@ void rf_pump_warm(struct rf_pump *pump);
 /* Opens an existing file. direct = 0 keeps to the page cache. */
 enum rf_status rf_pump_begin(struct rf_pump *pump, const char *path, int writing, int direct,
                              struct rf_error *err);
+
+/* The same in two steps, for a file that is not there yet: stretches may be handed over in between, and
+ * nothing is moved before the second. */
+void rf_pump_begin_writing(struct rf_pump *pump);
+enum rf_status rf_pump_open(struct rf_pump *pump, const char *path, int direct,
+                            struct rf_error *err);
+/* Something has failed elsewhere: nothing is moved from here on. */
+void rf_pump_fail(struct rf_pump *pump, const struct rf_error *err);
 
 /* Writing: memory for the stretch, waiting until there is room; to be filled before
  * rf_pump_send(), which hands the last such stretch over. */

@@ -47,6 +47,7 @@ struct rf_pump {
     int lanes; /* granules of full length that are hashed together */
 
     struct rf_transfer file;
+    int opened; /* stretches may be moved */
     enum rf_pump_call call;
     int in_call, copying, moving, hashing; /* threads at it */
     int waiting, ended;                    /* the caller waits; no more stretches come */

@@ -50,7 +50,8 @@ int rf_pump_done(const struct rf_slot *slot)
 /* With the lock: is there a stretch that may be moved? */
 static int can_move(struct rf_pump *pump)
 {
-    return pump->to_move < pump->next && is_filled(rf_pump_slot(pump, pump->to_move));
+    return pump->opened && pump->to_move < pump->next &&
+           is_filled(rf_pump_slot(pump, pump->to_move));
 }
 
 /* With the lock, when something was done: written stretches make room as soon as all before them are
@@ -147,7 +148,8 @@ static enum rf_status move(struct rf_pump *pump, const struct rf_slot *slot, int
     if (st != RF_OK)
         return st;
     return (writing ? rf_transfer_write : rf_transfer_read)(
-        &pump->file, slot->data + (from - s->offset), from, (size_t)(to - from), err);
+        &pump->file, slot->data + (from - s->offset), from + (s->base != NULL ? *s->base : 0),
+        (size_t)(to - from), err);
 }
 
 /* With the lock on entry and exit. */

@@ -32,6 +32,7 @@ struct rf_bench {
 extern const struct rf_bench rf_bench_gemm;
 extern const struct rf_bench rf_bench_train;
 extern const struct rf_bench rf_bench_checkpoint;
+extern const struct rf_bench rf_bench_collectives;
 extern const struct rf_bench rf_bench_ledger;
 extern const struct rf_bench rf_bench_coordinator;
 extern const struct rf_bench rf_bench_simulate;

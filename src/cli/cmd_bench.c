@@ -13,9 +13,9 @@
 
 enum { TABLE_WIDTH = 200 };
 
-static const struct rf_bench *const benches[] = {&rf_bench_gemm,        &rf_bench_train,
-                                                 &rf_bench_checkpoint,  &rf_bench_ledger,
-                                                 &rf_bench_coordinator, &rf_bench_simulate};
+static const struct rf_bench *const benches[] = {
+    &rf_bench_gemm,        &rf_bench_train,    &rf_bench_checkpoint, &rf_bench_ledger,
+    &rf_bench_coordinator, &rf_bench_simulate, &rf_bench_collectives};
 enum { NBENCHES = sizeof benches / sizeof benches[0] };
 
 static enum rf_status find(const struct rf_bench **bench, const char *name,
@@ -168,7 +168,7 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
          .integer = &rounds,
          .min = 1,
          .max = 25,
-         .help = "checkpoint, simulate: pairs of measurements, default 5"},
+         .help = "checkpoint, simulate, collectives: pairs of measurements, default 5"},
         {.name = "steps",
          .value = "N",
          .integer = &steps,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/figure.h"
+#include "base/log.h"
 #include "cli/command.h"
 #include "cli/launch.h"
 #include "cli/scale_ranks.h"
@@ -146,7 +148,9 @@ static enum rf_status describe(struct rf_scale_subject *subject,
                                          .bf16 = job->train->bf16,
                                          .tensor = job->train->tensor,
                                          .batch = job->train->batch,
-                                         .micro_batch = job->train->micro_batch};
+                                         .micro_batch = job->train->micro_batch,
+                                         .recompute = job->train->recompute,
+                                         .exchange_bf16 = job->train->exchange_bf16};
     snprintf(subject->job, sizeof subject->job, "%s", job->name);
     snprintf(subject->version, sizeof subject->version, "%s", RF_VERSION);
     rf_task_close(task);
@@ -227,6 +231,10 @@ static enum rf_status measure(const struct rf_group *world, const struct rf_scal
             continue;
         st = rf_scaling_measure(&point, world, what, (enum rf_scale_mode)mode, layout.tensor,
                                 layout.data, err);
+        if (st == RF_OK)
+            rf_note("%s scaling, %d x %d ranks: %.4g ms per step",
+                    rf_scale_mode_name(point.mode), layout.tensor, layout.data,
+                    1e3 * rf_median(point.step_s, point.repeats));
         if (st == RF_OK && world->rank == 0)
             st = rf_scale_point_write(dir, what->subject, &point, err);
         st = rf_agree(world, st, err);

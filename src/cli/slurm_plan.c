@@ -41,12 +41,9 @@ static struct rf_slurm_promise promise_of(const struct rf_pledge_plan *plan, int
 {
     const struct rf_pledge_spec *pledge = &plan->pledge;
     struct rf_slurm_promise p = {.share = part(pledge->share),
-                                 .window_us = pledge->window_us,
-                                 .tolerance_us = pledge->tolerance_us,
                                  .most = part(plan->terms.catch_up),
                                  .horizon_us = plan->terms.horizon_us,
-                                 .budget_us = plan->terms.budget_us,
-                                 .credit = part(plan->terms.burst)};
+                                 .budget_us = plan->terms.budget_us};
 
     snprintf(p.account, sizeof p.account, "%s", pledge->account);
     if (strcmp(pledge->basis, "secured") == 0)

@@ -264,7 +264,14 @@ static enum rf_status read_text(struct reader *r, const struct rf_key *k, const 
                                 const config_setting_t *s, char *to)
 {
     const char *text = s != NULL ? config_setting_get_string(s) : k->text;
+    char number[32];
 
+    if (text == NULL && k->kind == RF_KEY_TEXT && k->words == NULL &&
+        config_setting_get_hook(s) != NULL && config_setting_type(s) == CONFIG_TYPE_INT) {
+        /* an override without quotes around a text that looks like a number */
+        snprintf(number, sizeof number, "%d", config_setting_get_int(s));
+        text = number;
+    }
     if (k->kind == RF_KEY_NAME &&
         (text == NULL || (s != NULL && !is_name(text, RF_KEY_NAME_MAX, 0)))) {
         if (text == NULL || text[0] != '\0' || k->required)

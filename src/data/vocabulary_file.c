@@ -395,7 +395,7 @@ static enum rf_status read_whole(struct rf_vocabulary **v, struct file *f, const
                       "it is neither byte-level nor has it bytes for unknown characters");
     f->whole_words = json_is_true(json_object_get(model, "ignore_merges"));
     f->tokens = json_object_get(model, "vocab");
-    return build(v, f, json_object_get(model, "merges"), NULL, 0,
+    return build(v, f, json_object_get(model, "merges"), "", 0,
                  json_object_get(root, "added_tokens"), err);
 }
 

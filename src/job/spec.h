@@ -32,6 +32,7 @@ struct rf_train_spec {
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
     double beta1, beta2;
     int bf16;
+    int exchange_bf16;         /* with bf16: sums between nodes are rounded when they are sent */
     int recompute;             /* a layer's activations are made again for its backward pass */
     int eval_every; /* steps between looks at the validation loss; 0: at the end alone */
     int max_skipped;           /* so many steps in a row without a finite loss end the job */

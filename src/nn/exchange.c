@@ -13,6 +13,12 @@ void rf_exchange_sum(const struct rf_exchange *exchange, rf_real *x, size_t n)
         exchange->sum(exchange->self, x, n);
 }
 
+void rf_exchange_sum_rows(const struct rf_exchange *exchange, rf_real *x, size_t n)
+{
+    if (exchange->size > 1)
+        exchange->sum_rows(exchange->self, x, n);
+}
+
 void rf_exchange_max(const struct rf_exchange *exchange, rf_real *x, size_t n)
 {
     if (exchange->size > 1)
@@ -23,4 +29,18 @@ void rf_exchange_sum_double(const struct rf_exchange *exchange, double *x, size_
 {
     if (exchange->size > 1)
         exchange->sum_double(exchange->self, x, n);
+}
+
+void rf_exchange_scatter_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
+                              size_t width)
+{
+    if (exchange->size > 1)
+        exchange->scatter_rows(exchange->self, x, rows, width);
+}
+
+void rf_exchange_gather_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
+                             size_t width)
+{
+    if (exchange->size > 1)
+        exchange->gather_rows(exchange->self, x, rows, width);
 }

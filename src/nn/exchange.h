@@ -14,15 +14,29 @@ struct rf_exchange {
     int rank, size;
     void *self; /* borrowed; handed to the functions, which are not called when size is 1 */
     void (*sum)(void *self, rf_real *x, size_t n);       /* in place, element by element */
+    void (*sum_rows)(void *self, rf_real *x, size_t n);  /* the same; may round what it sends */
     void (*max)(void *self, rf_real *x, size_t n);       /* in place, element by element */
     void (*sum_double)(void *self, double *x, size_t n); /* in place, element by element */
+    /* Of x [rows][width], each rank's slice of the rows (rf_slice()): they become sums there and are
+     * nothing elsewhere; they become everybody's. */
+    void (*scatter_rows)(void *self, rf_real *x, size_t rows, size_t width);
+    void (*gather_rows)(void *self, rf_real *x, size_t rows, size_t width);
+    /* Memory that the ranks reach in each other, or NULL: what is summed there is not copied first. Of
+     * whoever made the exchange; 64-byte aligned, zeroed. */
+    void *room;
+    size_t room_bytes;
 };
 
 /* One rank that holds everything. */
 struct rf_exchange rf_exchange_serial(void);
 
 void rf_exchange_sum(const struct rf_exchange *exchange, rf_real *x, size_t n);
+void rf_exchange_sum_rows(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_max(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_sum_double(const struct rf_exchange *exchange, double *x, size_t n);
+void rf_exchange_scatter_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
+                              size_t width);
+void rf_exchange_gather_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
+                             size_t width);
 
 #endif

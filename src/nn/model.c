@@ -13,8 +13,8 @@ enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256 };
 
 /* The same code measures and places: with an arena it takes, without it counts. */
 struct placer {
-    struct rf_arena *arena;
-    size_t bytes;
+    struct rf_arena *arena, *room;
+    size_t bytes, room_bytes;
 };
 
 static rf_real *place(struct placer *p, size_t elements)
@@ -23,6 +23,15 @@ static rf_real *place(struct placer *p, size_t elements)
 
     p->bytes += rf_arena_cost(bytes);
     return p->arena ? rf_arena_take(p->arena, bytes) : NULL;
+}
+
+/* The same for what is summed over ranks. */
+static rf_real *place_summed(struct placer *p, size_t elements)
+{
+    size_t bytes = elements * sizeof(rf_real);
+
+    p->room_bytes += rf_arena_cost(bytes);
+    return p->room ? rf_arena_take(p->room, bytes) : NULL;
 }
 
 size_t rf_model_loss_rows(int R, int range)
@@ -54,17 +63,17 @@ static void place_layer(struct placer *p, struct rf_model_layer *l, const struct
 
     if (all != NULL) {
         *l = *all;
-        l->x = place(p, n * C);
+        l->x = place_summed(p, n * C);
         return;
     }
     *l = (struct rf_model_layer){
-        .x = place(p, n * C),
+        .x = place_summed(p, n * C),
         .h1 = place(p, n * C),
         .q = place(p, n * D),
         .kv = place(p, 2 * n * E),
         .log_sum = place(p, n * heads),
         .a = place(p, n * D),
-        .x2 = place(p, n * C),
+        .x2 = place_summed(p, n * C),
         .h2 = place(p, n * C),
         .f = place(p, gated * n * H),
         .g = place(p, n * H),
@@ -92,22 +101,22 @@ static void place_all(struct rf_model *m, struct placer *p)
     m->turns = place(p, llama ? rf_rope_table_size(m->limits.max_T, plan->head_width) : 0);
     m->df = place(p, llama ? 2 * n * H : 0);
     m->hq = place(p, R * C);
-    m->xf = place(p, n * C);
+    m->xf = place_summed(p, n * C);
     m->hf = place(p, R * C);
     m->meanf = place(p, R);
     m->rstdf = place(p, R);
     m->dx = place(p, n * C);
     m->dx_other = place(p, n * C);
-    m->dh = place(p, n * C);
+    m->dh = place_summed(p, n * C);
     m->dwide = place(p, n * widest);
     m->dq = place(p, n * D);
     m->dkv = place(p, 2 * n * E);
     m->scratch = place(p, rf_attention_scratch(m->limits.max_T));
     m->logits = place(p, logits_elements(m));
-    m->top = place(p, R);
-    m->sums = place(p, 2 * R);
+    m->top = place_summed(p, R);
+    m->sums = place_summed(p, 2 * R);
     m->scale = place(p, R);
-    m->best = place(p, R);
+    m->best = place_summed(p, R);
     m->prob = place(p, logits_elements(m));
 }
 
@@ -147,18 +156,24 @@ static enum rf_status count(struct rf_model *m, struct rf_error *err)
     place_all(m, &placer);
     m->arena_bytes =
         placer.bytes + rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R);
+    m->room_bytes = placer.room_bytes;
     return RF_OK;
 }
 
 static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
+    const struct rf_exchange *e = &m->exchange;
     enum rf_status st = count(m, err);
 
     if (st == RF_OK)
         st = rf_arena_create(&m->arena, m->arena_bytes, err);
+    if (st == RF_OK)
+        st = e->room != NULL && e->room_bytes >= m->room_bytes
+                 ? rf_arena_over(&m->room, e->room, e->room_bytes, err)
+                 : rf_arena_create(&m->room, m->room_bytes, err);
     if (st == RF_OK) {
-        struct placer placer = {.arena = m->arena};
+        struct placer placer = {.arena = m->arena, .room = m->room};
 
         place_all(m, &placer);
         rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R);
@@ -213,6 +228,7 @@ void rf_model_destroy(struct rf_model *model)
     if (model == NULL)
         return;
     rf_matmul_destroy(model->matmul);
+    rf_arena_destroy(model->room);
     rf_arena_destroy(model->arena);
     free(model->layers);
     free(model);
@@ -245,17 +261,20 @@ const char *rf_model_implementation(const struct rf_model *model)
 
 size_t rf_model_bytes(const struct rf_model *model)
 {
-    return model->arena_bytes + rf_matmul_bytes(model->matmul);
+    return model->arena_bytes + model->room_bytes + rf_matmul_bytes(model->matmul);
 }
 
-enum rf_status rf_model_predict_bytes(size_t *bytes, const struct rf_plan *plan,
+enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
+                                      const struct rf_plan *plan,
                                       const struct rf_model_limits *limits, int bf16,
                                       struct rf_error *err)
 {
     struct rf_model m = {.plan = plan, .limits = *limits};
     enum rf_status st = count(&m, err);
 
-    *bytes = m.arena_bytes + rf_matmul_cost(bf16, plan->nlocal, largest_operand(&m));
+    *room_bytes = m.room_bytes;
+    *bytes =
+        m.arena_bytes + m.room_bytes + rf_matmul_cost(bf16, plan->nlocal, largest_operand(&m));
     free(m.layers);
     return st;
 }
@@ -278,7 +297,7 @@ struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
 
 void rf_model_sum_rows(struct rf_model *m, rf_real *x, int n)
 {
-    rf_exchange_sum(&m->exchange, x, (size_t)n * (size_t)m->plan->shape.width);
+    rf_exchange_sum_rows(&m->exchange, x, (size_t)n * (size_t)m->plan->shape.width);
     rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
 }
 

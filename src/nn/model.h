@@ -68,8 +68,10 @@ const char *rf_model_implementation(const struct rf_model *model);
 
 /* Bytes held: values, gradients, activations, copies. */
 size_t rf_model_bytes(const struct rf_model *model);
-/* The same before it is made. */
-enum rf_status rf_model_predict_bytes(size_t *bytes, const struct rf_plan *plan,
+/* The same before it is made; and how much of it may lie in the exchange's room, because it is summed
+ * over ranks. */
+enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
+                                      const struct rf_plan *plan,
                                       const struct rf_model_limits *limits, int bf16,
                                       struct rf_error *err);
 

@@ -29,7 +29,9 @@ struct rf_model {
     struct rf_exchange exchange;
     struct rf_model_limits limits;
     struct rf_arena *arena; /* owned; all arrays below lie in it */
-    size_t arena_bytes;
+    struct rf_arena
+        *room; /* owned, over the exchange's room where it has one: what is summed over ranks */
+    size_t arena_bytes, room_bytes;
     struct rf_matmul *matmul; /* owned */
     rf_real *values, *gradients;
     struct rf_model_layer *layers; /* owned */

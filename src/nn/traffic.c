@@ -20,19 +20,21 @@ static void add(struct rf_traffic *traffic, enum rf_traffic_kind kind, int64_t t
 }
 
 void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
-                         const struct rf_work *work)
+                         const struct rf_work *work, int recompute)
 {
-    int64_t C = plan->shape.width, full = plan->shape.layers - 1;
+    int64_t C = plan->shape.width, full = plan->shape.layers - 1, each_full;
     int64_t step = (int64_t)rf_model_loss_rows((int)work->asked, (int)work->range);
     int64_t turns = step > 0 ? (work->asked + step - 1) / step : 0;
     size_t each = sizeof(rf_real);
 
     if (plan->size == 1)
         return;
+    each_full = recompute ? 5 : 4; /* the attention's half once more */
     /* Embeddings; each layer's two halves, forward and backward; the last layer works at the asked rows
      * but for its keys' gradients; the gradient of the output layer. */
     add(traffic, RF_TRAFFIC_SUM, work->rows > 0, work->rows * C, each);
-    add(traffic, RF_TRAFFIC_SUM, 4 * full * (work->rows > 0), 4 * full * work->rows * C, each);
+    add(traffic, RF_TRAFFIC_SUM, each_full * full * (work->rows > 0),
+        each_full * full * work->rows * C, each);
     add(traffic, RF_TRAFFIC_SUM, 3 * (work->asked > 0), 3 * work->asked * C, each);
     add(traffic, RF_TRAFFIC_SUM, work->rows > 0, work->rows * C, each);
     add(traffic, RF_TRAFFIC_SUM, work->asked > 0, work->asked * C, each);

@@ -25,9 +25,10 @@ struct rf_traffic {
 /* "sum", "max", "small", "gather", "spread". */
 const char *rf_traffic_name(enum rf_traffic_kind kind);
 
-/* Adds what forward and backward of one part of a batch move. Nothing when the plan has one rank. */
+/* Adds what forward and backward of one part of a batch move; recompute: of a model that makes activations
+ * again. Nothing when the plan has one rank. */
 void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
-                         const struct rf_work *work);
+                         const struct rf_work *work, int recompute);
 /* Adds what ends a step: loss, norm, gradients and values, over so many copies of the model. */
 void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies);
 

@@ -61,18 +61,20 @@ static void point_row(struct rf_text *page, const json_t *p)
                      "");
     rf_markup_number(page, rf_json_number(p, "memory_held") / MEGA, 1, "");
     rf_markup_number(page, rf_json_number(p, "memory_predicted") / MEGA, 1, "");
+    rf_markup_cell(page, rf_json_text(p, "exchange"));
 }
 
 static void points_table(struct rf_text *page, const json_t *points, const char *mode)
 {
-    static const char *const headings[] = {
-        "ranks",      "tensor x data", "nodes",     "batch",    "ms/step",      "tokens/s",
-        "efficiency", "in exchange",   "MiB moved", "MiB/rank", "MiB predicted"};
+    static const char *const headings[] = {"ranks",      "tensor x data", "nodes",
+                                           "batch",      "ms/step",       "tokens/s",
+                                           "efficiency", "in exchange",   "MiB moved",
+                                           "MiB/rank",   "MiB predicted", "slices sum by"};
     static const char caption[] =
         "Measured. In exchange: the share of a step in which a rank sends, receives or waits "
         "for the others. MiB moved: payload of one rank and step.";
 
-    rf_markup_table(page, caption, "rlrrrrrrrrr", headings);
+    rf_markup_table(page, caption, "rlrrrrrrrrrl", headings);
     for (size_t i = 0; i < json_array_size(points); i++)
         if (strcmp(rf_json_text(json_array_get(points, i), "mode"), mode) == 0)
             point_row(page, json_array_get(points, i));

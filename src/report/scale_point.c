@@ -43,6 +43,8 @@ static json_t *subject_object(struct rf_build *b, const struct rf_scale_subject 
     rf_build_integer(b, o, "tensor", s->tensor);
     rf_build_integer(b, o, "batch", s->batch);
     rf_build_integer(b, o, "micro_batch", s->micro_batch);
+    rf_build_integer(b, o, "recompute", s->recompute);
+    rf_build_integer(b, o, "exchange_bf16", s->exchange_bf16);
     return o;
 }
 
@@ -92,6 +94,7 @@ static json_t *point_object(struct rf_build *b, const struct rf_scale_subject *s
     rf_build_integer(b, o, "cores", p->cores);
     rf_build_integer(b, o, "batch", p->batch);
     rf_build_integer(b, o, "flops", p->flops);
+    rf_build_text(b, o, "exchange", p->exchange);
     rf_build_set(b, o, "step_s", list_of(b, p->step_s, p->repeats));
     rf_build_set(b, o, "exchange_s", list_of(b, p->exchange_s, p->repeats));
     rf_build_set(b, o, "moved", moved_object(b, &p->moved));
@@ -200,6 +203,8 @@ static void read_subject(struct reader *in, const json_t *root, struct rf_scale_
     s->tensor = small(in, o, "tensor", 0, MOST);
     s->batch = small(in, o, "batch", 1, MOST);
     s->micro_batch = small(in, o, "micro_batch", 0, MOST);
+    s->recompute = small(in, o, "recompute", 0, 1);
+    s->exchange_bf16 = small(in, o, "exchange_bf16", 0, 1);
 }
 
 static void read_moved(struct reader *in, const json_t *root, struct rf_traffic *t)
@@ -262,6 +267,7 @@ enum rf_status rf_scale_point_parse(struct rf_scale_subject *subject, struct rf_
     p->machines = small(&in, root, "machines", 1, MOST_RANKS);
     p->cores = small(&in, root, "cores", 1, 1 << 24);
     p->batch = small(&in, root, "batch", 1, (1 << 30) / subject->shape.context);
+    snprintf(p->exchange, sizeof p->exchange, "%s", rf_json_text(root, "exchange"));
     p->flops = whole(&in, root, "flops", 0, INT64_MAX);
     p->repeats = seconds(&in, root, "step_s", 1e-9, p->step_s);
     if (seconds(&in, root, "exchange_s", 0, p->exchange_s) != p->repeats)
@@ -293,7 +299,8 @@ static int same_subject(const struct rf_scale_subject *a, const struct rf_scale_
            m->layers == n->layers && m->heads == n->heads && m->kv_heads == n->kv_heads &&
            m->width == n->width && m->hidden == n->hidden && m->untied == n->untied &&
            a->bf16 == b->bf16 && a->tensor == b->tensor && a->batch == b->batch &&
-           a->micro_batch == b->micro_batch;
+           a->micro_batch == b->micro_batch && a->recompute == b->recompute &&
+           a->exchange_bf16 == b->exchange_bf16;
 }
 
 static enum rf_status read_one(struct rf_scale_subject *subject, struct rf_scale_point *points,

@@ -18,15 +18,24 @@ static void add_number(struct rf_table *t, const char *format, double x)
         rf_table_add(t, "%+.1f %%", 100 * x);
 }
 
+/* A parameter that some sets of measurements would not bound has no end there. */
+static void add_interval(struct rf_table *t, const double ci[2])
+{
+    if (isfinite(ci[1]))
+        rf_table_add(t, "%.4g to %.4g", ci[0], ci[1]);
+    else
+        rf_table_add(t, "%.4g to any", ci[0]);
+}
+
 static enum rf_status print_points(const struct rf_scale_study *s, FILE *out,
                                    struct rf_error *err)
 {
     static const char *const headings[] = {
-        "scaling",   "ranks",    "tensor x data", "nodes",      "batch",
-        "ms/step",   "spread",   "tokens/s",      "efficiency", "in exchange",
-        "MiB moved", "MiB/rank", "predicted"};
+        "scaling",   "ranks",    "tensor x data", "nodes",        "batch",
+        "ms/step",   "spread",   "tokens/s",      "efficiency",   "in exchange",
+        "MiB moved", "MiB/rank", "predicted",     "slices sum by"};
     struct rf_table *t;
-    enum rf_status st = rf_table_create(&t, "lrrrrrrrrrrrr", headings, err);
+    enum rf_status st = rf_table_create(&t, "lrrrrrrrrrrrrl", headings, err);
 
     for (int i = 0; st == RF_OK && i < s->nrows; i++) {
         const struct rf_scale_row *r = &s->rows[i];
@@ -45,6 +54,7 @@ static enum rf_status print_points(const struct rf_scale_study *s, FILE *out,
         rf_table_add(t, "%.2f", (double)rf_traffic_bytes(&p->moved) / MEGA);
         rf_table_add(t, "%.1f", (double)p->memory_held / MEGA);
         rf_table_add(t, "%.1f", (double)p->memory_predicted / MEGA);
+        rf_table_add(t, "%s", p->exchange);
     }
     if (st == RF_OK)
         st = rf_table_print(t, out, WIDE, err);
@@ -85,7 +95,7 @@ static enum rf_status print_laws(const struct rf_scale_study *s, FILE *out,
                 rf_table_add(t, "%s", rf_law_name((enum rf_law)law));
                 rf_table_add(t, "%s", rf_law_parameter((enum rf_law)law, k));
                 add_number(t, "g", l->parameter[k]);
-                rf_table_add(t, "%.4g to %.4g", l->ci[k][0], l->ci[k][1]);
+                add_interval(t, l->ci[k]);
                 rf_table_add(t, "%d", l->points);
                 rf_table_add(t, "%.1f %%", 100 * l->misfit);
             }

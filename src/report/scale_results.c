@@ -83,6 +83,7 @@ static json_t *row_object(struct rf_build *b, const struct rf_scale_study *s,
     rf_build_integer(b, o, "batch", p->batch);
     rf_build_integer(b, o, "tokens", rf_scale_tokens(&s->subject, p));
     rf_build_integer(b, o, "flops", p->flops);
+    rf_build_text(b, o, "exchange", p->exchange);
     rf_build_integer(b, o, "repeats", p->repeats);
     rf_build_number(b, o, "step_s", row->step_s);
     rf_build_number(b, o, "step_s_min", row->low_s);

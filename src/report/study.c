@@ -106,7 +106,7 @@ enum rf_status rf_section_study(struct rf_text *page, struct rf_report_input *in
     add_figure(
         page, in, imitation,
         "How often students agree with their supervisor where it is right and where it is "
-        "wrong: a student that only copies lies on the diagonal.");
+        "wrong: on the dashed line errors are taken over as readily as right answers.");
     add_figure(page, in, size,
                "Gap recovered against how many times the supervisor's parameters the student "
                "has; void cells are left out.");

@@ -110,7 +110,7 @@ enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct
                  "set xtics %g\nset yrange [*<0.5:1]\n",
                  rf_plot_tick(1 - least));
     add_plots(&script, &names, "",
-              "x with lines lw 1 dt 2 lc rgb '" RF_PLOT_INK "' title 'a copy'");
+              "x with lines lw 1 dt 2 lc rgb '" RF_PLOT_INK "' title 'errors as readily'");
     return finish(&script, "Agreement of students with their supervisors", svg, err);
 }
 

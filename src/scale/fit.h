@@ -1,8 +1,9 @@
 /* fit.h - least squares for curves of a few terms, with intervals.
  *
  * A curve is a sum of known terms with unknown factors that cannot be negative: shares of time, delays.
- * Measurements that range over orders of magnitude count by their relative errors, so each row is divided
- * by what was measured. LAPACK solves; of the ways to leave out terms whose factors would be negative, the
+ * Measurements that range over orders of magnitude count by their relative errors: each row is divided
+ * by what the curve says there, found in a few rounds that begin with what was measured (dividing by that alone would
+ * favour measurements that came out low). LAPACK solves; of the ways to leave out terms whose factors would be negative, the
  * best is taken. */
 #ifndef RF_SCALE_FIT_H
 #define RF_SCALE_FIT_H
@@ -36,7 +37,7 @@ int rf_fit_solve(struct rf_fit *fit, const struct rf_fit_data *data);
 double rf_fit_at(const struct rf_fit *fit, const struct rf_fit_data *data, int i);
 
 /* Draws `times` sets of measurements as they might have come, and fits each: factors [times][RF_FIT_TERMS].
- * A measurement is the curve's value with a normal relative error, whose size is what repeats say or what
+ * A measurement is the curve's value times a log-normal error, whose size is what repeats say or what
  * the curve misses, whichever is larger (the scale factor of the Particle Data Group's averages): a curve that
  * does not fit gets wide intervals. Draws depend on seed and stream alone. */
 void rf_fit_resample(double (*factors)[RF_FIT_TERMS], int times, const struct rf_fit *fit,

@@ -63,7 +63,7 @@ enum rf_status rf_scale_traffic(struct rf_traffic *traffic,
     for (; st == RF_OK && left > 0; left -= part) {
         struct rf_work work = work_of(&subject->shape, left < part ? left : part);
 
-        rf_traffic_add_part(traffic, &plan, &work);
+        rf_traffic_add_part(traffic, &plan, &work, subject->recompute);
     }
     if (st == RF_OK)
         rf_traffic_add_update(traffic, &plan, data);
@@ -100,10 +100,15 @@ static int by_place(const void *left, const void *right)
     return (a->tensor > b->tensor) - (a->tensor < b->tensor);
 }
 
-/* Relative standard error of the median of repeats, whose errors are taken to be normal. */
+/* Relative standard error of the median of repeats: from the median of their distances to it, which one
+ * repeat that met a busy machine does not spoil. The constants are those of normal errors. */
 static double median_error(const double *x, int n, double median)
 {
-    return n < 2 ? 0 : 1.2533 * rf_stats_mean_se(x, (size_t)n) / median;
+    double away[RF_SCALE_REPEATS];
+
+    for (int i = 0; i < n; i++)
+        away[i] = fabs(x[i] - median);
+    return n < 2 ? 0 : 1.2533 * 1.4826 * rf_median(away, n) / sqrt(n) / median;
 }
 
 static enum rf_status fill_row(struct rf_scale_row *row, const struct rf_scale_subject *subject,

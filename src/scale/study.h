@@ -32,6 +32,7 @@ struct rf_scale_subject {
         tensor; /* tensor: the widest cut of the model that the configuration wants; 0: any */
     int batch,
         micro_batch; /* sequences of a whole context: per step, on one rank; at a time, 0: all */
+    int recompute, exchange_bf16; /* as training is told */
 };
 
 struct rf_scale_point {
@@ -48,6 +49,7 @@ struct rf_scale_point {
     int64_t memory_predicted, memory_held,
         memory_peak; /* bytes, of the rank with the most; peak 0:
                                                            not known */
+    char exchange[96]; /* how slices sum, for people */
     int nsamples;
     struct rf_wire_sample samples[RF_SCALE_SAMPLES];
 };

@@ -27,11 +27,9 @@ struct rf_slurm_promise {
     char account[RF_SLURM_NAME_BYTES]; /* with dots */
     struct rf_slurm_part share;
     int64_t secured; /* the share is of so many devices, whatever the fleet; 0: of the fleet */
-    int64_t window_us, tolerance_us;
-    struct rf_slurm_part most;   /* stock: what it may claim at once */
-    int64_t horizon_us;          /* stock */
-    int64_t budget_us;           /* request: device-time that may be approved in a window */
-    struct rf_slurm_part credit; /* bank: what it may claim at once, with credit */
+    struct rf_slurm_part most; /* stock: what it may claim at once */
+    int64_t horizon_us;        /* stock */
+    int64_t budget_us;         /* request: device-time that may be approved in a window */
 };
 
 struct rf_slurm_policy {

@@ -33,13 +33,13 @@ newest() { # the highest step under a final name, -1 without
 for ((trial = 1; trial <= trials; trial++)); do
     resume=
     [ -d "$work/run" ] && resume=--resume
-    timeout 120 mpirun --oversubscribe -n "$ranks" "$binary" train \
+    timeout 400 mpirun --oversubscribe -n "$ranks" "$binary" train \
         "$source/tests/cli/small.cfg" --out "$work/run" $resume \
         --set jobs.pretrain.train.steps=1000000 --set jobs.pretrain.train.batch=1 \
         --set jobs.pretrain.train.checkpoint_every=1 --set models.strong.width=96 \
         --set "jobs.pretrain.train.checkpoint_keep=3" >"$work/out" 2>&1 </dev/null &
     mpirun=$!
-    for ((i = 0; i < 1500; i++)); do # until this job has committed something new
+    for ((i = 0; i < 9000; i++)); do # until this job has committed something new; busy machines are slow
         [ "$(newest)" -gt "$before" ] && break
         sleep 0.02
         kill -0 $mpirun 2>/dev/null || break

@@ -1,6 +1,7 @@
 """browser.py - opens pages in headless Chromium and looks at what came of them.
 
-    browser.py check PAGE...            what is wrong with the pages, a line each; exit code 1 if anything
+    browser.py check PAGE...            what is wrong with the pages, a line each; exit code 1 if anything;
+                                        at the widths and colours of RF_SCREENS, for instance "360:light"
     browser.py shot PAGE PNG WIDTH light|dark [HEIGHT]
 
 Speaks the DevTools protocol over two pipes, so it needs no port, no network and no package.
@@ -110,13 +111,13 @@ def said(events):
 
 
 def check(browser, path):
-    for width in (360, 1280):
-        for scheme in ("light", "dark"):
-            browser.screen(width, 800, scheme)
-            browser.open(path)
-            found = list(said(browser.events)) + browser.evaluate(LOOK)
-            for what in dict.fromkeys(found):
-                yield f"{path} at {width} px, {scheme}: {what}"
+    for screen in os.environ.get("RF_SCREENS", "360:light 360:dark 1280:light 1280:dark").split():
+        width, scheme = screen.split(":")
+        browser.screen(int(width), 800, scheme)
+        browser.open(path)
+        found = list(said(browser.events)) + browser.evaluate(LOOK)
+        for what in dict.fromkeys(found):
+            yield f"{path} at {width} px, {scheme}: {what}"
 
 
 def main():

@@ -21,6 +21,16 @@ for r in document["results"]:
     assert abs(r["ratio"] - r["value"] / r["limit"]) < 1e-9
 PY
 
+mpirun -n 2 "$ringfence" bench collectives --quick --json >"$work/out.json" || fail "bench collectives: status $?"
+python3 - "$work/out.json" <<'PY' || fail "the document is not as described"
+import json, sys
+results = json.load(open(sys.argv[1]))["results"]
+assert [r["name"] for r in results] == ["collectives.%s.%dk" % (w, k) for k in (4, 64, 1024, 6144) for w in ("shared", "mpi")]
+assert all(r["value"] > 0 and r["limit"] > 0 and 0 < r["ratio"] for r in results)
+PY
+"$ringfence" bench collectives 2>"$work/err"
+[ $? -eq 2 ] || fail "collectives of one rank do not exit 2"
+
 # Ends with 1 when a message was lost or charged twice.
 mpirun -n 2 "$ringfence" bench coordinator --quick --json --dir "$work" >"$work/out.json" || fail "bench coordinator: status $?"
 python3 - "$work/out.json" <<'PY' || fail "the document is not as described"

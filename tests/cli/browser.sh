@@ -48,7 +48,7 @@ expect 0 $look check $pages
 found() { # found WHAT SED-SCRIPT
     sed "$2" run/report.html >spoilt.html
     # shellcheck disable=SC2086
-    expect 1 $look check spoilt.html
+    RF_SCREENS=360:light expect 1 $look check spoilt.html
     grep -q "$1" out || fail "not found by the browser: $1"
 }
 found 'leaves the picture' '0,/<path/s/<path/<path transform="translate(900,0)"/'

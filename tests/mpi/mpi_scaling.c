@@ -19,7 +19,8 @@ static const struct rf_scale_subject SUBJECTS[] = {
                .width = 36,
                .hidden = 50,
                .untied = 1},
-     .batch = 3}};
+     .batch = 3,
+     .recompute = 1}};
 
 static struct rf_train_options options_of(const struct rf_scale_subject *s)
 {
@@ -30,7 +31,8 @@ static struct rf_train_options options_of(const struct rf_scale_subject *s)
                                      .beta2 = 0.95,
                                      .eps = 1e-8,
                                      .clip = 1,
-                                     .micro_B = s->micro_batch};
+                                     .micro_B = s->micro_batch,
+                                     .recompute = s->recompute};
 }
 
 /* The exchange counts what it is asked to move; the plan has said so before. */

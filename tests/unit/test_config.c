@@ -169,7 +169,8 @@ static void overrides_reach_members_by_position_and_by_name(void **state)
 static void one_task_may_stand_alone(void **state)
 {
     const char *const set[] = {"task.path=/data/x.jsonl", "task.format=jsonl",
-                               "task.fields.text=sentence", "experiments.w2s.task=task"};
+                               "task.fields.text=sentence", "experiments.w2s.task=task",
+                               "task.positive=5"};
     struct rf_run_spec spec, again;
     struct rf_error err = {RF_OK, ""};
     char *text, *more;

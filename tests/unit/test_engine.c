@@ -571,6 +571,32 @@ static void a_malleable_job_gives_way_without_stopping(void **unused)
     clear_workload(&w);
 }
 
+/* Planned starts are on as many devices as a job needs, not on as many as it could use. */
+static void no_job_stops_to_grow_where_it_would_come_back_no_wider(void **unused)
+{
+    static const char *const ORDERS[] = {"fcfs", "easy", "conservative"};
+
+    (void)unused;
+    for (int i = 0; i < 3; i++) {
+        struct rf_sim_options o = options_of(ORDERS[i], "none", 4);
+        struct rf_sim_result r;
+        struct rf_workload w;
+
+        make_workload(&w, 2, 1);
+        set_job(&w, 0, 0, 10, 10, 3, 0);
+        set_job(&w, 1, 0, 2000, 2000, 1, 0);
+        w.max = calloc(2, sizeof *w.max);
+        assert_non_null(w.max);
+        w.max[0] = 3;
+        w.max[1] = 4;
+        simulate(&w, &o, &r);
+        assert_int_equal(r.preemptions, i < 2); /* from one device to four */
+        assert_true(i < 2 ? r.end_us[1] < 1000 * SECOND : r.end_us[1] == 2000 * SECOND);
+        rf_sim_result_clear(&r);
+        clear_workload(&w);
+    }
+}
+
 static void a_failed_node_takes_the_work_since_the_last_checkpoint(void **unused)
 {
     struct rf_sim_options o = options_of("easy", "none", 4);
@@ -843,6 +869,7 @@ int main(void)
         cmocka_unit_test(the_short_way_comes_to_the_same),
         cmocka_unit_test(a_stopped_job_pays),
         cmocka_unit_test(a_malleable_job_gives_way_without_stopping),
+        cmocka_unit_test(no_job_stops_to_grow_where_it_would_come_back_no_wider),
         cmocka_unit_test(a_failed_node_takes_the_work_since_the_last_checkpoint),
         cmocka_unit_test(devices_are_kept_clear_for_what_was_announced),
         cmocka_unit_test(the_account_that_used_least_goes_first),

@@ -257,6 +257,28 @@ static void crowded_and_emulated_points_are_told(void **state)
     free(study);
 }
 
+/* A repeat that met a busy machine, a hundred times as long, changes neither point nor interval much. */
+static void one_bad_repeat_spoils_nothing(void **state)
+{
+    struct rf_scale_study *study = calloc(1, sizeof *study);
+    const struct rf_scale_law *amdahl = &study->laws[RF_SCALE_STRONG][RF_LAW_AMDAHL];
+    struct rf_scale_point points[4];
+    struct rf_error err;
+
+    (void)state;
+    assert_non_null(study);
+    for (int i = 0; i < 4; i++)
+        points[i] = point_of(RF_SCALE_STRONG, 1 << i, 2, 0.05);
+    points[2].step_s[4] *= 100;
+    study->subject = SUBJECT;
+    assert_int_equal(rf_scale_study_make(study, points, 4, 1, &err), RF_OK);
+    assert_true(near(amdahl->parameter[1], 0.05, 0.01));
+    assert_true(amdahl->ci[1][0] < amdahl->parameter[1]);
+    assert_true(amdahl->parameter[1] < amdahl->ci[1][1]);
+    assert_true(amdahl->ci[1][1] - amdahl->ci[1][0] < 0.02);
+    free(study);
+}
+
 /* What the ranks of a copy have to multiply adds up to all there is. */
 static void shares_of_the_arithmetic_add_up(void **state)
 {
@@ -301,6 +323,7 @@ int main(void)
         cmocka_unit_test(latency_and_bandwidth_come_back),
         cmocka_unit_test(a_study_predicts_points_it_has_not_seen),
         cmocka_unit_test(crowded_and_emulated_points_are_told),
+        cmocka_unit_test(one_bad_repeat_spoils_nothing),
         cmocka_unit_test(shares_of_the_arithmetic_add_up),
     };
 

@@ -12,12 +12,8 @@
 
 #include "slurm/changes.h"
 
-static const struct rf_slurm_promise QUARTER = {.account = "alignment",
-                                                .share = {1, 4},
-                                                .window_us = 3600000000,
-                                                .most = {1, 2},
-                                                .horizon_us = 3600000000,
-                                                .credit = {1, 1}};
+static const struct rf_slurm_promise QUARTER = {
+    .account = "alignment", .share = {1, 4}, .most = {1, 2}, .horizon_us = 3600000000};
 static const struct rf_slurm_site SITE = {"main", "gres/gpu", 16, 4, "capability"};
 
 static struct rf_slurm_policy policy(const char *fence, const struct rf_slurm_promise *promise)
