@@ -48,9 +48,9 @@ as_user 'mpirun --oversubscribe -n 3 ringfence run /usr/share/ringfence/configs/
     tail -n 12 || echo "a pledge was broken, or the run failed"
 echo "the quickstart: $((SECONDS - start)) s"
 as_user 'ringfence ledger verify runs/quickstart/ledger.jsonl && test -s runs/quickstart/report.html'
-as_user 'ringfence audit runs/quickstart/ledger.jsonl' | head -n 1 # a machine that is paused breaks a promise
+as_user 'ringfence audit runs/quickstart/ledger.jsonl' | sed -n 1p # a machine that is paused breaks a promise
 as_user 'test -s /usr/share/bash-completion/completions/ringfence'
 inside apt-get purge -y -qq ringfence >/dev/null 2>&1
-left=$(find "$root/usr" -ipath '*ringfence*' | head -n 3)
+left=$(cd "$root" && find usr -ipath '*ringfence*' | sed -n 1,3p)
 [ -z "$left" ] || { echo "left after purge: $left"; exit 1; }
 echo "installed, ran as a user, and is gone"
