@@ -19,7 +19,7 @@
 #include "mpi/h5.h"
 #include "mpi/parcel.h"
 
-enum { ROOM_BYTES = 64 << 20, STRETCHES = 256 };
+enum { STRETCHES = 256 };
 
 /* Local: room for what rank 0 read. counts: tensors, granules, files, is anything packed? */
 static enum rf_status make_contents(struct rf_ckpt_contents *contents, const int64_t counts[4],
@@ -94,6 +94,7 @@ struct source {
 /* What a load works with on one rank. */
 struct load {
     const struct rf_group *group;
+    int neighbours; /* ranks that load on this node */
     const char *path;
     struct rf_tensor *tensors; /* owned copies [ntensors], stored as the file has them */
     int ntensors;
@@ -195,7 +196,9 @@ static enum rf_status line_up(struct part *part, struct rf_error *err)
 {
     int64_t nruns, rounds = rf_parcels_rounds(part->parcels);
     const struct rf_run *runs = rf_parcels_runs(part->parcels, &nruns);
-    size_t largest = 1, all = 0, room;
+    struct rf_pump_options options = {
+        .max_stretches = STRETCHES, .sharers = part->load->neighbours, .fault = rf_h5_fault};
+    size_t largest = 1, all = 0;
 
     part->order = calloc((size_t)nruns + 1, sizeof *part->order);
     part->found = calloc((size_t)rf_parcels_count(part->parcels) + 1, sizeof *part->found);
@@ -219,10 +222,12 @@ static enum rf_status line_up(struct part *part, struct rf_error *err)
                    ? RF_OK
                    : rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
     }
-    room = all < ROOM_BYTES ? all : ROOM_BYTES;
-    if (room < 2 * rf_pump_need(largest))
-        room = 2 * rf_pump_need(largest);
-    return rf_pump_create(&part->pump, room, STRETCHES, rf_h5_fault, err);
+    options.room_bytes = rf_pump_usual_room(options.sharers);
+    if (all < options.room_bytes)
+        options.room_bytes = all;
+    if (options.room_bytes < 2 * rf_pump_need(largest))
+        options.room_bytes = 2 * rf_pump_need(largest);
+    return rf_pump_create(&part->pump, &options, err);
 }
 
 static struct rf_stretch stretch_of(const struct part *part, const struct rf_run *run)
@@ -446,7 +451,10 @@ enum rf_status rf_ckpt_load(const struct rf_group *group, const char *path,
                             struct rf_ckpt_info *info, const struct rf_tensor *tensors,
                             int ntensors, struct rf_error *err)
 {
-    struct load load = {.group = group, .path = path, .ntensors = ntensors};
+    struct load load = {.group = group,
+                        .neighbours = rf_group_neighbours(group),
+                        .path = path,
+                        .ntensors = ntensors};
     enum rf_status st = begin(&load, tensors, err);
 
     for (int file = PACKED; st == RF_OK && file < load.contents.nfiles; file++)

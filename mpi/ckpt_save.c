@@ -26,7 +26,7 @@
 #error "digests are over little-endian values; a big-endian machine needs a swap before hashing"
 #endif
 
-enum { ROOM_BYTES = 64 << 20, STRETCHES = 256 };
+enum { STRETCHES = 256 };
 
 /* What is under way: nothing, values, or the last touches on rank 0. */
 enum phase { IDLE, WRITING, PUBLISHING };
@@ -36,6 +36,7 @@ struct rf_ckpt_saver {
     const struct rf_tensor *tensors; /* borrowed */
     int ntensors;
     struct rf_ckpt_options options;
+    int neighbours; /* ranks that save on this node */
     char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], temp[RF_PATH_BYTES];
     struct rf_share *share; /* NULL: everything is written */
     int64_t *bases;         /* [ntensors] where a tensor lies; -1: in this file */
@@ -126,8 +127,13 @@ static enum rf_status make_parcels(struct rf_ckpt_saver *saver, struct rf_error 
 /* Local: memory for all that a save needs, so that none can fail for want of it later. */
 static enum rf_status allocate(struct rf_ckpt_saver *saver, struct rf_error *err)
 {
-    size_t n = (size_t)saver->ntensors, room, largest;
+    size_t n = (size_t)saver->ntensors, room, largest,
+           usual = rf_pump_usual_room(saver->neighbours);
     int64_t mine = count_mine(saver, &room, &largest);
+    struct rf_pump_options options = {.max_stretches = STRETCHES,
+                                      .sharers = saver->neighbours,
+                                      .snapshot = saver->options.background,
+                                      .fault = rf_h5_fault};
 
     saver->granules =
         calloc((size_t)saver->first[saver->ntensors] + 1, sizeof *saver->granules);
@@ -148,13 +154,12 @@ static enum rf_status allocate(struct rf_ckpt_saver *saver, struct rf_error *err
         entry->stored = tensor->stored;
         memcpy(entry->shape, tensor->shape, sizeof entry->shape);
     }
-    if (!saver->options.background || room < ROOM_BYTES)
-        room = room < ROOM_BYTES ? room : ROOM_BYTES;
-    if (room < 2 * largest)
-        room = 2 * largest;
-    return rf_pump_create(&saver->pump, room,
-                          saver->options.background && mine > STRETCHES ? (int)mine : STRETCHES,
-                          rf_h5_fault, err);
+    if (!saver->options.background && room > usual)
+        room = usual;
+    options.room_bytes = room < 2 * largest ? 2 * largest : room;
+    if (saver->options.background && mine > STRETCHES)
+        options.max_stretches = (int)mine;
+    return rf_pump_create(&saver->pump, &options, err);
 }
 
 enum rf_status rf_ckpt_saver_create(struct rf_ckpt_saver **out, const struct rf_group *group,
@@ -176,6 +181,7 @@ enum rf_status rf_ckpt_saver_create(struct rf_ckpt_saver **out, const struct rf_
         saver->tensors = tensors;
         saver->ntensors = ntensors;
         saver->options = *options;
+        saver->neighbours = rf_group_neighbours(group);
         memcpy(saver->dir, dir, strlen(dir) + 1);
         st = rf_agree(group, list_tensors(saver, err), err);
     }

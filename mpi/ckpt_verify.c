@@ -9,7 +9,7 @@
 #include "mpi/ckpt_reader.h"
 #include "mpi/h5.h"
 
-enum { BAND_GRANULES = 8, ROOM_BYTES = 64 << 20, STRETCHES = 64 };
+enum { BAND_GRANULES = 8, STRETCHES = 64 };
 
 /* One rank's share, in stretches of the same file: bands that are read ahead and compared in
  * order. */
@@ -18,6 +18,7 @@ struct share {
     struct rf_pump *pump;
     float *plain;            /* room for a packed band; NULL: there is none */
     struct rf_digest *found; /* [last - begin] */
+    int neighbours;          /* ranks that read on this node */
     int64_t begin, last;     /* all of it, by granule */
     int64_t end;             /* of the stretch */
     int64_t asked, taken;
@@ -147,14 +148,18 @@ static enum rf_status read_share(struct share *share, const struct rf_watch *wat
 /* Local: memory for the largest band. */
 static enum rf_status make_room(struct share *share, struct rf_error *err)
 {
-    size_t room = ROOM_BYTES;
+    struct rf_pump_options options = {.room_bytes = rf_pump_usual_room(share->neighbours),
+                                      .max_stretches = STRETCHES,
+                                      .sharers = share->neighbours,
+                                      .fault = rf_h5_fault};
     int packed = 0;
 
     for (int64_t at = share->begin; at < share->last;) {
         struct rf_band band = next_band(share, at);
         size_t need = rf_pump_need(rf_ckpt_reader_stretch(share->reader, &band).size_bytes);
 
-        room = 2 * need > room ? 2 * need : room;
+        if (2 * need > options.room_bytes)
+            options.room_bytes = 2 * need;
         packed |= rf_ckpt_reader_path(share->reader, band.tensor) == NULL;
         at += band.ngranules;
     }
@@ -163,14 +168,16 @@ static enum rf_status make_room(struct share *share, struct rf_error *err)
         share->plain = malloc((size_t)rf_ckpt_reader_room(share->reader) * sizeof(float));
     if (share->found == NULL || (packed && share->plain == NULL))
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
-    return rf_pump_create(&share->pump, room, STRETCHES, rf_h5_fault, err);
+    return rf_pump_create(&share->pump, &options, err);
 }
 
 /* Local. */
 static enum rf_status check_share(struct rf_ckpt_reader *reader, struct rf_slice slice,
-                                  const struct rf_watch *watch, struct rf_error *err)
+                                  int neighbours, const struct rf_watch *watch,
+                                  struct rf_error *err)
 {
     struct share share = {.reader = reader,
+                          .neighbours = neighbours,
                           .begin = slice.begin,
                           .last = slice.begin + slice.count,
                           .end = slice.begin + slice.count,
@@ -196,7 +203,7 @@ enum rf_status rf_ckpt_verify(const struct rf_group *group, const char *path,
     if (st != RF_OK)
         return st;
     st = check_share(reader, rf_slice(rf_ckpt_reader_count(reader), group->rank, group->size),
-                     watch, err);
+                     rf_group_neighbours(group), watch, err);
     st = rf_agree(group, st, err);
     if (st == RF_OK && content != NULL)
         *content = rf_ckpt_reader_manifest(reader)->content;

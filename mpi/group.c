@@ -30,6 +30,17 @@ void rf_group_split(struct rf_group *group, const struct rf_group *parent, int c
     MPI_Comm_size(group->comm, &group->size);
 }
 
+int rf_group_neighbours(const struct rf_group *group)
+{
+    MPI_Comm node;
+    int size;
+
+    MPI_Comm_split_type(group->comm, MPI_COMM_TYPE_SHARED, group->rank, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &size);
+    MPI_Comm_free(&node);
+    return size;
+}
+
 void rf_group_free(struct rf_group *group)
 {
     if (group->size > 0)

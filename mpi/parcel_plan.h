@@ -29,6 +29,7 @@ struct rf_parcels {
     const struct rf_tensor *tensors; /* borrowed */
     int ntensors;
     enum rf_parcel_way way;
+    int neighbours; /* ranks on this node, which share its memory for parcels on their way */
     struct rf_parcel_block *blocks; /* [size][ntensors], of every rank */
     int64_t *first;                 /* [ntensors + 1] */
     struct rf_run *runs;            /* [nruns] */

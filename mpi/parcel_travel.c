@@ -7,7 +7,7 @@
 #include "mpi/parcel_plan.h"
 #include "nn/bf16.h"
 
-/* Memory for the rounds under way; two of them in any case. */
+/* A node's memory for the rounds under way; each rank has room for two of them in any case. */
 enum { TRIPS_BYTES = 32 << 20 };
 
 enum { TAG = 4711 }; /* of messages that carry values; a pair of ranks has one per round */
@@ -113,7 +113,7 @@ enum rf_status rf_parcel_make_trips(struct rf_parcels *parcels, struct rf_error 
     }
     if (parts_max > INT_MAX || mail_max > INT_MAX)
         return rf_fail(err, RF_ERR_INTERNAL, "a tensor has rows too long for a checkpoint");
-    most = TRIPS_BYTES / (parts_max + mail_max);
+    most = TRIPS_BYTES / parcels->neighbours / (parts_max + mail_max);
     most = most < 2 ? 2 : most > RF_PARCEL_TRIPS ? RF_PARCEL_TRIPS : most;
     parcels->ntrips = (int)(most < parcels->nrounds ? most : parcels->nrounds);
     for (int i = 0; st == RF_OK && i < parcels->ntrips; i++)

@@ -8,7 +8,11 @@
 
 #include "ckpt/pump_ring.h"
 
-enum { HUGE_PAGE = 2 << 20 /* what the memory is aligned to */ };
+enum {
+    HUGE_PAGE = 2 << 20,  /* what the memory is aligned to */
+    NODE_ROOM = 64 << 20, /* memory that is touched costs time, and then the caches */
+    LEAST_ROOM = 16 << 20 /* two runs of eight granules */
+};
 
 size_t rf_pump_need(size_t size_bytes)
 {
@@ -17,8 +21,13 @@ size_t rf_pump_need(size_t size_bytes)
     return (size_bytes + 3 * border - 1) / border * border;
 }
 
-enum rf_status rf_pump_create(struct rf_pump **out, size_t room_bytes, int max_stretches,
-                              int (*fault)(const char *step), struct rf_error *err)
+size_t rf_pump_usual_room(int sharers)
+{
+    return NODE_ROOM / sharers < LEAST_ROOM ? LEAST_ROOM : (size_t)(NODE_ROOM / sharers);
+}
+
+enum rf_status rf_pump_create(struct rf_pump **out, const struct rf_pump_options *options,
+                              struct rf_error *err)
 {
     struct rf_pump *pump = calloc(1, sizeof *pump);
     void *memory = NULL;
@@ -27,25 +36,27 @@ enum rf_status rf_pump_create(struct rf_pump **out, size_t room_bytes, int max_s
     if (pump == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
     pump->file.fd = pump->file.direct_fd = -1;
-    pump->fault = fault;
+    pump->fault = options->fault;
+    pump->snapshot = options->snapshot;
     pump->lanes = rf_digest_at_once();
-    pump->nslots = max_stretches;
-    pump->room = (room_bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    pump->nslots = options->max_stretches;
+    pump->room = (options->room_bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     pthread_mutex_init(&pump->lock, NULL);
     pthread_cond_init(&pump->work, NULL);
     pthread_cond_init(&pump->news, NULL);
-    pump->slots = calloc((size_t)max_stretches, sizeof *pump->slots);
+    pump->slots = calloc((size_t)pump->nslots, sizeof *pump->slots);
     if (posix_memalign(&memory, HUGE_PAGE, pump->room) != 0)
         memory = NULL;
     pump->memory = memory;
     if (memory != NULL)
         madvise(memory, pump->room, MADV_HUGEPAGE);
-    if (memory != NULL && pump->slots != NULL && rf_pump_start_threads(pump))
+    if (memory != NULL && pump->slots != NULL &&
+        rf_pump_start_threads(pump, options->sharers > 0 ? options->sharers : 1))
         return RF_OK;
     rf_pump_destroy(pump);
     *out = NULL;
     return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint: %zu MB",
-                   room_bytes >> 20);
+                   options->room_bytes >> 20);
 }
 
 /* With the lock. */

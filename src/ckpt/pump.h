@@ -1,10 +1,11 @@
 /* pump.h - stretches of a file between memory and disk, hashed on the way, beside the caller's
  * own work.
  *
- * A pump has four threads of its own and one block of memory. They call nothing but the system
- * and the hash: whoever owns the pump may use MPI and HDF5 at the same time. Two copy and hash, and two
- * keep the disk busy, mostly asleep. Where the file system allows it they go past the page cache
- * (O_DIRECT), which leaves the cores and their caches to whoever computes.
+ * A pump has up to ten threads of its own and one block of memory. They call nothing but the system
+ * and the hash: whoever owns the pump may use MPI and HDF5 at the same time. Two copy and hash, and eight
+ * keep the disk busy, mostly asleep; fewer where several pumps share a machine. Where the file system
+ * allows it they go past the page cache (O_DIRECT), which leaves the cores and their caches to whoever
+ * computes.
  *
  * One caller at a time; it begins a file, hands over stretches in any order of offsets, and
  * ends. After a failure the rest goes through the same motions without touching the file, so
@@ -41,10 +42,20 @@ struct rf_values {
 /* Memory that a stretch takes in the pump. */
 size_t rf_pump_need(size_t size_bytes);
 
-/* room_bytes of memory, at least what the largest stretch needs; at most max_stretches under
- * way at a time. fault may be NULL; tests let it give an errno for "write", "read" or "sync". */
-enum rf_status rf_pump_create(struct rf_pump **pump, size_t room_bytes, int max_stretches,
-                              int (*fault)(const char *step), struct rf_error *err);
+/* For streams that nobody waits with: enough to keep a disk busy, 64 MiB over all sharers. */
+size_t rf_pump_usual_room(int sharers);
+
+struct rf_pump_options {
+    size_t room_bytes; /* of memory: at least what the largest stretch needs */
+    int max_stretches; /* under way at a time */
+    int sharers;       /* pumps at work on this machine at the same time; 0: one */
+    int snapshot;      /* the caller waits for its values to be brought, and not for the disk */
+    /* Or NULL; tests let it give an errno for "write", "read" or "sync". */
+    int (*fault)(const char *step);
+};
+
+enum rf_status rf_pump_create(struct rf_pump **pump, const struct rf_pump_options *options,
+                              struct rf_error *err);
 /* Waits for what is under way. */
 void rf_pump_destroy(struct rf_pump *pump);
 

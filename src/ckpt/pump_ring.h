@@ -3,8 +3,8 @@
  *
  * The stretches under way stand in a ring, in the order in which they were handed over, and so
  * does their memory: what is freed is always the oldest. Up to three things happen to each. On the
- * way out its bytes are brought into the ring, by the caller or by granules and threads; then
- * some threads write it while others hash it. On the way in it is read, and then hashed. */
+ * way out its bytes are brought into the ring, by the caller or by granules and threads, which may hash
+ * them at the same time; then some threads write it while others hash it. On the way in it is read, and then hashed. */
 #ifndef RF_CKPT_PUMP_RING_H
 #define RF_CKPT_PUMP_RING_H
 
@@ -13,7 +13,8 @@
 #include "ckpt/pump.h"
 #include "ckpt/transfer.h"
 
-/* Disks want many requests at a time, each of some size: movers, and how much one moves at once. */
+/* Disks want many requests at a time, each of some size: movers of all pumps of a node, and how much one
+ * moves at once. Workers of a pump that has two cores. */
 enum { RF_PUMP_MOVERS = 8, RF_PUMP_PIECE = 1 << 20, RF_PUMP_WORKERS = 2 };
 
 struct rf_slot {
@@ -45,6 +46,7 @@ struct rf_pump {
      * to be given. */
     int64_t first, to_copy, to_move, to_hash, next;
     int lanes; /* granules of full length that are hashed together */
+    int snapshot; /* they are brought first and hashed later */
 
     struct rf_transfer file;
     int opened; /* stretches may be moved */
@@ -63,9 +65,9 @@ struct rf_slot *rf_pump_slot(struct rf_pump *pump, int64_t number);
 int rf_pump_done(const struct rf_slot *slot);
 
 /* One of each kind is enough to go on with; 0: there is not. */
-int rf_pump_start_threads(struct rf_pump *pump);
+int rf_pump_start_threads(struct rf_pump *pump, int sharers);
 
-/* With the lock on entry and exit: brings the next granule into the ring. Is there one? */
+/* With the lock on entry and exit: brings the next granules into the ring. Are there any? */
 int rf_pump_copy_next(struct rf_pump *pump);
 
 #endif

@@ -20,6 +20,15 @@ enum { STRETCHES = 60, LONGEST = 700000, GRANULES = 64 };
 
 static char path[64];
 
+static enum rf_status make_pump(struct rf_pump **pump, size_t room_bytes, int max_stretches,
+                                int (*fault)(const char *step), struct rf_error *err)
+{
+    const struct rf_pump_options options = {
+        .room_bytes = room_bytes, .max_stretches = max_stretches, .fault = fault};
+
+    return rf_pump_create(pump, &options, err);
+}
+
 static int make_file(void **unused)
 {
     int fd;
@@ -100,8 +109,7 @@ static void what_is_sent_is_in_the_file_and_comes_back(void **unused)
         assert_int_equal(truncate(path, (off_t)size), 0);
         assert_int_equal(rf_transfer_reserve(path, NULL), RF_OK);
         /* room for three of the longest: the ring goes round many times */
-        assert_int_equal(rf_pump_create(&pump, 3 * rf_pump_need(LONGEST), 5, NULL, NULL),
-                         RF_OK);
+        assert_int_equal(make_pump(&pump, 3 * rf_pump_need(LONGEST), 5, NULL, NULL), RF_OK);
         write_all(pump, list, direct);
         assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
         assert_false(rf_pump_busy(pump));
@@ -139,7 +147,7 @@ static void more_small_stretches_than_are_kept_back_are_in_the_file(void **unuse
     assert_non_null(digests);
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(truncate(path, SMALL * BYTES), 0);
-    assert_int_equal(rf_pump_create(&pump, 1 << 20, 64, NULL, NULL), RF_OK);
+    assert_int_equal(make_pump(&pump, 1 << 20, 64, NULL, NULL), RF_OK);
     assert_int_equal(rf_pump_begin(pump, path, 1, 1, NULL), RF_OK);
     for (int i = 0; i < SMALL; i++) {
         stretch.offset = (uint64_t)i * BYTES;
@@ -172,25 +180,28 @@ static void store_as_they_are(void *to, const float *from, size_t n)
 }
 
 /* Handed over before the file is opened, and its place known; then the values change. */
-static void values_are_brought_before_there_is_a_file(void **unused)
+static void bring_before_there_is_a_file(int snapshot, size_t granule_bytes)
 {
     enum { N = 700000, BORDER = 4096 };
-    struct rf_digest digests[8];
+    const struct rf_pump_options options = {.room_bytes = N * 4 + 3 * BORDER,
+                                            .max_stretches = 4,
+                                            .sharers = 1 + snapshot,
+                                            .snapshot = snapshot};
+    struct rf_digest digests[N * 4 / 40000];
     float *values = malloc(N * sizeof *values), *found = malloc(N * sizeof *found);
     uint64_t base = 0;
     const struct rf_stretch stretch = {
-        .base = &base, .size_bytes = N * 4, .granule_bytes = 400000, .digests = digests};
+        .base = &base, .size_bytes = N * 4, .granule_bytes = granule_bytes, .digests = digests};
     const struct rf_values from = {values, sizeof *values, store_as_they_are};
     struct rf_pump *pump;
     FILE *file;
 
-    (void)unused;
     assert_true(values != NULL && found != NULL);
     for (int i = 0; i < N; i++)
         values[i] = (float)i;
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(truncate(path, BORDER + N * 4), 0);
-    assert_int_equal(rf_pump_create(&pump, N * 4 + 3 * BORDER, 4, NULL, NULL), RF_OK);
+    assert_int_equal(rf_pump_create(&pump, &options, NULL), RF_OK);
     rf_pump_begin_writing(pump);
     rf_pump_bring(pump, &stretch, &from);
     base = BORDER;
@@ -211,6 +222,17 @@ static void values_are_brought_before_there_is_a_file(void **unused)
     free(values);
 }
 
+/* Few granules are brought first and hashed later, many in one go. */
+static void values_are_brought_before_there_is_a_file(void **unused)
+{
+    (void)unused;
+    for (int snapshot = 0; snapshot < 2; snapshot++) {
+        bring_before_there_is_a_file(snapshot, 1400000);
+        bring_before_there_is_a_file(snapshot, 400000);
+        bring_before_there_is_a_file(snapshot, 40000);
+    }
+}
+
 static int failing_writes;
 
 static int fail_some(const char *step)
@@ -228,8 +250,7 @@ static void a_failure_is_told_at_the_end_and_the_pump_can_begin_anew(void **unus
 
     (void)unused;
     assert_int_equal(truncate(path, (off_t)size), 0);
-    assert_int_equal(rf_pump_create(&pump, 2 * rf_pump_need(LONGEST), 9, fail_some, &err),
-                     RF_OK);
+    assert_int_equal(make_pump(&pump, 2 * rf_pump_need(LONGEST), 9, fail_some, &err), RF_OK);
     failing_writes = 0;
     write_all(pump, list, 1);
     assert_int_equal(rf_pump_wait(pump, &err), RF_ERR_IO);
@@ -250,7 +271,7 @@ static void a_file_that_ends_too_early_is_a_wrong_input(void **unused)
 
     (void)unused;
     assert_int_equal(truncate(path, 150000), 0);
-    assert_int_equal(rf_pump_create(&pump, 1 << 20, 4, NULL, &err), RF_OK);
+    assert_int_equal(make_pump(&pump, 1 << 20, 4, NULL, &err), RF_OK);
     for (int direct = 0; direct < 2; direct++) {
         assert_int_equal(rf_pump_begin(pump, path, 0, direct, &err), RF_OK);
         rf_pump_ask(pump, &stretch);
@@ -278,7 +299,7 @@ static void other_work_is_done_once_and_waited_for(void **unused)
     int n = 0;
 
     (void)unused;
-    assert_int_equal(rf_pump_create(&pump, 1 << 20, 4, NULL, NULL), RF_OK);
+    assert_int_equal(make_pump(&pump, 1 << 20, 4, NULL, NULL), RF_OK);
     rf_pump_warm(pump);
     rf_pump_call(pump, add_one, &n);
     assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
