@@ -32,15 +32,6 @@ struct rf_bytes {
 };
 /* The digests of n texts, as rf_digest_of() gives them, up to ten times as fast. */
 void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests);
-/* Puts n_bytes of a text where they belong, from `at` on. */
-struct rf_filling {
-    void (*fill)(void *arg, int text, size_t at, size_t n_bytes);
-    void *arg;
-};
-/* The same for texts that are not there yet: each is filled from its beginning on, a few KiB at a time (whole
- * 64 bytes but for its end), just before they are hashed, which then finds them in the nearest cache. */
-void rf_digest_filled(const struct rf_bytes *texts, int n, const struct rf_filling *filling,
-                      struct rf_digest *digests);
 /* How many texts of equal size are needed for all of that speed: 16 at most. */
 int rf_digest_at_once(void);
 

@@ -42,9 +42,8 @@ void rf_native_add(struct rf_lane_state *state, const unsigned char *const *at, 
 /* The constants of FIPS 180-4. */
 extern const uint32_t rf_sha256_constants[64];
 
-/* rf_digest_filled() with so many lanes; filling may be NULL: the texts are there. */
-void rf_digest_lanes(const struct rf_bytes *texts, int n, int width,
-                     const struct rf_filling *filling, struct rf_digest *digests);
+/* rf_digest_many() with so many lanes. */
+void rf_digest_lanes(const struct rf_bytes *texts, int n, int width, struct rf_digest *digests);
 
 #endif
 

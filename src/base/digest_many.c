@@ -16,9 +16,7 @@
 
 #ifdef RF_HAVE_LANES
 
-/* Filled at a time: small enough for the nearest cache, with what it is filled from, in two lanes; large
- * enough for two calls to be nothing. */
-enum { BLOCK = RF_LANE_BLOCK, FILLED_BLOCKS = 2048 / BLOCK };
+enum { BLOCK = RF_LANE_BLOCK };
 
 /* One lane and the text in it: whole blocks of the text, then its last one or two blocks, which
  * end in its length. */
@@ -36,23 +34,14 @@ struct lanes {
     int width, active;            /* the first active lanes have texts */
     struct lane lane[RF_LANES_MAX];
     struct rf_lane_state state;
-    const struct rf_filling *filling; /* borrowed; NULL: all texts are there */
 };
 
-static void fill(const struct lanes *l, int text, size_t at, size_t n_bytes)
-{
-    if (l->filling != NULL && n_bytes > 0)
-        l->filling->fill(l->filling->arg, text, at, n_bytes);
-}
-
 /* What follows the whole blocks: the rest of the text, one bit, zeros, its length in bits. */
-static void begin_tail(const struct lanes *l, struct lane *lane)
+static void begin_tail(const struct rf_bytes *text, struct lane *lane)
 {
-    const struct rf_bytes *text = &l->texts[lane->text];
     size_t left = text->size_bytes % BLOCK, size = left < BLOCK - 8 ? BLOCK : 2 * BLOCK;
     uint64_t nbits = 8 * (uint64_t)text->size_bytes;
 
-    fill(l, lane->text, text->size_bytes - left, left);
     memset(lane->tail, 0, sizeof lane->tail);
     if (left > 0)
         memcpy(lane->tail, (const unsigned char *)text->data + text->size_bytes - left, left);
@@ -77,7 +66,7 @@ static void begin_text(struct lanes *l, int i)
     lane->at = l->texts[lane->text].data;
     lane->blocks = l->texts[lane->text].size_bytes / BLOCK;
     if (lane->blocks == 0)
-        begin_tail(l, lane);
+        begin_tail(&l->texts[lane->text], lane);
 }
 
 static void put_digest(const struct lanes *l, int i, struct rf_digest *digest)
@@ -103,18 +92,6 @@ static void close_lane(struct lanes *l, int i)
     l->lane[i] = l->lane[last];
 }
 
-/* The next blocks of all lanes, which are not tails, come into being. */
-static void fill_blocks(const struct lanes *l, size_t blocks)
-{
-    for (int i = 0; i < l->active; i++) {
-        const struct lane *lane = &l->lane[i];
-        const unsigned char *text = l->texts[lane->text].data;
-
-        if (!lane->ending)
-            fill(l, lane->text, (size_t)(lane->at - text), blocks * BLOCK);
-    }
-}
-
 /* All lanes go on by as many blocks as the shortest has. */
 static void step(struct lanes *l)
 {
@@ -123,10 +100,6 @@ static void step(struct lanes *l)
 
     for (int i = 1; i < l->active; i++)
         blocks = l->lane[i].blocks < blocks ? l->lane[i].blocks : blocks;
-    if (l->filling != NULL) {
-        blocks = blocks < FILLED_BLOCKS ? blocks : FILLED_BLOCKS;
-        fill_blocks(l, blocks);
-    }
     for (int i = 0; i < l->width; i++) /* an idle lane's work is forgotten */
         at[i] = l->lane[i < l->active ? i : 0].at;
     rf_lanes_add(&l->state, l->width, at, blocks);
@@ -149,8 +122,6 @@ static void finish_alone(const struct lanes *l, int i, struct rf_digest *digest)
     for (int k = 0; k < 8; k++)
         alone.state[k] = l->state.words[k][i];
     alone.count = 8 * (uint64_t)done;
-    if (!lane->ending)
-        fill(l, lane->text, done, text->size_bytes - done);
     if (text->size_bytes > done)
         crypto_hash_sha256_update(&alone, (const unsigned char *)text->data + done,
                                   text->size_bytes - done);
@@ -166,7 +137,7 @@ static void turn_over(struct lanes *l, struct rf_digest *digests)
         if (lane->blocks > 0)
             continue;
         if (!lane->ending) {
-            begin_tail(l, lane);
+            begin_tail(&l->texts[lane->text], lane);
             continue;
         }
         put_digest(l, i, &digests[lane->text]);
@@ -188,10 +159,9 @@ static int worth_it(const struct lanes *l)
     return 0;
 }
 
-void rf_digest_lanes(const struct rf_bytes *texts, int n, int width,
-                     const struct rf_filling *filling, struct rf_digest *digests)
+void rf_digest_lanes(const struct rf_bytes *texts, int n, int width, struct rf_digest *digests)
 {
-    struct lanes l = {.texts = texts, .n = n, .width = width, .filling = filling};
+    struct lanes l = {.texts = texts, .n = n, .width = width};
 
     while (l.next < n && l.active < l.width)
         begin_text(&l, l.active++);
@@ -221,7 +191,7 @@ static double measure(int width)
         double took;
 
         clock_gettime(CLOCK_MONOTONIC, &begin);
-        rf_digest_lanes(texts, TEXTS, width, NULL, digests);
+        rf_digest_lanes(texts, TEXTS, width, digests);
         clock_gettime(CLOCK_MONOTONIC, &end);
         took =
             (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
@@ -263,17 +233,11 @@ static int fastest(int *alone)
     return both % 256;
 }
 
-void rf_digest_filled(const struct rf_bytes *texts, int n, const struct rf_filling *filling,
-                      struct rf_digest *digests)
+void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests)
 {
     int alone, width = fastest(&alone);
 
-    rf_digest_lanes(texts, n, n > 2 ? width : alone, filling, digests);
-}
-
-void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests)
-{
-    rf_digest_filled(texts, n, NULL, digests);
+    rf_digest_lanes(texts, n, n > 2 ? width : alone, digests);
 }
 
 int rf_digest_at_once(void)
@@ -284,15 +248,6 @@ int rf_digest_at_once(void)
 }
 
 #else
-
-void rf_digest_filled(const struct rf_bytes *texts, int n, const struct rf_filling *filling,
-                      struct rf_digest *digests)
-{
-    for (int i = 0; i < n; i++)
-        if (texts[i].size_bytes > 0)
-            filling->fill(filling->arg, i, 0, texts[i].size_bytes);
-    rf_digest_many(texts, n, digests);
-}
 
 void rf_digest_many(const struct rf_bytes *texts, int n, struct rf_digest *digests)
 {

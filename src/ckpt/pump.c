@@ -37,7 +37,6 @@ enum rf_status rf_pump_create(struct rf_pump **out, const struct rf_pump_options
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
     pump->file.fd = pump->file.direct_fd = -1;
     pump->fault = options->fault;
-    pump->snapshot = options->snapshot;
     pump->lanes = rf_digest_at_once();
     pump->nslots = options->max_stretches;
     pump->room = (options->room_bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;

@@ -49,7 +49,6 @@ struct rf_pump_options {
     size_t room_bytes; /* of memory: at least what the largest stretch needs */
     int max_stretches; /* under way at a time */
     int sharers;       /* pumps at work on this machine at the same time; 0: one */
-    int snapshot;      /* the caller waits for its values to be brought, and not for the disk */
     /* Or NULL; tests let it give an errno for "write", "read" or "sync". */
     int (*fault)(const char *step);
 };

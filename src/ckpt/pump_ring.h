@@ -3,8 +3,8 @@
  *
  * The stretches under way stand in a ring, in the order in which they were handed over, and so
  * does their memory: what is freed is always the oldest. Up to three things happen to each. On the
- * way out its bytes are brought into the ring, by the caller or by granules and threads, which may hash
- * them at the same time; then some threads write it while others hash it. On the way in it is read, and then hashed. */
+ * way out its bytes are brought into the ring, by the caller or by granules and threads; then
+ * some threads write it while others hash it. On the way in it is read, and then hashed. */
 #ifndef RF_CKPT_PUMP_RING_H
 #define RF_CKPT_PUMP_RING_H
 
@@ -46,7 +46,6 @@ struct rf_pump {
      * to be given. */
     int64_t first, to_copy, to_move, to_hash, next;
     int lanes; /* granules of full length that are hashed together */
-    int snapshot; /* they are brought first and hashed later */
 
     struct rf_transfer file;
     int opened; /* stretches may be moved */
@@ -67,7 +66,7 @@ int rf_pump_done(const struct rf_slot *slot);
 /* One of each kind is enough to go on with; 0: there is not. */
 int rf_pump_start_threads(struct rf_pump *pump, int sharers);
 
-/* With the lock on entry and exit: brings the next granules into the ring. Are there any? */
+/* With the lock on entry and exit: brings the next granule into the ring. Is there one? */
 int rf_pump_copy_next(struct rf_pump *pump);
 
 #endif

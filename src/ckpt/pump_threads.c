@@ -1,8 +1,7 @@
 /* Workers bring bytes into the ring and hash them, movers take them to the file and back. Bringing comes
  * first: it is what the caller waits for, and what the disk lives on. Hashing goes by granules, as
  * many at a time as fill the lanes (base/digest_many.c), wherever stretches begin and end; fewer only
- * when no more are to be expected. Where nobody waits for the bringing alone, granules of one stretch that
- * fill the lanes are brought and hashed in one go: memory is slower than the hash, and is then read once. */
+ * when no more are to be expected. */
 #define _GNU_SOURCE /* sched_setaffinity() */
 
 #include <sched.h>
@@ -98,83 +97,23 @@ static struct rf_slot *next_copy(struct rf_pump *pump)
     return NULL;
 }
 
-/* Without the lock: some bytes of a stretch. */
-static void bring(const struct rf_slot *slot, size_t at, size_t n_bytes)
-{
-    const struct rf_values *values = &slot->values;
-
-    values->store(slot->data + at, values->from + at / values->value_bytes,
-                  n_bytes / values->value_bytes);
-}
-
-/* Granules that one thread brings and hashes. */
-struct bringing {
-    const struct rf_slot *slot;
-    size_t first; /* where they begin in their stretch */
-};
-
-static void bring_some(void *arg, int text, size_t at, size_t n_bytes)
-{
-    const struct bringing *b = arg;
-
-    bring(b->slot, b->first + (size_t)text * b->slot->stretch.granule_bytes + at, n_bytes);
-}
-
-/* Without the lock: n granules of a stretch. */
-static void bring_hashed(const struct rf_slot *slot, int granule, int n)
-{
-    struct rf_bytes texts[LANES_MAX];
-    struct bringing bringing = {slot, (size_t)granule * slot->stretch.granule_bytes};
-    const struct rf_filling filling = {bring_some, &bringing};
-
-    for (int i = 0; i < n; i++) {
-        size_t at, size = granule_at(slot, granule + i, &at);
-
-        texts[i] = (struct rf_bytes){slot->data + at, size};
-    }
-    rf_digest_filled(texts, n, &filling, slot->stretch.digests + granule);
-}
-
-/* With the lock, when granules of slots have been taken to be hashed: those that come next. */
-static void pass_hashed(struct rf_pump *pump)
-{
-    while (pump->to_hash < pump->next) {
-        const struct rf_slot *slot = rf_pump_slot(pump, pump->to_hash);
-
-        if (slot->hashes_taken < slot->ngranules)
-            break;
-        pump->to_hash++;
-    }
-}
-
 int rf_pump_copy_next(struct rf_pump *pump)
 {
     struct rf_slot *slot = next_copy(pump);
-    int granule, n = 1, hashed;
+    const struct rf_values *values;
     size_t at, size;
 
     if (slot == NULL)
         return 0;
-    granule = slot->copies_taken;
-    hashed = !pump->snapshot && slot->ngranules - granule >= pump->lanes;
-    if (hashed) {
-        n = pump->lanes;
-        slot->hashes_taken += n; /* all before these were taken in the same way */
-        pass_hashed(pump);
-    }
-    slot->copies_taken += n;
+    size = granule_at(slot, slot->copies_taken++, &at);
     pump->copying++;
     pthread_mutex_unlock(&pump->lock);
-    size = granule_at(slot, granule, &at);
-    if (hashed)
-        bring_hashed(slot, granule, n);
-    else
-        bring(slot, at, size);
+    values = &slot->values;
+    values->store(slot->data + at, values->from + at / values->value_bytes,
+                  size / values->value_bytes);
     pthread_mutex_lock(&pump->lock);
     pump->copying--;
-    slot->ncopied += n;
-    slot->nhashed += hashed ? n : 0;
-    if (slot->ncopied == slot->ngranules)
+    if (++slot->ncopied == slot->ngranules)
         go_round(pump);
     return 1;
 }
@@ -386,9 +325,12 @@ static void hash_batch(struct rf_pump *pump, struct batch *batch)
     struct rf_digest digests[AT_ONCE];
     int go_on = pump->status == RF_OK;
 
-    for (int i = 0; i < batch->n; i++)
-        batch->slots[i]->hashes_taken++;
-    pass_hashed(pump);
+    for (int i = 0; i < batch->n; i++) {
+        struct rf_slot *slot = batch->slots[i];
+
+        if (++slot->hashes_taken == slot->ngranules)
+            pump->to_hash++;
+    }
     pump->hashing++;
     pthread_mutex_unlock(&pump->lock);
     if (go_on)

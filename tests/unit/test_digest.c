@@ -45,54 +45,6 @@ static void same_as_alone(const struct rf_bytes *texts, int n, const struct rf_d
     assert_true(rf_digest_equal(&after, &many[n]));
 }
 
-#ifdef RF_HAVE_LANES
-
-/* Texts that come into being: each has a place of its own in room, and how far it is there. */
-struct coming {
-    unsigned char *room;
-    size_t there[TEXTS];
-};
-
-static void bring(void *arg, int text, size_t at, size_t n_bytes)
-{
-    struct coming *coming = arg;
-
-    assert_int_equal(at, coming->there[text]);
-    coming->there[text] += n_bytes;
-    memcpy(coming->room + (size_t)text * LONGEST + at, made + text + at, n_bytes);
-}
-
-/* What is not filled before it is hashed gives another digest. */
-static void compare_filled(const size_t sizes[], int n)
-{
-    struct coming coming = {.room = malloc(TEXTS * LONGEST)};
-    const struct rf_filling filling = {bring, &coming};
-    struct rf_bytes texts[TEXTS];
-    struct rf_digest many[TEXTS + 1];
-
-    assert_non_null(coming.room);
-    for (int i = 0; i < n; i++)
-        texts[i] = (struct rf_bytes){coming.room + (size_t)i * LONGEST, sizes[i]};
-    many[n] = rf_digest_of("untouched", 9);
-    for (int width = 2 * RF_LANES_MAX; width >= RF_LANES_NATIVE; width /= 2) {
-        if (width <= RF_LANES_MAX && !rf_lanes_can(width))
-            continue;
-        memset(coming.there, 0, sizeof coming.there);
-        for (int i = 0; i < n; i++)
-            memset(coming.room + (size_t)i * LONGEST, 0xa5, sizes[i]);
-        if (width <= RF_LANES_MAX)
-            rf_digest_lanes(texts, n, width, &filling, many);
-        else
-            rf_digest_filled(texts, n, &filling, many);
-        same_as_alone(texts, n, many);
-        for (int i = 0; i < n; i++)
-            assert_memory_equal(texts[i].data, made + i, sizes[i]);
-    }
-    free(coming.room);
-}
-
-#endif
-
 /* Once as everybody asks, and in every way that this processor has. */
 static void compare(const size_t sizes[], int n)
 {
@@ -109,7 +61,7 @@ static void compare(const size_t sizes[], int n)
         if (!rf_lanes_can(width))
             continue;
         memset(many, 0, (size_t)n * sizeof *many);
-        rf_digest_lanes(texts, n, width, NULL, many);
+        rf_digest_lanes(texts, n, width, many);
         same_as_alone(texts, n, many);
     }
 #endif
@@ -143,9 +95,6 @@ static void texts_of_all_lengths_do_not_disturb_each_other(void **unused)
                                     : trial % 3 == 1 ? 64
                                                      : LONGEST);
         compare(sizes, n);
-#ifdef RF_HAVE_LANES
-        compare_filled(sizes, n);
-#endif
     }
 }
 

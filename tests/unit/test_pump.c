@@ -180,13 +180,11 @@ static void store_as_they_are(void *to, const float *from, size_t n)
 }
 
 /* Handed over before the file is opened, and its place known; then the values change. */
-static void bring_before_there_is_a_file(int snapshot, size_t granule_bytes)
+static void bring_before_there_is_a_file(int sharers, size_t granule_bytes)
 {
     enum { N = 700000, BORDER = 4096 };
-    const struct rf_pump_options options = {.room_bytes = N * 4 + 3 * BORDER,
-                                            .max_stretches = 4,
-                                            .sharers = 1 + snapshot,
-                                            .snapshot = snapshot};
+    const struct rf_pump_options options = {
+        .room_bytes = N * 4 + 3 * BORDER, .max_stretches = 4, .sharers = sharers};
     struct rf_digest digests[N * 4 / 40000];
     float *values = malloc(N * sizeof *values), *found = malloc(N * sizeof *found);
     uint64_t base = 0;
@@ -222,14 +220,14 @@ static void bring_before_there_is_a_file(int snapshot, size_t granule_bytes)
     free(values);
 }
 
-/* Few granules are brought first and hashed later, many in one go. */
+/* Few large granules and many small ones; alone on the machine and as one of two. */
 static void values_are_brought_before_there_is_a_file(void **unused)
 {
     (void)unused;
-    for (int snapshot = 0; snapshot < 2; snapshot++) {
-        bring_before_there_is_a_file(snapshot, 1400000);
-        bring_before_there_is_a_file(snapshot, 400000);
-        bring_before_there_is_a_file(snapshot, 40000);
+    for (int sharers = 1; sharers <= 2; sharers++) {
+        bring_before_there_is_a_file(sharers, 1400000);
+        bring_before_there_is_a_file(sharers, 400000);
+        bring_before_there_is_a_file(sharers, 40000);
     }
 }
 
