@@ -384,6 +384,7 @@ static enum rf_status read_values(struct part *part, struct rf_error *err)
         drop_run(part);
     }
     st = end_reading(part, st, err);
+    rf_group_meet(part->load->group); /* others still read, and need the cores */
     return rf_agree(part->load->group, st, err);
 }
 
@@ -439,6 +440,7 @@ static enum rf_status begin(struct load *load, const struct rf_tensor *tensors,
         st = rf_ckpt_contents_resolve(&load->contents, load->path, err);
     if (st == RF_NO) /* damaged: no answer here, but an input that cannot be used */
         st = err->status = RF_ERR_INPUT;
+    rf_group_meet(load->group);
     st = rf_agree(load->group, st, err);
     if (st == RF_OK)
         st = share_contents(load->group, &load->contents, err);

@@ -446,8 +446,11 @@ enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_
     st = start_file(saver, info, err);
     if (st == RF_OK && saver->options.by_hdf5)
         st = send_by_hdf5(saver, err);
-    else if (st == RF_OK)
-        st = rf_agree(saver->group, send_values(saver, err), err);
+    else if (st == RF_OK) {
+        st = send_values(saver, err);
+        rf_group_meet(saver->group); /* pumps are at work: their threads need the cores */
+        st = rf_agree(saver->group, st, err);
+    }
     if (st != RF_OK)
         rf_pump_fail(saver->pump, err);
     rf_pump_end(saver->pump);
