@@ -25,7 +25,8 @@ static int64_t said_next(const struct rf_engine *g, int32_t id)
 
 void rf_engine_begin_readings(struct rf_engine *g, int32_t job)
 {
-    while (to_next(g, job) != INT64_MAX && said_next(g, job) == RF_READ_CUT)
+    while (to_next(g, job) != INT64_MAX && said_next(g, job) <= RF_READ_CUT &&
+           RF_READ_CUT - said_next(g, job) < g->state->jobs[job].grants)
         g->reading[job].had++;
 }
 
@@ -34,7 +35,7 @@ enum rf_status rf_engine_expect_reading(struct rf_engine *g, int32_t job, struct
     const struct rf_job *holder = &g->state->jobs[job];
     int64_t left_us = to_next(g, job), n = holder->ndevices, t_us = g->now_us;
 
-    if (left_us == INT64_MAX || said_next(g, job) == RF_READ_CUT)
+    if (left_us == INT64_MAX || said_next(g, job) <= RF_READ_CUT)
         return RF_OK;
     if (left_us > 0)
         t_us += left_us / n + (left_us % n != 0);

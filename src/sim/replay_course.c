@@ -230,7 +230,8 @@ static enum rf_status lose_leases(struct rf_replay_reader *d, struct rf_error *e
         if (st == RF_OK)
             st = add_last_reading(d, i, err);
         if (st == RF_OK && is_bounded(s, i))
-            st = keep_reading(d, i, s->jobs[i].charged_us, RF_READ_CUT, err);
+            st =
+                keep_reading(d, i, s->jobs[i].charged_us, RF_READ_CUT - s->jobs[i].grants, err);
     }
     return st;
 }

@@ -30,8 +30,8 @@ struct rf_workload_series {
     int64_t *values;
 };
 
-/* Among readings. The job had broken a limit and was asked to leave for good; its lease was cut off,
- * and what follows was read in another one. */
+/* Among readings. The job had broken a limit and was asked to leave for good; or its k-th lease was
+ * cut off (RF_READ_CUT - k), and what follows was read in a later one. */
 enum rf_workload_read { RF_READ_ASKED = -1, RF_READ_CUT = -2 };
 
 /* What only a recorded run knows of its jobs (replay.h): n each, owned. */
