@@ -442,7 +442,7 @@ int rf_roll_find(struct rf_roll *roll, struct rf_roll_place *place, int32_t room
     }
     *place = (struct rf_roll_place){roll->end, 0};
     if (all && roll->least_need <= room)
-        roll->least_need = room + 1;
+        roll->least_need = room < INT32_MAX ? room + 1 : room;
     return 0;
 }
 

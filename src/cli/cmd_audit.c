@@ -38,7 +38,7 @@ static enum rf_status read_key(const char *path, char vkey[KEY_BYTES], struct rf
 
 /* ---- T10: training again ---------------------------------------------------- */
 
-/* What a ledger's directory holds: the run's configuration and checkpoints. */
+/* What a ledger's directory holds: the run's configuration, what was submitted, checkpoints. */
 struct evidence {
     struct rf_launch launch;
     struct rf_job_context ctx;
@@ -98,6 +98,27 @@ static enum rf_status make_scratch(struct evidence *e, const struct audit_option
     return RF_OK;
 }
 
+/* Collective on world: jobs that came while the run was going, as rank 0 finds them beside the ledger. */
+static enum rf_status take_submissions(const struct rf_group *world, struct evidence *e,
+                                       struct rf_error *err)
+{
+    struct rf_launch *l = &e->launch;
+    int32_t last = -1;
+    enum rf_status st = RF_OK;
+
+    if (world->rank == 0)
+        st = rf_submissions_read(&l->submitted, &l->plan, &l->spec, e->run_dir, -1, err);
+    st = rf_agree(world, st, err);
+    if (st != RF_OK)
+        return st;
+    if (world->rank == 0)
+        last = l->plan.njobs - 1;
+    rf_group_bcast(world, &last, sizeof last, 0);
+    if (world->rank != 0)
+        st = rf_submissions_read(&l->submitted, &l->plan, &l->spec, e->run_dir, last, err);
+    return rf_agree(world, st, err);
+}
+
 /* Collective on world: the drawn stretches, when they can be run; x is rank 0's. */
 static enum rf_status run_segments(const struct rf_group *world, struct evidence *e,
                                    struct rf_examination *x, const struct audit_options *o,
@@ -123,8 +144,12 @@ static enum rf_status run_segments(const struct rf_group *world, struct evidence
         return st;
     rf_group_bcast(world, &able, sizeof able, 0);
     again.scratch = e->scratch;
-    if (able)
-        return rf_reexecute(world, &e->ctx, &x->segments, x->audit.state, &again, t10, err);
+    if (able) {
+        st = take_submissions(world, e, err);
+        return st == RF_OK ? rf_reexecute(world, &e->ctx, &x->segments, x->audit.state, &again,
+                                          t10, err)
+                           : st;
+    }
     if (world->rank == 0)
         snprintf(t10->note, sizeof t10->note, "cannot be run: %s", why);
     return RF_OK;

@@ -114,6 +114,11 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
         g->attempt = calloc((size_t)g->w->n + 1, sizeof *g->attempt);
         g->cut = calloc((size_t)g->w->n + 1, sizeof *g->cut);
     }
+    if (g->w->record != NULL && g->w->record->read_us.first != NULL) {
+        g->reading = calloc((size_t)g->w->n + 1, sizeof *g->reading);
+        if (g->reading == NULL)
+            return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
+    }
     if (g->w->record != NULL && (g->attempt == NULL || g->cut == NULL))
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a simulation");
     if (g->tally != NULL)
@@ -142,12 +147,14 @@ static void end_engine(struct rf_engine *g)
     rf_policy_destroy(g->policy);
     rf_ledger_close(g->ledger);
     rf_ends_clear(&g->ends);
+    rf_ends_clear(&g->readings);
     for (int i = 0; i < RF_EVENT_NTYPES; i++)
         rf_event_clear(&g->events[i]);
     free(g->account_ids);
     free(g->observers);
     free(g->attempt);
     free(g->cut);
+    free(g->reading);
     free(g->progress);
 }
 
@@ -257,6 +264,10 @@ static enum rf_status arrivals_first(struct rf_engine *g, struct rf_error *err)
 
 static enum rf_status moment(struct rf_engine *g, struct rf_error *err)
 {
+    enum rf_status st = g->readings.n > 0 ? rf_engine_read(g, err) : RF_OK;
+
+    if (st != RF_OK)
+        return st;
     switch (g->o->tie) {
     case RF_TIE_TF:
         return ends_first(g, err);
@@ -284,6 +295,8 @@ static int64_t next_happening(const struct rf_engine *g)
         t_us = sooner(t_us, g->w->submit_us[g->next_arrival]);
     if (g->ends.n > 0)
         t_us = sooner(t_us, g->ends.heap[0].t_us);
+    if (g->readings.n > 0)
+        t_us = sooner(t_us, g->readings.heap[0].t_us);
     return t_us;
 }
 

@@ -198,6 +198,8 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
     if (wait_us > INT64_MAX - from_us)
         return rf_fail(err, RF_ERR_INPUT, "job %d would run beyond the end of time", id);
     g->r->end_us[id] = from_us + wait_us;
+    if (g->reading != NULL && rf_engine_expect_reading(g, id, err) != RF_OK)
+        return RF_ERR_MEMORY;
     return rf_ends_add(&g->ends, (struct rf_end){from_us + wait_us, job->lease, id}, err);
 }
 
@@ -205,6 +207,8 @@ enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_err
 {
     if (g->progress != NULL)
         g->progress[job].since_us = works_since(g, job);
+    if (g->reading != NULL)
+        rf_engine_begin_readings(g, job);
     g->r->start_us[job] = g->now_us;
     return expect_end(g, job, err);
 }
@@ -291,12 +295,14 @@ static enum rf_status release(struct rf_engine *g, int32_t id, int safe, const c
     int64_t again_us = restart_of(g, id, until_us), lost_us;
     enum rf_status st = keep_progress(g, err);
 
+    if (st == RF_OK && g->reading != NULL)
+        st = rf_engine_read_last(g, id, 0, err);
     if (st != RF_OK)
         return st;
     lost_us = settle(g, id, until_us, safe);
     e->job = id;
     e->lease = was.lease;
-    e->held_us = rf_state_owed_us(&was, g->now_us);
+    e->held_us = rf_state_owed_us(&g->state->jobs[id], g->now_us);
     e->retry_us = retry_us;
     snprintf(e->reason, sizeof e->reason, "%s", reason);
     rf_wide_add(&g->r->busy_us, e->held_us);
@@ -314,13 +320,15 @@ enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *rea
     return release(g, job, 0, reason, 0, err);
 }
 
-enum rf_status rf_engine_charge(struct rf_engine *g, int32_t job, struct rf_error *err)
+enum rf_status rf_engine_charge(struct rf_engine *g, int32_t job, int64_t flops,
+                                struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_CHARGE];
 
     e->job = job;
     e->lease = g->state->jobs[job].lease;
     e->held_us = rf_state_owed_us(&g->state->jobs[job], g->now_us);
+    e->flops = flops;
     rf_wide_add(&g->r->busy_us, e->held_us);
     return rf_engine_emit(g, e, err);
 }
@@ -374,11 +382,15 @@ static enum rf_status over(struct rf_engine *g, int32_t id, const char *state,
     struct rf_event *e = &g->events[RF_EVENT_END];
     struct rf_job was = g->state->jobs[id];
     int64_t again_us = restart_of(g, id, g->now_us);
-    enum rf_status st;
+    int called_off = strcmp(state, "cancelled") == 0;
+    enum rf_status st =
+        g->reading != NULL ? rf_engine_read_last(g, id, !called_off, err) : RF_OK;
 
+    if (st != RF_OK)
+        return st;
     e->job = id;
     e->lease = was.lease;
-    e->held_us = rf_state_owed_us(&was, g->now_us);
+    e->held_us = rf_state_owed_us(&g->state->jobs[id], g->now_us);
     if (g->w->record != NULL) {
         snprintf(e->text, sizeof e->text, "%s", state);
         snprintf(e->reason, sizeof e->reason, "%s", reason);
@@ -404,6 +416,8 @@ static int is_through(const struct rf_engine *g, int32_t id)
     const struct rf_job *job = &g->state->jobs[id];
     int64_t left_us, since_us;
 
+    if (g->reading != NULL && g->reading[id].leaves == job->lease + 1)
+        return 1;
     if (r == NULL || rf_workload_seen(&r->through, id, job->preemptions - 1, 0) == 0)
         return 0;
     left_us = g->progress == NULL ? all_work(g, id) : g->progress[id].left_us;
@@ -437,25 +451,25 @@ enum rf_status rf_engine_end(struct rf_engine *g, const struct rf_end *end,
 /* ---- proposals ---- */
 
 /* It writes a checkpoint, which takes as long as that takes, but no longer than the grace. */
-static enum rf_status stop(struct rf_engine *g, const struct rf_proposal *p,
-                           struct rf_error *err)
+enum rf_status rf_engine_stop(struct rf_engine *g, int32_t job, int32_t by, const char *reason,
+                              struct rf_error *err)
 {
     struct rf_event *e = &g->events[RF_EVENT_PREEMPT];
-    int64_t wait_us = stop_us(g, p->job, g->state->jobs[p->job].preemptions);
+    int64_t wait_us = stop_us(g, job, g->state->jobs[job].preemptions);
     enum rf_status st;
 
     if (wait_us > g->o->grace_us && !has_seen_stops(g)) /* what was seen may have taken longer */
         wait_us = g->o->grace_us;
-    e->job = p->job;
-    e->lease = g->state->jobs[p->job].lease;
-    e->by = p->by;
-    snprintf(e->reason, sizeof e->reason, "%s", p->reason);
-    g->r->preemptions++;
+    e->job = job;
+    e->lease = g->state->jobs[job].lease;
+    e->by = by;
+    snprintf(e->reason, sizeof e->reason, "%s", reason);
+    g->r->preemptions += by >= 0;
     st = rf_engine_emit(g, e, err);
     if (st != RF_OK)
         return st;
-    g->r->end_us[p->job] = g->now_us + wait_us;
-    return rf_ends_add(&g->ends, (struct rf_end){g->now_us + wait_us, e->lease, p->job}, err);
+    g->r->end_us[job] = g->now_us + wait_us;
+    return rf_ends_add(&g->ends, (struct rf_end){g->now_us + wait_us, e->lease, job}, err);
 }
 
 /* The lowest of its own devices go, where they have names. */
@@ -519,7 +533,7 @@ enum rf_status rf_engine_carry_out(struct rf_engine *g, const struct rf_proposal
     case RF_PROPOSE_GRANT:
         return start(g, p, err);
     case RF_PROPOSE_PREEMPT:
-        return stop(g, p, err);
+        return rf_engine_stop(g, p->job, p->by, p->reason, err);
     case RF_PROPOSE_SHRINK:
     case RF_PROPOSE_GROW:
         return resize(g, p, err);

@@ -11,6 +11,11 @@ struct rf_progress_of {
     int64_t since_us; /* this lease: it works since then; INT64_MAX: it does not */
 };
 
+struct rf_readings_of { /* a job */
+    int32_t had;
+    int32_t leaves; /* 1 + the lease that was asked to leave for good; 0: none */
+};
+
 struct rf_engine {
     const struct rf_workload *w;
     const struct rf_sim_options *o;
@@ -32,6 +37,8 @@ struct rf_engine {
     struct rf_ends ends;
     /* Owned; by job: which attempt it is at, how often it was cut off; NULL without a record. */
     int32_t *attempt, *cut;
+    struct rf_readings_of *reading; /* owned; by job; NULL where none are recorded */
+    struct rf_ends readings; /* when the next ones fall due; some entries are void by then */
     struct rf_progress_of *progress; /* owned; NULL: no job was stopped or resized yet */
     int64_t now_us, next_arrival, next_change, last_end_us;
     int64_t next_progress; /* events */
@@ -54,11 +61,16 @@ enum rf_status rf_engine_evict(struct rf_engine *g, int32_t job, const char *rea
 /* The holder ends at once, as one that somebody has called off. */
 enum rf_status rf_engine_cancel(struct rf_engine *g, int32_t job, const char *reason,
                                 struct rf_error *err);
-/* A reading of the holder, which only a crash makes different from the one at its end. */
-enum rf_status rf_engine_charge(struct rf_engine *g, int32_t job, struct rf_error *err);
+/* A reading of the holder, which only crashes and allowances make different from the one at its
+ * end. */
+enum rf_status rf_engine_charge(struct rf_engine *g, int32_t job, int64_t flops,
+                                struct rf_error *err);
 /* A recorded signal: the holder saves its work and leaves. */
 enum rf_status rf_engine_leave(struct rf_engine *g, int32_t job, const char *reason,
                                struct rf_error *err);
+/* The holder is asked to stop, for job `by` or (-1) for nobody. */
+enum rf_status rf_engine_stop(struct rf_engine *g, int32_t job, int32_t by, const char *reason,
+                              struct rf_error *err);
 /* The recorder dies with all leases; rf_engine_recover() says so when it is back. */
 enum rf_status rf_engine_crash(struct rf_engine *g, struct rf_error *err);
 enum rf_status rf_engine_recover(struct rf_engine *g, struct rf_error *err);
@@ -69,6 +81,19 @@ enum rf_status rf_engine_carry_out(struct rf_engine *g, const struct rf_proposal
 
 /* The job has just started: when will it be done, as things are? */
 enum rf_status rf_engine_started(struct rf_engine *g, int32_t job, struct rf_error *err);
+
+/* ---- engine_readings.c: recorded readings, where allowances go by them ---- */
+
+/* A lease begins. */
+void rf_engine_begin_readings(struct rf_engine *g, int32_t job);
+/* The holder goes on with so many devices: its next reading is due when it was. */
+enum rf_status rf_engine_expect_reading(struct rf_engine *g, int32_t job, struct rf_error *err);
+/* All readings that are due by now. */
+enum rf_status rf_engine_read(struct rf_engine *g, struct rf_error *err);
+/* The lease is about to end: its last reading, if one would have come in a moment. The job is over
+ * with it: whatever it was read to have done. */
+enum rf_status rf_engine_read_last(struct rf_engine *g, int32_t job, int over,
+                                   struct rf_error *err);
 
 /* ---- engine_short.c: the same for an engine that is `direct` ---- */
 

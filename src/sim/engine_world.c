@@ -110,7 +110,7 @@ static enum rf_status repeat(struct rf_engine *g, const struct rf_event *record,
     if (e.type == RF_EVENT_END && job != NULL && job->lease >= 0)
         return rf_engine_cancel(g, e.job, e.reason, err);
     if (e.type == RF_EVENT_CHARGE && job != NULL && job->lease >= 0)
-        return rf_engine_charge(g, e.job, err);
+        return rf_engine_charge(g, e.job, 0, err);
     if (e.type == RF_EVENT_RELEASE) { /* a signal came, and nothing more is decided */
         g->deaf = 1;
         return job != NULL && job->lease >= 0 ? rf_engine_leave(g, e.job, e.reason, err) : RF_OK;

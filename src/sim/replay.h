@@ -12,10 +12,15 @@
  *   restart from a later grant to its first step (the first reading says when that began): the
  *           same. It is overhead, not work.
  *
+ * Where something is limited (limit events, allowances of jobs), readings and FLOPs come again after
+ * the same device-time of the job, in all its leases; a job that had broken a limit is asked to
+ * leave where it was, and goes on working until then.
+ *
  * A simulated ledger has no readings; where its configuration is known, costs are those of
- * the configuration (rf_replay_costs), and the replay is exact. A job that was denied or called off
- * and never ran is given its limit, or where it has none the median job's work; one that was not over when
- * the ledger ends goes on to the end of the simulation, which is then the ledger's.
+ * the configuration (rf_replay_costs), and the replay is exact. A job that was denied, or
+ * called off and never ran, is given its limit, or where it has none the median job's work; one
+ * that was not over when the ledger ends goes on to the end of the simulation, which is then the
+ * ledger's.
  *
  * When a recorder died, everything stands still from the last line to the recovery, as in the
  * ledger; after a signal jobs leave when they left. */

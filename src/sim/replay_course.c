@@ -48,7 +48,7 @@ void rf_replay_course_granted(struct rf_replay_reader *d, const struct rf_event 
         c->since_us += d->o->costs.restart_us;
     c->checkpoint_us = -1;
     c->checkpoint_work_us = c->lease_work_us = c->work_us;
-    c->read = 0;
+    c->read = c->asked = 0;
 }
 
 /* A cost that begins now; its value comes later. */
@@ -102,6 +102,44 @@ static void take_reading(struct rf_replay_reader *d, const struct rf_job *job,
     c->starting = -1;
     see(&c->restart, start_us);
     see(&d->r->restart, start_us);
+}
+
+/* Do allowances go by what is read of the job from here on? Those of accounts count from when they
+ * were set. */
+static int is_bounded(const struct rf_state *s, int32_t job)
+{
+    const struct rf_job_extra *extra = rf_state_job_extra(s, job);
+
+    return s->limited || extra->held_limit_us > 0 || extra->flops_limit > 0;
+}
+
+/* Of a job that holds a lease; flops: or enum rf_workload_read. */
+static enum rf_status keep_reading(struct rf_replay_reader *d, int32_t job, int64_t t_us,
+                                   int64_t flops, struct rf_error *err)
+{
+    const struct rf_job *holder = &d->r->state->jobs[job];
+    enum rf_status st = add_sample(d, job, RF_COST_READ_US,
+                                   holder->held_us + rf_state_owed_us(holder, t_us), err);
+
+    d->reads = 1;
+    return st == RF_OK ? add_sample(d, job, RF_COST_READ_FLOPS, flops, err) : st;
+}
+
+static enum rf_status take_preempt(struct rf_replay_reader *d, const struct rf_event *e,
+                                   struct rf_error *err)
+{
+    enum rf_status st;
+
+    d->r->preemptions += e->by >= 0;
+    d->courses[e->job].stopping = d->nsamples;
+    d->courses[e->job].asked = e->by < 0;
+    st = add_sample(d, e->job, RF_COST_STOP, -1, err);
+    if (st == RF_OK)
+        st = add_sample(d, e->job, RF_COST_THROUGH, 0, err);
+    if (st == RF_OK)
+        st = e->by >= 0 ? take_step(d, e, err)
+                        : keep_reading(d, e->job, e->t_us, RF_READ_ASKED, err);
+    return st;
 }
 
 static void take_checkpoint(const struct rf_job *job, struct rf_course *c, int64_t t_us)
@@ -191,6 +229,9 @@ static enum rf_status lose_leases(struct rf_replay_reader *d, struct rf_error *e
         st = add_sample(d, i, RF_COST_KEPT, c->work_us - c->lease_work_us, err);
         if (st == RF_OK)
             st = add_last_reading(d, i, err);
+        if (st == RF_OK && is_bounded(s, i))
+            st =
+                keep_reading(d, i, s->jobs[i].charged_us, RF_READ_CUT - s->jobs[i].grants, err);
     }
     return st;
 }
@@ -206,17 +247,12 @@ enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct 
     switch (e->type) {
     case RF_EVENT_CHARGE:
         take_reading(d, job, c, e);
-        return RF_OK;
+        return is_bounded(s, e->job) ? keep_reading(d, e->job, e->t_us, e->flops, err) : RF_OK;
     case RF_EVENT_CHECKPOINT:
         take_checkpoint(job, c, e->t_us);
         return RF_OK;
     case RF_EVENT_PREEMPT:
-        d->r->preemptions += e->by >= 0;
-        c->stopping = d->nsamples;
-        st = add_sample(d, e->job, RF_COST_STOP, -1, err);
-        if (st == RF_OK)
-            st = add_sample(d, e->job, RF_COST_THROUGH, 0, err);
-        return st == RF_OK && e->by >= 0 ? take_step(d, e, err) : st;
+        return take_preempt(d, e, err);
     case RF_EVENT_GRANT:
         d->r->grants++;
         c->starting = job->grants > 0 ? d->nsamples : -1;
@@ -240,6 +276,7 @@ enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct 
             count_work(c, job, e->t_us);
         if (e->lease >= 0)
             end_stop(d, job, c, e->t_us, 1);
+        c->limited = e->lease >= 0 && c->asked && strcmp(e->text, "failed") == 0;
         return e->lease < 0 || strcmp(e->text, "cancelled") == 0 ? rf_replay_add_record(d, e, err)
                                                                  : RF_OK;
     case RF_EVENT_RECOVER:

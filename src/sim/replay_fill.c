@@ -54,13 +54,15 @@ static int64_t need_of(const struct rf_replay_reader *d, int32_t i, int64_t medi
     int64_t work_us = d->courses[i].work_us, most_us = INT64_MAX / 8 / job->min;
     int64_t each_us = job->limit_us > 0 ? job->limit_us : median_us;
 
-    if (is_open(job) || (job->state == RF_JOB_CANCELLED && job->first_grant_us >= 0)) {
-        /* it does not end before the ledger does, or before it is called off again */
+    if (is_open(job) || d->courses[i].limited ||
+        (job->state == RF_JOB_CANCELLED && job->first_grant_us >= 0)) {
+        /* it does not end before the ledger does, or before it is called off or asked to leave */
         each_us = d->r->length_us + 1;
         if (job->max > job->min && each_us < most_us / job->max)
             each_us *= job->max;
         work_us += (each_us < most_us ? each_us : most_us) * job->min;
-    } else if (job->first_grant_us < 0) {
+    } else if (job->first_grant_us < 0 || job->state == RF_JOB_DENIED) {
+        /* denied in the end, it had more to do than it did */
         each_us = each_us < most_us ? each_us : most_us;
         work_us = work_us + 1 > each_us * job->min ? work_us + 1 : each_us * job->min;
     }
@@ -107,7 +109,8 @@ static enum rf_status fill_job(const struct rf_replay_reader *d, int32_t i, int6
                       ? rf_replay_since_start(d, job->end_us)
                       : -1;
     out->state = (enum rf_job_state)job->state;
-    out->guessed = is_open(job) || job->state == RF_JOB_CANCELLED || job->first_grant_us < 0;
+    out->guessed = is_open(job) || job->state == RF_JOB_CANCELLED ||
+                   job->state == RF_JOB_DENIED || job->first_grant_us < 0;
     return rf_workload_account(w, d->r->state->accounts[d->courses[i].account].name, &w->account[i], err);
 }
 
@@ -142,9 +145,14 @@ static enum rf_status fill_seen(const struct rf_replay_reader *d, struct rf_erro
     struct rf_workload_record *record = d->r->workload.record;
     enum rf_status st = RF_OK;
 
+    if (d->reads)
+        st = fill_series(d, RF_COST_READ_US, &record->read_us, err);
+    if (d->reads && st == RF_OK)
+        st = fill_series(d, RF_COST_READ_FLOPS, &record->read_flops, err);
     if (d->o->costs.known)
-        return RF_OK;
-    st = fill_series(d, RF_COST_STOP, &record->stops, err);
+        return st;
+    if (st == RF_OK)
+        st = fill_series(d, RF_COST_STOP, &record->stops, err);
     if (st == RF_OK)
         st = fill_series(d, RF_COST_THROUGH, &record->through, err);
     if (st == RF_OK)

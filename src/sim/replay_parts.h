@@ -16,7 +16,9 @@ struct rf_course {
                                    through), of this start; -1: none is open */
     int64_t lease_work_us;      /* the work when the lease began */
     int32_t nattempts, account; /* account: as requested */
-    int read; /* this lease has had its first reading */
+    int read;                   /* this lease has had its first reading */
+    int asked;                  /* this lease was asked to leave for good */
+    int limited;                /* ... and so it ended */
 };
 
 struct rf_failed_attempt { /* that failed, in order of time */
@@ -24,7 +26,14 @@ struct rf_failed_attempt { /* that failed, in order of time */
     struct rf_workload_attempt how;
 };
 
-enum rf_cost { RF_COST_STOP, RF_COST_THROUGH, RF_COST_RESTART, RF_COST_KEPT };
+enum rf_cost {
+    RF_COST_STOP,
+    RF_COST_THROUGH,
+    RF_COST_RESTART,
+    RF_COST_KEPT,
+    RF_COST_READ_US,   /* when something was read that an allowance goes by... */
+    RF_COST_READ_FLOPS /* ... and what it was; these two stand together */
+};
 
 struct rf_cost_sample { /* of a job, in order of time */
     int32_t job;
@@ -42,6 +51,7 @@ struct rf_replay_reader {
     struct rf_cost_sample *samples;
     int64_t *submits;
     int32_t room, nattempts;
+    int reads; /* there are readings among the samples */
     int64_t nsamples, samples_room, attempts_room, records_room, steps_room, changes_room;
     int64_t close_us;   /* of a close that nothing followed yet; -1 */
     int64_t last_us;    /* of the line before */

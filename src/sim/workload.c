@@ -41,6 +41,10 @@ static void free_record(struct rf_workload_record *r)
     free(r->restarts.values);
     free(r->kept.first);
     free(r->kept.values);
+    free(r->read_us.first);
+    free(r->read_us.values);
+    free(r->read_flops.first);
+    free(r->read_flops.values);
     free(r->failed);
     free(r->first_attempt);
     free(r->attempts);

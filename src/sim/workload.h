@@ -30,6 +30,10 @@ struct rf_workload_series {
     int64_t *values;
 };
 
+/* Among readings. The job had broken a limit and was asked to leave for good; or its k-th lease was
+ * cut off (RF_READ_CUT - k), and what follows was read in a later one. */
+enum rf_workload_read { RF_READ_ASKED = -1, RF_READ_CUT = -2 };
+
 /* What only a recorded run knows of its jobs (replay.h): n each, owned. */
 struct rf_workload_record {
     struct rf_workload_request *requests;
@@ -41,6 +45,9 @@ struct rf_workload_record {
      * end of a stop, and the device-time that was saved of leases that were cut off. */
     int64_t *stop_us, *every_us, *restart_us;
     struct rf_workload_series stops, through, restarts, kept;
+    /* Readings, where allowances went by them: the device-time that the job had held in all by
+     * then, and the FLOPs that each one added, or what else happened (enum rf_workload_read). */
+    struct rf_workload_series read_us, read_flops;
     unsigned char *failed; /* its end is a failure */
     int32_t *first_attempt; /* n + 1: failed attempts of job k are [first[k], first[k + 1]) */
     struct rf_workload_attempt *attempts;

@@ -216,4 +216,16 @@ if have_python; then
 fi
 "$rf_bin" audit "$dir/ledger.jsonl" >out 2>&1
 [ $? -le 1 ] || { cat out >&2; fail "the audit"; }
+# Training that was submitted is run again as well, on ranks that have to read what was.
+ranks 2 audit "$dir/ledger.jsonl" --reexecute 9 >out 2>&1
+[ $? -le 1 ] && grep -q '^ *T10 .*pass' out && ! grep -q 'has no such job' out ||
+    { cat out >&2; fail "jobs that were submitted are not trained again to the same bits"; }
+cp "$dir/submitted/000000.cfg" kept.cfg
+printf 'jobs = (\n' >"$dir/submitted/000000.cfg"
+ranks 2 audit "$dir/ledger.jsonl" --reexecute 9 >out 2>err
+[ $? -eq 2 ] && [ "$(grep -c 'submitted/000000.cfg:2' err)" -eq 1 ] || { cat err >&2; fail "a submission that is spoilt"; }
+rm "$dir/submitted/000000.cfg"
+ranks 1 audit "$dir/ledger.jsonl" --reexecute 9 >out 2>&1
+grep -q 'has no such job' out || { cat out >&2; fail "jobs whose configuration is gone"; }
+mv kept.cfg "$dir/submitted/000000.cfg"
 refused 2 "exclude each other" status "$dir" --json --follow

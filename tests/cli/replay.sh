@@ -85,6 +85,29 @@ assert [j["name"] for j in r["jobs"]] == [j["name"] for j in live["jobs"]]
 END
 fi
 
+# ---- an allowance of FLOPs, which stops one job and denies another
+
+cat >limit.cfg <<'END'
+run = { name = "limit"; seed = 5; };
+policy = { order = "fcfs"; fence = "none"; lease_s = 0.05; };
+limits = ( { account = "capability"; max_flops = 2e8; } );
+models = ( { name = "m"; layers = 1; heads = 2; width = 8; } );
+tasks = ( { name = "t"; source = "chess-rules"; rule = "material"; train = 100; validation = 20; test = 20; corpus_size = 500; } );
+jobs = ( { name = "greedy"; account = "capability"; model = "m"; task = "t"; train = { steps = 100000; batch = 8; }; max = 1; },
+         { name = "late"; account = "capability"; model = "m"; task = "t"; train = { steps = 20; batch = 8; }; max = 1; },
+         { name = "other"; account = "alignment"; model = "m"; task = "t"; train = { steps = 20; batch = 8; }; max = 1; } );
+END
+ranks 2 run limit.cfg --out limited -q >/dev/null 2>err
+grep -q '"type":"deny","job":1,"reason":"account-flops"' limited/ledger.jsonl || fail "the allowance denies nobody"
+replay 0 --replay limited/ledger.jsonl --ledger --out again-limited
+grep -q 'course *2 of 2 grants' out || { cat out >&2; fail "another course under an allowance of FLOPs"; }
+grep -q '"type":"preempt","job":0,.*"by":-1' again-limited/ledger.jsonl &&
+    grep -q '"type":"deny","job":1,"reason":"account-flops"' again-limited/ledger.jsonl ||
+    fail "the allowance stops and denies nobody when it is simulated"
+# and the simulated ledger, which has the FLOPs as well
+replay 0 --replay again-limited/ledger.jsonl
+grep -q 'course *2 of 2 grants' out || { cat out >&2; fail "another course of the simulated ledger"; }
+
 # ---- what is no good
 
 refused 2 "does not go with a configuration" --replay live/ledger.jsonl s.cfg

@@ -25,6 +25,8 @@ struct work { /* a job as it really is */
     /* this lease */
     int64_t since_us, stop_at_us, read_at_us; /* INT64_MAX: not */
     int64_t saved_us;                         /* left at the last checkpoint */
+    int64_t flops_limit;
+    int ends; /* it was asked to leave for good: an allowance is used up */
 };
 
 struct live {
@@ -33,8 +35,11 @@ struct live {
     struct work jobs[JOBS];
     int32_t requested;
     uint64_t seed, draws;
-    int64_t now_us, crash_us;
+    int64_t now_us, crash_us, limit_us; /* limit_us: when an account gets an allowance */
+    int limits; /* readings come now and then, and say how many FLOPs were done */
 };
+
+enum course { QUIET, BAD_LUCK, LIMITS };
 
 static struct rf_policy_options options_of(uint64_t seed)
 {
@@ -104,6 +109,7 @@ static void grant(struct live *l, const struct rf_proposal *p)
     w->read_at_us = w->since_us + (w->left_us < 50000 ? w->left_us : 50000);
     w->stop_at_us = INT64_MAX;
     w->saved_us = w->left_us;
+    w->ends = 0;
 }
 
 static void carry_out(struct live *l, const struct rf_proposal *p)
@@ -148,7 +154,28 @@ static void charge(struct live *l, int32_t i, int64_t busy_us)
     e.lease = job->lease;
     e.held_us = rf_state_owed_us(job, START_US + l->now_us);
     e.busy_us = busy_us < e.held_us ? busy_us : e.held_us;
+    if (l->limits)
+        e.flops = 1000 * e.held_us;
     record(l, &e);
+}
+
+/* Whoever has used up an allowance is asked to leave for good. */
+static void watch(struct live *l)
+{
+    const struct rf_state *s = l->journal.state;
+    struct rf_event e;
+
+    for (int32_t i = 0; l->limits && i < l->requested; i++)
+        if (s->jobs[i].state == RF_JOB_RUNNING && rf_state_spent(s, &s->jobs[i]) != NULL) {
+            e = rf_event_make(RF_EVENT_PREEMPT, 0);
+            e.job = i;
+            e.lease = s->jobs[i].lease;
+            e.by = -1;
+            snprintf(e.reason, sizeof e.reason, "%s", rf_state_spent(s, &s->jobs[i]));
+            l->jobs[i].stop_at_us = l->now_us + draw(l, 1000, 900000);
+            l->jobs[i].ends = 1;
+            record(l, &e);
+        }
 }
 
 static int64_t left_at(const struct work *w, int64_t t_us)
@@ -189,6 +216,8 @@ static void come_to_an_end(struct live *l, int32_t i)
 {
     struct work *w = &l->jobs[i];
 
+    if (l->limits)
+        charge(l, i, 0);
     if (w->fails-- <= 0) {
         end(l, i, "done");
         return;
@@ -201,6 +230,12 @@ static void stop(struct live *l, int32_t i)
 {
     struct work *w = &l->jobs[i];
 
+    if (l->limits && rf_state_owed_us(job_of(l, i), START_US + l->now_us) > 0)
+        charge(l, i, 0);
+    if (w->ends) {
+        end(l, i, "failed");
+        return;
+    }
     w->left_us = left_at(w, job_of(l, i)->preempt_us - START_US);
     if (w->left_us == 0)
         w->left_us = 1;
@@ -237,6 +272,7 @@ static void request(struct live *l)
     e.min = e.max = w->n;
     e.limit_us = w->left_us + 10000000;
     e.retries = w->fails;
+    e.flops_limit = w->flops_limit;
     snprintf(e.name, sizeof e.name, "j%d", e.job);
     snprintf(e.account, sizeof e.account, "%s", e.job % 3 == 0 ? "mine" : "theirs");
     if (w->after >= 0)
@@ -256,7 +292,7 @@ static void happen(struct live *l, int32_t i)
         stop(l, i);
     } else if (l->now_us >= w->read_at_us) {
         charge(l, i, (l->now_us - w->since_us) * w->n);
-        w->read_at_us = INT64_MAX;
+        w->read_at_us = l->limits ? l->now_us + draw(l, 1, 400000) : INT64_MAX;
     } else {
         come_to_an_end(l, i);
     }
@@ -283,6 +319,19 @@ static void crash(struct live *l)
     e = rf_event_make(RF_EVENT_RECOVER, 0);
     record(l, &e);
     l->crash_us = INT64_MAX;
+}
+
+/* From now on one of the accounts may use so many FLOPs. */
+static void limit(struct live *l)
+{
+    struct rf_event e = rf_event_make(RF_EVENT_LIMIT, 0);
+
+    snprintf(e.account, sizeof e.account, "%s", l->seed % 2 == 0 ? "mine" : "theirs");
+    e.flops_limit = 1000 * draw(l, 1, 30000000);
+    snprintf(e.author, sizeof e.author, "me");
+    snprintf(e.reason, sizeof e.reason, "so");
+    record(l, &e);
+    l->limit_us = INT64_MAX;
 }
 
 static void begin(struct live *l, const char *path)
@@ -320,7 +369,7 @@ static void begin(struct live *l, const char *path)
     record(l, &e);
 }
 
-static void draw_jobs(struct live *l, int bad_luck)
+static void draw_jobs(struct live *l, enum course course)
 {
     int64_t t_us = 0;
 
@@ -333,12 +382,15 @@ static void draw_jobs(struct live *l, int bad_luck)
                            .n = (int32_t)draw(l, 1, 3),
                            .after = i > 0 && draw(l, 0, 3) == 0 ? (int32_t)draw(l, 0, i - 1) : -1,
                            .cancel_us = INT64_MAX};
-        if (bad_luck && draw(l, 0, 5) == 0)
+        if (course == LIMITS && draw(l, 0, 3) == 0)
+            w->flops_limit = 1000 * draw(l, 1, 8000000);
+        if (course != QUIET && draw(l, 0, 5) == 0)
             w->fails = (int)draw(l, 1, 2);
-        if (bad_luck && draw(l, 0, 9) == 0)
+        if (course == BAD_LUCK && draw(l, 0, 9) == 0)
             w->cancel_us = t_us + draw(l, 2, 6000000);
     }
-    l->crash_us = bad_luck ? draw(l, 3000000, 12000000) : INT64_MAX;
+    l->crash_us = course != QUIET ? draw(l, 3000000, 12000000) : INT64_MAX;
+    l->limit_us = course == LIMITS ? draw(l, 1, 6000000) : INT64_MAX;
 }
 
 /* When the policy may have another answer, or a job is ready again. */
@@ -358,14 +410,14 @@ static int is_over(const struct live *l)
            l->journal.state->nrunning == 0;
 }
 
-static void run_live(struct live *l, uint64_t seed, int bad_luck, const char *path)
+static void run_live(struct live *l, uint64_t seed, enum course course, const char *path)
 {
     struct rf_event e;
     int asked = 0;
 
-    *l = (struct live){.seed = seed};
+    *l = (struct live){.seed = seed, .limits = course == LIMITS};
     begin(l, path);
-    draw_jobs(l, bad_luck);
+    draw_jobs(l, course);
     for (;;) {
         int64_t t_us = l->crash_us;
         int32_t who = -1;
@@ -375,6 +427,10 @@ static void run_live(struct live *l, uint64_t seed, int bad_luck, const char *pa
                 t_us = next_of(l, i);
                 who = i;
             }
+        if (l->limit_us < t_us) {
+            t_us = l->limit_us;
+            who = -3;
+        }
         if (t_us == INT64_MAX && is_over(l))
             break;
         if (t_us > l->now_us && !asked) { /* all of a moment comes first */
@@ -390,11 +446,14 @@ static void run_live(struct live *l, uint64_t seed, int bad_luck, const char *pa
         if (who == -2) {
             e = rf_event_make(RF_EVENT_HEARTBEAT, 0);
             record(l, &e);
+        } else if (who == -3) {
+            limit(l);
         } else if (who < 0) {
             crash(l);
         } else {
             happen(l, who);
         }
+        watch(l);
         asked = 0;
     }
     e = rf_event_make(RF_EVENT_CLOSE, 0);
@@ -432,7 +491,7 @@ static void simulate(const struct rf_replay *replay, const struct rf_policy_opti
     rf_world_clear(&world);
 }
 
-static void check_course(uint64_t seed, int bad_luck, int64_t most_us)
+static void check_course(uint64_t seed, enum course course, int64_t most_us)
 {
     struct rf_policy_options policy = options_of(seed);
     struct rf_replay_options options = {.policy = &policy};
@@ -446,7 +505,7 @@ static void check_course(uint64_t seed, int bad_luck, int64_t most_us)
     snprintf(path, sizeof path, "test_replay.%ld.jsonl", (long)getpid());
     unlink(path);
     assert_non_null(l);
-    run_live(l, seed, bad_luck, path);
+    run_live(l, seed, course, path);
     free(l);
     if (rf_replay_read(&replay, path, &options, &err) != RF_OK)
         fail_msg("seed %d: %s", (int)seed, err.text);
@@ -472,7 +531,7 @@ static void a_quiet_course_is_the_same_again(void **unused)
 {
     (void)unused;
     for (uint64_t seed = 0; seed < 60; seed++)
-        check_course(seed, 0, 0);
+        check_course(seed, QUIET, 0);
 }
 
 /* A crash is a microsecond after the last line, and a cancellation at a request's own moment
@@ -481,14 +540,23 @@ static void failures_crashes_and_cancellations_are_the_same_again(void **unused)
 {
     (void)unused;
     for (uint64_t seed = 100; seed < 220; seed++)
-        check_course(seed, 1, 2);
+        check_course(seed, BAD_LUCK, 2);
+}
+
+/* Who is denied, and who is not, is a matter of when FLOPs were read. */
+static void allowances_of_flops_are_used_up_at_the_same_moments(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 300; seed < 420; seed++)
+        check_course(seed, LIMITS, 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quiet_course_is_the_same_again),
-        cmocka_unit_test(failures_crashes_and_cancellations_are_the_same_again)};
+        cmocka_unit_test(failures_crashes_and_cancellations_are_the_same_again),
+        cmocka_unit_test(allowances_of_flops_are_used_up_at_the_same_moments)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
