@@ -71,7 +71,8 @@ static enum rf_status make_state(struct bench *b, struct rf_error *err)
         return st;
     n = b->plan.nlocal;
     b->ntensors = 4 * b->plan.nparams;
-    b->values = rf_pages_take(3 * n * sizeof *b->values); /* on a page border, as a model's are */
+    b->values =
+        rf_pages_take(3 * n * sizeof *b->values); /* on a page border, as a model's are */
     b->loaded = calloc(4 * n, sizeof *b->loaded);
     b->tensors = calloc((size_t)b->ntensors, sizeof *b->tensors);
     b->targets = calloc((size_t)b->ntensors, sizeof *b->targets);

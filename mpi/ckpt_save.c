@@ -130,9 +130,10 @@ static enum rf_status allocate(struct rf_ckpt_saver *saver, struct rf_error *err
     size_t n = (size_t)saver->ntensors, room, largest,
            usual = rf_pump_usual_room(saver->neighbours);
     int64_t mine = count_mine(saver, &room, &largest);
-    struct rf_pump_options options = {
-        .max_stretches = STRETCHES, .sharers = saver->neighbours, .fault = rf_h5_fault,
-        .still = saver->options.still};
+    struct rf_pump_options options = {.max_stretches = STRETCHES,
+                                      .sharers = saver->neighbours,
+                                      .fault = rf_h5_fault,
+                                      .still = saver->options.still};
 
     saver->granules =
         calloc((size_t)saver->first[saver->ntensors] + 1, sizeof *saver->granules);

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, PAGE = 4096 }; /* of parts; of the whole, so that disks take it as it lies */
+enum {
+    ALIGNMENT = 64,
+    PAGE = 4096
+}; /* of parts; of the whole, so that disks take it as it lies */
 
 struct rf_arena {
     unsigned char *block; /* owned, unless it is somebody else's */

@@ -247,9 +247,8 @@ static void still_values_are_written_from_where_they_lie(void **unused)
     for (int way = 0; way < 3; way++) {
         float *values = block + (way == 1 ? 1 : 128);
         const struct rf_values from = {values, sizeof *values, store_as_they_are, way != 2};
-        const struct rf_pump_options options = {.room_bytes = way == 0 ? SMALL : 2 * N * 4,
-                                                .max_stretches = 4,
-                                                .still = 1};
+        const struct rf_pump_options options = {
+            .room_bytes = way == 0 ? SMALL : 2 * N * 4, .max_stretches = 4, .still = 1};
         struct rf_pump *pump;
         FILE *file;
 
