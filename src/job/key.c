@@ -78,6 +78,8 @@ static void put_method(FILE *out, const struct rf_planned_job *job)
     if (o != NULL)
         fprintf(out, "options %.17g %.17g %.17g %.17g %.17g %.17g %d\n", o->alpha, o->warmup,
                 o->product_student, o->product_weak, o->window, o->filter, o->neighbours);
+    if (job->role != RF_ROLE_PRETRAIN)
+        fprintf(out, "reads %s %d\n", job->train->readout, job->train->unmask);
     fprintf(out, "seeds %" PRIu64 " %" PRIu64 "\n", job->task_seed, job->model_seed);
 }
 

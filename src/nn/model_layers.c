@@ -60,7 +60,7 @@ static struct rf_attention attention_of(const struct rf_model *m, int i)
                                  .key = cache != NULL ? cache->key : p->start,
                                  .key_end = cache != NULL ? cache->key_end : NULL,
                                  .query = few ? p->asked_start : p->start,
-                                 .position = few ? p->asked_position : p->position,
+                                 .position = few ? p->asked_position : p->sees,
                                  .longest = p->longest};
 }
 
@@ -92,14 +92,15 @@ static void norm_backward(struct rf_model *m, const rf_real *x, const rf_real *m
 }
 
 /* Turns n rows of queries of layer i, and all rows of keys; nothing in GPT-2. */
-static void turn(const struct rf_model *m, const struct rf_attention *a, rf_real *q, int nq,
-                 rf_real *kv, int back)
+static void turn(const struct rf_model *m, int i, const struct rf_attention *a, rf_real *q,
+                 int nq, rf_real *kv, int back)
 {
+    const int32_t *position = asked_only(m, i) ? m->pack.asked_position : m->pack.position;
     int W = m->plan->head_width;
 
     if (!is_llama(m))
         return;
-    rf_rope_turn(q, a->heads * W, m->turns, a->position, nq, a->heads, W, back);
+    rf_rope_turn(q, a->heads * W, m->turns, position, nq, a->heads, W, back);
     rf_rope_turn(kv, 2 * a->kv_heads * W, m->turns, m->pack.position, m->pack.n, a->kv_heads, W,
                  back);
 }
@@ -200,7 +201,7 @@ static void attention_half(struct rf_model *m, int i)
     rf_linear_forward(m->matmul, l->q, hq, layer_param(m, i, RF_Q_W).w,
                       layer_param(m, i, RF_Q_B).w, nq, C, D);
     mark(m, RF_SPENT_PRODUCTS);
-    turn(m, &shape, l->q, nq, l->kv, 0);
+    turn(m, i, &shape, l->q, nq, l->kv, 0);
     mark(m, RF_SPENT_STREAM);
     rf_attention_forward(l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
     mark(m, RF_SPENT_ATTENTION);
@@ -236,6 +237,50 @@ static void mlp_half(struct rf_model *m, int i, rf_real *out)
     mark(m, RF_SPENT_STREAM);
 }
 
+/* hf [nasked] becomes [nseq]: means over sequences. In place, since a mean never lies behind the first
+ * row that it is of. */
+static void average(struct rf_model *m)
+{
+    size_t C = (size_t)m->plan->shape.width;
+
+    for (int s = 0; s < m->pack.nseq; s++) {
+        const rf_real *from = m->hf + (size_t)m->pack.start[s] * C;
+        rf_real *to = m->hf + (size_t)s * C;
+        int n = m->pack.start[s + 1] - m->pack.start[s];
+        rf_real part = 1 / (rf_real)n;
+
+        for (size_t c = 0; c < C; c++) {
+            rf_real sum = 0;
+
+            for (int t = 0; t < n; t++)
+                sum += from[(size_t)t * C + c];
+            to[c] = part * sum;
+        }
+    }
+    mark(m, RF_SPENT_STREAM);
+}
+
+/* dh [nseq] becomes [nasked]. The last sequence first: its rows lie behind all gradients that are still to
+ * be read but its own, which is read before it is written over. */
+static void average_backward(struct rf_model *m)
+{
+    size_t C = (size_t)m->plan->shape.width;
+
+    for (int s = m->pack.nseq - 1; s >= 0; s--) {
+        const rf_real *from = m->dh + (size_t)s * C;
+        int begin = m->pack.start[s], n = m->pack.start[s + 1] - begin;
+        rf_real part = 1 / (rf_real)n;
+
+        for (int t = n - 1; t >= 0; t--) {
+            rf_real *to = m->dh + (size_t)(begin + t) * C;
+
+            for (size_t c = 0; c < C; c++)
+                to[c] = t == n - 1 ? part * from[c] : m->dh[(size_t)(begin + n - 1) * C + c];
+        }
+    }
+    mark(m, RF_SPENT_STREAM);
+}
+
 void rf_model_forward(struct rf_model *m)
 {
     int layers = m->plan->shape.layers;
@@ -248,6 +293,8 @@ void rf_model_forward(struct rf_model *m)
     norm(m, m->hf, m->meanf, m->rstdf, m->xf, rf_model_param(m, m->plan->norm_w),
          rf_model_param(m, m->plan->norm_b), m->pack.nasked);
     mark(m, RF_SPENT_NORMS);
+    if (m->pack.mean)
+        average(m);
 }
 
 /* ---- backward ------------------------------------------------------------ */
@@ -297,7 +344,7 @@ static void attention_half_backward(struct rf_model *m, int i)
     rf_attention_backward(m->dq, m->dkv, m->dwide, l->a, l->log_sum, l->q, l->kv, m->scratch,
                           &shape);
     mark(m, RF_SPENT_ATTENTION);
-    turn(m, &shape, m->dq, nq, m->dkv, 1);
+    turn(m, i, &shape, m->dq, nq, m->dkv, 1);
     mark(m, RF_SPENT_STREAM);
     rf_linear_backward(m->matmul, m->dh, 0, k.dw, dkb, m->dkv, l->h1, k.w, n, C, 2 * E);
     if (few) {
@@ -330,6 +377,8 @@ void rf_model_backward(struct rf_model *m)
 {
     size_t C = (size_t)m->plan->shape.width;
 
+    if (m->pack.mean)
+        average_backward(m);
     memset(m->dx, 0, (size_t)m->pack.nasked * C * sizeof *m->dx);
     norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
                   rf_model_param(m, m->plan->norm_b), m->pack.nasked);

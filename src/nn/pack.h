@@ -15,9 +15,12 @@ struct rf_pack {
     int nseq, n, nasked;       /* sequences, rows, asked rows */
     int longest;               /* sequence */
     int all;                   /* every packed row is asked */
+    int mean;                  /* ... and a sequence has one answer, from the mean of its rows */
     int *start;                /* [nseq + 1] first row of each sequence */
     int *asked_start;          /* [nseq + 1] first asked row of each sequence */
     int32_t *token, *position; /* [n] */
+    int32_t *sees;             /* [n] the last position that a row sees; position, where that is its own */
+    int32_t *unmasked;         /* [n] where sees lies otherwise */
     int32_t *asked_row;        /* [nasked] where an asked row is among the packed ones */
     int32_t *asked_position;   /* [nasked] its position in its sequence */
 };
