@@ -117,6 +117,7 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .freeze_layers = t->freeze_layers,
                                      .steps = t->steps,
                                      .lr = t->lr,
+                                     .layer_lr = t->layer_lr,
                                      .min_lr_ratio = t->min_lr_ratio,
                                      .warmup = t->warmup,
                                      .beta1 = t->beta1,
@@ -131,15 +132,9 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .tensor = t->tensor};
 }
 
-static int takes_means(const struct rf_planned_job *job)
-{
-    return strcmp(job->train->readout, "mean") == 0;
-}
-
 void rf_job_read_as_told(const struct rf_planned_job *job, struct rf_batch *batch)
 {
-    batch->mean = takes_means(job);
-    batch->unmask = job->train->unmask;
+    batch->mean = strcmp(job->train->readout, "mean") == 0;
 }
 
 /* The sizes of its batches as well. */
@@ -151,8 +146,7 @@ static struct rf_train_options all_options(const struct rf_planned_job *job,
 
     options.max_B = pretrain || batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH;
     options.max_T = info->context;
-    options.max_R =
-        pretrain || takes_means(job) ? options.max_B * options.max_T : options.max_B;
+    options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
     options.max_range = pretrain ? info->vocabulary : info->nclass;
     return options;
 }

@@ -317,7 +317,6 @@ static void pack(struct rf_model *m, const struct rf_batch *batch, struct rf_wor
 {
     check_batch(m, batch);
     rf_pack_fill(&m->pack, batch, work);
-    assert(m->pack.nasked <= m->limits.max_R);
 }
 
 double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, double weight,

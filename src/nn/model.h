@@ -14,8 +14,7 @@
 
 struct rf_model;
 
-/* The largest batch that will come; max_range is the widest range_count. Where means are asked for,
- * each row of a sequence counts for max_R. recompute: layers keep their
+/* The largest batch that will come; max_range is the widest range_count. recompute: layers keep their
  * input alone for the backward pass, which makes the rest again: the same bits, less memory. */
 struct rf_model_limits {
     int max_B, max_T, max_R, max_range;

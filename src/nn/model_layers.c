@@ -60,7 +60,7 @@ static struct rf_attention attention_of(const struct rf_model *m, int i)
                                  .key = cache != NULL ? cache->key : p->start,
                                  .key_end = cache != NULL ? cache->key_end : NULL,
                                  .query = few ? p->asked_start : p->start,
-                                 .position = few ? p->asked_position : p->sees,
+                                 .position = few ? p->asked_position : p->position,
                                  .longest = p->longest};
 }
 
@@ -92,15 +92,14 @@ static void norm_backward(struct rf_model *m, const rf_real *x, const rf_real *m
 }
 
 /* Turns n rows of queries of layer i, and all rows of keys; nothing in GPT-2. */
-static void turn(const struct rf_model *m, int i, const struct rf_attention *a, rf_real *q,
-                 int nq, rf_real *kv, int back)
+static void turn(const struct rf_model *m, const struct rf_attention *a, rf_real *q, int nq,
+                 rf_real *kv, int back)
 {
-    const int32_t *position = asked_only(m, i) ? m->pack.asked_position : m->pack.position;
     int W = m->plan->head_width;
 
     if (!is_llama(m))
         return;
-    rf_rope_turn(q, a->heads * W, m->turns, position, nq, a->heads, W, back);
+    rf_rope_turn(q, a->heads * W, m->turns, a->position, nq, a->heads, W, back);
     rf_rope_turn(kv, 2 * a->kv_heads * W, m->turns, m->pack.position, m->pack.n, a->kv_heads, W,
                  back);
 }
@@ -201,7 +200,7 @@ static void attention_half(struct rf_model *m, int i)
     rf_linear_forward(m->matmul, l->q, hq, layer_param(m, i, RF_Q_W).w,
                       layer_param(m, i, RF_Q_B).w, nq, C, D);
     mark(m, RF_SPENT_PRODUCTS);
-    turn(m, i, &shape, l->q, nq, l->kv, 0);
+    turn(m, &shape, l->q, nq, l->kv, 0);
     mark(m, RF_SPENT_STREAM);
     rf_attention_forward(l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
     mark(m, RF_SPENT_ATTENTION);
@@ -237,15 +236,16 @@ static void mlp_half(struct rf_model *m, int i, rf_real *out)
     mark(m, RF_SPENT_STREAM);
 }
 
-/* hf [nasked] becomes [nseq]: means over sequences. In place, since a mean never lies behind the first
- * row that it is of. */
+/* Where a sequence has one answer, from the mean of its rows: xf [nasked] becomes [nseq]. In place,
+ * since a mean never lies behind the first row that it is of. Averaged before it is normalised, a row
+ * that says little weighs little. */
 static void average(struct rf_model *m)
 {
     size_t C = (size_t)m->plan->shape.width;
 
     for (int s = 0; s < m->pack.nseq; s++) {
-        const rf_real *from = m->hf + (size_t)m->pack.start[s] * C;
-        rf_real *to = m->hf + (size_t)s * C;
+        const rf_real *from = m->xf + (size_t)m->pack.start[s] * C;
+        rf_real *to = m->xf + (size_t)s * C;
         int n = m->pack.start[s + 1] - m->pack.start[s];
         rf_real part = 1 / (rf_real)n;
 
@@ -260,25 +260,30 @@ static void average(struct rf_model *m)
     mark(m, RF_SPENT_STREAM);
 }
 
-/* dh [nseq] becomes [nasked]. The last sequence first: its rows lie behind all gradients that are still to
- * be read but its own, which is read before it is written over. */
+/* dx [nseq] becomes [nasked]. */
 static void average_backward(struct rf_model *m)
 {
     size_t C = (size_t)m->plan->shape.width;
+    rf_real *all = m->dx_other;
 
-    for (int s = m->pack.nseq - 1; s >= 0; s--) {
-        const rf_real *from = m->dh + (size_t)s * C;
-        int begin = m->pack.start[s], n = m->pack.start[s + 1] - begin;
-        rf_real part = 1 / (rf_real)n;
+    for (int s = 0; s < m->pack.nseq; s++) {
+        const rf_real *from = m->dx + (size_t)s * C;
+        int begin = m->pack.start[s], end = m->pack.start[s + 1];
+        rf_real part = 1 / (rf_real)(end - begin);
 
-        for (int t = n - 1; t >= 0; t--) {
-            rf_real *to = m->dh + (size_t)(begin + t) * C;
-
+        for (int t = begin; t < end; t++)
             for (size_t c = 0; c < C; c++)
-                to[c] = t == n - 1 ? part * from[c] : m->dh[(size_t)(begin + n - 1) * C + c];
-        }
+                all[(size_t)t * C + c] = part * from[c];
     }
+    m->dx_other = m->dx;
+    m->dx = all;
     mark(m, RF_SPENT_STREAM);
+}
+
+/* Rows of the end of the stream: one for each answer. */
+static int answers(const struct rf_model *m)
+{
+    return m->pack.mean ? m->pack.nseq : m->pack.nasked;
 }
 
 void rf_model_forward(struct rf_model *m)
@@ -290,11 +295,11 @@ void rf_model_forward(struct rf_model *m)
         attention_half(m, i);
         mlp_half(m, i, i + 1 < layers ? m->layers[i + 1].x : m->xf);
     }
-    norm(m, m->hf, m->meanf, m->rstdf, m->xf, rf_model_param(m, m->plan->norm_w),
-         rf_model_param(m, m->plan->norm_b), m->pack.nasked);
-    mark(m, RF_SPENT_NORMS);
     if (m->pack.mean)
         average(m);
+    norm(m, m->hf, m->meanf, m->rstdf, m->xf, rf_model_param(m, m->plan->norm_w),
+         rf_model_param(m, m->plan->norm_b), answers(m));
+    mark(m, RF_SPENT_NORMS);
 }
 
 /* ---- backward ------------------------------------------------------------ */
@@ -344,7 +349,7 @@ static void attention_half_backward(struct rf_model *m, int i)
     rf_attention_backward(m->dq, m->dkv, m->dwide, l->a, l->log_sum, l->q, l->kv, m->scratch,
                           &shape);
     mark(m, RF_SPENT_ATTENTION);
-    turn(m, i, &shape, m->dq, nq, m->dkv, 1);
+    turn(m, &shape, m->dq, nq, m->dkv, 1);
     mark(m, RF_SPENT_STREAM);
     rf_linear_backward(m->matmul, m->dh, 0, k.dw, dkb, m->dkv, l->h1, k.w, n, C, 2 * E);
     if (few) {
@@ -377,12 +382,12 @@ void rf_model_backward(struct rf_model *m)
 {
     size_t C = (size_t)m->plan->shape.width;
 
+    memset(m->dx, 0, (size_t)answers(m) * C * sizeof *m->dx);
+    norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
+                  rf_model_param(m, m->plan->norm_b), answers(m));
+    mark(m, RF_SPENT_NORMS);
     if (m->pack.mean)
         average_backward(m);
-    memset(m->dx, 0, (size_t)m->pack.nasked * C * sizeof *m->dx);
-    norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
-                  rf_model_param(m, m->plan->norm_b), m->pack.nasked);
-    mark(m, RF_SPENT_NORMS);
     for (int i = m->plan->shape.layers - 1; i >= 0; i--) {
         if (m->limits.recompute &&
             i + 1 < m->plan->shape.layers) { /* the last is still there */

@@ -7,7 +7,7 @@ size_t rf_pack_cost(int B, int T, int R)
     size_t seqs = rf_arena_cost(((size_t)B * (size_t)T + 1) * sizeof(int));
     size_t rows = rf_arena_cost((size_t)B * (size_t)T * sizeof(int32_t));
 
-    return 2 * seqs + 3 * rows + 2 * rf_arena_cost((size_t)R * sizeof(int32_t));
+    return 2 * seqs + 2 * rows + 2 * rf_arena_cost((size_t)R * sizeof(int32_t));
 }
 
 void rf_pack_place(struct rf_pack *pack, struct rf_arena *arena, int B, int T, int R)
@@ -20,8 +20,6 @@ void rf_pack_place(struct rf_pack *pack, struct rf_arena *arena, int B, int T, i
     pack->asked_start = rf_arena_take(arena, seqs);
     pack->token = rf_arena_take(arena, rows);
     pack->position = rf_arena_take(arena, rows);
-    pack->unmasked = rf_arena_take(arena, rows);
-    pack->sees = pack->position;
     pack->asked_row = rf_arena_take(arena, (size_t)R * sizeof(int32_t));
     pack->asked_position = rf_arena_take(arena, (size_t)R * sizeof(int32_t));
 }
@@ -61,18 +59,10 @@ static int add_sequence(struct rf_pack *pack, const struct rf_batch *batch, int 
     for (int t = 0; t < len; t++) {
         pack->token[pack->n + t] = row[begin + t];
         pack->position[pack->n + t] = t;
-        pack->unmasked[pack->n + t] = len - 1;
     }
     pack->n += len;
     pack->longest = len > pack->longest ? len : pack->longest;
     return r;
-}
-
-/* The means want every row to the end. Asked lists keep what they hold: where all are asked nobody
- * reads them. */
-static void ask_all(struct rf_pack *pack)
-{
-    pack->nasked = pack->n;
 }
 
 void rf_pack_fill(struct rf_pack *pack, const struct rf_batch *batch, struct rf_work *work)
@@ -80,14 +70,13 @@ void rf_pack_fill(struct rf_pack *pack, const struct rf_batch *batch, struct rf_
     pack->nseq = pack->n = pack->longest = 0;
     pack->nasked = batch->R;
     pack->mean = batch->mean;
-    pack->sees = batch->unmask ? pack->unmasked : pack->position;
     for (int r = 0; r < batch->R;)
         r = add_sequence(pack, batch, r);
     pack->start[pack->nseq] = pack->n;
     pack->asked_start[pack->nseq] = batch->R;
-    assert((!batch->mean && !batch->unmask) || pack->nseq == batch->R);
-    if (pack->mean)
-        ask_all(pack);
+    assert(!batch->mean || pack->nseq == batch->R);
+    if (pack->mean) /* of all rows, to the end; where all are asked nobody reads which are */
+        pack->nasked = pack->n;
     pack->all = pack->n == pack->nasked;
 
     *work = (struct rf_work){.rows = pack->n,
@@ -95,7 +84,7 @@ void rf_pack_fill(struct rf_pack *pack, const struct rf_batch *batch, struct rf_
                              .range = batch->range_count,
                              .pooled = pack->nasked - batch->R};
     for (int i = 0; i < pack->n; i++)
-        work->row_visits += pack->sees[i] + 1;
+        work->row_visits += pack->position[i] + 1;
     if (pack->all)
         work->asked_visits = work->row_visits;
     for (int r = 0; r < batch->R && !pack->all; r++)

@@ -19,8 +19,6 @@ struct rf_pack {
     int *start;                /* [nseq + 1] first row of each sequence */
     int *asked_start;          /* [nseq + 1] first asked row of each sequence */
     int32_t *token, *position; /* [n] */
-    int32_t *sees;             /* [n] the last position that a row sees; position, where that is its own */
-    int32_t *unmasked;         /* [n] where sees lies otherwise */
     int32_t *asked_row;        /* [nasked] where an asked row is among the packed ones */
     int32_t *asked_position;   /* [nasked] its position in its sequence */
 };
