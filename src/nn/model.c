@@ -8,6 +8,7 @@
 #include "nn/rope.h"
 
 enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256 };
+#define NOWHERE SIZE_MAX
 
 /* ---- sizes ------------------------------------------------------------- */
 
@@ -93,7 +94,7 @@ static void place_all(struct rf_model *m, struct placer *p)
     size_t E = (size_t)plan->kv_heads.count * W, widest = H > D ? H : D;
     int llama = plan->shape.family == RF_MODEL_LLAMA;
 
-    m->values = place(p, plan->nlocal);
+    m->values = place(p, m->precision == RF_PRECISION_HELD ? m->nvalues : plan->nlocal);
     m->gradients = place(p, plan->nlocal);
     for (int i = 0; i < plan->shape.layers; i++)
         place_layer(p, &m->layers[i], plan, n,
@@ -122,26 +123,61 @@ static void place_all(struct rf_model *m, struct placer *p)
 
 /* ---- making and ending -------------------------------------------------- */
 
+void rf_model_draw(rf_real *rows, const struct rf_plan *plan, int i, int64_t first,
+                   int64_t nrows, uint64_t seed)
+{
+    const struct rf_param *p = &plan->params[i];
+    uint64_t stream = rf_rng_stream("init", (uint64_t)i);
+
+    for (int64_t r = first; r < first + nrows; r++)
+        for (int64_t c = 0; c < p->extent[1]; c++) {
+            uint64_t whole = (uint64_t)((p->offset[0] + r) * p->shape[1] + p->offset[1] + c);
+
+            if (p->init == RF_INIT_NORMAL)
+                *rows = (rf_real)(p->init_std * rf_rng_normal(seed, stream, whole));
+            else
+                *rows = p->init == RF_INIT_ONE ? 1 : 0;
+            rows++;
+        }
+}
+
 static void draw_values(struct rf_model *m, uint64_t seed)
 {
     for (int i = 0; i < m->plan->nparams; i++) {
-        const struct rf_param *p = &m->plan->params[i];
-        rf_real *to = m->values + p->at;
-        uint64_t stream = rf_rng_stream("init", (uint64_t)i);
+        rf_real *to = rf_model_value(m, i);
 
-        for (int64_t r = 0; r < p->extent[0]; r++)
-            for (int64_t c = 0; c < p->extent[1]; c++) {
-                uint64_t whole =
-                    (uint64_t)((p->offset[0] + r) * p->shape[1] + p->offset[1] + c);
-
-                if (p->init == RF_INIT_NORMAL)
-                    *to = (rf_real)(p->init_std * rf_rng_normal(seed, stream, whole));
-                else
-                    *to = p->init == RF_INIT_ONE ? 1 : 0;
-                to++;
-            }
+        if (to != NULL)
+            rf_model_draw(to, m->plan, i, 0, m->plan->params[i].extent[0], seed);
     }
     rf_matmul_refresh(m->matmul);
+}
+
+/* Of a HELD model: which parameters are held, and where the others' values lie. */
+static enum rf_status list_weights(struct rf_model *m, struct rf_error *err)
+{
+    const struct rf_plan *plan = m->plan;
+
+    if (m->precision != RF_PRECISION_HELD)
+        return RF_OK;
+    m->nweights = rf_weights_list(NULL, plan);
+    m->weights = calloc((size_t)m->nweights + 1, sizeof *m->weights);
+    m->value_at = calloc((size_t)plan->nparams + 1, sizeof *m->value_at);
+    if (m->weights == NULL || m->value_at == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d tensors", plan->nparams);
+    rf_weights_list(m->weights, plan);
+    for (int i = 0; i < plan->nparams; i++) {
+        const struct rf_param *p = &plan->params[i];
+
+        if (rf_weights_has(plan, i)) {
+            m->value_at[i] = NOWHERE;
+            continue;
+        }
+        if (!rf_plan_follows(plan, i))
+            m->nvalues = (m->nvalues + 15) / 16 * 16;
+        m->value_at[i] = m->nvalues;
+        m->nvalues += (size_t)(p->extent[0] * p->extent[1]);
+    }
+    return RF_OK;
 }
 
 /* Makes room for the layers' places, and counts what the arena has to hold. */
@@ -150,6 +186,8 @@ static enum rf_status count(struct rf_model *m, struct rf_error *err)
     const struct rf_model_limits *at_most = &m->limits;
     struct placer placer = {.arena = NULL};
 
+    if (list_weights(m, err) != RF_OK)
+        return RF_ERR_MEMORY;
     m->layers = calloc((size_t)m->plan->shape.layers, sizeof *m->layers);
     if (m->layers == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d layers", m->plan->shape.layers);
@@ -194,10 +232,22 @@ static size_t largest_operand(const struct rf_model *m)
     return n * widest > logits ? n * widest : logits;
 }
 
+static enum rf_status make_products(struct rf_model *m, struct rf_error *err)
+{
+    int bf16 = m->precision != RF_PRECISION_FP32, held = m->precision == RF_PRECISION_HELD;
+    enum rf_status st = rf_matmul_create(&m->matmul, bf16, held ? NULL : m->values,
+                                         held ? 0 : m->plan->nlocal, largest_operand(m), err);
+
+    /* what has a gradient has a name */
+    return st == RF_OK && held ? rf_matmul_hold(m->matmul, m->gradients, m->plan->nlocal,
+                                                m->weights, m->nweights, err)
+                               : st;
+}
+
 enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *plan,
                                const struct rf_exchange *exchange,
-                               const struct rf_model_limits *limits, int bf16, uint64_t seed,
-                               struct rf_error *err)
+                               const struct rf_model_limits *limits,
+                               enum rf_precision precision, uint64_t seed, struct rf_error *err)
 {
     struct rf_model *m = calloc(1, sizeof *m);
     enum rf_status st;
@@ -208,10 +258,10 @@ enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *pl
     m->plan = plan;
     m->exchange = *exchange;
     m->limits = *limits;
+    m->precision = precision;
     st = reserve(m, err);
     if (st == RF_OK)
-        st = rf_matmul_create(&m->matmul, bf16, m->values, plan->nlocal, largest_operand(m),
-                              err);
+        st = make_products(m, err);
     if (st != RF_OK) {
         rf_model_destroy(m);
         return st;
@@ -231,12 +281,38 @@ void rf_model_destroy(struct rf_model *model)
     rf_arena_destroy(model->room);
     rf_arena_destroy(model->arena);
     free(model->layers);
+    free(model->weights);
+    free(model->value_at);
     free(model);
 }
 
 rf_real *rf_model_values(struct rf_model *model)
 {
+    assert(model->precision != RF_PRECISION_HELD);
     return model->values;
+}
+
+rf_real *rf_model_value(struct rf_model *m, int i)
+{
+    if (m->precision != RF_PRECISION_HELD)
+        return m->values + m->plan->params[i].at;
+    return m->value_at[i] == NOWHERE ? NULL : m->values + m->value_at[i];
+}
+
+const struct rf_weight *rf_model_weights(const struct rf_model *model, int *n)
+{
+    *n = model->nweights;
+    return model->weights;
+}
+
+uint16_t *rf_model_room(struct rf_model *model, int k)
+{
+    return rf_matmul_room(model->matmul, k);
+}
+
+void rf_model_take(struct rf_model *model, int k)
+{
+    rf_matmul_take(model->matmul, k);
 }
 
 rf_real *rf_model_gradients(struct rf_model *model)
@@ -259,23 +335,36 @@ const char *rf_model_implementation(const struct rf_model *model)
     return rf_matmul_implementation(model->matmul);
 }
 
+/* Of a HELD model besides arena, room and products. */
+static size_t list_bytes(const struct rf_model *m)
+{
+    return (size_t)m->nweights * sizeof *m->weights +
+           (m->nweights > 0 ? (size_t)m->plan->nparams * sizeof *m->value_at : 0);
+}
+
 size_t rf_model_bytes(const struct rf_model *model)
 {
-    return model->arena_bytes + model->room_bytes + rf_matmul_bytes(model->matmul);
+    return model->arena_bytes + model->room_bytes + rf_matmul_bytes(model->matmul) +
+           list_bytes(model);
 }
 
 enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
                                       const struct rf_plan *plan,
-                                      const struct rf_model_limits *limits, int bf16,
-                                      struct rf_error *err)
+                                      const struct rf_model_limits *limits,
+                                      enum rf_precision precision, struct rf_error *err)
 {
-    struct rf_model m = {.plan = plan, .limits = *limits};
+    struct rf_model m = {.plan = plan, .limits = *limits, .precision = precision};
+    int held = precision == RF_PRECISION_HELD;
     enum rf_status st = count(&m, err);
 
     *room_bytes = m.room_bytes;
-    *bytes =
-        m.arena_bytes + m.room_bytes + rf_matmul_cost(bf16, plan->nlocal, largest_operand(&m));
+    *bytes = m.arena_bytes + m.room_bytes + list_bytes(&m) +
+             rf_matmul_cost(precision != RF_PRECISION_FP32, held ? 0 : plan->nlocal,
+                            largest_operand(&m)) +
+             (held ? rf_matmul_hold_cost(m.weights, m.nweights) : 0);
     free(m.layers);
+    free(m.weights);
+    free(m.value_at);
     return st;
 }
 
@@ -283,10 +372,14 @@ enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
 
 struct rf_model_param rf_model_param(const struct rf_model *m, int index)
 {
-    size_t at = index < 0 ? 0 : m->plan->params[index].at;
+    rf_real *dw = index < 0 ? NULL : m->gradients + m->plan->params[index].at;
+    const rf_real *w = dw;
 
-    return index < 0 ? (struct rf_model_param){NULL, NULL}
-                     : (struct rf_model_param){m->values + at, m->gradients + at};
+    if (index >= 0 && m->precision != RF_PRECISION_HELD)
+        w = m->values + m->plan->params[index].at;
+    else if (index >= 0 && m->value_at[index] != NOWHERE)
+        w = m->values + m->value_at[index];
+    return (struct rf_model_param){w, dw};
 }
 
 struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,

@@ -145,14 +145,28 @@ static void widen_backward(struct rf_model *m, int i, int nq)
 
 /* ---- forward ------------------------------------------------------------ */
 
+static void look_up(struct rf_model *m, rf_real *x)
+{
+    int begin = (int)m->plan->vocabulary.begin, count = (int)m->plan->vocabulary.count;
+    int C = m->plan->shape.width, n = m->pack.n;
+    const rf_real *wte = rf_model_param(m, m->plan->wte).w;
+
+    if (m->precision == RF_PRECISION_FP32)
+        rf_embed_forward(x, wte, m->pack.token, n, C, begin, count);
+    else if (m->precision == RF_PRECISION_BF16)
+        rf_embed_forward_rounded(x, wte, m->pack.token, n, C, begin, count);
+    else
+        rf_embed_forward_half(
+            x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at), m->pack.token, n, C,
+            begin, count);
+}
+
 static void embed(struct rf_model *m)
 {
-    const struct rf_slice *v = &m->plan->vocabulary;
     int C = m->plan->shape.width, n = m->pack.n;
     rf_real *x = m->layers[0].x;
 
-    rf_embed_forward(x, rf_model_param(m, m->plan->wte).w, m->pack.token, n, C, (int)v->begin,
-                     (int)v->count);
+    look_up(m, x);
     mark(m, RF_SPENT_STREAM);
     rf_model_sum_rows(m, x, n);
     if (m->plan->wpe >= 0) {

@@ -28,12 +28,17 @@ struct rf_model {
     const struct rf_plan *plan; /* borrowed */
     struct rf_exchange exchange;
     struct rf_model_limits limits;
+    enum rf_precision precision;
+    struct rf_weight *weights; /* owned [nweights]: of a HELD model */
+    int nweights;
     struct rf_arena *arena; /* owned; all arrays below lie in it */
     struct rf_arena
         *room; /* owned, over the exchange's room where it has one: what is summed over ranks */
     size_t arena_bytes, room_bytes;
     struct rf_matmul *matmul; /* owned */
     rf_real *values, *gradients;
+    size_t *value_at; /* owned [plan->nparams], HELD: in values; SIZE_MAX: held in bf16 */
+    size_t nvalues;   /* HELD: elements of values */
     struct rf_model_layer *layers; /* owned */
     struct rf_pack pack;
     struct rf_profile profile;
@@ -49,7 +54,8 @@ struct rf_model {
     rf_real *best, *prob;
 };
 
-/* A parameter tensor's slice: its values and its gradient; both NULL where the family has none. */
+/* A parameter tensor's slice: its values and its gradient; both NULL where the family has none. w of a matrix in a
+ * HELD model is but the name by which products know it (matmul.h), and not to be read. */
 struct rf_model_param {
     const rf_real *w;
     rf_real *dw;

@@ -42,7 +42,8 @@ void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
     add(traffic, RF_TRAFFIC_SUM, turns, 2 * work->asked, each); /* sums for a softmax */
 }
 
-void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies)
+void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies,
+                           int bf16)
 {
     if (copies > 1)
         add(traffic, RF_TRAFFIC_SMALL, 1, 2, sizeof(double));
@@ -52,7 +53,8 @@ void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *pla
         int64_t n = plan->params[i].extent[0] * plan->params[i].extent[1];
 
         add(traffic, RF_TRAFFIC_GATHER, 1, n, sizeof(rf_real));
-        add(traffic, RF_TRAFFIC_SPREAD, 1, n, sizeof(rf_real));
+        add(traffic, RF_TRAFFIC_SPREAD, 1, n,
+            bf16 && rf_weights_has(plan, i) ? sizeof(uint16_t) : sizeof(rf_real));
     }
 }
 
