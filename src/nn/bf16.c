@@ -27,6 +27,7 @@ struct rf_bf16 {
     float *wide_weights;              /* owned [nweights], without: rounded, as all of these */
     float *wide_a, *wide_b;           /* owned [max_operand] */
     struct rf_held *held; /* owned; NULL: weights are there, and not just names of what is held */
+    float *wide_held;     /* owned, without primitives: one of them */
     char implementation[96];
 };
 
@@ -101,8 +102,8 @@ static const float *widen(struct rf_bf16 *p, float *buffer, const float *x, int 
     size_t at = weight_at(p, x, ld, cols), width = (size_t)cols;
 
     if (at < p->nweights && p->held != NULL) {
-        widen_half(buffer, rf_held_rows_at(p->held, at), (size_t)rows * width);
-        return buffer;
+        widen_half(p->wide_held, rf_held_rows_at(p->held, at), (size_t)rows * width);
+        return p->wide_held;
     }
     if (at < p->nweights)
         return p->wide_weights + at;
@@ -331,12 +332,31 @@ enum rf_status rf_bf16_create(struct rf_bf16 **bf16, enum rf_bf16_path path,
     return RF_OK;
 }
 
+/* Elements of the largest that is multiplied. */
+static size_t largest(const struct rf_weight *list, int n)
+{
+    size_t most = 0;
+
+    for (int k = 0; k < n; k++) {
+        size_t one = list[k].multiplied ? (size_t)(list[k].rows * list[k].cols) : 0;
+
+        most = one > most ? one : most;
+    }
+    return most;
+}
+
 enum rf_status rf_bf16_hold(struct rf_bf16 *p, const float *names, size_t nnames,
                             const struct rf_weight *list, int n, struct rf_error *err)
 {
     enum rf_status st =
         rf_held_create(&p->held, list, n, p->primitives == NULL, sizeof(uint16_t), err);
 
+    if (st == RF_OK && p->primitives == NULL) {
+        p->wide_held = malloc((largest(list, n) + 1) * sizeof *p->wide_held);
+        if (p->wide_held == NULL)
+            st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a matrix of %zu weights",
+                         largest(list, n));
+    }
     if (st == RF_OK) {
         p->weights = names;
         p->nweights = nnames;
@@ -367,6 +387,7 @@ void rf_bf16_destroy(struct rf_bf16 *bf16)
     if (bf16 == NULL)
         return;
     rf_held_destroy(bf16->held);
+    free(bf16->wide_held);
     rf_primitives_destroy(bf16->primitives);
     free(bf16->a);
     free(bf16->b);
@@ -398,6 +419,8 @@ static size_t hold_cost(const struct rf_weight *list, int n, int packed)
 {
     size_t bytes = rf_held_cost(list, n, !packed, sizeof(uint16_t));
 
+    if (!packed)
+        bytes += largest(list, n) * sizeof(float);
     for (int k = 0; k < n && packed; k++)
         bytes += list[k].multiplied ? (size_t)(list[k].rows * list[k].cols) * 4 : 0;
     return bytes;

@@ -219,17 +219,31 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
     return st;
 }
 
+/* Rows as products pad them. */
+static size_t padded(size_t rows)
+{
+    return (rows + 127) / 128 * 128;
+}
+
+/* Activations and their gradients, or logits of the classes here. */
 static size_t largest_operand(const struct rf_model *m)
 {
-    size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T + 128;
-    size_t C = (size_t)m->plan->shape.width, H = (size_t)m->plan->hidden.count;
-    size_t wide = m->plan->shape.family == RF_MODEL_LLAMA ? 2 * H : H;
-    size_t widest = 2 * C > wide ? 2 * C : wide, range = (size_t)m->limits.max_range;
-    size_t logits = (size_t)LOGITS_AT_A_TIME + 256 * range,
-           weights = (2 * C + wide + range) * C;
+    const struct rf_plan *plan = m->plan;
+    size_t n = padded((size_t)m->limits.max_B * (size_t)m->limits.max_T);
+    size_t C = (size_t)plan->shape.width, W = (size_t)plan->head_width;
+    size_t H = (size_t)plan->hidden.count * (plan->shape.family == RF_MODEL_LLAMA ? 2 : 1);
+    size_t D = (size_t)plan->heads.count * W, E = 2 * (size_t)plan->kv_heads.count * W;
+    size_t range = (size_t)m->limits.max_range, held = (size_t)plan->vocabulary.count;
+    size_t logits, most, widest = C > H ? C : H;
 
-    logits = logits > weights ? logits : weights;
-    return n * widest > logits ? n * widest : logits;
+    widest = widest > D ? widest : D;
+    widest = widest > E ? widest : E;
+    held = held < range ? held : range;
+    most = LOGITS_AT_A_TIME + 128 * held;
+    most = most > ROWS_AT_LEAST * held ? most : ROWS_AT_LEAST * held;
+    logits = padded((size_t)m->limits.max_R) * held;
+    logits = logits < most ? logits : most;
+    return logits > n * widest ? logits : n * widest;
 }
 
 static enum rf_status make_products(struct rf_model *m, struct rf_error *err)
