@@ -178,25 +178,26 @@ static void hand_out(struct rf_trainer *t)
 
 /* Local: the plan, and what of the model's memory is summed over ranks. */
 static enum rf_status plan_all(struct rf_trainer *t, const struct rf_model_shape *shape,
-                               size_t *room_bytes, struct rf_error *err)
+                               struct rf_model_bytes *need, struct rf_error *err)
 {
     const struct rf_train_options *o = &t->options;
     struct rf_model_limits limits = limits_of(o, t->mesh.data.size);
     enum rf_status st = check(shape, o, err);
-    size_t bytes;
 
     if (st == RF_OK)
         st = rf_plan_make(&t->plan, shape, t->mesh.tensor.rank, t->mesh.tensor.size, err);
     if (st == RF_OK)
-        st = rf_model_predict_bytes(&bytes, room_bytes, &t->plan, &limits,
-                                    precision_of(o, t->mesh.data.size), err);
+        st = rf_model_predict_bytes(need, &t->plan, &limits, precision_of(o, t->mesh.data.size),
+                                    !o->exchange_messages, err);
     return st;
 }
 
 /* Collective: the slices exchange in memory that they reach in each other, where they do. */
-static enum rf_status connect(struct rf_trainer *t, size_t room_bytes, struct rf_error *err)
+static enum rf_status connect(struct rf_trainer *t, const struct rf_model_bytes *need,
+                              struct rf_error *err)
 {
-    struct rf_exchange_options slices = {.room_bytes = room_bytes,
+    struct rf_exchange_options slices = {.room_bytes = need->room,
+                                         .table_bytes = need->table,
                                          .bf16 = t->options.bf16 && t->options.exchange_bf16,
                                          .messages = t->options.exchange_messages};
     const struct rf_exchange_options plain = {0};
@@ -236,7 +237,7 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
                                  const struct rf_train_options *options, struct rf_error *err)
 {
     struct rf_trainer *t = calloc(1, sizeof *t);
-    size_t room_bytes = 0;
+    struct rf_model_bytes need = {0};
     enum rf_status st =
         t != NULL ? RF_OK : rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
 
@@ -245,10 +246,10 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
     if (st == RF_OK) {
         t->options = *options;
         rf_mesh_make(&t->mesh, group, options->tensor);
-        st = rf_agree(group, plan_all(t, shape, &room_bytes, err), err);
+        st = rf_agree(group, plan_all(t, shape, &need, err), err);
     }
     if (st == RF_OK)
-        st = connect(t, room_bytes, err);
+        st = connect(t, &need, err);
     if (st == RF_OK) {
         t->exchange = rf_exchanger_exchange(t->slices);
         st = rf_agree(group, build(t, err), err);
@@ -393,6 +394,7 @@ static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t 
         sums[1] += (double)rf_plan_flops(&t->plan, &work); /* whole, below 2^53 */
         more = 1;
     }
+    rf_model_learned(t->model);
     rf_exchange_sum_double(&copies, sums, 2);
     rf_shard_gather(t->shard, rf_model_gradients(t->model));
     rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
@@ -549,16 +551,17 @@ enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_sha
     enum rf_precision precision = precision_of(options, copies);
     struct rf_plan plan = {.params = NULL};
     enum rf_status st = check(shape, options, err);
-    size_t room_bytes;
+    struct rf_model_bytes need = {0};
 
     *bytes = 0;
     if (st == RF_OK)
         st = rf_plan_make(&plan, shape, rank % tensor, tensor, err);
     if (st == RF_OK)
-        st = rf_model_predict_bytes(bytes, &room_bytes, &plan, &limits, precision, err);
+        st = rf_model_predict_bytes(&need, &plan, &limits, precision,
+                                    !options->exchange_messages, err);
     if (st == RF_OK)
-        *bytes +=
-            rf_shard_cost(&plan, rank / tensor, copies, precision == RF_PRECISION_HELD) +
+        *bytes =
+            need.all + rf_shard_cost(&plan, rank / tensor, copies, precision == RF_PRECISION_HELD) +
             own_bytes(options, plan.nparams);
     rf_plan_clear(&plan);
     return st;

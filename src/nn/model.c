@@ -7,15 +7,16 @@
 #include "nn/model_parts.h"
 #include "nn/rope.h"
 
-enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256 };
+enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256, ELEMENTS_AT_A_TIME = 1 << 14 };
 #define NOWHERE SIZE_MAX
 
 /* ---- sizes ------------------------------------------------------------- */
 
 /* The same code measures and places: with an arena it takes, without it counts. */
 struct placer {
-    struct rf_arena *arena, *room;
-    size_t bytes, room_bytes;
+    struct rf_arena *arena, *room, *table;
+    int shares;
+    size_t bytes, room_bytes, table_bytes;
 };
 
 static rf_real *place(struct placer *p, size_t elements)
@@ -33,6 +34,17 @@ static rf_real *place_summed(struct placer *p, size_t elements)
 
     p->room_bytes += rf_arena_cost(bytes);
     return p->room ? rf_arena_take(p->room, bytes) : NULL;
+}
+
+/* The same for what ranks have in common, where they do. */
+static rf_real *place_common(struct placer *p, size_t elements)
+{
+    size_t bytes = elements * sizeof(rf_real);
+
+    if (!p->shares)
+        return place(p, elements);
+    p->table_bytes += rf_arena_cost(bytes);
+    return p->table ? rf_arena_take(p->table, bytes) : NULL;
 }
 
 size_t rf_model_loss_rows(int R, int range)
@@ -64,18 +76,18 @@ static void place_layer(struct placer *p, struct rf_model_layer *l, const struct
 
     if (all != NULL) {
         *l = *all;
-        l->x = place_summed(p, n * C);
+        l->x = place_common(p, n * C);
         return;
     }
     *l = (struct rf_model_layer){
-        .x = place_summed(p, n * C),
-        .h1 = place(p, n * C),
+        .x = place_common(p, n * C),
+        .h1 = place_common(p, n * C),
         .q = place(p, n * D),
         .kv = place(p, 2 * n * E),
         .log_sum = place(p, n * heads),
         .a = place(p, n * D),
-        .x2 = place_summed(p, n * C),
-        .h2 = place(p, n * C),
+        .x2 = place_common(p, n * C),
+        .h2 = place_common(p, n * C),
         .f = place(p, gated * n * H),
         .g = place(p, n * H),
         .mean1 = place(p, n),
@@ -102,13 +114,15 @@ static void place_all(struct rf_model *m, struct placer *p)
     m->turns = place(p, llama ? rf_rope_table_size(m->limits.max_T, plan->head_width) : 0);
     m->df = place(p, llama ? 2 * n * H : 0);
     m->hq = place(p, R * C);
-    m->xf = place_summed(p, n * C);
-    m->hf = place(p, R * C);
+    m->spare = place(p, p->shares ? R * C : 0);
+    m->xf = place_common(p, n * C);
+    m->hf = place_common(p, R * C);
     m->meanf = place(p, R);
     m->rstdf = place(p, R);
-    m->dx = place(p, n * C);
-    m->dx_other = place(p, n * C);
+    m->dx = place_common(p, n * C);
+    m->dx_other = place_common(p, n * C);
     m->dh = place_summed(p, n * C);
+    m->vectors = place_summed(p, p->shares ? rf_model_vectors(plan) : 0);
     m->dwide = place(p, n * widest);
     m->dq = place(p, n * D);
     m->dkv = place(p, 2 * n * E);
@@ -184,7 +198,7 @@ static enum rf_status list_weights(struct rf_model *m, struct rf_error *err)
 static enum rf_status count(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
-    struct placer placer = {.arena = NULL};
+    struct placer placer = {.shares = m->shares};
 
     if (list_weights(m, err) != RF_OK)
         return RF_ERR_MEMORY;
@@ -195,6 +209,7 @@ static enum rf_status count(struct rf_model *m, struct rf_error *err)
     m->arena_bytes =
         placer.bytes + rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R);
     m->room_bytes = placer.room_bytes;
+    m->table_bytes = placer.table_bytes;
     return RF_OK;
 }
 
@@ -202,8 +217,13 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
     const struct rf_exchange *e = &m->exchange;
-    enum rf_status st = count(m, err);
+    enum rf_status st;
 
+    m->shares = rf_exchange_shares(e);
+    st = count(m, err);
+    assert(st != RF_OK || !m->shares || m->table_bytes <= e->table_bytes);
+    if (st == RF_OK && m->shares)
+        st = rf_arena_over(&m->table, e->table, e->table_bytes, err);
     if (st == RF_OK)
         st = rf_arena_create(&m->arena, m->arena_bytes, err);
     if (st == RF_OK)
@@ -211,7 +231,8 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
                  ? rf_arena_over(&m->room, e->room, e->room_bytes, err)
                  : rf_arena_create(&m->room, m->room_bytes, err);
     if (st == RF_OK) {
-        struct placer placer = {.arena = m->arena, .room = m->room};
+        struct placer placer = {
+            .arena = m->arena, .room = m->room, .table = m->table, .shares = m->shares};
 
         place_all(m, &placer);
         rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R);
@@ -292,6 +313,7 @@ void rf_model_destroy(struct rf_model *model)
     if (model == NULL)
         return;
     rf_matmul_destroy(model->matmul);
+    rf_arena_destroy(model->table);
     rf_arena_destroy(model->room);
     rf_arena_destroy(model->arena);
     free(model->layers);
@@ -356,26 +378,33 @@ static size_t list_bytes(const struct rf_model *m)
            (m->nweights > 0 ? (size_t)m->plan->nparams * sizeof *m->value_at : 0);
 }
 
-size_t rf_model_bytes(const struct rf_model *model)
+/* This rank's share of the table. */
+static size_t table_share(const struct rf_model *m)
 {
-    return model->arena_bytes + model->room_bytes + rf_matmul_bytes(model->matmul) +
-           list_bytes(model);
+    return m->table_bytes / (size_t)m->plan->size;
 }
 
-enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
-                                      const struct rf_plan *plan,
-                                      const struct rf_model_limits *limits,
-                                      enum rf_precision precision, struct rf_error *err)
+size_t rf_model_bytes(const struct rf_model *model)
 {
-    struct rf_model m = {.plan = plan, .limits = *limits, .precision = precision};
+    return model->arena_bytes + model->room_bytes + table_share(model) +
+           rf_matmul_bytes(model->matmul) + list_bytes(model);
+}
+
+enum rf_status rf_model_predict_bytes(struct rf_model_bytes *need, const struct rf_plan *plan,
+                                      const struct rf_model_limits *limits,
+                                      enum rf_precision precision, int shares,
+                                      struct rf_error *err)
+{
+    struct rf_model m = {
+        .plan = plan, .limits = *limits, .precision = precision, .shares = shares && plan->size > 1};
     int held = precision == RF_PRECISION_HELD;
     enum rf_status st = count(&m, err);
 
-    *room_bytes = m.room_bytes;
-    *bytes = m.arena_bytes + m.room_bytes + list_bytes(&m) +
-             rf_matmul_cost(precision != RF_PRECISION_FP32, held ? 0 : plan->nlocal,
-                            largest_operand(&m)) +
-             (held ? rf_matmul_hold_cost(m.weights, m.nweights) : 0);
+    *need = (struct rf_model_bytes){.room = m.room_bytes, .table = m.table_bytes};
+    need->all = m.arena_bytes + m.room_bytes + table_share(&m) + list_bytes(&m) +
+                rf_matmul_cost(precision != RF_PRECISION_FP32, held ? 0 : plan->nlocal,
+                               largest_operand(&m)) +
+                (held ? rf_matmul_hold_cost(m.weights, m.nweights) : 0);
     free(m.layers);
     free(m.weights);
     free(m.value_at);
@@ -402,9 +431,92 @@ struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
     return rf_model_param(m, rf_plan_layer(m->plan, layer, which));
 }
 
-void rf_model_sum_rows(struct rf_model *m, rf_real *x, int n)
+/* ---- rows of the stream -------------------------------------------------- */
+
+struct rf_slice rf_model_rows(const struct rf_model *m, int n)
 {
-    rf_exchange_sum_rows(&m->exchange, x, (size_t)n * (size_t)m->plan->shape.width);
+    return m->shares ? rf_slice(n, m->exchange.rank, m->exchange.size)
+                     : (struct rf_slice){.begin = 0, .count = n};
+}
+
+int rf_model_rows_at_a_time(const struct rf_model *m)
+{
+    int rows = ELEMENTS_AT_A_TIME / m->plan->shape.width;
+
+    return rows > 0 ? rows : 1;
+}
+
+void rf_model_open_rows(struct rf_model *m, int n)
+{
+    size_t elements = (size_t)n * (size_t)m->plan->shape.width;
+
+    if (m->shares)
+        rf_exchange_lay_open(&m->exchange, m->dh, elements);
+    else
+        rf_exchange_sum_rows(&m->exchange, m->dh, elements);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
+}
+
+void rf_model_collect_rows(struct rf_model *m, rf_real *to, int first, int n)
+{
+    size_t width = (size_t)m->plan->shape.width;
+
+    if (!m->shares)
+        return;
+    rf_exchange_collect(&m->exchange, to, (size_t)first * width, (size_t)n * width);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
+}
+
+void rf_model_close_rows(struct rf_model *m)
+{
+    if (!m->shares)
+        return;
+    rf_exchange_meet(&m->exchange);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
+}
+
+/* Norms and output biases are on every rank, and with a table each makes the gradient of its rows alone; positions
+ * are as well, but all make all of theirs. */
+static int is_vector(const struct rf_plan *plan, int i)
+{
+    return plan->params[i].replicated && i != plan->wpe;
+}
+
+size_t rf_model_vectors(const struct rf_plan *plan)
+{
+    size_t elements = 0;
+
+    for (int i = 0; i < plan->nparams; i++)
+        elements += is_vector(plan, i)
+                        ? (size_t)(plan->params[i].extent[0] * plan->params[i].extent[1])
+                        : 0;
+    return elements;
+}
+
+/* From the gradients to what is summed over ranks, or back. */
+static void carry_vectors(struct rf_model *m, int back)
+{
+    rf_real *at = m->vectors;
+
+    for (int i = 0; i < m->plan->nparams; i++) {
+        const struct rf_param *p = &m->plan->params[i];
+        size_t n = (size_t)(p->extent[0] * p->extent[1]);
+
+        if (!is_vector(m->plan, i))
+            continue;
+        memcpy(back ? m->gradients + p->at : at, back ? at : m->gradients + p->at,
+               n * sizeof *at);
+        at += n;
+    }
+}
+
+void rf_model_learned(struct rf_model *m)
+{
+    if (!m->shares)
+        return;
+    carry_vectors(m, 0);
+    rf_exchange_sum(&m->exchange, m->vectors, rf_model_vectors(m->plan));
+    carry_vectors(m, 1);
     rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
 }
 
@@ -439,7 +551,10 @@ double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, doub
 
 double rf_model_learn(struct rf_model *m, const struct rf_batch *batch, struct rf_work *work)
 {
-    return rf_model_learn_part(m, batch, rf_batch_weight(batch), 0, work);
+    double loss = rf_model_learn_part(m, batch, rf_batch_weight(batch), 0, work);
+
+    rf_model_learned(m);
+    return loss;
 }
 
 double rf_model_predict(struct rf_model *m, const struct rf_batch *batch, float *prob,
