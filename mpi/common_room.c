@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 64, LOOKS = 2000, YIELDS = 5000 };
+enum { LINE = 64, PAGE = 4096, LOOKS = 2000, YIELDS = 5000 };
 
 /* What a rank shows the others, alone on its cache line. */
 struct slot {
@@ -23,7 +23,8 @@ struct piece {
 
 struct rf_common_room {
     const struct rf_group *node; /* borrowed */
-    MPI_Win window;
+    MPI_Win window, table_window; /* MPI_WIN_NULL: there is no table */
+    unsigned char *table;
     struct piece *pieces; /* owned [node->size] */
     size_t size_bytes;
     uint64_t meetings;
@@ -48,6 +49,31 @@ static int allocate(struct rf_common_room *room)
     return ok;
 }
 
+/* Collective, as above: a share of each rank's, one behind the other, so that the memory lies with those that use it. */
+static int allocate_table(struct rf_common_room *room, size_t table_bytes)
+{
+    size_t ranks = (size_t)room->node->size;
+    size_t share = ((table_bytes + ranks - 1) / ranks + PAGE - 1) / PAGE * PAGE;
+    MPI_Aint size;
+    void *base;
+    int ok, unit;
+
+    MPI_Comm_set_errhandler(room->node->comm, MPI_ERRORS_RETURN);
+    ok = MPI_Win_allocate_shared((MPI_Aint)share, 1, MPI_INFO_NULL, room->node->comm, &base,
+                                 &room->table_window) == MPI_SUCCESS;
+    MPI_Comm_set_errhandler(room->node->comm, MPI_ERRORS_ARE_FATAL);
+    MPI_Allreduce(MPI_IN_PLACE, &ok, 1, MPI_INT, MPI_LAND, room->node->comm);
+    if (!ok) {
+        room->table_window = MPI_WIN_NULL;
+        return 0;
+    }
+    MPI_Win_lock_all(MPI_MODE_NOCHECK, room->table_window);
+    memset(base, 0, share);
+    MPI_Win_shared_query(room->table_window, 0, &size, &unit, &room->table);
+    MPI_Win_sync(room->table_window);
+    return 1;
+}
+
 /* Collective: zeroes this rank's piece, and finds the others'. */
 static void furnish(struct rf_common_room *room)
 {
@@ -69,7 +95,16 @@ static void furnish(struct rf_common_room *room)
     MPI_Win_sync(room->window);
 }
 
-struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes)
+static void free_window(MPI_Win *window)
+{
+    if (*window == MPI_WIN_NULL)
+        return;
+    MPI_Win_unlock_all(*window);
+    MPI_Win_free(window);
+}
+
+struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes,
+                                             size_t table_bytes)
 {
     struct rf_common_room *room = calloc(1, sizeof *room);
     struct piece *pieces = calloc((size_t)node->size, sizeof *pieces);
@@ -81,7 +116,13 @@ struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t
         room->pieces = pieces;
         room->size_bytes = (size_bytes + LINE - 1) / LINE * LINE;
         room->looks = crowd <= sysconf(_SC_NPROCESSORS_ONLN) ? LOOKS : 0;
-        ok = allocate(room);
+        room->window = room->table_window = MPI_WIN_NULL;
+        ok = table_bytes == 0 || allocate_table(room, table_bytes);
+        if (ok && !allocate(room)) {
+            room->window = MPI_WIN_NULL;
+            free_window(&room->table_window);
+            ok = 0;
+        }
     }
     if (!ok) {
         free(pieces);
@@ -96,8 +137,8 @@ void rf_common_room_destroy(struct rf_common_room *room)
 {
     if (room == NULL)
         return;
-    MPI_Win_unlock_all(room->window);
-    MPI_Win_free(&room->window);
+    free_window(&room->window);
+    free_window(&room->table_window);
     free(room->pieces);
     free(room);
 }
@@ -105,6 +146,11 @@ void rf_common_room_destroy(struct rf_common_room *room)
 void *rf_common_room_own(const struct rf_common_room *room)
 {
     return room->pieces[room->node->rank].data;
+}
+
+void *rf_common_room_table(const struct rf_common_room *room)
+{
+    return room->table;
 }
 
 int rf_common_room_holds(const struct rf_common_room *room, const void *p, size_t n_bytes)
