@@ -96,8 +96,8 @@ static enum rf_status for_features(struct rf_job_work *w,
         st = rf_job_next_batch(w, w->job->train_split, at, &batch, err);
         if (st != RF_OK)
             break;
-        rf_trainer_features(w->trainer, &batch, w->features, &done);
-        take(ctx, at, batch.R, w->features);
+        rf_job_features(w, &batch, &done);
+        take(ctx, at, rf_batch_items(&batch), w->features);
         rf_job_report(w, since, &done);
     }
     return st;
@@ -254,10 +254,11 @@ void rf_job_use_labels(struct rf_job_work *w, struct rf_batch *batch, int64_t st
     const struct rf_predictions *labels = &w->labels;
     const struct rf_method_row *method = &rf_methods[w->job->method];
     size_t k = (size_t)labels->nclass;
+    int items = rf_batch_items(batch);
 
     if (labels->n == 0)
         return;
-    for (int i = 0; i < batch->R; i++) {
+    for (int i = 0; i < items; i++) {
         if (labels->prob != NULL)
             memcpy(&w->memory.soft[(size_t)i * k], &labels->prob[(size_t)w->index[i] * k],
                    k * sizeof(float));
@@ -267,7 +268,7 @@ void rf_job_use_labels(struct rf_job_work *w, struct rf_batch *batch, int64_t st
     if (labels->prob == NULL)
         return;
     if (method->targets != NULL) { /* one forward pass more */
-        struct rf_method_batch asked = {.n = batch->R,
+        struct rf_method_batch asked = {.n = items,
                                         .nclass = labels->nclass,
                                         .student = w->student,
                                         .weak = w->weak,
@@ -275,7 +276,7 @@ void rf_job_use_labels(struct rf_job_work *w, struct rf_batch *batch, int64_t st
                                         .p1 = w->p1,
                                         .scratch = w->scratch};
 
-        memcpy(w->weak, w->memory.soft, (size_t)batch->R * k * sizeof(float));
+        memcpy(w->weak, w->memory.soft, (size_t)items * k * sizeof(float));
         rf_trainer_predict(w->trainer, batch, w->student, NULL, extra);
         method->targets(&asked, w->job->options, w->memory.soft);
     }

@@ -100,6 +100,7 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
         .max = from->max,
         .submit_us = from->submit_us,
         .bounds = from->bounds,
+        .from = from->from,
         .task_seed = (uint64_t)spec->seed,
         .model_seed = rf_rng_stream("pretrain", (uint64_t)plan->njobs) ^ (uint64_t)spec->seed};
     memcpy(job->name, from->name, sizeof job->name);
@@ -136,7 +137,7 @@ struct cell {
     const struct rf_experiment_spec *from;
     const struct rf_model_spec *weak, *strong;
     const struct rf_model_spec *link[RF_CHAIN_MAX];
-    const struct rf_task_options *task;
+    const struct rf_task_options *task, *weak_task;
     int index, repeat;
     int32_t weak_start, strong_start, link_start[RF_CHAIN_MAX];
     int32_t labeller; /* the weak model */
@@ -180,7 +181,8 @@ static struct rf_planned_job make_cell_job(const struct cell *cell, const struct
         .model = link   ? cell->link[what->link]
                  : weak ? cell->weak
                         : cell->strong,
-        .task = cell->task,
+        .task = weak ? cell->weak_task : cell->task,
+        .from = "",
         .train = weak ? &cell->from->weak_train : &cell->from->strong_train,
         .options = &cell->from->options,
         .stop_checks = what->role == RF_ROLE_STUDENT && !rf_methods[what->method].linear
@@ -364,12 +366,16 @@ static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_r
                         .task = find_task(spec, from->task)};
     enum rf_status st;
 
-    if (cell.weak == NULL || cell.strong == NULL || cell.task == NULL)
+    cell.weak_task =
+        from->weak_task[0] != '\0' ? find_task(spec, from->weak_task) : cell.task;
+    if (cell.weak == NULL || cell.strong == NULL || cell.task == NULL ||
+        cell.weak_task == NULL)
         return rf_fail(err, RF_ERR_CONFIG, "experiment '%s': there is no model or task '%s'",
                        from->name,
                        cell.weak == NULL     ? from->weak
                        : cell.strong == NULL ? from->strong
-                                             : from->task);
+                       : cell.task == NULL   ? from->task
+                                             : from->weak_task);
     st = find_start(plan, from->name, from->pretrained, &cell.strong_start, err);
     if (st == RF_OK)
         st = find_start(plan, from->name, from->weak_pretrained, &cell.weak_start, err);

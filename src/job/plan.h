@@ -1,6 +1,7 @@
 /* plan.h - from a run's specification to the jobs that the coordinator is asked for.
  *
- * A pretraining job stands in the specification as it is. A weak-to-strong
+ * A pretraining job stands in the specification as it is; one that starts from somebody else's
+ * checkpoint and learns for no steps hands it on. A weak-to-strong
  * experiment becomes, for each seed k,
  *
  *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong half
@@ -58,6 +59,7 @@ struct rf_planned_job {
     int part, parts; /* of the examples of train_split: each parts-th from part on */
     int further;     /* pretraining: -1 all of the corpus, 0 the task's own text, 1 the rest */
     int32_t init_job;           /* start from this job's final parameters; -1: from scratch */
+    const char *from; /* or from this checkpoint, or directory with some; "": none */
     int32_t label_job;          /* learn this job's labels; -1: ground truth */
     enum rf_split train_split;
     uint64_t task_seed;  /* decides the halves */
