@@ -60,6 +60,27 @@ enum rf_status rf_checkpoint_export(const struct rf_checkpoint_call *call, struc
     return st;
 }
 
+/* The model as an entry of a configuration's `models`. */
+static void print_entry(const struct rf_imported *imported)
+{
+    const char *words = imported->model, *untied = imported->untied ? " untied = true;" : "";
+    int layers, heads, width, kv, hidden, context, vocabulary;
+
+    if (sscanf(words,
+               "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d", &layers,
+               &heads, &width, &hidden, &context, &vocabulary) == 6)
+        printf("models = ( { name = \"NAME\"; layers = %d; heads = %d; width = %d; hidden = %d; "
+               "context = %d; vocabulary = %d;%s } );\n",
+               layers, heads, width, hidden, context, vocabulary, untied);
+    else if (sscanf(words, "llama layers=%d heads=%d width=%d kv=%d hidden=%d vocabulary=%d",
+                    &layers, &heads, &width, &kv, &hidden, &vocabulary) == 6 &&
+             heads > 0 && width >= heads)
+        printf("models = ( { name = \"NAME\"; family = \"llama\"; layers = %d; heads = %d; "
+               "kv_heads = %d; width = %d; hidden = %d; vocabulary = %d;%s } );\n"
+               "rope_theta and norm_eps are as its config.json says (rope_theta, rms_norm_eps)\n",
+               layers, heads, kv / (width / heads), width, hidden, vocabulary, untied);
+}
+
 static enum rf_status print_imported(const struct rf_checkpoint_call *call,
                                      const struct rf_imported *imported, struct rf_error *err)
 {
@@ -76,6 +97,7 @@ static enum rf_status print_imported(const struct rf_checkpoint_call *call,
             "import", err);
     printf("%s: %d tensors, content %s\nmodel: %s\n", imported->path, imported->ntensors, hex,
            imported->model);
+    print_entry(imported);
     if (imported->nleft_out > 0)
         printf("%d tensors that hold no weights of their own were left out\n",
                imported->nleft_out);

@@ -39,7 +39,10 @@ for m in gpt llama; do
     expect 0 ranks 2 train make.cfg $m --out made-$m
     expect 0 ranks 2 checkpoint export made-$m/checkpoints/$m/step-*.h5 $m.safetensors
     expect 0 ranks 2 checkpoint import $m.safetensors $m-model --heads "$([ $m = gpt ] && echo 2 || echo 4)"
+    said_once "models = ( { name = \"NAME\"; " out
 done
+said_once 'family = "llama"; layers = 1; heads = 4; kv_heads = 2; width = 32; hidden = 88; ' out
+said_once 'untied = true; } );' out
 
 # ---- the study
 cat >study.cfg <<END
