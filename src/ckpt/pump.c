@@ -37,6 +37,7 @@ enum rf_status rf_pump_create(struct rf_pump **out, const struct rf_pump_options
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
     pump->file.fd = pump->file.direct_fd = -1;
     pump->fault = options->fault;
+    pump->still = options->still;
     pump->lanes = rf_digest_at_once();
     pump->nslots = options->max_stretches;
     pump->room = (options->room_bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
@@ -172,9 +173,23 @@ static size_t place(const struct rf_pump *pump, size_t need)
     return need <= left ? pump->head : pump->head + left;
 }
 
-static int fits(const struct rf_pump *pump, size_t size_bytes)
+/* With the lock: may they be written from where they lie? They need no memory in the ring then. */
+static int stays(const struct rf_pump *pump, const struct rf_stretch *stretch,
+                 const struct rf_values *values)
 {
-    size_t need = rf_pump_need(size_bytes), begin;
+    return pump->still && values != NULL && values->plain &&
+           ((uintptr_t)values->from - stretch->offset) % RF_TRANSFER_MEMORY == 0;
+}
+
+static size_t need_of(const struct rf_pump *pump, const struct rf_stretch *stretch,
+                      const struct rf_values *values)
+{
+    return stays(pump, stretch, values) ? 0 : rf_pump_need(stretch->size_bytes);
+}
+
+static int fits(const struct rf_pump *pump, size_t need)
+{
+    size_t begin;
 
     if (pump->first == pump->next) /* empty: place() may start anew */
         return need <= pump->room;
@@ -196,7 +211,7 @@ static struct rf_slot *give(struct rf_pump *pump, const struct rf_stretch *stret
                             const struct rf_values *values)
 {
     struct rf_slot *slot = rf_pump_slot(pump, pump->next);
-    size_t need = rf_pump_need(stretch->size_bytes);
+    size_t need = need_of(pump, stretch, values);
 
     if (pump->first == pump->next)
         pump->head = pump->tail = 0;
@@ -204,12 +219,14 @@ static struct rf_slot *give(struct rf_pump *pump, const struct rf_stretch *stret
     slot->ngranules =
         (int)((stretch->size_bytes + stretch->granule_bytes - 1) / stretch->granule_bytes);
     slot->npieces = pieces_of(stretch);
-    if (values != NULL)
+    slot->end = slot->begin + need;
+    slot->data = pump->memory + slot->begin % pump->room + stretch->offset % RF_TRANSFER_BORDER;
+    if (need == 0)
+        slot->data = (unsigned char *)(uintptr_t)values->from; /* only read from here */
+    if (values != NULL && need > 0)
         slot->values = *values;
     else
         slot->copies_taken = slot->ncopied = slot->ngranules;
-    slot->end = slot->begin + need;
-    slot->data = pump->memory + slot->begin % pump->room + stretch->offset % RF_TRANSFER_BORDER;
     pump->head = slot->end;
     pump->next++;
     return slot;
@@ -221,7 +238,7 @@ static void *give_when_there_is_room(struct rf_pump *pump, const struct rf_stret
     struct rf_slot *slot;
 
     pthread_mutex_lock(&pump->lock);
-    while (!fits(pump, stretch->size_bytes))
+    while (!fits(pump, need_of(pump, stretch, values)))
         wait_for_news(pump);
     slot = give(pump, stretch, values);
     slot->sent = values != NULL;
@@ -264,7 +281,7 @@ int rf_pump_fits(struct rf_pump *pump, size_t size_bytes)
     int yes;
 
     pthread_mutex_lock(&pump->lock);
-    yes = fits(pump, size_bytes);
+    yes = fits(pump, rf_pump_need(size_bytes));
     pthread_mutex_unlock(&pump->lock);
     return yes;
 }

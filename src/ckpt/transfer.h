@@ -15,6 +15,9 @@
 #include "base/file.h"
 
 enum { RF_TRANSFER_BORDER = 4096 };
+/* What is only written may lie so many bytes behind a border of this kind instead: most disks want no
+ * more, and for others the page cache steps in. */
+enum { RF_TRANSFER_MEMORY = 512 };
 
 struct rf_transfer_later;
 
