@@ -415,6 +415,11 @@ static enum rf_status check_task(const struct checker *c, int i)
     }
     if (rule->rule == 2)
         return check_rules_task(c, i);
+    if (t->learn_rest && (strcmp(t->source, "chess") != 0 || t->test == 0))
+        return refuse(c, "tasks", i, "learn_rest",
+                      "expected false, since %s, got true",
+                      t->test == 0 ? "'test' leaves nothing over"
+                                   : "only puzzles with ratings are in a file of their own");
     if (rule->documents)
         return check_text_task(c, i);
     if (!is_text(t))
@@ -633,6 +638,11 @@ static enum rf_status check_experiment(const struct checker *c, int i)
         st = want_probe(c, i, "controls", "probe");
     if (st == RF_OK)
         st = want_chain(c, i);
+    if (st == RF_OK && e->easy > 0 &&
+        strcmp(c->spec->tasks[find_task(c->spec, e->task)].source, "chess") != 0)
+        st = refuse(c, "experiments", i, "easy",
+                    "expected nothing, since the examples of task '%s' have no rating, got %g",
+                    e->task, e->easy);
     if (st == RF_OK)
         st = want_ranks(c, "experiments", i, e->min, e->max);
     return st;

@@ -176,6 +176,7 @@ static const struct rf_key field_keys[] = {
          AT(rf_task_options, validation),                                                      \
          .max = 1e8},                                                                          \
         {.key = "test", .kind = RF_KEY_INT, AT(rf_task_options, test), .max = 1e8},            \
+        {.key = "learn_rest", .kind = RF_KEY_FLAG, AT(rf_task_options, learn_rest)},           \
         {.key = "corpus_size",                                                                 \
          .kind = RF_KEY_INT,                                                                   \
          AT(rf_task_options, corpus_size),                                                     \
@@ -461,6 +462,7 @@ static const struct rf_key experiment_keys[] = {
      AT(rf_experiment_spec, chain_pretrained),
      .size = RF_CHAIN_MAX,
      .count_offset = offsetof(struct rf_experiment_spec, nchain_pretrained)},
+    {.key = "easy", .kind = RF_KEY_NUMBER, AT(rf_experiment_spec, easy), .max = 1e6},
     {.key = "controls",
      .kind = RF_KEY_WORDS,
      .words = "same-size strong-on-weak-half probe noise",

@@ -449,6 +449,14 @@ enum rf_status rf_pools_divide(struct rf_pools *pools, struct rf_task *task,
     enum rf_status st = take(&pools->test, pools, nclass, rf_rng_stream("test", 0),
                              options->test, &task->split[RF_SPLIT_TEST], err);
 
+    for (int i = 0; pools->learn_rest && st == RF_OK && i < pools->test.n; i++) {
+        const struct rf_samples *rest = &pools->test;
+
+        if (rest->label[i] >= 0)
+            st = rf_samples_add(&pools->train, rest->tokens + rest->start[i],
+                                (int)(rest->start[i + 1] - rest->start[i]), rest->label[i],
+                                rest->key[i], rest->rating[i], err);
+    }
     if (from->n == 0) {
         from = &pools->train;
         if (validation == 0)

@@ -66,6 +66,7 @@ struct rf_task_options {
     int context; /* tokens; longer prompts lose their oldest tokens. default per source */
     int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0); text:
                                     rows of context tokens held back, 0: a tenth */
+    int learn_rest; /* chess: puzzles of `path` that the test leaves over are learned from */
     int corpus_size;   /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
     char positive[64]; /* texts: this label against the rest; "": as they are */
 };

@@ -74,9 +74,9 @@ static void put_method(FILE *out, const struct rf_planned_job *job)
 {
     const struct rf_method_options *o = job->options;
 
-    fprintf(out, "job %s %s %d %d %d %d %d\n", rf_role_name(job->role),
+    fprintf(out, "job %s %s %d %d %d %d %d %d %.17g\n", rf_role_name(job->role),
             rf_methods[job->method].name, (int)job->train_split, job->part, job->parts,
-            job->stop_checks, job->further);
+            job->stop_checks, job->further, (int)job->rated, job->easy);
     if (o != NULL)
         fprintf(out, "options %.17g %.17g %.17g %.17g %.17g %.17g %d\n", o->alpha, o->warmup,
                 o->product_student, o->product_weak, o->window, o->filter, o->neighbours);
@@ -121,8 +121,8 @@ static enum rf_status put_task(FILE *out, struct keys *keys, const struct rf_tas
                                  t->fields.prompt, t->fields.chosen, t->fields.rejected};
     enum rf_status st = RF_OK;
 
-    fprintf(out, "task %d %d %d %d %d %d\n", t->vocabulary, t->context, t->train, t->validation,
-            t->test, t->corpus_size);
+    fprintf(out, "task %d %d %d %d %d %d %d\n", t->vocabulary, t->context, t->train,
+            t->validation, t->test, t->corpus_size, t->learn_rest);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         put_text(out, texts[i]);
     for (int i = 0; i < t->nanswers; i++)

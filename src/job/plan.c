@@ -152,6 +152,7 @@ struct cell_job {
     int link;        /* of a chain, from 0 */
     int32_t labels;  /* job whose labels it learns; -1: the truth */
     int part, parts;
+    enum rf_rated rated;
 };
 
 static int has_weak_model(enum rf_role role)
@@ -190,6 +191,8 @@ static struct rf_planned_job make_cell_job(const struct cell *cell, const struct
                            : 0,
         .part = what->part,
         .parts = what->parts > 0 ? what->parts : 1,
+        .rated = what->rated,
+        .easy = what->rated != RF_RATED_ANY ? cell->from->easy : 0,
         .further = -1,
         .init_job = link   ? cell->link_start[what->link]
                     : weak ? cell->weak_start
@@ -301,6 +304,24 @@ static enum rf_status add_chain(struct rf_job_plan *plan, const struct cell *cel
     return st == RF_OK ? add_cell(plan, cell, &what, err) : st;
 }
 
+/* From easy to hard: does what is learnt of easy examples serve hard ones? */
+static enum rf_status add_easy(struct rf_job_plan *plan, const struct cell *cell,
+                               struct rf_error *err)
+{
+    struct cell_job what = {.role = RF_ROLE_STUDENT,
+                            .row = "easy",
+                            .labels = cell->labeller,
+                            .rated = RF_RATED_EASY};
+    enum rf_status st = RF_OK;
+
+    if (cell->from->easy <= 0)
+        return RF_OK;
+    st = add_cell(plan, cell, &what, err);
+    what.row = "as-many";
+    what.rated = RF_RATED_AS_MANY;
+    return st == RF_OK ? add_cell(plan, cell, &what, err) : st;
+}
+
 static enum rf_status add_noise(struct rf_job_plan *plan, const struct cell *cell,
                                 struct rf_error *err)
 {
@@ -333,6 +354,8 @@ static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell,
         st = add_role(plan, cell, RF_ROLE_PROBE, from->probe, weak, err);
     if (st == RF_OK)
         st = add_chain(plan, cell, err);
+    if (st == RF_OK)
+        st = add_easy(plan, cell, err);
     return st == RF_OK && from->noise ? add_noise(plan, cell, err) : st;
 }
 
@@ -456,7 +479,7 @@ static size_t room_for(const struct rf_run_spec *spec)
     size_t room = (size_t)spec->njobs;
 
     for (int i = 0; i < spec->nexperiments; i++)
-        room += 1 + (size_t)(2 * RF_NMETHODS + RF_CHAIN_MAX + 9) *
+        room += 1 + (size_t)(2 * RF_NMETHODS + RF_CHAIN_MAX + 11) *
                         (size_t)spec->experiments[i].seeds;
     return room;
 }

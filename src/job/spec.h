@@ -88,6 +88,7 @@ struct rf_experiment_spec {
     char chain[RF_CHAIN_MAX][RF_NAME_BYTES];            /* models between weak and strong */
     char chain_pretrained[RF_CHAIN_MAX][RF_NAME_BYTES]; /* jobs they start from */
     int nchain, nchain_pretrained;
+    double easy; /* rating up to which examples are easy, for rows of their own; 0: no such rows */
     int noise;               /* control: a supervisor that errs as often, but at random */
     int same_size;           /* control: a weak-sized student */
     int strong_on_weak_half; /* control: the strong model on the weak model's own half */
