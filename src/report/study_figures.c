@@ -269,13 +269,18 @@ enum rf_status rf_figure_difficulty(const json_t *jobs, char **svg, struct rf_er
                                           "models"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
-    double rating, accuracy;
+    double rating, accuracy, least = HUGE_VAL, most = -HUGE_VAL;
     char name[48];
 
     *svg = NULL;
-    for (size_t i = 0; i < json_array_size(jobs); i++)
-        if (rated(json_array_get(jobs, i), 1, &rating, &accuracy))
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        if (rated(json_array_get(jobs, i), 1, &rating, &accuracy)) {
             number_of(&names, line_of(json_array_get(jobs, i), name));
+            least = fmin(least, rating);
+        }
+        if (rated(json_array_get(jobs, i), NGROUPS, &rating, &accuracy))
+            most = fmax(most, rating);
+    }
     if (names.n == 0)
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
@@ -284,6 +289,8 @@ enum rf_status rf_figure_difficulty(const json_t *jobs, char **svg, struct rf_er
         add_difficulty(&script, jobs, names.name[g]);
         rf_plot_block_end(&script);
     }
+    if (most > least)
+        rf_text_addf(&script, "set xtics %g\n", rf_plot_tick(1.2 * (most - least)));
     rf_text_add(&script, "set xlabel 'rating of the test items'\nset ylabel 'accuracy'\n"
                          "set yrange [0:*]\n");
     add_plots(&script, &names, "using 1:2 with lines lw 2", "");

@@ -37,12 +37,24 @@ jobs = (
 END
 for m in gpt llama; do
     expect 0 ranks 2 train make.cfg $m --out made-$m
-    expect 0 ranks 2 checkpoint export made-$m/checkpoints/$m/step-*.h5 $m.safetensors
-    expect 0 ranks 2 checkpoint import $m.safetensors $m-model --heads "$([ $m = gpt ] && echo 2 || echo 4)"
-    said_once "models = ( { name = \"NAME\"; " out
+    mkdir $m && mv $m.json $m/tokenizer.json
+    expect 0 ranks 2 checkpoint export made-$m/checkpoints/$m/step-*.h5 $m/model.safetensors
 done
+# a stranger's file does not say how many heads: its config.json does, and what our models do not do is refused
+sed -i 's/"ringfence/"ringfance/g; s/"model":/"medal":/' gpt/model.safetensors llama/model.safetensors
+expect 2 ranks 2 checkpoint import gpt/model.safetensors gpt-model
+said_once "give the number of attention heads with --heads" err
+printf '{"n_head": 2, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-05}' >gpt/config.json
+expect 0 ranks 2 checkpoint import gpt/model.safetensors gpt-model
+said_once 'models = ( { name = "NAME"; layers = 1; heads = 2; width = 16; hidden = 64; context = 40; ' out
+said_once 'norm_eps = 1e-05; } );' out
+printf '{"num_attention_heads": 4, "hidden_act": "silu", "rope_theta": 10000.0, "rope_scaling": {"factor": 8.0}}' >llama/config.json
+expect 2 ranks 2 checkpoint import llama/model.safetensors llama-model
+said_once "scales its rotary frequencies (rope_scaling), which our models do not" err
+printf '{"num_attention_heads": 4, "hidden_act": "silu", "rope_theta": 10000.0, "rms_norm_eps": 1e-05}' >llama/config.json
+expect 0 ranks 2 checkpoint import llama/model.safetensors llama-model
 said_once 'family = "llama"; layers = 1; heads = 4; kv_heads = 2; width = 32; hidden = 88; ' out
-said_once 'untied = true; } );' out
+said_once 'untied = true; rope_theta = 10000; norm_eps = 1e-05; } );' out
 
 # ---- the study
 cat >study.cfg <<END
@@ -52,9 +64,9 @@ models = (
   { name = "gpt2"; layers = 1; heads = 2; width = 16; context = 40; },
   { name = "llama"; family = "llama"; layers = 1; heads = 4; kv_heads = 2; width = 32; untied = true; } );
 tasks = (
-  { name = "as-gpt2"; source = "tsv"; path = "days.tsv"; tokenizer_path = "gpt.json"; context = 32;
+  { name = "as-gpt2"; source = "tsv"; path = "days.tsv"; tokenizer_path = "gpt/tokenizer.json"; context = 32;
     answers = [ " lovely", " awful" ]; question = " It was"; },
-  { name = "as-llama"; source = "tsv"; path = "days.tsv"; tokenizer_path = "llama.json"; context = 32;
+  { name = "as-llama"; source = "tsv"; path = "days.tsv"; tokenizer_path = "llama"; context = 32;
     answers = [ " warm", " cold" ]; question = "\n"; } );
 jobs = (
   { name = "gpt2"; account = "alignment"; model = "gpt2"; task = "as-gpt2"; from = "gpt-model"; train = { steps = 0; }; },
@@ -99,7 +111,7 @@ refused() { # refused WHAT OVERRIDE...
 refused "holds 'gpt2 layers=1 heads=2 width=16" --set models.gpt2.heads=4
 refused "may be given its 'context'" --set models.gpt2.context=0
 refused "model 'gpt2' has 16 positions, and task 'as-gpt2' has texts of 32" --set models.gpt2.context=16
-refused "is a safetensors file; make a checkpoint of it first" --set jobs.gpt2.from=gpt.safetensors
+refused "is a safetensors file; make a checkpoint of it first" --set jobs.gpt2.from=gpt/model.safetensors
 refused "there is no checkpoint or directory" --set jobs.gpt2.from=nowhere
 refused "there is no complete checkpoint in" --set jobs.gpt2.from=empty
 refused "expected a whole number from 1 to 100000000, got 0" --set 'jobs.gpt2.from=""'
