@@ -73,7 +73,7 @@ static enum rf_status make_state(struct bench *b, struct rf_error *err)
     b->ntensors = 4 * b->plan.nparams;
     b->values =
         rf_pages_take(3 * n * sizeof *b->values); /* on a page border, as a model's are */
-    b->loaded = calloc(4 * n, sizeof *b->loaded);
+    b->loaded = rf_pages_take(4 * n * sizeof *b->loaded);
     b->tensors = calloc((size_t)b->ntensors, sizeof *b->tensors);
     b->targets = calloc((size_t)b->ntensors, sizeof *b->targets);
     if (posix_memalign(&piece, 2 << 20, 3 * RF_PLAIN_PIECE) == 0)

@@ -294,10 +294,12 @@ static void send_ahead(struct rf_ckpt_saver *saver)
         return;
     for (; saver->sent < nruns; saver->sent++) {
         const struct rf_run *run = &runs[saver->sent];
+        struct rf_stretch stretch;
 
         if (!is_at_home(saver, run))
             continue;
-        if (!rf_pump_fits(saver->pump, rf_parcels_bytes(saver->parcels, run)))
+        stretch = stretch_of(saver, run);
+        if (!rf_pump_fits(saver->pump, &stretch, NULL))
             break;
         send_at_home(saver, run, NULL, NULL);
     }

@@ -357,6 +357,13 @@ struct rf_values rf_parcels_values(const struct rf_parcels *parcels, const struc
                               .plain = is_plain(parcels, run)};
 }
 
+void *rf_parcels_place(const struct rf_parcels *parcels, const struct rf_run *run)
+{
+    size_t n;
+
+    return is_plain(parcels, run) ? at_home(parcels, run, &n) : NULL;
+}
+
 void rf_parcels_copy_out(const struct rf_parcels *parcels, const struct rf_run *run, void *room)
 {
     size_t n;

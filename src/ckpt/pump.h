@@ -89,9 +89,10 @@ void rf_pump_brought(struct rf_pump *pump);
 
 /* Reading: is there room to ask for one more; ask (only then); wait for the first asked that was not
  * dropped yet, its bytes valid, and its digests filled, until it is dropped. After a failure
- * the bytes are whatever is there. */
-int rf_pump_fits(struct rf_pump *pump, size_t size_bytes);
-void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch);
+ * the bytes are whatever is there. into is where the bytes are wanted, or NULL: a disk that can fill it
+ * does, and take returns into; else they lie in the pump. */
+int rf_pump_fits(struct rf_pump *pump, const struct rf_stretch *stretch, const void *into);
+void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch, void *into);
 const void *rf_pump_take(struct rf_pump *pump);
 void rf_pump_drop(struct rf_pump *pump);
 

@@ -25,8 +25,9 @@ struct rf_slot {
     int ngranules;
     int copies_taken, ncopied; /* taken by threads; done by them */
     int hashes_taken, nhashed;
-    size_t begin, end; /* of its memory in the ring, counted without end */
-    unsigned char *data; /* in the ring, or where still values lie */
+    size_t begin, end;   /* of its memory in the ring, counted without end */
+    int inside;          /* data is the caller's memory: nothing around it may be touched */
+    unsigned char *data; /* else in the ring */
 };
 
 enum rf_pump_call { RF_CALL_NONE, RF_CALL_END, RF_CALL_WORK, RF_CALL_WARM };

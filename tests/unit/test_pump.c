@@ -117,8 +117,8 @@ static void what_is_sent_is_in_the_file_and_comes_back(void **unused)
         for (int i = 0; i < STRETCHES; i++) {
             const unsigned char *data;
 
-            while (asked < STRETCHES && rf_pump_fits(pump, again[asked].size_bytes))
-                rf_pump_ask(pump, &again[asked++]);
+            while (asked < STRETCHES && rf_pump_fits(pump, &again[asked], NULL))
+                rf_pump_ask(pump, &again[asked++], NULL);
             data = rf_pump_take(pump);
             fill(wanted, &again[i]);
             assert_memory_equal(data, wanted, again[i].size_bytes);
@@ -274,6 +274,55 @@ static void still_values_are_written_from_where_they_lie(void **unused)
     free(block);
 }
 
+/* Likewise when reading: into memory on a border, and not a byte beyond; else into the ring. */
+static void what_is_read_goes_where_it_is_wanted(void **unused)
+{
+    enum { BORDER = 4096, BYTES = 2700001, AT = 2 * BORDER + 512, ROOM = 1 << 20 };
+    struct rf_digest digests[BYTES / 300000 + 1], none[BYTES / 300000 + 1];
+    struct rf_stretch stretch = {
+        .offset = AT, .size_bytes = BYTES, .granule_bytes = 300000, .digests = digests};
+    unsigned char *block = aligned_alloc(BORDER, 3 * BORDER + BYTES / BORDER * BORDER + BORDER);
+    unsigned char *wanted = malloc(BYTES);
+    struct rf_pump *pump;
+
+    (void)unused;
+    assert_true(block != NULL && wanted != NULL);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, AT + BYTES), 0);
+    assert_int_equal(make_pump(&pump, 2 * BYTES, 4, NULL, NULL), RF_OK);
+    assert_int_equal(rf_pump_begin(pump, path, 1, 1, NULL), RF_OK);
+    fill(rf_pump_room(pump, &stretch), &stretch);
+    rf_pump_send(pump);
+    rf_pump_end(pump);
+    assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+    rf_pump_destroy(pump);
+    fill(wanted, &stretch);
+    stretch.digests = none;
+    for (int way = 0; way < 3;
+         way++) { /* past the page cache, through it, and off the border */
+        unsigned char *into = block + 512 + (way == 2 ? 4 : 0);
+        const unsigned char *data;
+
+        memset(block, 0x5a, BYTES + 2 * BORDER);
+        memset(none, 0, sizeof none);
+        assert_int_equal(make_pump(&pump, way == 2 ? 2 * BYTES : ROOM, 4, NULL, NULL), RF_OK);
+        assert_int_equal(rf_pump_begin(pump, path, 0, way != 1, NULL), RF_OK);
+        assert_true(rf_pump_fits(pump, &stretch, into));
+        rf_pump_ask(pump, &stretch, into);
+        data = rf_pump_take(pump);
+        assert_int_equal(data == into, way != 2);
+        assert_memory_equal(data, wanted, BYTES);
+        assert_memory_equal(none, digests, sizeof digests);
+        rf_pump_drop(pump);
+        rf_pump_end(pump);
+        assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+        rf_pump_destroy(pump);
+        assert_true(into[-1] == 0x5a && into[BYTES] == 0x5a);
+    }
+    free(wanted);
+    free(block);
+}
+
 static int failing_writes;
 
 static int fail_some(const char *step)
@@ -315,7 +364,7 @@ static void a_file_that_ends_too_early_is_a_wrong_input(void **unused)
     assert_int_equal(make_pump(&pump, 1 << 20, 4, NULL, &err), RF_OK);
     for (int direct = 0; direct < 2; direct++) {
         assert_int_equal(rf_pump_begin(pump, path, 0, direct, &err), RF_OK);
-        rf_pump_ask(pump, &stretch);
+        rf_pump_ask(pump, &stretch, NULL);
         rf_pump_take(pump);
         assert_true(rf_pump_failed(pump));
         rf_pump_drop(pump);
@@ -359,6 +408,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_are_brought_before_there_is_a_file, make_file,
                                         remove_file),
         cmocka_unit_test_setup_teardown(still_values_are_written_from_where_they_lie, make_file,
+                                        remove_file),
+        cmocka_unit_test_setup_teardown(what_is_read_goes_where_it_is_wanted, make_file,
                                         remove_file),
         cmocka_unit_test_setup_teardown(
             a_failure_is_told_at_the_end_and_the_pump_can_begin_anew, make_file, remove_file),
