@@ -10,7 +10,7 @@ bash "$rf_src/slurm/testbed/flood.sh" "$rf_bin" 12 12 || {
 # A limit is a budget of device-minutes: kept against jobs that would go beyond it, gone with its line.
 cat >limit.cfg <<'END_OF_CFG'
 policy = { order = "easy"; fence = "floor"; reclaim_grace_s = 5; };
-pledges = ( { account = "alignment"; share = "1/4"; } );
+pledges = ( { account = "alignment"; share = "1/4"; window_s = 60; } );
 limits = ( { account = "alignment"; max_device_s = 659; } ); # the flood has used one or two minutes of it
 END_OF_CFG
 expect 1 "$rf_bin" slurm apply limit.cfg # the test bed's usage decays, as most clusters' does
