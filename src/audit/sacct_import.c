@@ -474,7 +474,7 @@ enum rf_status rf_sacct_import_text(struct rf_sacct_imported *out, struct rf_jou
     enum rf_status st;
 
     *out = (struct rf_sacct_imported){.unit = ""};
-    st = rf_sacct_runs_read(&runs, text, size_bytes, file, options->unit, err);
+    st = rf_sacct_runs_read(&runs, text, size_bytes, file, options->unit, RF_SACCT_WHEN, err);
     out->rows = runs.rows;
     out->unit = runs.unit;
     m.runs = runs.items;
