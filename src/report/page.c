@@ -14,7 +14,7 @@ static const char STYLE[] =
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.5 "
     "system-ui,sans-serif}\n"
-    "main,footer,nav,.skip{max-width:60rem;margin:0 auto;padding:0 1rem}\n"
+    "main,footer,nav,.skip{max-width:66rem;margin:0 auto;padding:0 1rem}\n"
     "a{color:var(--link)}:focus-visible{outline:3px solid var(--link);outline-offset:2px}\n"
     ".skip{position:absolute;left:-99rem;padding:.6rem 1rem;background:var(--paper)}"
     ".skip:focus{left:0;z-index:1}\n"
