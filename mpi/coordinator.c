@@ -147,9 +147,10 @@ static void warn_of_other_build(const struct rf_journal *journal,
                                 const struct rf_run_options *options)
 {
     if (journal->seen[RF_EVENT_OPEN] > 0 && strcmp(journal->version, options->version) != 0)
-        rf_warn_alone("'%s' was begun by build %s and goes on under %s: jobs may end in other bits "
-                      "than under one of them alone",
-                      options->ledger_path, journal->version, options->version);
+        rf_warn_alone(
+            "'%s' was begun by build %s and goes on under %s: jobs may end in other bits "
+            "than under one of them alone",
+            options->ledger_path, journal->version, options->version);
 }
 
 /* ---- the coordinator's side ---- */

@@ -102,8 +102,8 @@ static void keep_finished(struct matching *m)
 
 static enum rf_status read_runs(struct matching *m, const char *text, size_t size, int unit)
 {
-    enum rf_status st = rf_sacct_runs_read(&m->table, text, size, m->file, unit,
-                                           RF_SACCT_HOW_LONG, m->err);
+    enum rf_status st =
+        rf_sacct_runs_read(&m->table, text, size, m->file, unit, RF_SACCT_HOW_LONG, m->err);
 
     m->out->unit = m->table.unit;
     m->out->rows = m->table.rows;
@@ -115,7 +115,7 @@ static enum rf_status read_runs(struct matching *m, const char *text, size_t siz
 
 /* ---- keys ------------------------------------------------------------------ */
 
-static void copy_text(char *to, size_t size, struct rf_text text)
+static void copy_text(char *to, size_t size, struct rf_view text)
 {
     size_t n = text.size_bytes < size - 1 ? text.size_bytes : size - 1;
 
@@ -124,7 +124,7 @@ static void copy_text(char *to, size_t size, struct rf_text text)
 }
 
 /* What stands behind `word` in a comment, up to a blank, ',' or ';'; or "". */
-static struct rf_text behind(struct rf_text comment, const char *word)
+static struct rf_view behind(struct rf_view comment, const char *word)
 {
     size_t n = strlen(word);
     const char *end = comment.bytes + comment.size_bytes;
@@ -135,9 +135,9 @@ static struct rf_text behind(struct rf_text comment, const char *word)
 
             while (stop < end && strchr(" ,;", *stop) == NULL)
                 stop++;
-            return (struct rf_text){p + n, (size_t)(stop - p) - n};
+            return (struct rf_view){p + n, (size_t)(stop - p) - n};
         }
-    return (struct rf_text){"", 0};
+    return (struct rf_view){"", 0};
 }
 
 /* '_' and '-' as '.', letters small: Slurm's names of accounts are poorer than ours. */
@@ -153,7 +153,7 @@ static void plain_account(char *name)
 
 static void key_of_run(const struct rf_sacct_run *run, enum rf_match_by by, char key[KEY_BYTES])
 {
-    struct rf_text job = behind(run->comment, "job=");
+    struct rf_view job = behind(run->comment, "job=");
 
     key[0] = '\0';
     if (by == RF_MATCH_COMMENT)
@@ -362,10 +362,10 @@ static int64_t common(const struct list *a, const struct list *b)
 
 static int is_this_run(const struct matching *m, const struct rf_sacct_run *run)
 {
-    struct rf_text named = behind(run->comment, "run=");
+    struct rf_view named = behind(run->comment, "run=");
 
     return m->watch->run[0] != '\0' &&
-           (rf_text_is(run->name, m->watch->run) || rf_text_is(named, m->watch->run));
+           (rf_view_is(run->name, m->watch->run) || rf_view_is(named, m->watch->run));
 }
 
 static enum rf_status compare_run(struct matching *m)
@@ -459,8 +459,8 @@ static void describe(struct matching *m)
 enum rf_status rf_sacct_match_text(struct rf_sacct_match *match, struct rf_audit_test *t2,
                                    const char *text, size_t size_bytes, const char *name,
                                    const struct rf_sacct_match_options *options,
-                                   const struct rf_state *state, const struct rf_audit_watch *watch,
-                                   struct rf_error *err)
+                                   const struct rf_state *state,
+                                   const struct rf_audit_watch *watch, struct rf_error *err)
 {
     struct matching m = {
         .out = match, .t2 = t2, .state = state, .watch = watch, .file = name, .err = err};

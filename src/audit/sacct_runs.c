@@ -17,7 +17,7 @@ struct reading {
 /* ---- rows -------------------------------------------------------------------- */
 
 /* "NODE_FAIL" -> "node-fail", "CANCELLED by 0" -> "cancelled" */
-static void code_of(char code[24], struct rf_text state)
+static void code_of(char code[24], struct rf_view state)
 {
     size_t n = 0;
 

@@ -20,7 +20,7 @@ struct rf_sacct_run {
     int32_t devices;
     int unfinished, requeued, preempted;
     char state[24];                            /* a code: "completed", "node-fail" */
-    struct rf_text id, name, account, comment; /* borrowed from the text */
+    struct rf_view id, name, account, comment; /* borrowed from the text */
 };
 
 struct rf_sacct_runs {

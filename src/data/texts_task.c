@@ -6,7 +6,7 @@
 enum { DEFAULT_VOCABULARY = 4096, DEFAULT_CONTEXT = 64 };
 
 /* Tokens of a text and the one that ends it; room for one per byte and one more. */
-static int text_tokens(struct rf_tokenizer *tokenizer, struct rf_text text, int32_t *tokens)
+static int text_tokens(struct rf_tokenizer *tokenizer, struct rf_view text, int32_t *tokens)
 {
     int n = rf_tokenizer_encode(tokenizer, text, tokens);
 

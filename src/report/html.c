@@ -34,8 +34,8 @@ static void add_started(struct rf_text *page, const json_t *results)
 static void add_length(struct rf_text *page, const json_t *results)
 {
     double wall_s = rf_json_number(results, "wall_s");
-    double going_s = rf_json_number(results, "capacity_device_s") /
-                     rf_json_number(results, "devices");
+    double going_s =
+        rf_json_number(results, "capacity_device_s") / rf_json_number(results, "devices");
 
     if (isfinite(going_s) && going_s > 1.1 * wall_s + 1)
         rf_page_fact(page, going_s, 1, " s", "of going, in several starts");

@@ -16,10 +16,9 @@ void rf_markup_table(struct rf_text *page, const char *caption, const char *alig
     rf_text_add_html(page, caption);
     rf_text_add(page, "</span></caption>\n<thead><tr>");
     for (size_t c = 0; align[c] != '\0'; c++) {
-        rf_text_add(page, align[c] == 'r' ? "<th scope=\"col\" class=\"n\">"
-                          : strlen(headings[c]) <= SHORT_CELL
-                              ? "<th scope=\"col\" class=\"s\">"
-                              : "<th scope=\"col\">");
+        rf_text_add(page, align[c] == 'r'                     ? "<th scope=\"col\" class=\"n\">"
+                          : strlen(headings[c]) <= SHORT_CELL ? "<th scope=\"col\" class=\"s\">"
+                                                              : "<th scope=\"col\">");
         rf_text_add_html(page, headings[c]);
         rf_text_add(page, "</th>");
     }

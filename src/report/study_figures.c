@@ -141,7 +141,8 @@ enum rf_status rf_figure_pgr_by_size(const json_t *experiments, char **svg,
             least = fmin(least, times);
             most = fmax(most, times);
         }
-    if (names.n == 0 || most < 1.1 * least) /* of one size there is no more to see than before */
+    if (names.n == 0 ||
+        most < 1.1 * least) /* of one size there is no more to see than before */
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
