@@ -31,7 +31,7 @@ static void voice_clear(struct voice *voice)
 }
 
 /* Tokens of a text; room for one per byte and one more. where: for messages. */
-static enum rf_status encode(struct voice *voice, struct rf_text text, const char *where,
+static enum rf_status encode(struct voice *voice, struct rf_view text, const char *where,
                              int32_t *tokens, int *n, struct rf_error *err)
 {
     if (voice->given != NULL)
@@ -43,7 +43,7 @@ static enum rf_status encode(struct voice *voice, struct rf_text text, const cha
 }
 
 /* A text as a model reads it for its own sake: with what stands around it. */
-static enum rf_status document_tokens(struct voice *voice, struct rf_text text,
+static enum rf_status document_tokens(struct voice *voice, struct rf_view text,
                                       const char *where, int32_t *tokens, int *n,
                                       struct rf_error *err)
 {
@@ -70,7 +70,7 @@ static int cut_front(int32_t *tokens, int n, int room)
 
 /* A text of at most `room` tokens, of a longer one the last. Learnt: with its end. broken: after a line
  * break. */
-static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int broken, int room,
+static enum rf_status text_tokens(struct voice *voice, struct rf_view text, int broken, int room,
                                   const char *where, int32_t *tokens, int *n,
                                   struct rf_error *err)
 {
@@ -96,8 +96,8 @@ static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int 
 
 /* What a model is shown before it is asked: a text, or of two texts both, each with half of the room;
  * then the question. */
-static enum rf_status prompt_tokens(struct voice *voice, struct rf_text text,
-                                    struct rf_text second, const char *where, int32_t *tokens,
+static enum rf_status prompt_tokens(struct voice *voice, struct rf_view text,
+                                    struct rf_view second, const char *where, int32_t *tokens,
                                     int *n, struct rf_error *err)
 {
     int first = voice->given != NULL && voice->begin >= 0, more = 0;
@@ -121,7 +121,7 @@ static enum rf_status prompt_tokens(struct voice *voice, struct rf_text text,
 static enum rf_status row_tokens(struct voice *voice, const struct rf_kept_row *row,
                                  int32_t *tokens, int *n, struct rf_error *err)
 {
-    const struct rf_text none = {"", 0};
+    const struct rf_view none = {"", 0};
     char where[300];
     int second = 0;
     enum rf_status st;
@@ -219,7 +219,7 @@ static enum rf_status first_token(struct voice *voice, const char *word, int32_t
                                   struct rf_error *err)
 {
     int32_t tokens[RF_ANSWER_BYTES + 2];
-    struct rf_text text = {word, strlen(word)}, bytes;
+    struct rf_view text = {word, strlen(word)}, bytes;
     int n = 0;
     enum rf_status st = RF_OK;
 
@@ -286,7 +286,7 @@ static enum rf_status find_answers(const struct rf_labelled *list, struct voice 
 static enum rf_status read_question(struct voice *voice, struct rf_error *err)
 {
     const char *question = voice->options->question;
-    struct rf_text text = {question, strlen(question)};
+    struct rf_view text = {question, strlen(question)};
 
     voice->question = malloc((text.size_bytes + 2) * sizeof *voice->question);
     if (voice->question == NULL)
