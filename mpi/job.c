@@ -412,6 +412,18 @@ static enum rf_status look(struct rf_job_work *w, int64_t step,
     return st;
 }
 
+/* Local: what was learnt since this lease began, and about how much that will be in the end. */
+static void show(const struct rf_job_work *w)
+{
+    int64_t steps = rf_trainer_steps_done(w->trainer) - w->first_step;
+    int64_t tokens = w->tokens - w->first_tokens;
+
+    if (steps > 0)
+        rf_watch_show(w->ctx->watch, tokens,
+                      (int64_t)((double)tokens / (double)steps *
+                                (double)(w->job->train->steps - w->first_step)));
+}
+
 /* Collective: one step, its record, and a checkpoint where one is due. */
 static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
 {
@@ -443,6 +455,7 @@ static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
     done.tokens += extra.tokens;
     done.flops += extra.flops;
     rf_job_report(w, since, &done);
+    show(w);
     st = rf_agree(w->group, st, err);
     if (st == RF_OK && w->bad_steps >= w->job->train->max_skipped)
         return give_up(w, err);
@@ -463,6 +476,8 @@ static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
         return rf_job_fit_probe(w, err);
     w->told_us = rf_time_us();
     w->told_tokens = w->tokens;
+    w->first_step = rf_trainer_steps_done(w->trainer);
+    w->first_tokens = w->tokens;
     if (w->job->train->steps == 0) { /* it hands on what it has read */
         struct rf_step_result nothing = {0};
 

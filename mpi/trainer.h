@@ -18,7 +18,7 @@
 #include "nn/profile.h"
 
 struct rf_train_options {
-    int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights) */
+    int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights: shard.h) */
     int64_t steps; /* length of the schedule */
     double lr, min_lr_ratio,
         warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
@@ -74,7 +74,8 @@ void rf_trainer_features(struct rf_trainer *trainer, const struct rf_batch *batc
                          float *features, struct rf_step_result *result);
 
 /* This rank's slices: parameters named "wte.weight", "h.0.attn.q.weight"..., then with
- * prefix "m/" and "v/" the optimiser's moments. Borrowed; data pointers are live. */
+ * prefix "m/" and "v/" the optimiser's moments. In bf16 with several copies, of matrices only the rows that this rank
+ * keeps. Borrowed; data pointers are live. */
 const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int *ntensors);
 /* The first *nparams of those are the parameters. */
 int rf_trainer_nparams(const struct rf_trainer *trainer);
@@ -83,7 +84,7 @@ int rf_trainer_nparams(const struct rf_trainer *trainer);
 struct rf_model *rf_trainer_model(struct rf_trainer *trainer);
 
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
-/* After loading tensors: sets the step counter and refreshes packed copies. Local. */
+/* Collective, after tensors were loaded or changed: sets the step counter, and brings everybody's copies up to date. */
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done);
 
 /* Where this rank's time went, of all steps so far. Borrowed. */

@@ -39,6 +39,7 @@ struct rf_job_work {
     struct rf_probe_fit fit;     /* what it chose */
     float *features; /* [RF_PREDICT_BATCH sequences or pairs][width] for the probe */
     int64_t told_us, told_tokens; /* at the last look at the validation loss */
+    int64_t first_step, first_tokens; /* when this lease began */
     int bad_steps;               /* skipped in a row */
     int64_t skipped;             /* since the job's first step */
     struct rf_memory memory_before; /* before the trainer was made ... */

@@ -673,8 +673,12 @@ static int is_charged(const struct rf_run_spec *spec, const char *account)
 static enum rf_status check_pledges(const struct checker *c)
 {
     const struct rf_run_spec *spec = c->spec;
-    const struct rf_config_promises promises = {spec->pledges, spec->changes, spec->npledges,
-                                                spec->nchanges};
+    const struct rf_config_promises promises = {.pledges = spec->pledges,
+                                                .changes = spec->changes,
+                                                .limits = spec->limits,
+                                                .npledges = spec->npledges,
+                                                .nchanges = spec->nchanges,
+                                                .nlimits = spec->nlimits};
     enum rf_status st = rf_config_check_promises(&promises, c->place, c->ctx, c->err);
 
     for (int i = 0; st == RF_OK && spec->linger_us == 0 && i < spec->npledges; i++)
@@ -683,23 +687,6 @@ static enum rf_status check_pledges(const struct checker *c)
                         "expected an account that a job or experiment is charged to, got '%s'",
                         spec->pledges[i].pledge.account);
     return st;
-}
-
-static enum rf_status check_limit(const struct checker *c, int i)
-{
-    const struct rf_limit_spec *l = &c->spec->limits[i];
-
-    for (int k = 0; k < i; k++)
-        if (strcmp(c->spec->limits[k].account, l->account) == 0)
-            return refuse(c, "limits", i, "account",
-                          "expected one limit per account, got '%s' a second time", l->account);
-    if (l->max_device_us == 0 && l->max_flops < 1)
-        return refuse(c, "limits", i, "max_device_s",
-                      "expected max_device_s or max_flops, got neither");
-    if (!rf_config_is_code(l->reason))
-        return refuse(c, "limits", i, "reason",
-                      "expected a code of lower-case words joined by '-', got '%s'", l->reason);
-    return RF_OK;
 }
 
 enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *place,
@@ -721,7 +708,5 @@ enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *
         st = check_experiment(&c, i);
     if (st == RF_OK)
         st = check_pledges(&c);
-    for (int i = 0; st == RF_OK && i < spec->nlimits; i++)
-        st = check_limit(&c, i);
     return st;
 }

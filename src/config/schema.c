@@ -488,24 +488,6 @@ static const struct rf_key experiment_keys[] = {
     BOUNDS(rf_experiment_spec),
     {0}};
 
-static const struct rf_key limit_keys[] = {
-    {.key = "account", .kind = RF_KEY_ACCOUNT, ROOM(rf_limit_spec, account), .required = 1},
-    {.key = "max_device_s",
-     .kind = RF_KEY_SECONDS,
-     AT(rf_limit_spec, max_device_us),
-     .max = 1e12},
-    {.key = "max_flops", .kind = RF_KEY_NUMBER, AT(rf_limit_spec, max_flops), .max = 9e18},
-    {.key = "budget", .kind = RF_KEY_FLAG, AT(rf_limit_spec, budget)},
-    {.key = "author",
-     .kind = RF_KEY_TEXT,
-     ROOM(rf_limit_spec, author),
-     .text = "configuration"},
-    {.key = "reason",
-     .kind = RF_KEY_TEXT,
-     ROOM(rf_limit_spec, reason),
-     .text = "declared-at-start"},
-    {0}};
-
 static const size_t alone_offset[] = {offsetof(struct rf_task_options, alone)};
 
 /* What there is to run: the last sections of a run, and all of a submission. */
@@ -536,7 +518,7 @@ static const struct rf_key sections[] = {
      RF_KEY_LIST_OF(rf_run_spec, changes),
      .group = rf_change_keys,
      .max = 1000},
-    {.key = "limits", RF_KEY_LIST_OF(rf_run_spec, limits), .group = limit_keys, .max = 1000},
+    {.key = "limits", RF_KEY_LIST_OF(rf_run_spec, limits), .group = rf_limit_keys, .max = 1000},
     WORK,
     {0}};
 

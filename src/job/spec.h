@@ -103,14 +103,6 @@ struct rf_experiment_spec {
     struct rf_job_bounds bounds; /* of each of its jobs */
 };
 
-/* From the start on, an account may be charged so much in all; 0: as much as it likes. */
-struct rf_limit_spec {
-    char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
-    int64_t max_device_us;
-    double max_flops;
-    int budget; /* what it stops has not failed: it did not fit */
-};
-
 struct rf_run_spec {
     char name[RF_NAME_BYTES];
     char out[RF_PATH_BYTES]; /* parent of the run directory; default "runs" */

@@ -139,7 +139,6 @@ double rf_model_listed_output(struct rf_model *m, const struct rf_batch *batch, 
         rf_profile_mark(&m->profile, RF_SPENT_LOSS);
         spread_gradient(m, batch, r, rows);
     }
-    rf_model_sum_rows(m, m->dh, batch->R);
     return loss * unit;
 }
 

@@ -110,7 +110,6 @@ double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double 
                            m->hf + at, head.w + c.at, rows, C, c.count);
         rf_profile_mark(&m->profile, RF_SPENT_PRODUCTS);
     }
-    rf_model_sum_rows(m, m->dh, batch->R);
     return loss * unit;
 }
 

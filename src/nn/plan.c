@@ -142,8 +142,7 @@ int rf_plan_layer(const struct rf_plan *plan, int i, enum rf_layer_param which)
     return in_layer < 0 ? -1 : plan->first_layer + i * plan->per_layer + in_layer;
 }
 
-/* Does the tensor lie right behind the one before it? */
-static int follows(const struct rf_plan *plan, int index)
+int rf_plan_follows(const struct rf_plan *plan, int index)
 {
     int at = index - plan->first_layer;
     int in_layer = at < 0 || at >= plan->shape.layers * plan->per_layer ? RF_LAYER_PARAMS
@@ -160,7 +159,7 @@ static void place(struct rf_plan *plan)
     for (int i = 0; i < plan->nparams; i++) {
         struct rf_param *p = &plan->params[i];
 
-        if (!follows(plan, i))
+        if (!rf_plan_follows(plan, i))
             at = (at + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
         p->at = at;
         at += (size_t)(p->extent[0] * p->extent[1]);

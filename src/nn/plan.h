@@ -111,6 +111,9 @@ void rf_plan_clear(struct rf_plan *plan);
 /* Index into params of a tensor of layer i; -1: the family has no such tensor. */
 int rf_plan_layer(const struct rf_plan *plan, int i, enum rf_layer_param which);
 
+/* Whether tensor `index` lies right behind the one before it, to be multiplied together with it. */
+int rf_plan_follows(const struct rf_plan *plan, int index);
+
 /* How much of a batch is really computed: rows stop at each sequence's last asked one, and the
  * last layer's queries, projections and MLP run at the asked rows only. */
 struct rf_work {

@@ -42,8 +42,11 @@ void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
     add(traffic, RF_TRAFFIC_SUM, turns, 2 * work->asked, each); /* sums for a softmax */
 }
 
-void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies)
+void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies,
+                           int bf16)
 {
+    if (plan->size > 1)
+        add(traffic, RF_TRAFFIC_SUM, 1, (int64_t)rf_model_vectors(plan), sizeof(rf_real));
     if (copies > 1)
         add(traffic, RF_TRAFFIC_SMALL, 1, 2, sizeof(double));
     if (copies * plan->size > 1)
@@ -52,7 +55,8 @@ void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *pla
         int64_t n = plan->params[i].extent[0] * plan->params[i].extent[1];
 
         add(traffic, RF_TRAFFIC_GATHER, 1, n, sizeof(rf_real));
-        add(traffic, RF_TRAFFIC_SPREAD, 1, n, sizeof(rf_real));
+        add(traffic, RF_TRAFFIC_SPREAD, 1, n,
+            bf16 && rf_weights_has(plan, i) ? sizeof(uint16_t) : sizeof(rf_real));
     }
 }
 

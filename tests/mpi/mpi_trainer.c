@@ -388,9 +388,10 @@ static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *wor
 }
 
 /* One loss per step on a grid of copies; the caller ends the trainer. */
-static struct rf_trainer *train_on_grid(const struct rf_group *world, int width, double *losses)
+static struct rf_trainer *train_on_grid(const struct rf_group *world, int width, int bf16,
+                                        double *losses)
 {
-    struct rf_train_options options = options_for(0);
+    struct rf_train_options options = options_for(bf16);
     struct rf_step_result result;
     struct rf_trainer *trainer;
     struct rf_error err;
@@ -442,13 +443,13 @@ static void check_copies(const struct rf_group *world, const struct rf_trainer *
 static void curves_agree_on_any_grid(const struct rf_group *world, const struct rf_group *self)
 {
     static double alone[STEPS], loss[STEPS], again[STEPS];
-    struct rf_trainer *one = train_on_grid(self, 0, alone), *all, *repeat;
+    struct rf_trainer *one = train_on_grid(self, 0, 0, alone), *all, *repeat;
 
     for (int width = 1; width < world->size; width++) {
         if (world->size % width != 0)
             continue;
-        all = train_on_grid(world, width, loss);
-        repeat = train_on_grid(world, width, again);
+        all = train_on_grid(world, width, 0, loss);
+        repeat = train_on_grid(world, width, 0, again);
         CHECK(close_to(loss, alone, 1e-4));
         CHECK(memcmp(loss, again, sizeof loss) == 0);
         CHECK(same_bits(all, repeat));
@@ -458,6 +459,76 @@ static void curves_agree_on_any_grid(const struct rf_group *world, const struct 
         rf_trainer_destroy(repeat);
     }
     rf_trainer_destroy(one);
+}
+
+/* Each row of a matrix is in fp32 on one rank alone. */
+static void check_masters(const struct rf_group *world, const struct rf_trainer *trainer)
+{
+    int n;
+    const struct rf_tensor *tensors = rf_trainer_tensors(trainer, &n);
+
+    n = rf_trainer_nparams(trainer);
+    for (int i = 0; i < n; i++) {
+        int64_t elements = tensors[i].extent[0] * tensors[i].extent[1];
+
+        MPI_Allreduce(MPI_IN_PLACE, &elements, 1, MPI_INT64_T, MPI_SUM, world->comm);
+        if (tensors[i].ndims == 2)
+            CHECK(!tensors[i].replicated &&
+                  elements == tensors[i].shape[0] * tensors[i].shape[1]);
+    }
+}
+
+/* What was trained goes on elsewhere from its tensors: here those of the same layout, handed over one by one. */
+static void check_loading(const struct rf_group *world, int width, struct rf_trainer *trained)
+{
+    static float prob[2][MAX_R * 101];
+    struct rf_train_options options = options_for(1);
+    struct rf_trainer *fresh;
+    struct rf_error err;
+    struct sample s;
+    int n;
+    const struct rf_tensor *from = rf_trainer_tensors(trained, &n), *to;
+
+    options.tensor = width;
+    options.micro_B = 2;
+    options.seed++;
+    CHECK(rf_trainer_create(&fresh, world, &LLAMA, &options, &err) == RF_OK);
+    to = rf_trainer_tensors(fresh, &n);
+    for (int i = 0; i < n; i++)
+        memcpy(to[i].data, from[i].data,
+               (size_t)(from[i].extent[0] * from[i].extent[1]) * sizeof(float));
+    rf_trainer_loaded(fresh, STEPS);
+    make_sample(&s, 0);
+    rf_trainer_predict(trained, &s.batch, prob[0], NULL, NULL);
+    rf_trainer_predict(fresh, &s.batch, prob[1], NULL, NULL);
+    CHECK(memcmp(prob[0], prob[1], (size_t)s.batch.R * 101 * sizeof(float)) == 0);
+    rf_trainer_destroy(fresh);
+}
+
+/* In bf16 copies hold rounded matrices, and share out what they are rounded from. */
+static void bf16_copies_share_out_the_values(const struct rf_group *world,
+                                             const struct rf_group *self)
+{
+    static double plain[STEPS], alone[STEPS], loss[STEPS], again[STEPS];
+    struct rf_trainer *all, *repeat;
+
+    rf_trainer_destroy(train_on_grid(self, 0, 0, plain));
+    rf_trainer_destroy(train_on_grid(self, 0, 1, alone));
+    CHECK(close_to(alone, plain, 2e-2));
+    for (int width = 1; width < world->size; width++) {
+        if (world->size % width != 0)
+            continue;
+        all = train_on_grid(world, width, 1, loss);
+        repeat = train_on_grid(world, width, 1, again);
+        CHECK(close_to(loss, plain, 2e-2) && close_to(loss, alone, 5e-3));
+        CHECK(memcmp(loss, again, sizeof loss) == 0);
+        CHECK(same_bits(all, repeat));
+        check_copies(world, all);
+        check_masters(world, all);
+        check_loading(world, width, all);
+        rf_trainer_destroy(all);
+        rf_trainer_destroy(repeat);
+    }
 }
 
 /* More copies than sequences: some learn nothing. */
@@ -710,6 +781,7 @@ int main(int argc, char **argv)
     features_are_the_same_on_any_number_of_ranks(&world, &self);
     a_step_that_is_not_finite_changes_nothing(&world);
     curves_agree_on_any_grid(&world, &self);
+    bf16_copies_share_out_the_values(&world, &self);
     copies_without_a_sequence_learn_nothing(&world);
     widths_of_copies_divide_the_ranks();
     what_is_made_again_is_the_same(&world, &SHAPE);
