@@ -396,13 +396,13 @@ static int32_t find_begin(const json_t *processor)
     first = json_object_get(json_array_get(json_object_get(processor, "single"), 0),
                             "SpecialToken");
     name = json_string_value(json_object_get(first, "id"));
-    id = name == NULL ? NULL
-                      : json_array_get(
-                            json_object_get(
-                                json_object_get(json_object_get(processor, "special_tokens"),
-                                                name),
-                                "ids"),
-                            0);
+    id = name == NULL
+             ? NULL
+             : json_array_get(
+                   json_object_get(
+                       json_object_get(json_object_get(processor, "special_tokens"), name),
+                       "ids"),
+                   0);
     return json_is_integer(id) && json_integer_value(id) >= 0 &&
                    json_integer_value(id) < TOKENS_MOST
                ? (int32_t)json_integer_value(id)

@@ -203,11 +203,19 @@ static void add_comparisons(struct rf_text *page, const json_t *experiments)
 
 static void add_controls(struct rf_text *page, const json_t *experiments)
 {
-    static const char *const headings[] = {
-        "experiment",        "loss",         "zero-shot",          "same size",
-        "strong, weak half", "linear probe", "agrees, weak right", "agrees, weak wrong",
-        "corrected",         "new errors",   "error correlation",  "calibration error",
-        "Brier"};
+    static const char *const headings[] = {"experiment",
+                                           "loss",
+                                           "zero-shot",
+                                           "same size",
+                                           "strong, weak half",
+                                           "linear probe",
+                                           "agrees, weak right",
+                                           "agrees, weak wrong",
+                                           "corrected",
+                                           "new errors",
+                                           "error correlation",
+                                           "calibration error",
+                                           "Brier"};
     size_t n = json_array_size(experiments);
 
     rf_markup_table(page, "Controls, and what the student took over from its supervisor",

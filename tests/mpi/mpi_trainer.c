@@ -749,8 +749,8 @@ static void listed_answers_and_pairs_do_not_depend_on_the_ranks(const struct rf_
         for (int k = 0; k < n * classes; k++)
             CHECK(fabsf(prob[k] - prob_alone[k]) < 2e-3F);
         for (int k = 0; k < n; k++)
-            CHECK(best[k] == best_alone[k] ||
-                  fabsf(prob[k * classes + best[k]] - prob[k * classes + best_alone[k]]) < 2e-3F);
+            CHECK(best[k] == best_alone[k] || fabsf(prob[k * classes + best[k]] -
+                                                    prob[k * classes + best_alone[k]]) < 2e-3F);
     }
 }
 
