@@ -1,5 +1,8 @@
+#define _GNU_SOURCE /* syscall() */
+
 #include "mpi/common_room.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -8,11 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 64, PAGE = 4096, LOOKS = 2000, YIELDS = 5000 };
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+enum { LINE = 64, PAGE = 4096, LOOKS = 2000, YIELD_US = 200, NAP_US = 50, SLEEP_US = 100000 };
 
 /* What a rank shows the others, alone on its cache line. */
 struct slot {
-    _Atomic uint64_t meetings; /* that it has come to */
+    _Atomic uint32_t meetings; /* that it has come to, modulo 2^32 */
+    _Atomic uint32_t sleepers; /* who wait for that to change */
     _Atomic size_t at;         /* what it came with, from the beginning of its piece */
 };
 
@@ -27,7 +36,7 @@ struct rf_common_room {
     unsigned char *table;
     struct piece *pieces; /* owned [node->size] */
     size_t size_bytes;
-    uint64_t meetings;
+    uint32_t meetings;
     int looks; /* without pause before the core is given away */
 };
 
@@ -160,18 +169,60 @@ int rf_common_room_holds(const struct rf_common_room *room, const void *p, size_
     return at >= from && n_bytes <= room->size_bytes && at - from <= room->size_bytes - n_bytes;
 }
 
-static void wait_for(const struct rf_common_room *room, _Atomic uint64_t *meetings)
+/* Until the slot's rank may have come to another meeting than `seen`, or for a while. */
+static void sleep_at(struct slot *slot, uint32_t seen)
 {
-    const struct timespec nap = {.tv_nsec = 50000};
+#ifdef __linux__
+    const struct timespec most = {.tv_nsec = SLEEP_US * 1000};
 
-    for (int looks = 0; atomic_load_explicit(meetings, memory_order_acquire) < room->meetings;
-         looks++) {
+    atomic_fetch_add(&slot->sleepers, 1);
+    syscall(SYS_futex, &slot->meetings, FUTEX_WAIT, seen, &most, NULL, 0);
+    atomic_fetch_sub(&slot->sleepers, 1);
+#else
+    const struct timespec nap = {.tv_nsec = NAP_US * 1000};
+
+    (void)slot;
+    (void)seen;
+    nanosleep(&nap, NULL);
+#endif
+}
+
+/* After the counter has changed; whoever went to sleep before is counted, whoever comes later sees it. */
+static void wake(struct slot *slot)
+{
+#ifdef __linux__
+    if (atomic_load(&slot->sleepers) > 0)
+        syscall(SYS_futex, &slot->meetings, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+#else
+    (void)slot;
+#endif
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Giving the core away is over soon only where nobody else wants it: a busy neighbour keeps it for
+ * milliseconds. So that is done for a moment, and then the rank sleeps until it is woken. */
+static void wait_for(const struct rf_common_room *room, struct slot *slot)
+{
+    int64_t since_us = 0;
+    uint32_t seen;
+
+    for (int looks = 0;
+         (int32_t)((seen = atomic_load(&slot->meetings)) - room->meetings) < 0; looks++) {
         if (looks < room->looks)
             continue;
-        if (looks < room->looks + YIELDS)
+        if (since_us == 0)
+            since_us = now_us();
+        if (now_us() - since_us < YIELD_US)
             sched_yield();
         else
-            nanosleep(&nap, NULL);
+            sleep_at(slot, seen);
     }
 }
 
@@ -182,9 +233,10 @@ void rf_common_room_meet(struct rf_common_room *room, const void *p)
     room->meetings++;
     atomic_store_explicit(&own->slot->at, (size_t)((const unsigned char *)p - own->data),
                           memory_order_relaxed);
-    atomic_store_explicit(&own->slot->meetings, room->meetings, memory_order_release);
+    atomic_store(&own->slot->meetings, room->meetings);
+    wake(own->slot);
     for (int r = 0; r < room->node->size; r++)
-        wait_for(room, &room->pieces[r].slot->meetings);
+        wait_for(room, room->pieces[r].slot);
 }
 
 void *rf_common_room_of(const struct rf_common_room *room, int rank)

@@ -1,8 +1,8 @@
 /* common_room.h - memory that the ranks of a node reach in each other, and meeting there.
  *
  * An MPI shared-memory window with a piece of each rank's own, which all others may read and write,
- * and a counter beside it; and another one, a table that is everybody's, without gaps. Ranks that wait look at counters: for a moment without pause where each has a core,
- * else giving the core away between two looks, and sleeping a little when it takes long. */
+ * and a counter beside it; and another one, a table that is everybody's, without gaps. Ranks that wait look at counters: for a moment without pause where each has a core, then giving the core away between two looks,
+ * and when it takes longer they sleep until they are woken. */
 #ifndef RF_MPI_COMMON_ROOM_H
 #define RF_MPI_COMMON_ROOM_H
 

@@ -80,6 +80,18 @@ static void describe_all(struct rf_trainer *t)
     }
 }
 
+/* Sequences that stay together, each with one asked row: what an item of this batch has, and what those
+ * have that the trainer was made for. */
+static int joined_in(const struct rf_batch *batch)
+{
+    return batch->joined > 1 ? batch->joined : 1;
+}
+
+static int joined_of(const struct rf_train_options *o)
+{
+    return o->joined > 1 ? o->joined : 1;
+}
+
 static enum rf_status check(const struct rf_model_shape *shape,
                             const struct rf_train_options *o, struct rf_error *err)
 {
@@ -88,6 +100,8 @@ static enum rf_status check(const struct rf_model_shape *shape,
                        "no batch has %d sequences of %d tokens with %d asked rows "
                        "over %d classes",
                        o->max_B, o->max_T, o->max_R, o->max_range);
+    if (o->max_B % joined_of(o) != 0)
+        return rf_fail(err, RF_ERR_ARG, "%d sequences are no items of %d", o->max_B, o->joined);
     if (o->max_T > shape->context)
         return rf_fail(err, RF_ERR_ARG, "sequences of %d tokens do not fit a context of %d",
                        o->max_T, shape->context);
@@ -100,9 +114,10 @@ static enum rf_status check(const struct rf_model_shape *shape,
 /* Sequences at a time: at most those that fall to one of so many copies. */
 static int micro(const struct rf_train_options *o, int copies)
 {
-    int most = (int)rf_slice(o->max_B, 0, copies).count;
+    int joined = joined_of(o), most = joined * (int)rf_slice(o->max_B / joined, 0, copies).count;
+    int some = o->micro_B - o->micro_B % joined;
 
-    return o->micro_B > 0 && o->micro_B < most ? o->micro_B : most;
+    return some > 0 && some < most ? some : most;
 }
 
 static struct rf_model_limits limits_of(const struct rf_train_options *o, int copies)
@@ -350,9 +365,11 @@ static void update(struct rf_trainer *t, double lr, double norm)
 static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int last, int *b,
                      int *r, int *first, struct rf_batch *part)
 {
-    int most = micro(&t->options, t->mesh.data.size);
+    int joined = joined_in(batch);
+    int whole = micro(&t->options, t->mesh.data.size), most = whole - whole % joined;
     int sequences = last - *b < most ? last - *b : most;
     int32_t begin = (int32_t)(*b * batch->T), end = begin + (int32_t)(sequences * batch->T);
+    int item;
 
     if (sequences <= 0)
         return 0;
@@ -363,12 +380,13 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int las
     part->rows = t->rows;
     for (part->R = 0; *r < batch->R && batch->rows[*r] < end; (*r)++)
         t->rows[part->R++] = batch->rows[*r] - begin;
+    item = *first / joined;
     if (batch->target != NULL)
-        part->target = batch->target + *first;
+        part->target = batch->target + item;
     if (batch->soft != NULL)
-        part->soft = batch->soft + (size_t)*first * (size_t)batch->range_count;
+        part->soft = batch->soft + (size_t)item * (size_t)rf_batch_classes(batch);
     if (batch->weight != NULL)
-        part->weight = batch->weight + *first;
+        part->weight = batch->weight + item;
     *b += sequences;
     return 1;
 }
@@ -378,11 +396,13 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int las
 static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t *flops)
 {
     struct rf_exchange copies = rf_exchanger_exchange(t->copies);
-    struct rf_slice mine = rf_slice(batch->B, t->mesh.data.rank, t->mesh.data.size);
+    int joined = joined_in(batch);
+    struct rf_slice mine = rf_slice(batch->B / joined, t->mesh.data.rank, t->mesh.data.size);
     struct rf_batch part = *batch, none = *batch;
     double weight = rf_batch_weight(batch), sums[2] = {0, 0}; /* loss, FLOPs */
     struct rf_work work;
-    int b = (int)mine.begin, last = b + (int)mine.count, r = 0, first, more = 0;
+    int b = joined * (int)mine.begin, last = b + joined * (int)mine.count, r = 0, first,
+        more = 0;
 
     while (r < batch->R && batch->rows[r] < b * batch->T)
         r++;
@@ -438,9 +458,10 @@ void rf_trainer_predict(struct rf_trainer *t, const struct rf_batch *batch, floa
     int b = 0, r = 0, first;
 
     while (next_part(t, batch, batch->B, &b, &r, &first, &part)) {
-        size_t at = (size_t)first * (size_t)batch->range_count;
+        size_t item = (size_t)(first / joined_in(batch));
+        size_t at = item * (size_t)rf_batch_classes(batch);
         double loss = rf_model_predict(t->model, &part, prob != NULL ? prob + at : NULL,
-                                       best != NULL ? best + first : NULL, &work);
+                                       best != NULL ? best + item : NULL, &work);
 
         all.loss += weight > 0 ? loss * rf_batch_weight(&part) / weight : 0;
         all.flops += rf_plan_flops(&t->plan, &work);

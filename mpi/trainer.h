@@ -33,6 +33,8 @@ struct rf_train_options {
     int exchange_bf16;     /* with bf16: sums of rows are rounded on their way between nodes */
     int exchange_messages; /* no shared memory between slices, even where there is: to compare */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
+    int joined;              /* rf_batch.joined of the batches to come, each of whose sequences then has one asked
+                                row; max_B is a multiple, and items are not divided. 0: none are */
 };
 
 struct rf_step_result {
@@ -59,7 +61,7 @@ void rf_trainer_step(struct rf_trainer *trainer, const struct rf_batch *batch,
                      struct rf_step_result *result);
 
 /* Collective: the distributions at the asked rows, without training.
- * prob [R][range_count] or NULL; best [R] the most likely class (lowest on ties) or NULL. Both
+ * prob [items][classes] or NULL; best [items] the most likely class (lowest on ties) or NULL. Both
  * come out the same on every rank. result may be NULL; its loss is only set when the batch has
  * targets. result->flops counts the forward pass. */
 void rf_trainer_predict(struct rf_trainer *trainer, const struct rf_batch *batch, float *prob,

@@ -66,8 +66,8 @@ void rf_model_take(struct rf_model *model, int k);
  * limits.
  *
  * rf_model_learn: forward and backward; gradients are those of the returned loss (weighted mean
- * over the asked rows, nats), the same on every rank. With no asked rows: 0.
- * rf_model_predict: forward only. prob [R][range_count] and best [R] (the most likely class,
+ * over the items, nats), the same on every rank. With no asked rows: 0.
+ * rf_model_predict: forward only. prob [items][classes] and best [items] (the most likely class,
  * the lowest on ties) may be NULL and come out the same on every rank. Returns the loss where
  * the batch has targets, else 0.
  * rf_model_features: forward only, up to the normalised end of the residual stream, from which

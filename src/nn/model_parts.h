@@ -97,5 +97,9 @@ double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double 
 /* Forward only; prob and best may be NULL. */
 double rf_model_answer(struct rf_model *m, const struct rf_batch *batch, float *prob,
                        int32_t *best);
+/* model_listed.c: the same for a batch with answers. */
+double rf_model_listed_output(struct rf_model *m, const struct rf_batch *batch, double weight);
+double rf_model_listed_answer(struct rf_model *m, const struct rf_batch *batch, float *prob,
+                              int32_t *best);
 
 #endif

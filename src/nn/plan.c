@@ -16,7 +16,8 @@ enum cut {
     HIDDEN_COLUMNS
 };
 
-enum { ALIGN_ELEMENTS = 16 };
+/* So that a tensor lies on borders of 512 bytes, from where disks take it as it is. */
+enum { ALIGN_ELEMENTS = 128 };
 
 static const char *const FAMILIES[] = {[RF_MODEL_GPT2] = "gpt2", [RF_MODEL_LLAMA] = "llama"};
 

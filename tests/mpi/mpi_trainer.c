@@ -765,6 +765,80 @@ static void impossible_models_are_refused_everywhere(const struct rf_group *worl
     CHECK(trainer == NULL && strstr(err.text, "context of 24") != NULL);
 }
 
+/* Step i: three pairs, compared by one score, or six texts with answers from all over the vocabulary,
+ * the last and the first row of it among them. */
+static void make_listed(struct sample *s, int64_t i, int joined)
+{
+    static const int32_t answers[3] = {100, 0, 37};
+    int items = MAX_B / joined, classes = joined > 1 ? 2 : 3;
+
+    make_sample(s, 3 * i + 2);
+    s->batch.range_begin = 0;
+    s->batch.range_count = joined > 1 ? 1 : 3;
+    s->batch.answers = answers;
+    s->batch.joined = joined;
+    for (int k = 0; k < items; k++) {
+        float rest = 1 - s->soft[2 * k];
+
+        s->soft[classes * k + 1] = classes == 2 ? rest : rest / 4;
+        s->soft[classes * k] = 1 - rest;
+        if (classes == 3)
+            s->soft[3 * k + 2] = rest - rest / 4;
+    }
+}
+
+/* Losses of STEPS such steps, and what the model says in the end, of copies of `tensor` ranks. */
+static void train_listed(const struct rf_group *group, int tensor, int micro, int joined,
+                         double *losses, float *prob, int32_t *best)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *trainer;
+    struct rf_step_result result;
+    struct rf_error err;
+    struct sample s;
+
+    options.tensor = tensor;
+    options.micro_B = micro;
+    options.joined = joined;
+    CHECK(rf_trainer_create(&trainer, group, &SHAPE, &options, &err) == RF_OK);
+    if (trainer == NULL)
+        return;
+    for (int i = 0; i < STEPS; i++) {
+        make_listed(&s, i % 8, joined);
+        rf_trainer_step(trainer, &s.batch, &result);
+        losses[i] = result.loss;
+    }
+    make_listed(&s, 0, joined);
+    rf_trainer_predict(trainer, &s.batch, prob, best, NULL);
+    rf_trainer_destroy(trainer);
+}
+
+static void listed_answers_and_pairs_do_not_depend_on_the_ranks(const struct rf_group *world,
+                                                                const struct rf_group *self)
+{
+    enum { MOST = MAX_B * 3 };
+    static const struct {
+        int joined, tensor, micro;
+    } ways[] = {{1, 0, 0}, {2, 0, 0}, {2, 1, 0}, {2, 2, 3}, {1, 1, 2}};
+    static double alone[STEPS], loss[STEPS];
+    float prob_alone[MOST], prob[MOST];
+    int32_t best_alone[MAX_B], best[MAX_B];
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int n = MAX_B / ways[i].joined, classes = ways[i].joined > 1 ? 2 : 3;
+
+        train_listed(self, 0, 0, ways[i].joined, alone, prob_alone, best_alone);
+        train_listed(world, ways[i].tensor, ways[i].micro, ways[i].joined, loss, prob, best);
+        CHECK(close_to(loss, alone, 2e-4));
+        CHECK(loss[STEPS - 1] < loss[0]);
+        for (int k = 0; k < n * classes; k++)
+            CHECK(fabsf(prob[k] - prob_alone[k]) < 2e-3F);
+        for (int k = 0; k < n; k++)
+            CHECK(best[k] == best_alone[k] ||
+                  fabsf(prob[k * classes + best[k]] - prob[k * classes + best_alone[k]]) < 2e-3F);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static double plain[STEPS];
@@ -803,6 +877,7 @@ int main(int argc, char **argv)
     what_is_made_again_is_the_same(&world, &SHAPE);
     what_is_made_again_is_the_same(&world, &LLAMA);
     parts_of_a_batch_make_the_whole(&world);
+    listed_answers_and_pairs_do_not_depend_on_the_ranks(&world, &self);
     text_is_the_same_on_any_number_of_ranks(&world, &self);
     impossible_models_are_refused_everywhere(&world);
     status = check_result();
