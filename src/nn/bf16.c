@@ -12,6 +12,8 @@
 #include <cblas.h>
 #include <oneapi/dnnl/dnnl.h>
 
+#include "nn/half.h"
+#include "nn/held.h"
 #include "nn/primitive.h"
 
 enum { GRANULE = RF_BF16_GRANULE, SMALL_GRANULE = 16 };
@@ -24,6 +26,8 @@ struct rf_bf16 {
     float *side;                      /* owned [max_operand]: a padded block of results */
     float *wide_weights;              /* owned [nweights], without: rounded, as all of these */
     float *wide_a, *wide_b;           /* owned [max_operand] */
+    struct rf_held *held; /* owned; NULL: weights are there, and not just names of what is held */
+    float *wide_held;     /* owned, without primitives: one of them */
     char implementation[96];
 };
 
@@ -83,12 +87,24 @@ static size_t weight_at(const struct rf_bf16 *p, const float *x, int ld, int col
                : p->nweights;
 }
 
+RF_CLONES
+static void widen_half(float *restrict to, const uint16_t *restrict x, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        to[i] = rf_half_wide(x[i]);
+}
+
 /* x [rows][cols], rounded, in fp32. */
 static const float *widen(struct rf_bf16 *p, float *buffer, const float *x, int ld, int rows,
                           int cols)
 {
     size_t at = weight_at(p, x, ld, cols), width = (size_t)cols;
 
+    if (at < p->nweights && p->held != NULL) {
+        widen_half(p->wide_held, rf_held_rows_at(p->held, at), (size_t)rows * width);
+        return p->wide_held;
+    }
     if (at < p->nweights)
         return p->wide_weights + at;
     if (ld == cols)
@@ -124,6 +140,34 @@ static int multiply(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
     return rf_primitives_run(p->primitives, form, m, n, k, a, b->rounded, accumulate, c);
 }
 
+/* What multiply() could not do, in fp32. */
+static void multiply_wide(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
+                          const float *a, int lda, const struct operand *b, int accumulate,
+                          float *c)
+{
+    size_t elements = (size_t)n * (size_t)k;
+    const uint16_t *rows;
+    float *wide;
+    int ok;
+
+    if (b->rounded != NULL || p->held == NULL) {
+        rf_gemm(form, m, n, k, 1, a, lda, b->plain, b->ld, accumulate, c, n);
+        return;
+    }
+    wide = malloc(elements * sizeof *wide);
+    rows = rf_held_rows_at(p->held, b->at);
+    ok = wide != NULL &&
+         (rows != NULL || rf_primitives_give(p->primitives, form, n, k, b->at, wide));
+    if (ok && rows != NULL)
+        widen_half(wide, rows, elements);
+    if (ok)
+        rf_gemm(form, m, n, k, 1, a, lda, wide, b->ld, accumulate, c, n);
+    else /* whoever trains skips steps that are not finite, and says so */
+        for (size_t i = 0; i < (size_t)m * (size_t)n; i++)
+            c[i] = NAN;
+    free(wide);
+}
+
 /* The last rows, fewer than a granule: by way of a padded block. */
 static int multiply_rest(struct rf_bf16 *p, enum rf_form form, int rows, int n, int k,
                          const uint16_t *a, const struct operand *b, int accumulate, float *c)
@@ -153,10 +197,10 @@ static void multiply_rows(struct rf_bf16 *p, enum rf_form form, int m, int n, in
     float *behind = c + (size_t)whole * (size_t)n;
 
     if (whole > 0 && !multiply(p, form, whole, n, k, a->rounded, b, accumulate, c))
-        rf_gemm(form, whole, n, k, 1, a->plain, a->ld, b->plain, b->ld, accumulate, c, n);
+        multiply_wide(p, form, whole, n, k, a->plain, a->ld, b, accumulate, c);
     if (rest > 0 && !multiply_rest(p, form, rest, n, k, a->rounded + (size_t)whole * (size_t)k,
                                    b, accumulate, behind))
-        rf_gemm(form, rest, n, k, 1, plain, a->ld, b->plain, b->ld, accumulate, behind, n);
+        multiply_wide(p, form, rest, n, k, plain, a->ld, b, accumulate, behind);
 }
 
 static void multiply_sums(struct rf_bf16 *p, int m, int n, int k, const struct operand *a,
@@ -288,10 +332,62 @@ enum rf_status rf_bf16_create(struct rf_bf16 **bf16, enum rf_bf16_path path,
     return RF_OK;
 }
 
+/* Elements of the largest that is multiplied. */
+static size_t largest(const struct rf_weight *list, int n)
+{
+    size_t most = 0;
+
+    for (int k = 0; k < n; k++) {
+        size_t one = list[k].multiplied ? (size_t)(list[k].rows * list[k].cols) : 0;
+
+        most = one > most ? one : most;
+    }
+    return most;
+}
+
+enum rf_status rf_bf16_hold(struct rf_bf16 *p, const float *names, size_t nnames,
+                            const struct rf_weight *list, int n, struct rf_error *err)
+{
+    enum rf_status st =
+        rf_held_create(&p->held, list, n, p->primitives == NULL, sizeof(uint16_t), err);
+
+    if (st == RF_OK && p->primitives == NULL) {
+        p->wide_held = malloc((largest(list, n) + 1) * sizeof *p->wide_held);
+        if (p->wide_held == NULL)
+            st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a matrix of %zu weights",
+                         largest(list, n));
+    }
+    if (st == RF_OK) {
+        p->weights = names;
+        p->nweights = nnames;
+        if (p->primitives != NULL)
+            rf_primitives_hold(p->primitives, p->held);
+    }
+    return st;
+}
+
+uint16_t *rf_bf16_room(struct rf_bf16 *bf16, int k)
+{
+    return rf_held_room(bf16->held, k);
+}
+
+void rf_bf16_take(struct rf_bf16 *bf16, int k)
+{
+    if (bf16->primitives != NULL)
+        rf_primitives_take(bf16->primitives, k);
+}
+
+const uint16_t *rf_bf16_rows(const struct rf_bf16 *bf16, size_t at)
+{
+    return rf_held_rows_at(bf16->held, at);
+}
+
 void rf_bf16_destroy(struct rf_bf16 *bf16)
 {
     if (bf16 == NULL)
         return;
+    rf_held_destroy(bf16->held);
+    free(bf16->wide_held);
     rf_primitives_destroy(bf16->primitives);
     free(bf16->a);
     free(bf16->b);
@@ -304,6 +400,8 @@ void rf_bf16_destroy(struct rf_bf16 *bf16)
 
 void rf_bf16_refresh(struct rf_bf16 *bf16)
 {
+    if (bf16->held != NULL)
+        return;
     if (bf16->primitives != NULL)
         rf_primitives_refresh(bf16->primitives);
     else
@@ -316,9 +414,31 @@ const char *rf_bf16_implementation(const struct rf_bf16 *bf16)
                                     : bf16->implementation;
 }
 
-size_t rf_bf16_bytes(const struct rf_bf16 *bf16)
+/* Through oneDNN there are copies for either direction as well, of what is multiplied. */
+static size_t hold_cost(const struct rf_weight *list, int n, int packed)
 {
-    return rf_bf16_cost(bf16->nweights, bf16->max_operand);
+    size_t bytes = rf_held_cost(list, n, !packed, sizeof(uint16_t));
+
+    if (!packed)
+        bytes += largest(list, n) * sizeof(float);
+    for (int k = 0; k < n && packed; k++)
+        bytes += list[k].multiplied ? (size_t)(list[k].rows * list[k].cols) * 4 : 0;
+    return bytes;
+}
+
+size_t rf_bf16_hold_cost(const struct rf_weight *list, int n)
+{
+    return hold_cost(list, n, has_instructions());
+}
+
+size_t rf_bf16_bytes(const struct rf_bf16 *p)
+{
+    int n;
+    const struct rf_weight *list = p->held != NULL ? rf_held_list(p->held, &n) : NULL;
+
+    return list == NULL ? rf_bf16_cost(p->nweights, p->max_operand)
+                        : rf_bf16_cost(0, p->max_operand) +
+                              hold_cost(list, n, p->primitives != NULL);
 }
 
 /* Of bf16 weights there is a copy for either direction, once both have been used; of rounded ones in fp32, one. */

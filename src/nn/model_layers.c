@@ -1,10 +1,12 @@
-/* Every rank holds the whole residual stream and its slices of the weights. A
- * block half (attention or MLP) multiplies by its column slice, works, and
- * multiplies by its row slice; the sum over ranks then is the half's output.
- * Backward the same happens in the other direction. The gradient of the
- * stream is therefore whole and the same on every rank, and so are the
- * gradients of what is on every rank (norms, positions, output biases),
- * without another reduction. */
+/* A block half (attention or MLP) multiplies by its column slice, works, and multiplies by its row slice; the sum over
+ * ranks then is the half's output. Backward the same happens in the other direction.
+ *
+ * Ranks that have a table in common (exchange.h) share the work between the products, which is sequence parallelism
+ * (Korthikanti et al. 2022): each rank adds up its rows of the partial sums where they lie, adds the residual,
+ * normalises them, and writes stream and norm once, where every rank's next product reads them. Gradients of norms and
+ * output biases are of own rows then, and summed over ranks at the end of a step. Without a table sums are for
+ * everybody, every rank does all rows, and those gradients are whole and the same everywhere. A row is worked on in the
+ * same order either way. */
 #include "nn/activation.h"
 #include "nn/embed.h"
 #include "nn/linear.h"
@@ -78,17 +80,29 @@ static void norm(const struct rf_model *m, rf_real *y, rf_real *mean, rf_real *r
         rf_norm_forward(y, mean, rstd, x, w.w, b.w, eps, n, C);
 }
 
-/* Adds the gradient of x, from that of y in dh, to dx. */
+/* Adds the gradient of own rows of x, from that of y in dh on all ranks, to dx. */
 static void norm_backward(struct rf_model *m, const rf_real *x, const rf_real *mean,
                           const rf_real *rstd, struct rf_model_param w, struct rf_model_param b,
                           int n)
 {
-    int C = m->plan->shape.width;
+    struct rf_slice own = rf_model_rows(m, n);
+    int C = m->plan->shape.width, most = rf_model_rows_at_a_time(m);
+    int end = (int)(own.begin + own.count);
 
-    if (is_llama(m))
-        rf_rms_backward(m->dx, w.dw, m->dh, x, rstd, w.w, n, C);
-    else
-        rf_norm_backward(m->dx, w.dw, b.dw, m->dh, x, mean, rstd, w.w, n, C);
+    rf_model_open_rows(m, n);
+    for (int i = (int)own.begin; i < end; i += most) {
+        int rows = end - i < most ? end - i : most;
+        size_t at = (size_t)i * (size_t)C;
+
+        rf_model_collect_rows(m, m->dh + at, i, rows);
+        if (is_llama(m))
+            rf_rms_backward(m->dx + at, w.dw, m->dh + at, x + at, rstd + i, w.w, rows, C);
+        else
+            rf_norm_backward(m->dx + at, w.dw, b.dw, m->dh + at, x + at, mean + i, rstd + i,
+                             w.w, rows, C);
+        mark(m, RF_SPENT_NORMS);
+    }
+    rf_model_close_rows(m);
 }
 
 /* Turns n rows of queries of layer i, and all rows of keys; nothing in GPT-2. */
@@ -145,21 +159,93 @@ static void widen_backward(struct rf_model *m, int i, int nq)
 
 /* ---- forward ------------------------------------------------------------ */
 
+static void look_up(struct rf_model *m, rf_real *x)
+{
+    int begin = (int)m->plan->vocabulary.begin, count = (int)m->plan->vocabulary.count;
+    int C = m->plan->shape.width, n = m->pack.n;
+    const rf_real *wte = rf_model_param(m, m->plan->wte).w;
+
+    if (m->precision == RF_PRECISION_FP32)
+        rf_embed_forward(x, wte, m->pack.token, n, C, begin, count);
+    else if (m->precision == RF_PRECISION_BF16)
+        rf_embed_forward_rounded(x, wte, m->pack.token, n, C, begin, count);
+    else
+        rf_embed_forward_half(
+            x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at), m->pack.token, n, C,
+            begin, count);
+}
+
+/* The rows of a stream and what comes with them: its norm, and the latter's means and deviations. */
+struct stream {
+    rf_real *x, *h, *mean, *rstd;
+    struct rf_model_param w, b;
+};
+
+static struct stream before_attention(const struct rf_model *m, int i)
+{
+    const struct rf_model_layer *l = &m->layers[i];
+
+    return (struct stream){l->x, l->h1, l->mean1, l->rstd1, layer_param(m, i, RF_LN1_W),
+                           layer_param(m, i, RF_LN1_B)};
+}
+
+static struct stream before_mlp(const struct rf_model *m, int i)
+{
+    const struct rf_model_layer *l = &m->layers[i];
+
+    return (struct stream){l->x2, l->h2, l->mean2, l->rstd2, layer_param(m, i, RF_LN2_W),
+                           layer_param(m, i, RF_LN2_B)};
+}
+
+static struct stream at_the_end(const struct rf_model *m)
+{
+    return (struct stream){m->xf,
+                           m->hf,
+                           m->meanf,
+                           m->rstdf,
+                           rf_model_param(m, m->plan->norm_w),
+                           rf_model_param(m, m->plan->norm_b)};
+}
+
+static void normalise(struct rf_model *m, const struct stream *to, int first, int rows)
+{
+    size_t at = (size_t)first * (size_t)m->plan->shape.width;
+
+    norm(m, to->h + at, to->mean + first, to->rstd + first, to->x + at, to->w, to->b, rows);
+    mark(m, RF_SPENT_NORMS);
+}
+
+/* The end of a branch, n rows in dh on all ranks, is added to x (rows `row` of it, where given) and bias: own rows of
+ * the stream and its norm. */
+static void join(struct rf_model *m, const struct stream *to, const rf_real *x,
+                 const int32_t *row, const rf_real *bias, int n)
+{
+    struct rf_slice own = rf_model_rows(m, n);
+    int C = m->plan->shape.width, most = rf_model_rows_at_a_time(m);
+    int end = (int)(own.begin + own.count);
+
+    rf_model_open_rows(m, n);
+    for (int i = (int)own.begin; i < end; i += most) {
+        int rows = end - i < most ? end - i : most;
+        size_t at = (size_t)i * (size_t)C;
+
+        rf_model_collect_rows(m, to->x + at, i, rows);
+        rf_residual_forward(to->x + at, m->shares ? to->x + at : m->dh + at,
+                            row != NULL || x == NULL ? x : x + at, row != NULL ? row + i : NULL,
+                            bias, rows, C);
+        mark(m, RF_SPENT_STREAM);
+        normalise(m, to, i, rows);
+    }
+    rf_model_close_rows(m);
+}
+
 static void embed(struct rf_model *m)
 {
-    const struct rf_slice *v = &m->plan->vocabulary;
-    int C = m->plan->shape.width, n = m->pack.n;
-    rf_real *x = m->layers[0].x;
+    const struct stream first = before_attention(m, 0);
 
-    rf_embed_forward(x, rf_model_param(m, m->plan->wte).w, m->pack.token, n, C, (int)v->begin,
-                     (int)v->count);
+    look_up(m, m->dh);
     mark(m, RF_SPENT_STREAM);
-    rf_model_sum_rows(m, x, n);
-    if (m->plan->wpe >= 0) {
-        rf_gather_rows(m->dh, rf_model_param(m, m->plan->wpe).w, m->pack.position, n, C);
-        rf_residual_forward(x, m->dh, NULL, n, C);
-    }
-    mark(m, RF_SPENT_STREAM);
+    join(m, &first, rf_model_param(m, m->plan->wpe).w, m->pack.position, NULL, m->pack.n);
 }
 
 /* The keys and values that layer i's queries look at: this pass's, behind those of earlier ones
@@ -179,20 +265,18 @@ static const rf_real *seen(const struct rf_model *m, int i)
     return to;
 }
 
+/* From h1 to h2. */
 static void attention_half(struct rf_model *m, int i)
 {
     struct rf_model_layer *l = &m->layers[i];
+    const struct stream to = before_mlp(m, i);
     struct rf_attention shape = attention_of(m, i);
     int few = asked_only(m, i), n = m->pack.n, nq = few ? m->pack.nasked : n;
     int C = m->plan->shape.width, D = query_width(m);
-    const rf_real *hq = few ? m->hq : l->h1, *x = few ? m->dh : l->x;
+    const rf_real *hq = few ? m->hq : l->h1;
 
-    norm(m, l->h1, l->mean1, l->rstd1, l->x, layer_param(m, i, RF_LN1_W),
-         layer_param(m, i, RF_LN1_B), n);
-    mark(m, RF_SPENT_NORMS);
     if (few) {
         rf_gather_rows(m->hq, l->h1, m->pack.asked_row, nq, C);
-        rf_gather_rows(m->dh, l->x, m->pack.asked_row, nq, C);
         mark(m, RF_SPENT_STREAM);
     }
     rf_linear_forward(m->matmul, l->kv, l->h1, layer_param(m, i, RF_K_W).w,
@@ -204,105 +288,58 @@ static void attention_half(struct rf_model *m, int i)
     mark(m, RF_SPENT_STREAM);
     rf_attention_forward(l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
     mark(m, RF_SPENT_ATTENTION);
-    rf_linear_forward(m->matmul, l->x2, l->a, layer_param(m, i, RF_O_W).w, NULL, nq, D, C);
+    rf_linear_forward(m->matmul, m->dh, l->a, layer_param(m, i, RF_O_W).w, NULL, nq, D, C);
     mark(m, RF_SPENT_PRODUCTS);
-    rf_model_sum_rows(m, l->x2, nq);
-    rf_residual_forward(l->x2, x, layer_param(m, i, RF_O_B).w, nq, C);
-    mark(m, RF_SPENT_STREAM);
+    join(m, &to, l->x, few ? m->pack.asked_row : NULL, layer_param(m, i, RF_O_B).w, nq);
 }
 
-/* All of the MLP's half but its last product. */
-static void mlp_inside(struct rf_model *m, int i, int nq)
+/* From h2 to the next layer's h1, or to hf. */
+static void mlp_half(struct rf_model *m, int i)
 {
     struct rf_model_layer *l = &m->layers[i];
-
-    norm(m, l->h2, l->mean2, l->rstd2, l->x2, layer_param(m, i, RF_LN2_W),
-         layer_param(m, i, RF_LN2_B), nq);
-    mark(m, RF_SPENT_NORMS);
-    widen(m, i, nq);
-}
-
-static void mlp_half(struct rf_model *m, int i, rf_real *out)
-{
-    struct rf_model_layer *l = &m->layers[i];
+    const struct stream to =
+        i + 1 < m->plan->shape.layers ? before_attention(m, i + 1) : at_the_end(m);
     int nq = asked_only(m, i) ? m->pack.nasked : m->pack.n;
     int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
 
-    mlp_inside(m, i, nq);
-    rf_linear_forward(m->matmul, out, l->g, layer_param(m, i, RF_PROJ_W).w, NULL, nq, H, C);
+    widen(m, i, nq);
+    rf_linear_forward(m->matmul, m->dh, l->g, layer_param(m, i, RF_PROJ_W).w, NULL, nq, H, C);
     mark(m, RF_SPENT_PRODUCTS);
-    rf_model_sum_rows(m, out, nq);
-    rf_residual_forward(out, l->x2, layer_param(m, i, RF_PROJ_B).w, nq, C);
-    mark(m, RF_SPENT_STREAM);
-}
-
-/* Where a sequence has one answer, from the mean of its rows: xf [nasked] becomes [nseq]. In place,
- * since a mean never lies behind the first row that it is of. Averaged before it is normalised, a row
- * that says little weighs little. */
-static void average(struct rf_model *m)
-{
-    size_t C = (size_t)m->plan->shape.width;
-
-    for (int s = 0; s < m->pack.nseq; s++) {
-        const rf_real *from = m->xf + (size_t)m->pack.start[s] * C;
-        rf_real *to = m->xf + (size_t)s * C;
-        int n = m->pack.start[s + 1] - m->pack.start[s];
-        rf_real part = 1 / (rf_real)n;
-
-        for (size_t c = 0; c < C; c++) {
-            rf_real sum = 0;
-
-            for (int t = 0; t < n; t++)
-                sum += from[(size_t)t * C + c];
-            to[c] = part * sum;
-        }
-    }
-    mark(m, RF_SPENT_STREAM);
-}
-
-/* dx [nseq] becomes [nasked]. */
-static void average_backward(struct rf_model *m)
-{
-    size_t C = (size_t)m->plan->shape.width;
-    rf_real *all = m->dx_other;
-
-    for (int s = 0; s < m->pack.nseq; s++) {
-        const rf_real *from = m->dx + (size_t)s * C;
-        int begin = m->pack.start[s], end = m->pack.start[s + 1];
-        rf_real part = 1 / (rf_real)(end - begin);
-
-        for (int t = begin; t < end; t++)
-            for (size_t c = 0; c < C; c++)
-                all[(size_t)t * C + c] = part * from[c];
-    }
-    m->dx_other = m->dx;
-    m->dx = all;
-    mark(m, RF_SPENT_STREAM);
-}
-
-/* Rows of the end of the stream: one for each answer. */
-static int answers(const struct rf_model *m)
-{
-    return m->pack.mean ? m->pack.nseq : m->pack.nasked;
+    join(m, &to, l->x2, NULL, layer_param(m, i, RF_PROJ_B).w, nq);
 }
 
 void rf_model_forward(struct rf_model *m)
 {
-    int layers = m->plan->shape.layers;
-
     embed(m);
-    for (int i = 0; i < layers; i++) {
+    for (int i = 0; i < m->plan->shape.layers; i++) {
         attention_half(m, i);
-        mlp_half(m, i, i + 1 < layers ? m->layers[i + 1].x : m->xf);
+        mlp_half(m, i);
     }
-    if (m->pack.mean)
-        average(m);
-    norm(m, m->hf, m->meanf, m->rstdf, m->xf, rf_model_param(m, m->plan->norm_w),
-         rf_model_param(m, m->plan->norm_b), answers(m));
-    mark(m, RF_SPENT_NORMS);
+}
+
+/* What a layer's forward pass makes of its input, but for its last product. */
+static void make_again(struct rf_model *m, int i)
+{
+    const struct stream first = before_attention(m, i);
+    struct rf_slice own = rf_model_rows(m, m->pack.n);
+
+    normalise(m, &first, (int)own.begin, (int)own.count);
+    rf_model_close_rows(m);
+    attention_half(m, i);
+    widen(m, i, m->pack.n);
 }
 
 /* ---- backward ------------------------------------------------------------ */
+
+/* The gradient of an output bias, of own rows. */
+static void bias_backward(struct rf_model *m, rf_real *db, int n)
+{
+    struct rf_slice own = rf_model_rows(m, n);
+    int C = m->plan->shape.width;
+
+    if (db != NULL)
+        rf_bias_backward(db, m->dx + own.begin * C, (int)own.count, C);
+}
 
 static void mlp_half_backward(struct rf_model *m, int i)
 {
@@ -311,24 +348,25 @@ static void mlp_half_backward(struct rf_model *m, int i)
     int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
     struct rf_model_param proj = layer_param(m, i, RF_PROJ_W);
 
-    rf_linear_backward(m->matmul, m->dwide, 0, proj.dw, layer_param(m, i, RF_PROJ_B).dw, m->dx,
-                       l->g, proj.w, nq, H, C);
+    rf_linear_backward(m->matmul, m->dwide, 0, proj.dw, NULL, m->dx, l->g, proj.w, nq, H, C);
+    bias_backward(m, layer_param(m, i, RF_PROJ_B).dw, nq);
     mark(m, RF_SPENT_PRODUCTS);
     widen_backward(m, i, nq);
-    rf_model_sum_rows(m, m->dh, nq);
     norm_backward(m, l->x2, l->mean2, l->rstd2, layer_param(m, i, RF_LN2_W),
                   layer_param(m, i, RF_LN2_B), nq);
-    mark(m, RF_SPENT_NORMS);
 }
 
 /* dx of the asked rows becomes dx of all packed rows, zero elsewhere. */
 static void spread(struct rf_model *m)
 {
+    struct rf_slice own = rf_model_rows(m, m->pack.n);
     rf_real *all = m->dx_other;
     int C = m->plan->shape.width;
 
-    memset(all, 0, (size_t)m->pack.n * (size_t)C * sizeof *all);
-    rf_scatter_rows(all, m->dx, m->pack.asked_row, m->pack.nasked, C);
+    memset(all + own.begin * C, 0, (size_t)(own.count * C) * sizeof *all);
+    for (int r = 0; r < m->pack.nasked; r++)
+        if (m->pack.asked_row[r] >= own.begin && m->pack.asked_row[r] < own.begin + own.count)
+            rf_scatter_rows(all, m->dx + (ptrdiff_t)r * C, m->pack.asked_row + r, 1, C);
     m->dx_other = m->dx;
     m->dx = all;
 }
@@ -341,10 +379,10 @@ static void attention_half_backward(struct rf_model *m, int i)
     int C = m->plan->shape.width, D = query_width(m), E = key_width(m);
     struct rf_model_param o = layer_param(m, i, RF_O_W), q = layer_param(m, i, RF_Q_W);
     struct rf_model_param k = layer_param(m, i, RF_K_W);
-    rf_real *dqb = layer_param(m, i, RF_Q_B).dw, *dkb = layer_param(m, i, RF_K_B).dw;
+    rf_real *dqb = layer_param(m, i, RF_Q_B).dw, *dkb = layer_param(m, i, RF_K_B).dw, *spare;
 
-    rf_linear_backward(m->matmul, m->dwide, 0, o.dw, layer_param(m, i, RF_O_B).dw, m->dx, l->a,
-                       o.w, nq, D, C);
+    rf_linear_backward(m->matmul, m->dwide, 0, o.dw, NULL, m->dx, l->a, o.w, nq, D, C);
+    bias_backward(m, layer_param(m, i, RF_O_B).dw, nq);
     mark(m, RF_SPENT_PRODUCTS);
     rf_attention_backward(m->dq, m->dkv, m->dwide, l->a, l->log_sum, l->q, l->kv, m->scratch,
                           &shape);
@@ -354,16 +392,15 @@ static void attention_half_backward(struct rf_model *m, int i)
     rf_linear_backward(m->matmul, m->dh, 0, k.dw, dkb, m->dkv, l->h1, k.w, n, C, 2 * E);
     if (few) {
         spread(m);
-        rf_linear_backward(m->matmul, m->dx_other, 0, q.dw, dqb, m->dq, m->hq, q.w, nq, C, D);
-        rf_scatter_rows(m->dh, m->dx_other, m->pack.asked_row, nq, C);
+        spare = m->shares ? m->spare : m->dx_other;
+        rf_linear_backward(m->matmul, spare, 0, q.dw, dqb, m->dq, m->hq, q.w, nq, C, D);
+        rf_scatter_rows(m->dh, spare, m->pack.asked_row, nq, C);
     } else {
         rf_linear_backward(m->matmul, m->dh, 1, q.dw, dqb, m->dq, l->h1, q.w, n, C, D);
     }
     mark(m, RF_SPENT_PRODUCTS);
-    rf_model_sum_rows(m, m->dh, n);
     norm_backward(m, l->x, l->mean1, l->rstd1, layer_param(m, i, RF_LN1_W),
                   layer_param(m, i, RF_LN1_B), n);
-    mark(m, RF_SPENT_NORMS);
 }
 
 static void embed_backward(struct rf_model *m)
@@ -380,20 +417,15 @@ static void embed_backward(struct rf_model *m)
 
 void rf_model_backward(struct rf_model *m)
 {
-    size_t C = (size_t)m->plan->shape.width;
+    struct rf_slice own = rf_model_rows(m, m->pack.nasked);
+    int C = m->plan->shape.width;
 
-    memset(m->dx, 0, (size_t)answers(m) * C * sizeof *m->dx);
+    memset(m->dx + own.begin * C, 0, (size_t)(own.count * C) * sizeof *m->dx);
     norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
-                  rf_model_param(m, m->plan->norm_b), answers(m));
-    mark(m, RF_SPENT_NORMS);
-    if (m->pack.mean)
-        average_backward(m);
+                  rf_model_param(m, m->plan->norm_b), m->pack.nasked);
     for (int i = m->plan->shape.layers - 1; i >= 0; i--) {
-        if (m->limits.recompute &&
-            i + 1 < m->plan->shape.layers) { /* the last is still there */
-            attention_half(m, i);
-            mlp_inside(m, i, m->pack.n);
-        }
+        if (m->limits.recompute && i + 1 < m->plan->shape.layers) /* the last is still there */
+            make_again(m, i);
         mlp_half_backward(m, i);
         attention_half_backward(m, i);
     }
