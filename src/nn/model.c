@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "nn/bf16.h"
+#include "nn/half.h"
 #include "nn/model_parts.h"
 #include "nn/rope.h"
 
@@ -34,6 +36,21 @@ static rf_real *place_summed(struct placer *p, size_t elements)
     return p->room ? rf_arena_take(p->room, bytes) : NULL;
 }
 
+/* An array of rows that is multiplied: in bf16 with the rows behind it that products may read. */
+static struct rf_kept place_kept(struct placer *p, int bf16, size_t rows, size_t width)
+{
+    size_t bytes = (rows + RF_BF16_GRANULE) * width * sizeof(uint16_t);
+    struct rf_kept kept = {.real = NULL};
+
+    if (!bf16) {
+        kept.real = place(p, rows * width);
+        return kept;
+    }
+    p->bytes += rf_arena_cost(bytes);
+    kept.half = p->arena ? rf_arena_take(p->arena, bytes) : NULL;
+    return kept;
+}
+
 size_t rf_model_loss_rows(int R, int range)
 {
     size_t rows = (size_t)LOGITS_AT_A_TIME / (size_t)(range > 0 ? range : 1);
@@ -54,7 +71,7 @@ static size_t logits_elements(const struct rf_model *m)
 
 /* all: whose arrays this layer shares, all but its input; NULL: it has its own. */
 static void place_layer(struct placer *p, struct rf_model_layer *l, const struct rf_plan *plan,
-                        size_t n, const struct rf_model_layer *all)
+                        int bf16, size_t n, const struct rf_model_layer *all)
 {
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t heads = (size_t)plan->heads.count, D = heads * (size_t)plan->head_width;
@@ -68,20 +85,38 @@ static void place_layer(struct placer *p, struct rf_model_layer *l, const struct
     }
     *l = (struct rf_model_layer){
         .x = place_summed(p, n * C),
-        .h1 = place(p, n * C),
-        .q = place(p, n * D),
-        .kv = place(p, 2 * n * E),
+        .h1 = place_kept(p, bf16, n, C),
+        .q = place_kept(p, bf16, n, D),
+        .kv = place_kept(p, bf16, n, 2 * E),
         .log_sum = place(p, n * heads),
-        .a = place(p, n * D),
+        .a = place_kept(p, bf16, n, D),
         .x2 = place_summed(p, n * C),
-        .h2 = place(p, n * C),
-        .f = place(p, gated * n * H),
-        .g = place(p, n * H),
+        .h2 = place_kept(p, bf16, n, C),
+        .f = place_kept(p, bf16, n, gated * H),
+        .g = place_kept(p, bf16, n, H),
         .mean1 = place(p, n),
         .rstd1 = place(p, n),
         .mean2 = place(p, n),
         .rstd2 = place(p, n),
     };
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Elements of m->block: norms, projections, the MLP backwards, attention backwards of the longest sequence. */
+static size_t block_elements(const struct rf_model *m)
+{
+    const struct rf_plan *plan = m->plan;
+    size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
+    size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
+    size_t E = (size_t)plan->kv_heads.count * W, T = (size_t)m->limits.max_T;
+    size_t gated = plan->shape.family == RF_MODEL_LLAMA ? 2 : 1;
+    size_t widest = larger(larger(C, (1 + 2 * gated) * H), larger(D, 2 * E));
+
+    return larger(RF_MODEL_BLOCK * widest, T * D + (T + RF_ATTENTION_TILE) * 2 * E);
 }
 
 static void place_all(struct rf_model *m, struct placer *p)
@@ -91,28 +126,35 @@ static void place_all(struct rf_model *m, struct placer *p)
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
     size_t E = (size_t)plan->kv_heads.count * W, widest = H > D ? H : D;
-    int llama = plan->shape.family == RF_MODEL_LLAMA;
+    size_t range = (size_t)m->limits.max_range;
+    int llama = plan->shape.family == RF_MODEL_LLAMA, bf16 = m->bf16;
 
     m->values = place(p, plan->nlocal);
     m->gradients = place(p, plan->nlocal);
     for (int i = 0; i < plan->shape.layers; i++)
-        place_layer(p, &m->layers[i], plan, n,
+        place_layer(p, &m->layers[i], plan, bf16, n,
                     m->limits.recompute && i > 0 ? &m->layers[0] : NULL);
     m->turns = place(p, llama ? rf_rope_table_size(m->limits.max_T, plan->head_width) : 0);
-    m->df = place(p, llama ? 2 * n * H : 0);
-    m->hq = place(p, R * C);
+    if (llama)
+        m->df = place_kept(p, bf16, n, 2 * H);
+    m->hq = place_kept(p, bf16, R, C);
     m->xf = place_summed(p, n * C);
-    m->hf = place(p, R * C);
+    m->hf = place_kept(p, bf16, R, C);
     m->meanf = place(p, R);
     m->rstdf = place(p, R);
     m->dx = place(p, n * C);
     m->dx_other = place(p, n * C);
     m->dh = place_summed(p, n * C);
-    m->dwide = place(p, n * widest);
-    m->dq = place(p, n * D);
-    m->dkv = place(p, 2 * n * E);
-    m->scratch = place(p, rf_attention_scratch(m->limits.max_T));
+    if (bf16)
+        m->dy = place_kept(p, bf16, n, C);
+    m->dwide = place_kept(p, bf16, n, widest);
+    m->dq = place_kept(p, bf16, n, D);
+    m->dkv = place_kept(p, bf16, n, 2 * E);
+    m->scratch = place(p, rf_attention_scratch(m->limits.max_T, plan->head_width, bf16));
+    m->block = place(p, bf16 ? block_elements(m) : 0);
     m->logits = place(p, logits_elements(m));
+    if (bf16)
+        m->dlogits = place_kept(p, bf16, logits_elements(m) / range + 1, range);
     m->top = place_summed(p, R);
     m->sums = place_summed(p, 2 * R);
     m->scale = place(p, R);
@@ -181,17 +223,18 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
     return st;
 }
 
+/* As rf_matmul_create() counts: of a block of rows, of a tile of attention, of 128 rows of logits. */
 static size_t largest_operand(const struct rf_model *m)
 {
-    size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T + 128;
+    size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T, T = (size_t)m->limits.max_T;
     size_t C = (size_t)m->plan->shape.width, H = (size_t)m->plan->hidden.count;
     size_t wide = m->plan->shape.family == RF_MODEL_LLAMA ? 2 * H : H;
-    size_t widest = 2 * C > wide ? 2 * C : wide, range = (size_t)m->limits.max_range;
-    size_t logits = (size_t)LOGITS_AT_A_TIME + 256 * range,
-           weights = (2 * C + wide + range) * C;
+    size_t widest = larger(2 * C, wide), range = (size_t)m->limits.max_range;
+    size_t rows = (n < RF_BF16_ROWS ? n : RF_BF16_ROWS) + RF_BF16_GRANULE;
+    size_t keys = T + RF_ATTENTION_TILE, W = (size_t)m->plan->head_width;
 
-    logits = logits > weights ? logits : weights;
-    return n * widest > logits ? n * widest : logits;
+    return larger(larger(rows * widest, keys * larger(W, RF_ATTENTION_TILE)),
+                  logits_elements(m) + RF_BF16_GRANULE * range);
 }
 
 enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *plan,
@@ -208,6 +251,7 @@ enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *pl
     m->plan = plan;
     m->exchange = *exchange;
     m->limits = *limits;
+    m->bf16 = bf16;
     st = reserve(m, err);
     if (st == RF_OK)
         st = rf_matmul_create(&m->matmul, bf16, m->values, plan->nlocal, largest_operand(m),
@@ -269,7 +313,7 @@ enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
                                       const struct rf_model_limits *limits, int bf16,
                                       struct rf_error *err)
 {
-    struct rf_model m = {.plan = plan, .limits = *limits};
+    struct rf_model m = {.plan = plan, .limits = *limits, .bf16 = bf16};
     enum rf_status st = count(&m, err);
 
     *room_bytes = m.room_bytes;
@@ -354,5 +398,5 @@ void rf_model_features(struct rf_model *m, const struct rf_batch *batch, float *
     work->range = 0; /* the output layer does not run */
     rf_model_forward(m);
     for (size_t i = 0; i < n; i++)
-        features[i] = (float)m->hf[i];
+        features[i] = m->hf.half != NULL ? rf_half_wide(m->hf.half[i]) : (float)m->hf.real[i];
 }

@@ -13,6 +13,7 @@ extern void omp_set_num_threads(int) __attribute__((weak));
 
 struct product {
     int form, m, n, k, accumulate, packed; /* m 0: free slot */
+    int lda, ldb, ldc;
     dnnl_primitive_t primitive;
     dnnl_memory_t a, b, c;
     dnnl_memory_desc_t layout; /* of b */
@@ -64,10 +65,10 @@ static int describe(dnnl_memory_desc_t *d, int64_t rows, int64_t cols, int64_t r
 }
 
 /* b [k][n] as it lies in memory. */
-static int describe_b(dnnl_memory_desc_t *d, int form, int64_t n, int64_t k,
+static int describe_b(dnnl_memory_desc_t *d, int form, int64_t n, int64_t k, int64_t ld,
                       dnnl_data_type_t type)
 {
-    return describe(d, k, n, form == RF_NT ? 1 : n, form == RF_NT ? k : 1, type);
+    return describe(d, k, n, form == RF_NT ? 1 : ld, form == RF_NT ? ld : 1, type);
 }
 
 static void name_implementation(struct rf_primitives *p, const_dnnl_primitive_desc_t pd)
@@ -89,14 +90,15 @@ static int make(struct rf_primitives *p, struct product *s)
     dnnl_primitive_desc_t pd = NULL;
     int64_t m = s->m, n = s->n, k = s->k;
     dnnl_dims_t dims = {k, n};
-    int ok = describe(&a, m, k, s->form == RF_TN ? 1 : k, s->form == RF_TN ? m : 1, p->type);
+    int tn = s->form == RF_TN;
+    int ok = describe(&a, m, k, tn ? 1 : s->lda, tn ? s->lda : 1, p->type);
 
     if (s->packed)
         ok = ok && dnnl_memory_desc_init_by_tag(&b, 2, dims, p->type, dnnl_format_tag_any) ==
                        dnnl_success;
     else
-        ok = ok && describe_b(&b, s->form, n, k, p->type);
-    ok = ok && describe(&c, m, n, n, 1, dnnl_f32);
+        ok = ok && describe_b(&b, s->form, n, k, s->ldb, p->type);
+    ok = ok && describe(&c, m, n, s->ldc, 1, dnnl_f32);
     ok = ok && dnnl_matmul_desc_init(&op, &a, &b, NULL, &c) == dnnl_success;
     ok = ok && dnnl_primitive_attr_create(&attr) == dnnl_success;
     ok = ok && dnnl_post_ops_create(&sum) == dnnl_success;
@@ -133,22 +135,24 @@ static void forget_all(struct rf_primitives *p)
 static struct product *find(struct rf_primitives *p, const struct product *want)
 {
     uint32_t h = (uint32_t)want->m * 0x9e3779b1u ^ (uint32_t)want->n * 0x85ebca77u ^
-                 (uint32_t)want->k * 0xc2b2ae3du;
+                 (uint32_t)want->k * 0xc2b2ae3du,
+             home;
     struct product *s;
 
-    h = (h ^ h >> 15) + (uint32_t)want->form * 4 + (uint32_t)want->accumulate * 2 +
-        (uint32_t)want->packed;
-    for (;; h++) {
+    home = (h ^ h >> 15) + (uint32_t)want->form * 4 + (uint32_t)want->accumulate * 2 +
+           (uint32_t)want->packed;
+    for (h = home;; h++) {
         s = &p->table[h % SLOTS];
         if (s->m == 0)
             break;
         if (s->form == want->form && s->m == want->m && s->n == want->n && s->k == want->k &&
-            s->accumulate == want->accumulate && s->packed == want->packed)
+            s->accumulate == want->accumulate && s->packed == want->packed &&
+            s->lda == want->lda && s->ldb == want->ldb && s->ldc == want->ldc)
             return s;
     }
     if (p->used >= SLOTS / 2) {
         forget_all(p);
-        s = &p->table[h % SLOTS];
+        s = &p->table[home % SLOTS];
     }
     *s = *want;
     if (!make(p, s))
@@ -172,10 +176,17 @@ static int execute(struct rf_primitives *p, struct product *s, const void *a, co
 }
 
 int rf_primitives_run(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
-                      const void *a, const void *b, int accumulate, float *c)
+                      const void *a, int lda, const void *b, int ldb, int accumulate, float *c,
+                      int ldc)
 {
-    const struct product want = {
-        .form = (int)form, .m = m, .n = n, .k = k, .accumulate = accumulate};
+    const struct product want = {.form = (int)form,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .accumulate = accumulate,
+                                 .lda = lda,
+                                 .ldb = ldb,
+                                 .ldc = ldc};
     struct product *s = find(p, &want);
 
     return s != NULL && execute(p, s, a, b, c);
@@ -198,7 +209,7 @@ static int set_up(struct rf_primitives *p, struct copy *c)
     dnnl_memory_desc_t plain;
     dnnl_primitive_desc_t pd = NULL;
     float *from = (float *)(uintptr_t)(p->weights + c->at);
-    int ok = describe_b(&plain, c->form, c->n, c->k, dnnl_f32);
+    int ok = describe_b(&plain, c->form, c->n, c->k, c->form == RF_NT ? c->k : c->n, dnnl_f32);
 
     size = (size + ALIGN - 1) / ALIGN * ALIGN;
     c->data = aligned_alloc(ALIGN, size);
@@ -256,8 +267,14 @@ static const void *copy_for(struct rf_primitives *p, const struct product *s, si
 int rf_primitives_run_weights(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
                               const void *a, size_t at, int accumulate, float *c)
 {
-    const struct product want = {
-        .form = (int)form, .m = m, .n = n, .k = k, .accumulate = accumulate, .packed = 1};
+    const struct product want = {.form = (int)form,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .accumulate = accumulate,
+                                 .packed = 1,
+                                 .lda = k,
+                                 .ldc = n};
     struct product *s = find(p, &want);
     const void *b = s != NULL ? copy_for(p, s, at) : NULL;
 
@@ -274,7 +291,8 @@ void rf_primitives_refresh(struct rf_primitives *p)
 enum rf_status rf_primitives_create(struct rf_primitives **made, int bf16, const float *weights,
                                     size_t nweights, struct rf_error *err)
 {
-    const struct product probe = {.form = RF_NT, .m = 64, .n = 64, .k = 64};
+    const struct product probe = {
+        .form = RF_NT, .m = 64, .n = 64, .k = 64, .lda = 64, .ldb = 64, .ldc = 64};
     struct rf_primitives *p = calloc(1, sizeof *p);
 
     *made = NULL;

@@ -67,8 +67,8 @@ static void check_product(struct rf_bf16 *p, enum rf_form form, const float *a, 
     assert_true(m * n <= ELEMENTS);
     for (int i = 0; i < m * n; i++)
         c[i] = 0.5F;
-    rf_bf16_run(p, form, m, n, k, a, form == RF_TN ? m : k, b, form == RF_NT ? k : n,
-                accumulate, c, n);
+    rf_bf16_multiply(p, form, m, n, k, rf_operand(a, form == RF_TN ? m : k),
+                     rf_operand(b, form == RF_NT ? k : n), accumulate, c);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {
             double sum = accumulate ? 0.5 : 0;
@@ -160,12 +160,17 @@ static void weights_in_their_layout_follow_each_update(void **state)
     rf_primitives_destroy(p);
 }
 
-/* Both products of a backward pass are those that run one by one. */
-static void backward_products_are_those_of_one_by_one(void **state)
+/* Operands that are in bf16 already, with gaps or without, make the products that they make when they are rounded on the
+ * way. */
+static void bf16_operands_are_as_good_as_rounded_ones(void **state)
 {
-    static float weights[ELEMENTS], x[ELEMENTS], dy[ELEMENTS], dx[2][ELEMENTS], dw[2][ELEMENTS];
+    static float weights[ELEMENTS], x[ELEMENTS], dy[ELEMENTS], got[ELEMENTS], want[ELEMENTS];
+    static uint16_t hx[2 * ELEMENTS], hdy[2 * ELEMENTS];
     struct rf_bf16 *p;
-    enum { N = 150, C = 33, O = 21 };
+    enum { N = 150, C = 33, O = 21, GAP = 7 };
+    const struct rf_operand w = rf_operand(weights + 5, C);
+    const struct rf_operand half_x = {.half = hx, .ld = C + GAP},
+                            half_dy = {.half = hdy, .ld = O};
 
     (void)state;
     for (int i = 0; i < ELEMENTS; i++) {
@@ -173,18 +178,24 @@ static void backward_products_are_those_of_one_by_one(void **state)
         x[i] = (float)rf_rng_normal(1, 2, (uint64_t)i);
         dy[i] = (float)rf_rng_normal(1, 3, (uint64_t)i);
     }
+    rf_bf16_round(hdy, dy, N * O);
+    for (int r = 0; r < N; r++)
+        rf_bf16_round(hx + r * (C + GAP), x + r * C, C);
     for (int path = RF_BF16_AUTO; path <= RF_BF16_ROUNDED; path++) {
-        memset(dx, 0, sizeof dx);
-        memset(dw, 0, sizeof dw);
         assert_int_equal(
             rf_bf16_create(&p, (enum rf_bf16_path)path, weights, ELEMENTS, OPERAND, NULL),
             RF_OK);
         rf_bf16_refresh(p);
-        rf_bf16_backward(p, N, C, O, dy, x, weights + 5, 1, dx[0], dw[0]);
-        rf_bf16_run(p, RF_NN, N, C, O, dy, O, weights + 5, C, 1, dx[1], C);
-        rf_bf16_run(p, RF_TN, O, C, N, dy, O, x, C, 1, dw[1], C);
-        assert_memory_equal(dx[0], dx[1], sizeof dx[0]);
-        assert_memory_equal(dw[0], dw[1], sizeof dw[0]);
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            rf_bf16_multiply(p, RF_NN, N, C, O, half_dy, w, accumulate, got);
+            rf_bf16_multiply(p, RF_NN, N, C, O, rf_operand(dy, O), w, accumulate, want);
+            assert_memory_equal(got, want, N * C * sizeof *got);
+            rf_bf16_multiply(p, RF_TN, O, C, N, half_dy, half_x, accumulate, got);
+            rf_bf16_multiply(p, RF_TN, O, C, N, rf_operand(dy, O), rf_operand(x, C), accumulate,
+                             want);
+            for (int i = 0; i < O * C; i++)
+                assert_true(fabsf(got[i] - want[i]) <= 1e-4F);
+        }
         rf_bf16_destroy(p);
     }
 }
@@ -349,7 +360,7 @@ int main(void)
         cmocka_unit_test(bf16_rounds_to_nearest_even),
         cmocka_unit_test(bf16_products_are_those_of_rounded_operands),
         cmocka_unit_test(weights_in_their_layout_follow_each_update),
-        cmocka_unit_test(backward_products_are_those_of_one_by_one),
+        cmocka_unit_test(bf16_operands_are_as_good_as_rounded_ones),
         cmocka_unit_test(slices_of_all_ranks_make_the_whole),
         cmocka_unit_test(shapes_that_are_no_model_are_refused),
         cmocka_unit_test(flops_follow_the_stated_convention),
