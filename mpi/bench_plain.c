@@ -193,26 +193,29 @@ void rf_plain_forget(const char *path)
     close(fd);
 }
 
-enum rf_status rf_plain_fastest(struct rf_plain *b, const char *path, int writing,
-                                double *seconds, const char **best, struct rf_error *err)
+enum rf_status rf_plain_round(struct rf_plain *b, const char *path, int writing,
+                              double seconds[RF_PLAIN_WAYS], struct rf_error *err)
 {
     enum rf_status st = RF_OK;
+    double best = 0;
 
-    *seconds = 0;
-    for (int w = 0; st == RF_OK && w < WAYS; w++) {
-        double took;
-
-        if (b->slow[writing][w])
+    for (int w = 0; w < WAYS; w++) {
+        seconds[w] = 0;
+        if (st != RF_OK || b->slow[writing][w])
             continue;
         rf_plain_forget(path);
-        st = plain(b, path, writing, &ways[w], &took, err);
-        if (st == RF_OK && took > 0 && (*seconds <= 0 || took < *seconds)) {
-            *seconds = took;
-            *best = ways[w].name;
-        }
-        b->slow[writing][w] = took > 2 * *seconds;
+        st = plain(b, path, writing, &ways[w], &seconds[w], err);
+        if (seconds[w] > 0 && (best <= 0 || seconds[w] < best))
+            best = seconds[w];
     }
+    for (int w = 0; w < WAYS; w++)
+        b->slow[writing][w] |= seconds[w] <= 0 || seconds[w] > 2 * best;
     return st;
+}
+
+const char *rf_plain_way(int way)
+{
+    return ways[way].name;
 }
 
 enum rf_status rf_plain_read(const struct rf_plain *b, const char *path, struct rf_error *err)

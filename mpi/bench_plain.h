@@ -1,8 +1,9 @@
 /* bench_plain.h - what a disk gives to whoever only writes or reads: the limit for checkpoints.
  *
  * Every rank writes its share of a file out of memory that is warm, and syncs: through the page cache, or
- * past it with one, two or eight requests at a time. The fastest is the limit. Reading the same, of a
- * file that is not in memory. */
+ * past it with one, two or eight requests at a time. Reading the same, of a file that is not in memory.
+ * The limit is the way whose median over all rounds is fastest: the fastest of each round would be the
+ * luckiest of four tries, beside which one try of ours is always slow on a noisy disk. */
 #ifndef RF_MPI_BENCH_PLAIN_H
 #define RF_MPI_BENCH_PLAIN_H
 
@@ -37,10 +38,11 @@ void rf_plain_forget(const char *path);
 enum rf_status rf_plain_even_out(const struct rf_plain *b, const char *path,
                                  struct rf_error *err);
 
-/* Collective: the fastest of the ways; *best says which. One that takes twice as long as another is not
- * tried again. */
-enum rf_status rf_plain_fastest(struct rf_plain *b, const char *path, int writing,
-                                double *seconds, const char **best, struct rf_error *err);
+/* Collective: one round, every way once; 0 seconds: the file system does not do it this way, or it took
+ * twice as long as another in a round before, and is not tried again. */
+enum rf_status rf_plain_round(struct rf_plain *b, const char *path, int writing,
+                              double seconds[RF_PLAIN_WAYS], struct rf_error *err);
+const char *rf_plain_way(int way);
 /* Collective, agreed: once, untimed. */
 enum rf_status rf_plain_read(const struct rf_plain *b, const char *path, struct rf_error *err);
 

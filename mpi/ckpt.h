@@ -27,6 +27,8 @@ struct rf_ckpt_options {
     const struct rf_ckpt_source *source; /* borrowed; NULL: the tensors' data */
     struct rf_store_keep keep;           /* what stays after a save; zeroed: everything */
     int background;          /* the save goes on while the caller trains; costs a copy */
+    int still; /* values stay as they are until the save has ended: most are written from where they
+                * lie. Not with background */
     const char *config_text; /* the run's configuration, to be kept in the file, or NULL */
     int cached;              /* through the page cache; 0: past it where possible */
     int by_hdf5;             /* values through parallel HDF5 itself: the reference, slower */
@@ -48,7 +50,7 @@ enum rf_status rf_ckpt_saver_create(struct rf_ckpt_saver **saver, const struct r
 void rf_ckpt_saver_destroy(struct rf_ckpt_saver *saver);
 
 /* Collective, and no save may be under way: starts the checkpoint of info->step. When it returns, the
- * tensors may change. After a failure nothing is under way, and earlier checkpoints are
+ * tensors may change, unless options.still says that they do not. After a failure nothing is under way, and earlier checkpoints are
  * as they were. */
 enum rf_status rf_ckpt_saver_begin(struct rf_ckpt_saver *saver, const struct rf_ckpt_info *info,
                                    struct rf_error *err);

@@ -1,6 +1,7 @@
 /* Loading is saving backwards. Rank 0 reads and checks what is not values, and tells the others.
  * Then every rank reads its runs through its pump, threads hashing ahead, and hands each on only when its
- * digests are right: into its own rectangles, or over the network into those of others.
+ * digests are right: into its own rectangles, or over the network into those of others. What a disk can
+ * put where it belongs is read there at once, and hashed there.
  *
  * Values that lie in another file are read from there in the same way, file by file; those that
  * are packed come last, without a pump: unpacking is slower than any disk. */
@@ -313,6 +314,25 @@ static enum rf_status unpack(struct part *part, const struct rf_run *run, struct
 
 /* ---- values ---------------------------------------------------------------------------- */
 
+/* Local: where a run of this rank's may be read to, or NULL. */
+static void *place_of(const struct part *part, const struct rf_run *run)
+{
+    return run->travels ? NULL : rf_parcels_place(part->parcels, run);
+}
+
+static void ask_ahead(struct part *part)
+{
+    while (part->asked < part->norder) {
+        const struct rf_run *run = part->order[part->asked];
+        struct rf_stretch stretch = stretch_of(part, run);
+
+        if (!rf_pump_fits(part->pump, &stretch, place_of(part, run)))
+            break;
+        rf_pump_ask(part->pump, &stretch, place_of(part, run));
+        part->asked++;
+    }
+}
+
 /* Local: asks ahead, then waits for the next run; of no use when *st is a failure after it. */
 static const void *next_run(struct part *part, enum rf_status *st, struct rf_error *err)
 {
@@ -326,13 +346,7 @@ static const void *next_run(struct part *part, enum rf_status *st, struct rf_err
             *st = check(part, run, err);
         return part->plain;
     }
-    while (
-        part->asked < part->norder &&
-        rf_pump_fits(part->pump, rf_parcels_bytes(part->parcels, part->order[part->asked]))) {
-        struct rf_stretch stretch = stretch_of(part, part->order[part->asked++]);
-
-        rf_pump_ask(part->pump, &stretch);
-    }
+    ask_ahead(part);
     room = rf_pump_take(part->pump);
     if (*st == RF_OK && !rf_pump_failed(part->pump))
         *st = check(part, run, err);
@@ -379,7 +393,7 @@ static enum rf_status read_values(struct part *part, struct rf_error *err)
         const struct rf_run *run = part->order[part->taken];
         const void *room = next_run(part, &st, err);
 
-        if (st == RF_OK)
+        if (st == RF_OK && room != place_of(part, run))
             rf_parcels_copy_in(part->parcels, run, room);
         drop_run(part);
     }

@@ -130,8 +130,10 @@ static enum rf_status allocate(struct rf_ckpt_saver *saver, struct rf_error *err
     size_t n = (size_t)saver->ntensors, room, largest,
            usual = rf_pump_usual_room(saver->neighbours);
     int64_t mine = count_mine(saver, &room, &largest);
-    struct rf_pump_options options = {
-        .max_stretches = STRETCHES, .sharers = saver->neighbours, .fault = rf_h5_fault};
+    struct rf_pump_options options = {.max_stretches = STRETCHES,
+                                      .sharers = saver->neighbours,
+                                      .fault = rf_h5_fault,
+                                      .still = saver->options.still};
 
     saver->granules =
         calloc((size_t)saver->first[saver->ntensors] + 1, sizeof *saver->granules);
@@ -292,10 +294,12 @@ static void send_ahead(struct rf_ckpt_saver *saver)
         return;
     for (; saver->sent < nruns; saver->sent++) {
         const struct rf_run *run = &runs[saver->sent];
+        struct rf_stretch stretch;
 
         if (!is_at_home(saver, run))
             continue;
-        if (!rf_pump_fits(saver->pump, rf_parcels_bytes(saver->parcels, run)))
+        stretch = stretch_of(saver, run);
+        if (!rf_pump_fits(saver->pump, &stretch, NULL))
             break;
         send_at_home(saver, run, NULL, NULL);
     }
@@ -585,7 +589,7 @@ enum rf_status rf_ckpt_save(const struct rf_group *group, const char *dir,
                             int ntensors, int keep, char path[RF_PATH_BYTES],
                             struct rf_digest *content, struct rf_error *err)
 {
-    const struct rf_ckpt_options options = {.keep = {.last = keep}};
+    const struct rf_ckpt_options options = {.keep = {.last = keep}, .still = 1};
     struct rf_ckpt_saver *saver = NULL;
     struct rf_ckpt_saved saved;
     enum rf_status st =

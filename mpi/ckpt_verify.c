@@ -44,9 +44,9 @@ static void ask_ahead(struct share *share)
         struct rf_band band = next_band(share, share->asked);
         struct rf_stretch stretch = stretch_of(share, &band);
 
-        if (!rf_pump_fits(share->pump, stretch.size_bytes))
+        if (!rf_pump_fits(share->pump, &stretch, NULL))
             return;
-        rf_pump_ask(share->pump, &stretch);
+        rf_pump_ask(share->pump, &stretch, NULL);
         share->asked += band.ngranules;
     }
 }

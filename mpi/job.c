@@ -117,6 +117,7 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .freeze_layers = t->freeze_layers,
                                      .steps = t->steps,
                                      .lr = t->lr,
+                                     .layer_lr = t->layer_lr,
                                      .min_lr_ratio = t->min_lr_ratio,
                                      .warmup = t->warmup,
                                      .beta1 = t->beta1,
@@ -129,6 +130,11 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .recompute = t->recompute,
                                      .exchange_bf16 = t->exchange_bf16,
                                      .tensor = t->tensor};
+}
+
+void rf_job_read_as_told(const struct rf_planned_job *job, struct rf_batch *batch)
+{
+    batch->mean = strcmp(job->train->readout, "mean") == 0;
 }
 
 /* The sizes of its batches as well. */
@@ -231,18 +237,36 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
     return st == RF_OK ? start_afresh(w, err) : st;
 }
 
+static int is_dropped(const struct rf_job_work *w, uint64_t stream, int b, int t)
+{
+    return rf_rng_uniform(w->job->model_seed, stream,
+                          (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) <
+           w->job->train->token_dropout;
+}
+
 /* Local: hides a share of the tokens, drawn by step, place in the batch and place in the text. The
- * last one stays: it is where the model is asked. */
+ * last one stays: it is where the model is asked. A mean is of those that are left, which move up. */
 static void drop_tokens(struct rf_job_work *w, int64_t step, const struct rf_batch *batch)
 {
     uint64_t stream = rf_rng_stream("token dropout", (uint64_t)step);
-    double share = w->job->train->token_dropout;
 
-    for (int b = 0; share > 0 && b < batch->R; b++)
-        for (int t = 0; b * batch->T + t < batch->rows[b]; t++)
-            if (rf_rng_uniform(w->job->model_seed, stream,
-                               (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) < share)
-                w->memory.tokens[b * batch->T + t] = 0;
+    for (int b = 0; w->job->train->token_dropout > 0 && b < batch->R; b++) {
+        int32_t *tokens = w->memory.tokens + (size_t)b * (size_t)batch->T;
+        int last = batch->rows[b] - b * batch->T, kept = 0;
+
+        for (int t = 0; t < last; t++) {
+            int dropped = is_dropped(w, stream, b, t);
+
+            if (!batch->mean)
+                tokens[t] = dropped ? 0 : tokens[t];
+            else if (!dropped)
+                tokens[kept++] = tokens[t];
+        }
+        if (batch->mean) {
+            tokens[kept] = tokens[last];
+            w->memory.rows[b] = b * batch->T + kept;
+        }
+    }
 }
 
 /* Local: the batch of a step, a function of the step alone. */
@@ -260,9 +284,11 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
     for (int i = 0; i < B; i++)
         w->index[i] = w->chosen[w->index[i]];
     st = rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch, err);
-    if (st == RF_OK)
-        drop_tokens(w, step, batch);
-    return st;
+    if (st != RF_OK)
+        return st;
+    rf_job_read_as_told(w->job, batch);
+    drop_tokens(w, step, batch);
+    return RF_OK;
 }
 
 /* Local: at most CURVE_POINTS points over the whole of training, first and last among them, and

@@ -60,6 +60,8 @@ void rf_parcels_scatter(struct rf_parcels *parcels, int64_t round, const void *r
 
 /* Local: a run of this rank's that is at home, for a pump to bring; out of and into the tensor. */
 struct rf_values rf_parcels_values(const struct rf_parcels *parcels, const struct rf_run *run);
+/* Where such a run lies when it is stored as it lies, to be read into; else NULL. */
+void *rf_parcels_place(const struct rf_parcels *parcels, const struct rf_run *run);
 void rf_parcels_copy_out(const struct rf_parcels *parcels, const struct rf_run *run,
                          void *room);
 void rf_parcels_copy_in(const struct rf_parcels *parcels, const struct rf_run *run,

@@ -353,7 +353,15 @@ struct rf_values rf_parcels_values(const struct rf_parcels *parcels, const struc
 
     return (struct rf_values){.from = at_home(parcels, run, &n),
                               .value_bytes = rf_parcel_value_bytes(parcels, run->tensor),
-                              .store = is_plain(parcels, run) ? store_f32 : store_bf16};
+                              .store = is_plain(parcels, run) ? store_f32 : store_bf16,
+                              .plain = is_plain(parcels, run)};
+}
+
+void *rf_parcels_place(const struct rf_parcels *parcels, const struct rf_run *run)
+{
+    size_t n;
+
+    return is_plain(parcels, run) ? at_home(parcels, run, &n) : NULL;
 }
 
 void rf_parcels_copy_out(const struct rf_parcels *parcels, const struct rf_run *run, void *room)

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,
+    PAGE = 4096
+}; /* of parts; of the whole, so that disks take it as it lies */
 
 struct rf_arena {
     unsigned char *block; /* owned, unless it is somebody else's */
@@ -24,7 +27,7 @@ enum rf_status rf_arena_create(struct rf_arena **arena, size_t size_bytes, struc
 
     *arena = NULL;
     size_bytes = rf_arena_cost(size_bytes ? size_bytes : 1);
-    if (made == NULL || posix_memalign(&block, ALIGNMENT, size_bytes) != 0) {
+    if (made == NULL || posix_memalign(&block, PAGE, size_bytes) != 0) {
         free(made);
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %zu bytes asked for", size_bytes);
     }

@@ -154,6 +154,27 @@ enum rf_status rf_file_replace(const char *path, const void *data, size_t size_b
     return replace(path, take_whole, &whole, 0, err);
 }
 
+enum rf_status rf_file_read_at(int fd, const char *path, void *to, size_t size_bytes,
+                               uint64_t offset, struct rf_error *err)
+{
+    unsigned char *at = to;
+
+    while (size_bytes > 0) {
+        ssize_t n = pread(fd, at, size_bytes, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", path, strerror(errno));
+        if (n == 0)
+            return rf_fail(err, RF_NO, "'%s' is cut short", path);
+        at += n;
+        size_bytes -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return RF_OK;
+}
+
 enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
                              struct rf_error *err)
 {

@@ -19,6 +19,11 @@ enum { RF_PATH_BYTES = 1024 };
 enum rf_status rf_file_read(const char *path, size_t max_bytes, char **data, size_t *size_bytes,
                             struct rf_error *err);
 
+/* Exactly size_bytes of an open file, from offset on; path is for the message. A file that ends too
+ * early is RF_NO ("is cut short"), any other failure RF_ERR_INPUT. */
+enum rf_status rf_file_read_at(int fd, const char *path, void *to, size_t size_bytes,
+                               uint64_t offset, struct rf_error *err);
+
 /* Writes size_bytes to path, atomically and durably. */
 enum rf_status rf_file_write(const char *path, const void *data, size_t size_bytes,
                              struct rf_error *err);

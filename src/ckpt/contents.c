@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "ckpt/envelope.h"
 #include "ckpt/granule.h"
 #include "ckpt/index.h"
@@ -187,27 +188,6 @@ static enum rf_status take_tensors(struct rf_ckpt_contents *contents,
     return RF_OK;
 }
 
-static enum rf_status read_at(int fd, const char *path, void *to, size_t size, uint64_t offset,
-                              struct rf_error *err)
-{
-    unsigned char *at = to;
-
-    while (size > 0) {
-        ssize_t n = pread(fd, at, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", path, strerror(errno));
-        if (n == 0)
-            return rf_fail(err, RF_NO, "'%s' is cut short", path);
-        at += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return RF_OK;
-}
-
 /* Where packed granules lie, and their digests. */
 static enum rf_status read_pieces(struct rf_ckpt_contents *contents, int fd,
                                   const struct rf_index *index, const char *path,
@@ -220,15 +200,15 @@ static enum rf_status read_pieces(struct rf_ckpt_contents *contents, int fd,
         struct rf_piece *piece = &contents->pieces[g];
         unsigned char place[PLACE_BYTES];
 
-        st = read_at(fd, path, place, sizeof place, index->places + (uint64_t)g * PLACE_BYTES,
-                     err);
+        st = rf_file_read_at(fd, path, place, sizeof place,
+                             index->places + (uint64_t)g * PLACE_BYTES, err);
         for (int b = 7; st == RF_OK && b >= 0; b--) {
             piece->offset = piece->offset << 8 | place[b];
             piece->size = piece->size << 8 | place[8 + b];
         }
         if (st == RF_OK)
-            st = read_at(fd, path, piece->digest.bytes, RF_DIGEST_BYTES,
-                         index->packed_digests + (uint64_t)g * RF_DIGEST_BYTES, err);
+            st = rf_file_read_at(fd, path, piece->digest.bytes, RF_DIGEST_BYTES,
+                                 index->packed_digests + (uint64_t)g * RF_DIGEST_BYTES, err);
     }
     return st;
 }
@@ -247,18 +227,18 @@ static enum rf_status read_tables(struct rf_ckpt_contents *contents,
     for (int i = 0; st == RF_OK && i < m->ntensors; i++) {
         struct rf_manifest_tensor *t = &m->tensors[i];
 
-        st = read_at(fd, path, t->name, RF_TENSOR_NAME,
-                     index->names + (uint64_t)i * RF_TENSOR_NAME, err);
+        st = rf_file_read_at(fd, path, t->name, RF_TENSOR_NAME,
+                             index->names + (uint64_t)i * RF_TENSOR_NAME, err);
         if (st == RF_OK)
-            st = read_at(fd, path, t->digest.bytes, RF_DIGEST_BYTES,
-                         index->tensor_digests + (uint64_t)i * RF_DIGEST_BYTES, err);
+            st = rf_file_read_at(fd, path, t->digest.bytes, RF_DIGEST_BYTES,
+                                 index->tensor_digests + (uint64_t)i * RF_DIGEST_BYTES, err);
     }
     if (st == RF_OK)
-        st = read_at(fd, path, contents->granules,
-                     (size_t)contents->ngranules * sizeof *contents->granules,
-                     index->granule_digests, err);
+        st = rf_file_read_at(fd, path, contents->granules,
+                             (size_t)contents->ngranules * sizeof *contents->granules,
+                             index->granule_digests, err);
     if (st == RF_OK)
-        st = read_at(fd, path, m->content.bytes, RF_DIGEST_BYTES, index->content, err);
+        st = rf_file_read_at(fd, path, m->content.bytes, RF_DIGEST_BYTES, index->content, err);
     if (st == RF_OK)
         st = read_pieces(contents, fd, index, path, err);
     close(fd);

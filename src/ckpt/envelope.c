@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/file.h"
 
 enum {
     HEAD_BYTES = 64,
@@ -48,25 +49,6 @@ uint64_t rf_envelope_bytes(int64_t nextents, size_t index_bytes)
     return size;
 }
 
-static enum rf_status read_at(int fd, const char *path, unsigned char *data, size_t size,
-                              uint64_t offset, struct rf_error *err)
-{
-    while (size > 0) {
-        ssize_t n = pread(fd, data, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", path, strerror(errno));
-        if (n == 0)
-            return rf_fail(err, RF_NO, "'%s' is cut short", path);
-        data += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return RF_OK;
-}
-
 /* Adds the bytes [from, to) of the file to the hash. */
 static enum rf_status hash_range(struct rf_hash *hash, int fd, const char *path, uint64_t from,
                                  uint64_t to, struct rf_error *err)
@@ -77,7 +59,7 @@ static enum rf_status hash_range(struct rf_hash *hash, int fd, const char *path,
     while (st == RF_OK && from < to) {
         size_t n = to - from < sizeof piece ? (size_t)(to - from) : sizeof piece;
 
-        st = read_at(fd, path, piece, n, from, err);
+        st = rf_file_read_at(fd, path, piece, n, from, err);
         if (st == RF_OK)
             rf_hash_add(hash, piece, n);
         from += n;
@@ -161,8 +143,8 @@ static enum rf_status seal_fd(int fd, const char *path, uint64_t block_bytes,
     block = calloc(1, (size_t)block_bytes);
     if (block == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while writing '%s'", path);
-    st = read_at(fd, path, block + rf_envelope_rest(n),
-                 (size_t)(block_bytes - rf_envelope_rest(n)), rf_envelope_rest(n), err);
+    st = rf_file_read_at(fd, path, block + rf_envelope_rest(n),
+                         (size_t)(block_bytes - rf_envelope_rest(n)), rf_envelope_rest(n), err);
     if (st != RF_OK) {
         free(block);
         return rf_fail(err, RF_ERR_IO, "cannot read '%s' again", path);
@@ -243,7 +225,8 @@ static enum rf_status check_fd(int fd, const char *path, int quick, int64_t *fil
     if (!S_ISREG(info.st_mode))
         return rf_fail(err, RF_ERR_INPUT, "'%s' is not a file", path);
     *file_bytes = (int64_t)info.st_size;
-    if (info.st_size < HEAD_BYTES || read_at(fd, path, head, sizeof head, 0, err) != RF_OK ||
+    if (info.st_size < HEAD_BYTES ||
+        rf_file_read_at(fd, path, head, sizeof head, 0, err) != RF_OK ||
         memcmp(head, magic, 8) != 0)
         return rf_fail(err, RF_ERR_INPUT, "'%s' is not a ringfence checkpoint", path);
     block_bytes = get_u64(head + 8);
@@ -260,7 +243,7 @@ static enum rf_status check_fd(int fd, const char *path, int quick, int64_t *fil
     *block = malloc((size_t)block_bytes);
     if (*block == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory while reading '%s'", path);
-    st = read_at(fd, path, *block, (size_t)block_bytes, 0, err);
+    st = rf_file_read_at(fd, path, *block, (size_t)block_bytes, 0, err);
     return st == RF_OK ? check_block(fd, path, *block, err) : st;
 }
 

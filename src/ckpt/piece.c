@@ -1,12 +1,11 @@
 #include "ckpt/piece.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <zlib.h>
 
+#include "base/file.h"
 #include "ckpt/granule.h"
 
 /* zlib's fastest: what can be packed of such values is packed by it, see tests/bench/README.md. */
@@ -83,27 +82,6 @@ enum rf_status rf_piece_pack(struct rf_piece_room *room, const void *values, siz
     return RF_OK;
 }
 
-static enum rf_status read_packed(unsigned char *to, int fd, const char *path,
-                                  const struct rf_piece *piece, struct rf_error *err)
-{
-    size_t left = (size_t)piece->size;
-    uint64_t offset = piece->offset;
-
-    while (left > 0) {
-        ssize_t n = pread(fd, to, left, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", path,
-                           n < 0 ? strerror(errno) : "it has become shorter");
-        to += n;
-        left -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return RF_OK;
-}
-
 enum rf_status rf_piece_read(struct rf_piece_room *room, int fd, const char *path,
                              const struct rf_piece *piece, enum rf_stored stored, size_t bytes,
                              void *values, size_t nvalues, struct rf_error *err)
@@ -115,7 +93,7 @@ enum rf_status rf_piece_read(struct rf_piece_room *room, int fd, const char *pat
     enum rf_status st = make_room(room, bytes, (size_t)piece->size, err);
 
     if (st == RF_OK)
-        st = read_packed(room->packed, fd, path, piece, err);
+        st = rf_file_read_at(fd, path, room->packed, (size_t)piece->size, piece->offset, err);
     if (st != RF_OK)
         return st;
     digest = rf_digest_of(room->packed, (size_t)piece->size);

@@ -37,6 +37,7 @@ enum rf_status rf_pump_create(struct rf_pump **out, const struct rf_pump_options
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
     pump->file.fd = pump->file.direct_fd = -1;
     pump->fault = options->fault;
+    pump->still = options->still;
     pump->lanes = rf_digest_at_once();
     pump->nslots = options->max_stretches;
     pump->room = (options->room_bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
@@ -172,9 +173,27 @@ static size_t place(const struct rf_pump *pump, size_t need)
     return need <= left ? pump->head : pump->head + left;
 }
 
-static int fits(const struct rf_pump *pump, size_t size_bytes)
+/* May a stretch that lies in the caller's memory go between there and the disk? Then it needs none in
+ * the ring. */
+static int stays(const struct rf_stretch *stretch, const void *place)
 {
-    size_t need = rf_pump_need(size_bytes), begin;
+    return place != NULL && ((uintptr_t)place - stretch->offset) % RF_TRANSFER_MEMORY == 0;
+}
+
+/* Where values lie that may be written from there. */
+static const void *place_of(const struct rf_pump *pump, const struct rf_values *values)
+{
+    return pump->still && values != NULL && values->plain ? values->from : NULL;
+}
+
+static size_t need_of(const struct rf_stretch *stretch, const void *place)
+{
+    return stays(stretch, place) ? 0 : rf_pump_need(stretch->size_bytes);
+}
+
+static int fits(const struct rf_pump *pump, size_t need)
+{
+    size_t begin;
 
     if (pump->first == pump->next) /* empty: place() may start anew */
         return need <= pump->room;
@@ -191,39 +210,46 @@ static int pieces_of(const struct rf_stretch *stretch)
     return span < RF_PUMP_PIECE ? 1 : (int)((span + RF_PUMP_PIECE / 2) / RF_PUMP_PIECE);
 }
 
-/* With the lock, after fits(). values may be NULL. */
+/* With the lock, after fits(): a slot, its memory in the ring or where the caller has it. */
 static struct rf_slot *give(struct rf_pump *pump, const struct rf_stretch *stretch,
-                            const struct rf_values *values)
+                            const void *caller)
 {
     struct rf_slot *slot = rf_pump_slot(pump, pump->next);
-    size_t need = rf_pump_need(stretch->size_bytes);
+    size_t need = need_of(stretch, caller);
 
     if (pump->first == pump->next)
         pump->head = pump->tail = 0;
     *slot = (struct rf_slot){.stretch = *stretch, .begin = place(pump, need)};
     slot->ngranules =
         (int)((stretch->size_bytes + stretch->granule_bytes - 1) / stretch->granule_bytes);
+    slot->copies_taken = slot->ncopied = slot->ngranules;
     slot->npieces = pieces_of(stretch);
-    if (values != NULL)
-        slot->values = *values;
-    else
-        slot->copies_taken = slot->ncopied = slot->ngranules;
     slot->end = slot->begin + need;
-    slot->data = pump->memory + slot->begin % pump->room + stretch->offset % RF_TRANSFER_BORDER;
+    slot->inside = need == 0;
+    slot->data =
+        slot->inside
+            ? (unsigned char *)(uintptr_t)caller /* written to by reads only */
+            : pump->memory + slot->begin % pump->room + stretch->offset % RF_TRANSFER_BORDER;
     pump->head = slot->end;
     pump->next++;
     return slot;
 }
 
+/* values, or NULL: the caller fills it. */
 static void *give_when_there_is_room(struct rf_pump *pump, const struct rf_stretch *stretch,
                                      const struct rf_values *values)
 {
+    const void *caller = place_of(pump, values);
     struct rf_slot *slot;
 
     pthread_mutex_lock(&pump->lock);
-    while (!fits(pump, stretch->size_bytes))
+    while (!fits(pump, need_of(stretch, caller)))
         wait_for_news(pump);
-    slot = give(pump, stretch, values);
+    slot = give(pump, stretch, caller);
+    if (values != NULL && !slot->inside) {
+        slot->values = *values;
+        slot->copies_taken = slot->ncopied = 0;
+    }
     slot->sent = values != NULL;
     if (slot->sent)
         pthread_cond_broadcast(&pump->work);
@@ -259,20 +285,20 @@ void rf_pump_send(struct rf_pump *pump)
     pthread_mutex_unlock(&pump->lock);
 }
 
-int rf_pump_fits(struct rf_pump *pump, size_t size_bytes)
+int rf_pump_fits(struct rf_pump *pump, const struct rf_stretch *stretch, const void *into)
 {
     int yes;
 
     pthread_mutex_lock(&pump->lock);
-    yes = fits(pump, size_bytes);
+    yes = fits(pump, need_of(stretch, into));
     pthread_mutex_unlock(&pump->lock);
     return yes;
 }
 
-void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch)
+void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch, void *into)
 {
     pthread_mutex_lock(&pump->lock);
-    give(pump, stretch, NULL)->sent = 1;
+    give(pump, stretch, into)->sent = 1;
     pthread_cond_broadcast(&pump->work);
     pthread_mutex_unlock(&pump->lock);
 }

@@ -37,6 +37,7 @@ struct rf_values {
     const float *from;  /* borrowed: the first value of the stretch */
     size_t value_bytes; /* as stored */
     void (*store)(void *to, const float *from, size_t nvalues);
+    int plain; /* stored as they lie */
 };
 
 /* Memory that a stretch takes in the pump. */
@@ -49,6 +50,8 @@ struct rf_pump_options {
     size_t room_bytes; /* of memory: at least what the largest stretch needs */
     int max_stretches; /* under way at a time */
     int sharers;       /* pumps at work on this machine at the same time; 0: one */
+    int still; /* brought values stay as they are until the end: those that lie as the file wants them
+                * are written, and hashed, from where they are */
     /* Or NULL; tests let it give an errno for "write", "read" or "sync". */
     int (*fault)(const char *step);
 };
@@ -78,16 +81,18 @@ void rf_pump_fail(struct rf_pump *pump, const struct rf_error *err);
 void *rf_pump_room(struct rf_pump *pump, const struct rf_stretch *stretch);
 void rf_pump_send(struct rf_pump *pump);
 /* Likewise, but the pump fills and sends it by itself; the values must not change before
- * rf_pump_brought() has come back, which waits for all of them and helps. */
+ * rf_pump_brought() has come back, which waits for all of them and helps (options.still: before the
+ * end has been waited for). */
 void rf_pump_bring(struct rf_pump *pump, const struct rf_stretch *stretch,
                    const struct rf_values *values);
 void rf_pump_brought(struct rf_pump *pump);
 
 /* Reading: is there room to ask for one more; ask (only then); wait for the first asked that was not
  * dropped yet, its bytes valid, and its digests filled, until it is dropped. After a failure
- * the bytes are whatever is there. */
-int rf_pump_fits(struct rf_pump *pump, size_t size_bytes);
-void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch);
+ * the bytes are whatever is there. into is where the bytes are wanted, or NULL: a disk that can fill it
+ * does, and take returns into; else they lie in the pump. */
+int rf_pump_fits(struct rf_pump *pump, const struct rf_stretch *stretch, const void *into);
+void rf_pump_ask(struct rf_pump *pump, const struct rf_stretch *stretch, void *into);
 const void *rf_pump_take(struct rf_pump *pump);
 void rf_pump_drop(struct rf_pump *pump);
 

@@ -25,8 +25,9 @@ struct rf_slot {
     int ngranules;
     int copies_taken, ncopied; /* taken by threads; done by them */
     int hashes_taken, nhashed;
-    size_t begin, end; /* of its memory in the ring, counted without end */
-    unsigned char *data;
+    size_t begin, end;   /* of its memory in the ring, counted without end */
+    int inside;          /* data is the caller's memory: nothing around it may be touched */
+    unsigned char *data; /* else in the ring */
 };
 
 enum rf_pump_call { RF_CALL_NONE, RF_CALL_END, RF_CALL_WORK, RF_CALL_WARM };
@@ -35,7 +36,7 @@ struct rf_pump {
     pthread_mutex_t lock;
     pthread_cond_t work, news; /* for the threads; for the caller */
     pthread_t threads[RF_PUMP_MOVERS + RF_PUMP_WORKERS];
-    int nthreads, quit;
+    int nthreads, quit, still;
     int (*fault)(const char *step);
 
     unsigned char *memory;   /* owned [room] */

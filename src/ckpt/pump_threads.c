@@ -148,9 +148,11 @@ static enum rf_status move(struct rf_pump *pump, const struct rf_slot *slot, int
 
     if (st != RF_OK)
         return st;
-    return (writing ? rf_transfer_write : rf_transfer_read)(
-        &pump->file, slot->data + (from - s->offset), from + (s->base != NULL ? *s->base : 0),
-        (size_t)(to - from), err);
+    return (writing        ? rf_transfer_write
+            : slot->inside ? rf_transfer_read_inside
+                           : rf_transfer_read)(&pump->file, slot->data + (from - s->offset),
+                                               from + (s->base != NULL ? *s->base : 0),
+                                               (size_t)(to - from), err);
 }
 
 /* With the lock on entry and exit. */

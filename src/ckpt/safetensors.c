@@ -9,31 +9,21 @@
 
 #include <jansson.h>
 
+#include "base/file.h"
+
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "values are little-endian in the file; a big-endian machine needs a swap"
 #endif
 
 enum { PIECE_VALUES = 1 << 14 };
 
+/* A file that is too short is a wrong input here. */
 static enum rf_status read_at(int fd, const char *path, void *to, size_t size, uint64_t offset,
                               struct rf_error *err)
 {
-    char *at = to;
+    enum rf_status st = rf_file_read_at(fd, path, to, size, offset, err);
 
-    while (size > 0) {
-        ssize_t n = pread(fd, at, size, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return rf_fail(err, RF_ERR_INPUT, "cannot read '%s': %s", path, strerror(errno));
-        if (n == 0)
-            return rf_fail(err, RF_ERR_INPUT, "'%s' has become shorter", path);
-        at += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return RF_OK;
+    return st == RF_NO ? (err->status = RF_ERR_INPUT) : st;
 }
 
 static enum rf_status load(struct rf_safetensors **file, int fd, const char *path,

@@ -222,3 +222,20 @@ enum rf_status rf_transfer_read(const struct rf_transfer *transfer, unsigned cha
     done = done < from ? from : done;
     return buffered(transfer, data + (done - from), done, to, err);
 }
+
+enum rf_status rf_transfer_read_inside(const struct rf_transfer *transfer, unsigned char *data,
+                                       uint64_t offset, size_t size_bytes, struct rf_error *err)
+{
+    uint64_t from = offset, to = from + size_bytes, done;
+    uint64_t in = (from + BORDER - 1) / BORDER * BORDER, out = to / BORDER * BORDER;
+    enum rf_status st = RF_OK;
+
+    if (transfer->direct_fd < 0 || size_bytes < DIRECT_FROM)
+        return buffered(transfer, data, from, to, err);
+    move(transfer->direct_fd, 0, data + (in - from), in, out, &done);
+    if (from < in)
+        st = buffered(transfer, data, from, in, err);
+    if (st == RF_OK && done < to)
+        st = buffered(transfer, data + (done - from), done, to, err);
+    return st;
+}

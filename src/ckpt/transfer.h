@@ -15,6 +15,9 @@
 #include "base/file.h"
 
 enum { RF_TRANSFER_BORDER = 4096 };
+/* What is written, or read inside, may lie as far behind a border of this kind instead: most disks want
+ * no more, and for others the page cache steps in. */
+enum { RF_TRANSFER_MEMORY = 512 };
 
 struct rf_transfer_later;
 
@@ -42,5 +45,9 @@ enum rf_status rf_transfer_write(const struct rf_transfer *transfer, unsigned ch
                                  uint64_t offset, size_t size_bytes, struct rf_error *err);
 enum rf_status rf_transfer_read(const struct rf_transfer *transfer, unsigned char *data,
                                 uint64_t offset, size_t size_bytes, struct rf_error *err);
+/* The same without a touch to what lies around it. */
+enum rf_status rf_transfer_read_inside(const struct rf_transfer *transfer, unsigned char *data,
+                                       uint64_t offset, size_t size_bytes,
+                                       struct rf_error *err);
 
 #endif

@@ -64,6 +64,8 @@ static void put_train(FILE *out, const struct rf_train_spec *t)
 {
     fprintf(out, "train %d %d %d %d %d %d %d %d %d\n", t->steps, t->batch, t->examples,
             t->micro_batch, t->tensor, t->bf16, t->freeze_layers, t->max_skipped, t->eval_every);
+    if (t->layer_lr < 1 || t->layer_lr > 1)
+        fprintf(out, "layers %.17g\n", t->layer_lr);
     fprintf(out, "rates %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g\n", t->token_dropout,
             t->lr, t->min_lr_ratio, t->warmup, t->weight_decay, t->clip, t->beta1, t->beta2);
 }
@@ -78,6 +80,8 @@ static void put_method(FILE *out, const struct rf_planned_job *job)
     if (o != NULL)
         fprintf(out, "options %.17g %.17g %.17g %.17g %.17g %.17g %d\n", o->alpha, o->warmup,
                 o->product_student, o->product_weak, o->window, o->filter, o->neighbours);
+    if (job->role != RF_ROLE_PRETRAIN && strcmp(job->train->readout, "last") != 0)
+        fprintf(out, "readout %s\n", job->train->readout);
     fprintf(out, "seeds %" PRIu64 " %" PRIu64 "\n", job->task_seed, job->model_seed);
 }
 

@@ -17,6 +17,9 @@ struct rf_batch {
                               by causality, is never seen by an asked row */
     int document; /* a token + 1: a sequence is cut before each such token, and what comes
                               after never sees what is before, nor counts its positions; 0: none */
+    int mean; /* what answers at an asked row is the mean of the stream's end over its sequence up
+                 to that row, then normalised, and not the row alone; at most one asked row in a
+                 sequence */
     int R;                 /* asked rows */
     const int32_t *rows;   /* borrowed [R], each b * T + t, ascending */
     int range_begin, range_count;

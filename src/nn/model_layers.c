@@ -294,6 +294,56 @@ static void mlp_half(struct rf_model *m, int i, rf_real *out)
     mark(m, RF_SPENT_STREAM);
 }
 
+/* Where a sequence has one answer, from the mean of its rows: xf [nasked] becomes [nseq]. In place,
+ * since a mean never lies behind the first row that it is of. Averaged before it is normalised, a row
+ * that says little weighs little. */
+static void average(struct rf_model *m)
+{
+    size_t C = (size_t)m->plan->shape.width;
+
+    for (int s = 0; s < m->pack.nseq; s++) {
+        const rf_real *from = m->xf + (size_t)m->pack.start[s] * C;
+        rf_real *to = m->xf + (size_t)s * C;
+        int n = m->pack.start[s + 1] - m->pack.start[s];
+        rf_real part = 1 / (rf_real)n;
+
+        for (size_t c = 0; c < C; c++) {
+            rf_real sum = 0;
+
+            for (int t = 0; t < n; t++)
+                sum += from[(size_t)t * C + c];
+            to[c] = part * sum;
+        }
+    }
+    mark(m, RF_SPENT_STREAM);
+}
+
+/* dx [nseq] becomes [nasked]. */
+static void average_backward(struct rf_model *m)
+{
+    size_t C = (size_t)m->plan->shape.width;
+    rf_real *all = m->dx_other;
+
+    for (int s = 0; s < m->pack.nseq; s++) {
+        const rf_real *from = m->dx + (size_t)s * C;
+        int begin = m->pack.start[s], end = m->pack.start[s + 1];
+        rf_real part = 1 / (rf_real)(end - begin);
+
+        for (int t = begin; t < end; t++)
+            for (size_t c = 0; c < C; c++)
+                all[(size_t)t * C + c] = part * from[c];
+    }
+    m->dx_other = m->dx;
+    m->dx = all;
+    mark(m, RF_SPENT_STREAM);
+}
+
+/* Rows of the end of the stream: one for each answer. */
+static int answers(const struct rf_model *m)
+{
+    return m->pack.mean ? m->pack.nseq : m->pack.nasked;
+}
+
 void rf_model_forward(struct rf_model *m)
 {
     int layers = m->plan->shape.layers;
@@ -303,8 +353,10 @@ void rf_model_forward(struct rf_model *m)
         attention_half(m, i);
         mlp_half(m, i, i + 1 < layers ? m->layers[i + 1].x : m->xf);
     }
+    if (m->pack.mean)
+        average(m);
     norm(m, m->hf, m->meanf, m->rstdf, m->xf, rf_model_param(m, m->plan->norm_w),
-         rf_model_param(m, m->plan->norm_b), m->pack.nasked);
+         rf_model_param(m, m->plan->norm_b), answers(m));
     mark(m, RF_SPENT_NORMS);
 }
 
@@ -470,10 +522,12 @@ void rf_model_backward(struct rf_model *m)
 {
     size_t C = (size_t)m->plan->shape.width;
 
-    memset(m->dx, 0, (size_t)m->pack.nasked * C * sizeof *m->dx);
+    memset(m->dx, 0, (size_t)answers(m) * C * sizeof *m->dx);
     norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
-                  rf_model_param(m, m->plan->norm_b), m->pack.nasked);
+                  rf_model_param(m, m->plan->norm_b), answers(m));
     mark(m, RF_SPENT_NORMS);
+    if (m->pack.mean)
+        average_backward(m);
     for (int i = m->plan->shape.layers - 1; i >= 0; i--) {
         if (m->limits.recompute &&
             i + 1 < m->plan->shape.layers) { /* the last is still there */

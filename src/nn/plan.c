@@ -16,7 +16,8 @@ enum cut {
     HIDDEN_COLUMNS
 };
 
-enum { ALIGN_ELEMENTS = 16 };
+/* So that a tensor lies on borders of 512 bytes, from where disks take it as it is. */
+enum { ALIGN_ELEMENTS = 128 };
 
 static const char *const FAMILIES[] = {[RF_MODEL_GPT2] = "gpt2", [RF_MODEL_LLAMA] = "llama"};
 
@@ -263,6 +264,6 @@ int64_t rf_plan_flops(const struct rf_plan *plan, const struct rf_work *work)
     int64_t macs = full * work->rows * (2 * C * C + 2 * K * C + mlp);
 
     macs += work->rows * 2 * K * C + work->asked * (2 * C * C + mlp);
-    macs += work->asked * C * work->range;
+    macs += (work->asked - work->pooled) * C * work->range;
     return 2 * macs + 4 * C * (full * work->row_visits + work->asked_visits);
 }

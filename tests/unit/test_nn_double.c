@@ -554,6 +554,56 @@ static void classifier_gradients_are_right(void **state)
     }
 }
 
+static void gradients_through_a_mean_of_rows_are_right(void **state)
+{
+    static const int32_t ROWS[2] = {3, 17}; /* the second sequence is not asked, the third whole */
+    static const int32_t TARGET[2] = {2, 0};
+    static const float WEIGHT[2] = {1, 0.5F};
+    static struct whole w;
+
+    (void)state;
+    for (int i = 0; i < NSHAPES; i++) {
+        whole_init(&w, &SHAPES[i]);
+        w.batch.mean = 1;
+        w.batch.R = 2;
+        w.batch.rows = ROWS;
+        w.batch.range_begin = 7;
+        w.batch.range_count = 3;
+        w.batch.target = TARGET;
+        w.batch.weight = WEIGHT;
+        check_whole(&w);
+        whole_clear(&w);
+    }
+}
+
+/* A sequence of one token is its own mean. */
+static void the_mean_of_one_row_is_that_row(void **state)
+{
+    static const int32_t FIRST[2] = {0, 6}, LAST[2] = {4, 9};
+    float one[6], same[6], more[6], other[6];
+    static struct whole w;
+    struct rf_work work, longer;
+
+    (void)state;
+    whole_init(&w, &SHAPES[0]);
+    w.batch.R = 2;
+    w.batch.rows = FIRST;
+    w.batch.range_count = 3;
+    rf_model_predict(w.model, &w.batch, one, NULL, &work);
+    w.batch.mean = 1;
+    rf_model_predict(w.model, &w.batch, same, NULL, &work);
+    w.batch.rows = LAST;
+    rf_model_predict(w.model, &w.batch, more, NULL, &longer);
+    w.batch.mean = 0;
+    rf_model_predict(w.model, &w.batch, other, NULL, &work);
+    for (int i = 0; i < 6; i++)
+        assert_true(fabs((double)one[i] - (double)same[i]) < 1e-7);
+    assert_true(fabs((double)more[0] - (double)other[0]) > 1e-4);
+    assert_int_equal(longer.asked, longer.rows);
+    assert_int_equal(longer.asked - longer.pooled, 2);
+    whole_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +621,8 @@ int main(void)
         cmocka_unit_test(cross_entropy_backward_is_its_gradient),
         cmocka_unit_test(language_model_gradients_are_right),
         cmocka_unit_test(classifier_gradients_are_right),
+        cmocka_unit_test(gradients_through_a_mean_of_rows_are_right),
+        cmocka_unit_test(the_mean_of_one_row_is_that_row),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,8 +117,8 @@ static void what_is_sent_is_in_the_file_and_comes_back(void **unused)
         for (int i = 0; i < STRETCHES; i++) {
             const unsigned char *data;
 
-            while (asked < STRETCHES && rf_pump_fits(pump, again[asked].size_bytes))
-                rf_pump_ask(pump, &again[asked++]);
+            while (asked < STRETCHES && rf_pump_fits(pump, &again[asked], NULL))
+                rf_pump_ask(pump, &again[asked++], NULL);
             data = rf_pump_take(pump);
             fill(wanted, &again[i]);
             assert_memory_equal(data, wanted, again[i].size_bytes);
@@ -190,7 +190,7 @@ static void bring_before_there_is_a_file(int sharers, size_t granule_bytes)
     uint64_t base = 0;
     const struct rf_stretch stretch = {
         .base = &base, .size_bytes = N * 4, .granule_bytes = granule_bytes, .digests = digests};
-    const struct rf_values from = {values, sizeof *values, store_as_they_are};
+    const struct rf_values from = {values, sizeof *values, store_as_they_are, 1};
     struct rf_pump *pump;
     FILE *file;
 
@@ -229,6 +229,98 @@ static void values_are_brought_before_there_is_a_file(void **unused)
         bring_before_there_is_a_file(sharers, 400000);
         bring_before_there_is_a_file(sharers, 40000);
     }
+}
+
+/* Values on a border are not copied: the ring is smaller than their stretch, which would never fit. Others
+ * are, and what is to be stored otherwise than it lies. */
+static void still_values_are_written_from_where_they_lie(void **unused)
+{
+    enum { N = 700000, BORDER = 4096, SMALL = 1 << 20 };
+    struct rf_digest digests[N * 4 / 400000 + 1];
+    uint64_t base = BORDER;
+    const struct rf_stretch stretch = {
+        .base = &base, .size_bytes = N * 4, .granule_bytes = 400000, .digests = digests};
+    float *block = aligned_alloc(BORDER, N * 4 + BORDER), *found = malloc(N * sizeof *found);
+
+    (void)unused;
+    assert_true(block != NULL && found != NULL);
+    for (int way = 0; way < 3; way++) {
+        float *values = block + (way == 1 ? 1 : 128);
+        const struct rf_values from = {values, sizeof *values, store_as_they_are, way != 2};
+        const struct rf_pump_options options = {
+            .room_bytes = way == 0 ? SMALL : 2 * N * 4, .max_stretches = 4, .still = 1};
+        struct rf_pump *pump;
+        FILE *file;
+
+        for (int i = 0; i < N; i++)
+            values[i] = (float)(i + way);
+        assert_int_equal(truncate(path, 0), 0);
+        assert_int_equal(truncate(path, BORDER + N * 4), 0);
+        assert_int_equal(rf_pump_create(&pump, &options, NULL), RF_OK);
+        assert_int_equal(rf_pump_begin(pump, path, 1, 1, NULL), RF_OK);
+        rf_pump_bring(pump, &stretch, &from);
+        rf_pump_brought(pump);
+        rf_pump_end(pump);
+        assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+        rf_pump_destroy(pump);
+        file = fopen(path, "rb");
+        assert_true(file != NULL && fseek(file, BORDER, SEEK_SET) == 0);
+        assert_int_equal(fread(found, sizeof *found, N, file), N);
+        assert_memory_equal(found, values, N * sizeof *values);
+        check_digests(&stretch, (const unsigned char *)found);
+        fclose(file);
+    }
+    free(found);
+    free(block);
+}
+
+/* Likewise when reading: into memory on a border, and not a byte beyond; else into the ring. */
+static void what_is_read_goes_where_it_is_wanted(void **unused)
+{
+    enum { BORDER = 4096, BYTES = 2700001, AT = 2 * BORDER + 512, ROOM = 1 << 20 };
+    struct rf_digest digests[BYTES / 300000 + 1], none[BYTES / 300000 + 1];
+    struct rf_stretch stretch = {
+        .offset = AT, .size_bytes = BYTES, .granule_bytes = 300000, .digests = digests};
+    unsigned char *block = aligned_alloc(BORDER, 3 * BORDER + BYTES / BORDER * BORDER + BORDER);
+    unsigned char *wanted = malloc(BYTES);
+    struct rf_pump *pump;
+
+    (void)unused;
+    assert_true(block != NULL && wanted != NULL);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(truncate(path, AT + BYTES), 0);
+    assert_int_equal(make_pump(&pump, 2 * BYTES, 4, NULL, NULL), RF_OK);
+    assert_int_equal(rf_pump_begin(pump, path, 1, 1, NULL), RF_OK);
+    fill(rf_pump_room(pump, &stretch), &stretch);
+    rf_pump_send(pump);
+    rf_pump_end(pump);
+    assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+    rf_pump_destroy(pump);
+    fill(wanted, &stretch);
+    stretch.digests = none;
+    for (int way = 0; way < 3;
+         way++) { /* past the page cache, through it, and off the border */
+        unsigned char *into = block + 512 + (way == 2 ? 4 : 0);
+        const unsigned char *data;
+
+        memset(block, 0x5a, BYTES + 2 * BORDER);
+        memset(none, 0, sizeof none);
+        assert_int_equal(make_pump(&pump, way == 2 ? 2 * BYTES : ROOM, 4, NULL, NULL), RF_OK);
+        assert_int_equal(rf_pump_begin(pump, path, 0, way != 1, NULL), RF_OK);
+        assert_true(rf_pump_fits(pump, &stretch, into));
+        rf_pump_ask(pump, &stretch, into);
+        data = rf_pump_take(pump);
+        assert_int_equal(data == into, way != 2);
+        assert_memory_equal(data, wanted, BYTES);
+        assert_memory_equal(none, digests, sizeof digests);
+        rf_pump_drop(pump);
+        rf_pump_end(pump);
+        assert_int_equal(rf_pump_wait(pump, NULL), RF_OK);
+        rf_pump_destroy(pump);
+        assert_true(into[-1] == 0x5a && into[BYTES] == 0x5a);
+    }
+    free(wanted);
+    free(block);
 }
 
 static int failing_writes;
@@ -272,7 +364,7 @@ static void a_file_that_ends_too_early_is_a_wrong_input(void **unused)
     assert_int_equal(make_pump(&pump, 1 << 20, 4, NULL, &err), RF_OK);
     for (int direct = 0; direct < 2; direct++) {
         assert_int_equal(rf_pump_begin(pump, path, 0, direct, &err), RF_OK);
-        rf_pump_ask(pump, &stretch);
+        rf_pump_ask(pump, &stretch, NULL);
         rf_pump_take(pump);
         assert_true(rf_pump_failed(pump));
         rf_pump_drop(pump);
@@ -314,6 +406,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(more_small_stretches_than_are_kept_back_are_in_the_file,
                                         make_file, remove_file),
         cmocka_unit_test_setup_teardown(values_are_brought_before_there_is_a_file, make_file,
+                                        remove_file),
+        cmocka_unit_test_setup_teardown(still_values_are_written_from_where_they_lie, make_file,
+                                        remove_file),
+        cmocka_unit_test_setup_teardown(what_is_read_goes_where_it_is_wanted, make_file,
                                         remove_file),
         cmocka_unit_test_setup_teardown(
             a_failure_is_told_at_the_end_and_the_pump_can_begin_anew, make_file, remove_file),
