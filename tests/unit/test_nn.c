@@ -11,7 +11,9 @@
 
 #include "base/rng.h"
 #include "nn/adamw.h"
+#include "nn/attention.h"
 #include "nn/bf16.h"
+#include "nn/half.h"
 #include "nn/plan.h"
 #include "nn/primitive.h"
 
@@ -46,16 +48,9 @@ static void bf16_rounds_to_nearest_even(void **state)
 
 enum { ELEMENTS = 200 * 70, OPERAND = 256 * 256 };
 
-static double as_bf16(float x)
+static float as_bf16(float x)
 {
-    uint16_t r;
-    uint32_t u;
-    float y;
-
-    rf_bf16_round(&r, &x, 1);
-    u = (uint32_t)r << 16;
-    memcpy(&y, &u, sizeof y);
-    return (double)y;
+    return rf_half_wide(rf_half_of(x));
 }
 
 /* c [m][n] against the sum over k in double of rounded operands. */
@@ -74,8 +69,8 @@ static void check_product(struct rf_bf16 *p, enum rf_form form, const float *a, 
             double sum = accumulate ? 0.5 : 0;
 
             for (int l = 0; l < k; l++)
-                sum += as_bf16(form == RF_TN ? a[l * m + i] : a[i * k + l]) *
-                       as_bf16(form == RF_NT ? b[j * k + l] : b[l * n + j]);
+                sum += (double)as_bf16(form == RF_TN ? a[l * m + i] : a[i * k + l]) *
+                       (double)as_bf16(form == RF_NT ? b[j * k + l] : b[l * n + j]);
             assert_true(fabs(sum - (double)c[i * n + j]) < 1e-4);
         }
 }
@@ -198,6 +193,132 @@ static void bf16_operands_are_as_good_as_rounded_ones(void **state)
         }
         rf_bf16_destroy(p);
     }
+}
+
+/* Sequences of 70, 1 and 64 keys, each position a query, four heads of queries on two of keys; behind the rows
+ * there are others. */
+enum {
+    SEQ = 3,
+    ROWS = 135,
+    SPARE = 128,
+    HEADS = 4,
+    KV = 2,
+    HW = 16,
+    D = HEADS * HW,
+    E = 2 * KV * HW
+};
+
+struct attending {
+    float q[(ROWS + SPARE) * D], kv[(ROWS + SPARE) * E], dout[(ROWS + SPARE) * D];
+    float out[ROWS * D], log_sum[ROWS * HEADS], dq[ROWS * D], dkv[ROWS * E];
+    uint16_t hq[(ROWS + SPARE) * D], hkv[(ROWS + SPARE) * E], hdout[(ROWS + SPARE) * D];
+    uint16_t hout[(ROWS + SPARE) * D];
+};
+
+/* Forward and backward; bf16: in bf16, results in fp32 all the same. */
+static void attend(struct attending *t, struct rf_matmul *matmul, int bf16)
+{
+    static const int start[SEQ + 1] = {0, 70, 71, 135};
+    static float dkv[(ROWS + SPARE) * E];
+    int32_t position[ROWS];
+    struct rf_attention a = {.nseq = SEQ,
+                             .heads = HEADS,
+                             .head_width = HW,
+                             .kv_heads = KV,
+                             .key = start,
+                             .query = start,
+                             .position = position,
+                             .longest = 70};
+    struct rf_kept q = {.real = t->q}, kv = {.real = t->kv}, dout = {.real = t->dout};
+    struct rf_kept out = {.real = t->out};
+    float *scratch = malloc(rf_attention_scratch(70, HW, bf16) * sizeof *scratch);
+
+    assert_non_null(scratch);
+    for (int s = 0; s < SEQ; s++)
+        for (int i = start[s]; i < start[s + 1]; i++)
+            position[i] = i - start[s];
+    if (bf16) {
+        rf_bf16_round(t->hq, t->q, (ROWS + SPARE) * D);
+        rf_bf16_round(t->hkv, t->kv, (ROWS + SPARE) * E);
+        rf_bf16_round(t->hdout, t->dout, (ROWS + SPARE) * D);
+        q = (struct rf_kept){.half = t->hq};
+        kv = (struct rf_kept){.half = t->hkv};
+        dout = (struct rf_kept){.half = t->hdout};
+        out = (struct rf_kept){.half = t->hout};
+    }
+    rf_attention_forward(matmul, out, t->log_sum, q, kv, scratch, &a);
+    for (int s = 0; s < SEQ; s++) {
+        rf_attention_backward(matmul, t->dq + start[s] * D, dkv, dout, out, t->log_sum, q, kv,
+                              scratch, &a, s);
+        memcpy(t->dkv + start[s] * E, dkv,
+               (size_t)((start[s + 1] - start[s]) * E) * sizeof *dkv);
+    }
+    if (bf16)
+        (void)rf_kept_read(out, 0, t->out, ROWS * D);
+    free(scratch);
+}
+
+/* Apart by a few roundings of what is itself at most about one. */
+static void assert_near(const float *got, const float *want, int n)
+{
+    double most = 0, apart = 0;
+
+    for (int i = 0; i < n; i++) {
+        most = fmax(most, fabs((double)want[i]));
+        apart = fmax(apart, fabs((double)got[i] - (double)want[i]));
+    }
+    if (!(apart < 0.015 * most))
+        fail_msg("%g apart, where the largest is %g", apart, most);
+}
+
+static void attention_in_bf16_is_that_in_fp32(void **state)
+{
+    static struct attending plain, half, other;
+    struct rf_matmul *matmul;
+    float none = 0;
+
+    (void)state;
+    assert_int_equal(rf_matmul_create(&matmul, 1, &none, 1, 70 * 70 * HW, NULL), RF_OK);
+    for (int i = 0; i < (ROWS + SPARE) * D; i++) {
+        half.q[i] = as_bf16((float)rf_rng_normal(1, 1, (uint64_t)i));
+        half.dout[i] = as_bf16((float)rf_rng_normal(1, 2, (uint64_t)i));
+    }
+    for (int i = 0; i < (ROWS + SPARE) * E; i++)
+        half.kv[i] = as_bf16((float)rf_rng_normal(1, 3, (uint64_t)i));
+    plain = other = half;
+    for (int i = ROWS; i < ROWS + SPARE; i++) /* what lies behind is not part of it */
+        for (int c = 0; c < D; c++)
+            other.q[i * D + c] = other.dout[i * D + c] = other.kv[i * E + c] = 1e9F;
+    attend(&plain, matmul, 0);
+    attend(&half, matmul, 1);
+    attend(&other, matmul, 1);
+    assert_near(half.out, plain.out, ROWS * D);
+    assert_near(half.dq, plain.dq, ROWS * D);
+    assert_near(half.dkv, plain.dkv, ROWS * E);
+    assert_memory_not_equal(half.out, plain.out, sizeof plain.out);
+    assert_memory_equal(half.out, other.out, sizeof half.out);
+    assert_memory_equal(half.dq, other.dq, sizeof half.dq);
+    assert_memory_equal(half.dkv, other.dkv, sizeof half.dkv);
+    rf_matmul_destroy(matmul);
+}
+
+static void what_is_kept_is_read_again(void **state)
+{
+    float real[4] = {0}, x[4] = {1, 2, 3, 4}, block[4];
+    uint16_t half[4] = {0, 0, 0, 9};
+    const struct rf_kept kinds[2] = {{.real = real}, {.half = half}};
+
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        struct rf_kept kept = rf_kept_from(kinds[k], 1);
+        float *to = rf_kept_write(kept, 0, block);
+
+        memcpy(to, x, 2 * sizeof *x);
+        rf_kept_done(kept, 0, to, 2);
+        assert_memory_equal(rf_kept_read(kinds[k], 1, block, 2), x, 2 * sizeof *x);
+    }
+    rf_kept_clear(kinds[1], 3, 1);
+    assert_int_equal(half[3], 0);
 }
 
 /* Does `second` lie right behind `first`? */
@@ -360,6 +481,8 @@ int main(void)
         cmocka_unit_test(bf16_rounds_to_nearest_even),
         cmocka_unit_test(bf16_products_are_those_of_rounded_operands),
         cmocka_unit_test(weights_in_their_layout_follow_each_update),
+        cmocka_unit_test(attention_in_bf16_is_that_in_fp32),
+        cmocka_unit_test(what_is_kept_is_read_again),
         cmocka_unit_test(bf16_operands_are_as_good_as_rounded_ones),
         cmocka_unit_test(slices_of_all_ranks_make_the_whole),
         cmocka_unit_test(shapes_that_are_no_model_are_refused),
