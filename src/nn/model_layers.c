@@ -217,25 +217,43 @@ static struct rf_kept seen(const struct rf_model *m, int i)
     return m->cache->kv[i];
 }
 
-/* y [n][O] from h [n][C]: queries, or keys and values; the first `heads` heads of a row are turned. */
+/* Rows of y [n][O] from those of h [n][C]: queries, or keys and values; the first `heads` heads of a row are turned. */
 static void project(struct rf_model *m, struct rf_kept y, struct rf_kept h, const rf_real *w,
-                    const rf_real *b, const int32_t *position, int n, int O, int heads)
+                    const rf_real *b, const int32_t *position, int first, int rows, int O,
+                    int heads)
 {
     int C = m->plan->shape.width;
+    size_t at = (size_t)first * (size_t)O;
+    rf_real *to = rf_kept_write(y, at, m->block);
+
+    rf_linear_forward(m->matmul, to, rf_kept_operand(h, (size_t)first * (size_t)C, C), w, b,
+                      rows, C, O);
+    mark(m, RF_SPENT_PRODUCTS);
+    turn(m, to, O, position + first, rows, heads, 0);
+    rf_kept_done(y, at, to, (size_t)rows * (size_t)O);
+    mark(m, RF_SPENT_STREAM);
+}
+
+/* From h1, and hq where the last layer's queries are few. */
+static void project_all(struct rf_model *m, int i, const struct rf_attention *shape, int nq)
+{
+    struct rf_model_layer *l = &m->layers[i];
+    struct rf_kept hq = asked_only(m, i) ? m->hq : l->h1;
+    int n = m->pack.n, D = query_width(m), E2 = 2 * key_width(m);
 
     for (int first = 0, rows; first < n; first += rows) {
-        size_t at = (size_t)first * (size_t)O;
-        rf_real *to = rf_kept_write(y, at, m->block);
+        int few;
 
         rows = block_at(m, first, n);
-        rf_linear_forward(m->matmul, to, rf_kept_operand(h, (size_t)first * (size_t)C, C), w, b,
-                          rows, C, O);
-        mark(m, RF_SPENT_PRODUCTS);
-        turn(m, to, O, position + first, rows, heads, 0);
-        rf_kept_done(y, at, to, (size_t)rows * (size_t)O);
-        mark(m, RF_SPENT_STREAM);
+        few = first + rows < nq ? rows : nq - first;
+        project(m, l->kv, l->h1, layer_param(m, i, RF_K_W).w, layer_param(m, i, RF_K_B).w,
+                m->pack.position, first, rows, E2, shape->kv_heads);
+        if (few > 0)
+            project(m, l->q, hq, layer_param(m, i, RF_Q_W).w, layer_param(m, i, RF_Q_B).w,
+                    shape->position, first, few, D, shape->heads);
     }
-    close_rows(y, n, O);
+    close_rows(l->kv, n, E2);
+    close_rows(l->q, nq, D);
 }
 
 static void attention_half(struct rf_model *m, int i)
@@ -254,10 +272,7 @@ static void attention_half(struct rf_model *m, int i)
         rf_gather_rows(m->dh, l->x, m->pack.asked_row, nq, C);
         mark(m, RF_SPENT_STREAM);
     }
-    project(m, l->kv, l->h1, layer_param(m, i, RF_K_W).w, layer_param(m, i, RF_K_B).w,
-            m->pack.position, n, 2 * key_width(m), shape.kv_heads);
-    project(m, l->q, few ? m->hq : l->h1, layer_param(m, i, RF_Q_W).w,
-            layer_param(m, i, RF_Q_B).w, shape.position, nq, D, shape.heads);
+    project_all(m, i, &shape, nq);
     rf_attention_forward(m->matmul, l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
     mark(m, RF_SPENT_ATTENTION);
     rf_linear_forward(m->matmul, l->x2, rf_kept_operand(l->a, 0, D),
@@ -368,9 +383,10 @@ static struct rf_kept stream_gradient(const struct rf_model *m)
     return m->bf16 ? m->dy : (struct rf_kept){.real = m->dx};
 }
 
-/* Rows of the gradient of what a block half's last product reads, [..][O], into dwide or a block. Their part of dx is
- * rounded on the way. */
-static rf_real *half_backward(struct rf_model *m, const rf_real *w, int first, int rows, int O)
+/* Rows of the gradient of what a block half's last product reads, [..][O], into dwide or a block, and what they add to that
+ * of its bias db. Their part of dx is rounded on the way. */
+static rf_real *half_backward(struct rf_model *m, const rf_real *w, rf_real *db, int first,
+                              int rows, int O)
 {
     int C = m->plan->shape.width;
     size_t at = (size_t)first * (size_t)C;
@@ -378,21 +394,20 @@ static rf_real *half_backward(struct rf_model *m, const rf_real *w, int first, i
     struct rf_kept dy = stream_gradient(m);
 
     rf_kept_done(dy, at, m->dx + at, (size_t)rows * (size_t)C);
+    if (db != NULL)
+        rf_bias_backward(db, m->dx + at, rows, C);
     rf_linear_backward(m->matmul, to, 0, rf_kept_operand(dy, at, C), w, rows, O, C);
     mark(m, RF_SPENT_PRODUCTS);
     return to;
 }
 
-/* And of that product's weights and bias, over all n rows; x is what it read. */
-static void half_gradient(struct rf_model *m, rf_real *dw, rf_real *db, struct rf_kept x, int n,
-                          int O)
+/* And of that product's weights, over all n rows; x is what it read. */
+static void half_gradient(struct rf_model *m, rf_real *dw, struct rf_kept x, int n, int O)
 {
     int C = m->plan->shape.width;
 
     rf_linear_gradient(m->matmul, dw, rf_kept_operand(stream_gradient(m), 0, C),
                        rf_kept_operand(x, 0, O), n, O, C);
-    if (db != NULL)
-        rf_bias_backward(db, m->dx, n, C);
     mark(m, RF_SPENT_PRODUCTS);
 }
 
@@ -408,13 +423,13 @@ static void mlp_half_backward(struct rf_model *m, int i)
         rf_real *dg;
 
         rows = block_at(m, first, nq);
-        dg = half_backward(m, proj.w, first, rows, H);
+        dg = half_backward(m, proj.w, layer_param(m, i, RF_PROJ_B).dw, first, rows, H);
         df = widen_backward(m, i, dg, first, rows);
         rf_linear_backward(m->matmul, m->dh + (size_t)first * (size_t)C, 0,
                            rf_kept_operand(df, (size_t)first * (size_t)F, F), w.w, rows, C, F);
         mark(m, RF_SPENT_PRODUCTS);
     }
-    half_gradient(m, proj.dw, layer_param(m, i, RF_PROJ_B).dw, l->g, nq, H);
+    half_gradient(m, proj.dw, l->g, nq, H);
     rf_linear_gradient(m->matmul, w.dw, rf_kept_operand(df, 0, F), rf_kept_operand(l->h2, 0, C),
                        nq, C, F);
     mark(m, RF_SPENT_PRODUCTS);
@@ -482,21 +497,30 @@ static void attention_half_backward(struct rf_model *m, int i)
         rf_real *da;
 
         rows = block_at(m, first, nq);
-        da = half_backward(m, o.w, first, rows, D);
+        da = half_backward(m, o.w, layer_param(m, i, RF_O_B).dw, first, rows, D);
         rf_kept_done(m->dwide, at, da, (size_t)rows * (size_t)D);
     }
     close_rows(m->dwide, nq, D);
-    half_gradient(m, o.dw, layer_param(m, i, RF_O_B).dw, l->a, nq, D);
+    half_gradient(m, o.dw, l->a, nq, D);
     attention_backward(m, i, &shape);
-    rf_linear_backward(m->matmul, m->dh, 0, dkv, k.w, n, C, E2);
-    rf_linear_gradient(m->matmul, k.dw, dkv, rf_kept_operand(l->h1, 0, C), n, C, E2);
+    for (int first = 0, rows; first < n; first += rows) {
+        rf_real *dh = m->dh + (size_t)first * (size_t)C;
+
+        rows = block_at(m, first, n);
+        rf_linear_backward(m->matmul, dh, 0,
+                           rf_kept_operand(m->dkv, (size_t)first * (size_t)E2, E2), k.w, rows,
+                           C, E2);
+        if (!few)
+            rf_linear_backward(m->matmul, dh, 1,
+                               rf_kept_operand(m->dq, (size_t)first * (size_t)D, D), q.w, rows,
+                               C, D);
+    }
     if (few) {
         spread(m);
         rf_linear_backward(m->matmul, m->dx_other, 0, dq, q.w, nq, C, D);
         rf_scatter_rows(m->dh, m->dx_other, m->pack.asked_row, nq, C);
-    } else {
-        rf_linear_backward(m->matmul, m->dh, 1, dq, q.w, n, C, D);
     }
+    rf_linear_gradient(m->matmul, k.dw, dkv, rf_kept_operand(l->h1, 0, C), n, C, E2);
     rf_linear_gradient(m->matmul, q.dw, dq, rf_kept_operand(few ? m->hq : l->h1, 0, C), nq, C,
                        D);
     mark(m, RF_SPENT_PRODUCTS);
