@@ -23,7 +23,8 @@ struct rf_model_limits {
 
 /* Makes the part that plan describes, with values drawn from seed: the same number for the
  * same element of the whole, whatever the slices. plan is borrowed and must outlive the model.
- * bf16: products with weights in bf16 (matmul.h); attention's inner products stay in fp32.
+ * bf16: products in bf16 with fp32 sums (matmul.h), those within attention too, and what they read is
+ * kept in bf16; the residual stream, gradients of weights and all sums stay in fp32.
  * The caller ends *model with rf_model_destroy(); on failure it is NULL. */
 enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *plan,
                                const struct rf_exchange *exchange,
