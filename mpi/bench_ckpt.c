@@ -302,8 +302,10 @@ static enum rf_status transfers(struct bench *b, struct rf_figure *figures, int 
 
     if (st == RF_OK && b->group->rank == 0)
         unlink(path); /* the next would remove it, in its own time */
-    for (int r = 0; st == RF_OK && r < rounds; r++)
+    for (int r = 0; st == RF_OK && r < rounds; r++) {
         st = round_of(b, &t, r, err);
+        rf_watch_show(b->what->watch, r + 1, rounds);
+    }
     if (st == RF_OK)
         transfer_figures(b, &t, rounds, figures, n);
     return st;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/figure.h"
+#include "base/watch.h"
 #include "mpi/group.h"
 #include "nn/plan.h"
 
@@ -14,6 +15,7 @@ struct rf_bench_ckpt {
     struct rf_model_shape shape; /* saved: parameters, two moments, and a bf16 copy */
     const char *dir;             /* where files of that size may be; they are removed */
     int rounds;                  /* pairs */
+    const struct rf_watch *watch; /* told between them; may be NULL, on some ranks only too */
     int batch, context;          /* of the training steps beside which a save goes on */
     int steps;                   /* of those, before each save; 0: no training is measured */
 };

@@ -387,6 +387,8 @@ enum rf_status rf_ckpt_import(const struct rf_group *group, const char *in, cons
     imported->family = work.family;
     imported->ntensors = work.nsources;
     imported->step = work.info.step;
+    for (int i = 0; work.sources != NULL && i < work.nsources; i++)
+        imported->untied |= strcmp(work.sources[i].place.name, "lm_head.weight") == 0;
     memcpy(imported->model, work.info.model, sizeof imported->model);
     release(&work);
     return st;

@@ -19,6 +19,7 @@ struct rf_imported {
     enum rf_family family;
     int ntensors;  /* in the checkpoint */
     int nleft_out; /* theirs that hold no weights, or repeat some */
+    int untied;    /* the output layer has weights of its own */
     int64_t step;
     char path[RF_PATH_BYTES];
     char model[160];

@@ -1,5 +1,8 @@
+#define _GNU_SOURCE /* syscall() */
+
 #include "mpi/common_room.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -8,11 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 64, LOOKS = 2000, YIELDS = 5000 };
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+enum { LINE = 64, PAGE = 4096, LOOKS = 2000, YIELD_US = 200, NAP_US = 50, SLEEP_US = 100000 };
 
 /* What a rank shows the others, alone on its cache line. */
 struct slot {
-    _Atomic uint64_t meetings; /* that it has come to */
+    _Atomic uint32_t meetings; /* that it has come to, modulo 2^32 */
+    _Atomic uint32_t sleepers; /* who wait for that to change */
     _Atomic size_t at;         /* what it came with, from the beginning of its piece */
 };
 
@@ -23,10 +32,11 @@ struct piece {
 
 struct rf_common_room {
     const struct rf_group *node; /* borrowed */
-    MPI_Win window;
+    MPI_Win window, table_window; /* MPI_WIN_NULL: there is no table */
+    unsigned char *table;
     struct piece *pieces; /* owned [node->size] */
     size_t size_bytes;
-    uint64_t meetings;
+    uint32_t meetings;
     int looks; /* without pause before the core is given away */
 };
 
@@ -46,6 +56,31 @@ static int allocate(struct rf_common_room *room)
     MPI_Info_free(&info);
     MPI_Allreduce(MPI_IN_PLACE, &ok, 1, MPI_INT, MPI_LAND, room->node->comm);
     return ok;
+}
+
+/* Collective, as above: a share of each rank's, one behind the other, so that the memory lies with those that use it. */
+static int allocate_table(struct rf_common_room *room, size_t table_bytes)
+{
+    size_t ranks = (size_t)room->node->size;
+    size_t share = ((table_bytes + ranks - 1) / ranks + PAGE - 1) / PAGE * PAGE;
+    MPI_Aint size;
+    void *base;
+    int ok, unit;
+
+    MPI_Comm_set_errhandler(room->node->comm, MPI_ERRORS_RETURN);
+    ok = MPI_Win_allocate_shared((MPI_Aint)share, 1, MPI_INFO_NULL, room->node->comm, &base,
+                                 &room->table_window) == MPI_SUCCESS;
+    MPI_Comm_set_errhandler(room->node->comm, MPI_ERRORS_ARE_FATAL);
+    MPI_Allreduce(MPI_IN_PLACE, &ok, 1, MPI_INT, MPI_LAND, room->node->comm);
+    if (!ok) {
+        room->table_window = MPI_WIN_NULL;
+        return 0;
+    }
+    MPI_Win_lock_all(MPI_MODE_NOCHECK, room->table_window);
+    memset(base, 0, share);
+    MPI_Win_shared_query(room->table_window, 0, &size, &unit, &room->table);
+    MPI_Win_sync(room->table_window);
+    return 1;
 }
 
 /* Collective: zeroes this rank's piece, and finds the others'. */
@@ -69,7 +104,16 @@ static void furnish(struct rf_common_room *room)
     MPI_Win_sync(room->window);
 }
 
-struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes)
+static void free_window(MPI_Win *window)
+{
+    if (*window == MPI_WIN_NULL)
+        return;
+    MPI_Win_unlock_all(*window);
+    MPI_Win_free(window);
+}
+
+struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes,
+                                             size_t table_bytes)
 {
     struct rf_common_room *room = calloc(1, sizeof *room);
     struct piece *pieces = calloc((size_t)node->size, sizeof *pieces);
@@ -81,7 +125,13 @@ struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t
         room->pieces = pieces;
         room->size_bytes = (size_bytes + LINE - 1) / LINE * LINE;
         room->looks = crowd <= sysconf(_SC_NPROCESSORS_ONLN) ? LOOKS : 0;
-        ok = allocate(room);
+        room->window = room->table_window = MPI_WIN_NULL;
+        ok = table_bytes == 0 || allocate_table(room, table_bytes);
+        if (ok && !allocate(room)) {
+            room->window = MPI_WIN_NULL;
+            free_window(&room->table_window);
+            ok = 0;
+        }
     }
     if (!ok) {
         free(pieces);
@@ -96,8 +146,8 @@ void rf_common_room_destroy(struct rf_common_room *room)
 {
     if (room == NULL)
         return;
-    MPI_Win_unlock_all(room->window);
-    MPI_Win_free(&room->window);
+    free_window(&room->window);
+    free_window(&room->table_window);
     free(room->pieces);
     free(room);
 }
@@ -107,6 +157,11 @@ void *rf_common_room_own(const struct rf_common_room *room)
     return room->pieces[room->node->rank].data;
 }
 
+void *rf_common_room_table(const struct rf_common_room *room)
+{
+    return room->table;
+}
+
 int rf_common_room_holds(const struct rf_common_room *room, const void *p, size_t n_bytes)
 {
     uintptr_t from = (uintptr_t)rf_common_room_own(room), at = (uintptr_t)p;
@@ -114,18 +169,60 @@ int rf_common_room_holds(const struct rf_common_room *room, const void *p, size_
     return at >= from && n_bytes <= room->size_bytes && at - from <= room->size_bytes - n_bytes;
 }
 
-static void wait_for(const struct rf_common_room *room, _Atomic uint64_t *meetings)
+/* Until the slot's rank may have come to another meeting than `seen`, or for a while. */
+static void sleep_at(struct slot *slot, uint32_t seen)
 {
-    const struct timespec nap = {.tv_nsec = 50000};
+#ifdef __linux__
+    const struct timespec most = {.tv_nsec = SLEEP_US * 1000};
 
-    for (int looks = 0; atomic_load_explicit(meetings, memory_order_acquire) < room->meetings;
-         looks++) {
+    atomic_fetch_add(&slot->sleepers, 1);
+    syscall(SYS_futex, &slot->meetings, FUTEX_WAIT, seen, &most, NULL, 0);
+    atomic_fetch_sub(&slot->sleepers, 1);
+#else
+    const struct timespec nap = {.tv_nsec = NAP_US * 1000};
+
+    (void)slot;
+    (void)seen;
+    nanosleep(&nap, NULL);
+#endif
+}
+
+/* After the counter has changed; whoever went to sleep before is counted, whoever comes later sees it. */
+static void wake(struct slot *slot)
+{
+#ifdef __linux__
+    if (atomic_load(&slot->sleepers) > 0)
+        syscall(SYS_futex, &slot->meetings, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+#else
+    (void)slot;
+#endif
+}
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Giving the core away is over soon only where nobody else wants it: a busy neighbour keeps it for
+ * milliseconds. So that is done for a moment, and then the rank sleeps until it is woken. */
+static void wait_for(const struct rf_common_room *room, struct slot *slot)
+{
+    int64_t since_us = 0;
+    uint32_t seen;
+
+    for (int looks = 0;
+         (int32_t)((seen = atomic_load(&slot->meetings)) - room->meetings) < 0; looks++) {
         if (looks < room->looks)
             continue;
-        if (looks < room->looks + YIELDS)
+        if (since_us == 0)
+            since_us = now_us();
+        if (now_us() - since_us < YIELD_US)
             sched_yield();
         else
-            nanosleep(&nap, NULL);
+            sleep_at(slot, seen);
     }
 }
 
@@ -136,9 +233,10 @@ void rf_common_room_meet(struct rf_common_room *room, const void *p)
     room->meetings++;
     atomic_store_explicit(&own->slot->at, (size_t)((const unsigned char *)p - own->data),
                           memory_order_relaxed);
-    atomic_store_explicit(&own->slot->meetings, room->meetings, memory_order_release);
+    atomic_store(&own->slot->meetings, room->meetings);
+    wake(own->slot);
     for (int r = 0; r < room->node->size; r++)
-        wait_for(room, &room->pieces[r].slot->meetings);
+        wait_for(room, room->pieces[r].slot);
 }
 
 void *rf_common_room_of(const struct rf_common_room *room, int rank)

@@ -28,12 +28,15 @@ struct rf_control {
 
 static json_t *status(struct rf_control *c, struct rf_error *err)
 {
+    const struct rf_pace pace = rf_dispatch_pace(c->dispatch);
     const struct rf_status_source source = {.run = c->run->run,
                                             .source = "live",
                                             .state = "running",
                                             .now_us = c->journal->now_us,
                                             .cluster = c->journal->state,
                                             .tally = c->journal->tally,
+                                            .pace = &pace,
+                                            .planned = rf_dispatch_planned(c->dispatch),
                                             .entries = c->journal->state->next_seq,
                                             .sealed_entries = c->journal->sealed_entries};
     json_t *answer = rf_status_object(&source);

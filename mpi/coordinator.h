@@ -25,6 +25,10 @@ struct rf_request {
     int64_t held_limit_us, flops_limit;  /* what it may use in all; 0: any */
     int32_t retries;                     /* so often it is tried again when it fails ... */
     int64_t backoff_us; /* ... so long after the first time, then twice as long */
+    /* For progress alone: how many steps it has, and what they take beside those of other jobs, in
+     * any unit; 0: next to nothing, or not known. */
+    int64_t steps;
+    double effort;
 };
 
 struct rf_control_options;

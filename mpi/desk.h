@@ -2,7 +2,7 @@
  *
  * dispatch.c has the rounds and tells the workers; dispatch_hear.c takes what jobs say;
  * dispatch_ask.c takes requests and what the policy says; dispatch_watch.c sees to what jobs
- * have promised: limits, deadlines, to be heard of. */
+ * have promised: limits, deadlines, to be heard of; dispatch_pace.c knows how far all of it has come. */
 #ifndef RF_MPI_DESK_H
 #define RF_MPI_DESK_H
 
@@ -48,6 +48,9 @@ struct rf_dispatch {
     struct rf_policy *policy;
     struct rf_outbox *outbox; /* owned */
     struct rf_ticker progress;
+    /* When it all began, in this coordinator, and what had been done by then. */
+    int64_t begun_us, begun_tokens;
+    double begun_effort;
     struct rf_request *requests; /* owned: those of the options, and what came since */
     int32_t *job_of;             /* owned, by place in requests: the job's id; -1: not yet */
     int32_t nrequests, requests_room, next_request;
@@ -123,6 +126,10 @@ void rf_desk_requests(struct rf_dispatch *d);
 void rf_desk_decide(struct rf_dispatch *d);
 void rf_desk_preempt(struct rf_dispatch *d, struct rf_held *held, int32_t by,
                      const char *reason);
+
+/* ---- dispatch_pace.c ---- */
+
+void rf_desk_pace_start(struct rf_dispatch *d);
 
 /* ---- dispatch_watch.c ---- */
 

@@ -90,6 +90,7 @@ enum rf_status rf_dispatch_create(struct rf_dispatch **dispatch, const struct rf
         rf_dispatch_destroy(d);
         return st;
     }
+    rf_desk_pace_start(d);
     rf_signals_start();
     *dispatch = d;
     return RF_OK;
@@ -309,6 +310,19 @@ static int all_done(const struct rf_dispatch *d)
     return d->next_request == d->nrequests && d->nleases == 0 && rf_desk_state(d)->nqueue == 0;
 }
 
+static void show_progress(struct rf_dispatch *d)
+{
+    int64_t clock_us = rf_time_us();
+    struct rf_pace pace;
+
+    if (!rf_ticker_due(&d->progress, clock_us, d->moved))
+        return;
+    pace = rf_dispatch_pace(d);
+    rf_progress_show(&d->progress, rf_desk_state(d), d->journal->tally, &pace, d->nrequests,
+                     clock_us);
+    d->moved = 0;
+}
+
 int rf_dispatch_round(struct rf_dispatch *dispatch, int64_t t_us)
 {
     struct rf_dispatch *d = dispatch;
@@ -334,9 +348,7 @@ int rf_dispatch_round(struct rf_dispatch *dispatch, int64_t t_us)
         d->idle_us = -1;
     else if (d->idle_us < 0)
         d->idle_us = d->journal->now_us;
-    rf_progress_update(&d->progress, rf_desk_state(d), d->journal->tally, rf_time_us(),
-                       d->moved);
-    d->moved = 0;
+    show_progress(d);
     return active || rf_desk_state(d)->next_seq != entries;
 }
 

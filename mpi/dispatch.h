@@ -45,6 +45,10 @@ enum rf_status rf_dispatch_cancel(struct rf_dispatch *dispatch, int32_t job, con
 /* Which of the requests a job of the ledger is; -1: there is no such job. */
 int32_t rf_dispatch_plan_of(const struct rf_dispatch *dispatch, int32_t job);
 
+/* How far all requests have come, in the time since rf_dispatch_create(), and how many they are. */
+struct rf_pace rf_dispatch_pace(const struct rf_dispatch *dispatch);
+int64_t rf_dispatch_planned(const struct rf_dispatch *dispatch);
+
 /* No lease is out, and either nothing is left to do or nothing more may be done. When all jobs are over, that is linger_us
  * later. */
 int rf_dispatch_over(const struct rf_dispatch *dispatch);

@@ -40,8 +40,8 @@ struct rf_exchanger {
     int lanes;            /* of each node */
     struct rf_common_room *room; /* owned; NULL: messages among all */
     struct rf_narrow *narrow;    /* owned; NULL: nothing is rounded */
-    size_t room_bytes;
-    int *counts, *places; /* owned [group->size] each, one block */
+    size_t room_bytes, table_bytes; /* table 0: there is none */
+    const rf_real *opened;          /* what this rank came with last */
     struct rf_meter meter;
     char path[96];
 };
@@ -164,55 +164,40 @@ static void reduce_real(struct rf_exchanger *x, enum rf_traffic_kind kind, rf_re
 
 /* ---- rows ------------------------------------------------------------------------------------------ */
 
-/* Each rank's rows as counts and places of elements. */
-static void cut_rows(const struct rf_exchanger *x, size_t rows, size_t width, int *counts,
-                     int *places)
-{
-    for (int r = 0; r < x->group->size; r++) {
-        struct rf_slice s = rf_slice((int64_t)rows, r, x->group->size);
-
-        counts[r] = (int)(s.count * (int64_t)width);
-        places[r] = (int)(s.begin * (int64_t)width);
-    }
-}
-
-static void scatter_rows(void *self, rf_real *data, size_t rows, size_t width)
+static void lay_open(void *self, rf_real *data, size_t n)
 {
     struct rf_exchanger *x = self;
-    size_t bytes = rows * width * sizeof *data;
-    struct rf_slice mine = rf_slice((int64_t)rows, x->group->rank, x->group->size);
     double since = MPI_Wtime();
 
-    if (x->room != NULL && x->node.size == x->group->size &&
-        rf_common_room_holds(x->room, data, bytes)) {
-        rf_common_room_meet(x->room, data);
-        combine(x, (size_t)mine.begin * width, (size_t)mine.count * width, MPI_SUM, 0);
-        rf_common_room_meet(x->room, data);
-    } else {
-        /* a sum for everybody does as well; nobody else looks at the other rows */
-        reduce(x->group, data, rows * width, sizeof *data, MPI_FLOAT, MPI_SUM);
-    }
-    rf_meter_add(&x->meter, RF_TRAFFIC_SUM, bytes, since);
+    x->opened = data;
+    rf_common_room_meet(x->room, data);
+    rf_meter_add(&x->meter, RF_TRAFFIC_SUM, n * sizeof *data, since);
 }
 
-static void gather_rows(void *self, rf_real *data, size_t rows, size_t width)
+static void collect(void *self, rf_real *to, size_t from, size_t n)
 {
     struct rf_exchanger *x = self;
-    size_t bytes = rows * width * sizeof *data;
-    struct rf_slice mine = rf_slice((int64_t)rows, x->group->rank, x->group->size);
+    double since = MPI_Wtime();
+    rf_real sum[BLOCK];
+
+    for (size_t done = 0; done < n; done += BLOCK) {
+        size_t count = n - done < BLOCK ? n - done : BLOCK;
+
+        memcpy(sum, of(x, 0) + from + done, count * sizeof *sum);
+        for (int r = 1; r < x->node.size; r++)
+            add_to(sum, of(x, r) + from + done, count);
+        memcpy(to + done, sum, count * sizeof *sum);
+    }
+    x->meter.seconds += MPI_Wtime() - since;
+}
+
+static void meet(void *self)
+{
+    struct rf_exchanger *x = self;
     double since = MPI_Wtime();
 
-    if (x->room != NULL && x->node.size == x->group->size &&
-        rf_common_room_holds(x->room, data, bytes)) {
-        rf_common_room_meet(x->room, data);
-        hand_out(x, (size_t)mine.begin * width, (size_t)mine.count * width);
-        rf_common_room_meet(x->room, data);
-    } else {
-        cut_rows(x, rows, width, x->counts, x->places);
-        MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, x->counts, x->places,
-                       MPI_FLOAT, x->group->comm);
-    }
-    rf_meter_add(&x->meter, RF_TRAFFIC_SUM, bytes, since);
+    rf_common_room_meet(x->room, x->opened);
+    x->meter.seconds += MPI_Wtime() - since;
 }
 
 /* ---- what nn asks for -------------------------------------------------------------------------------- */
@@ -266,12 +251,16 @@ static void connect_near(struct rf_exchanger *x, const struct rf_exchange_option
     if (have == 1) /* nobody has a neighbour */
         return;
     rf_group_split(&x->lane, group, x->node.rank < fewest ? x->node.rank : fewest);
-    x->room = rf_common_room_create(&x->node, o->room_bytes);
+    x->table_bytes = x->node.size == group->size ? o->table_bytes : 0;
+    x->room = rf_common_room_create(&x->node, o->room_bytes, x->table_bytes);
     have = x->room != NULL;
     MPI_Allreduce(MPI_IN_PLACE, &have, 1, MPI_INT, MPI_LAND, group->comm);
     if (!have) {
         rf_common_room_destroy(x->room);
         x->room = NULL;
+        x->table_bytes = 0;
+    } else {
+        x->opened = rf_common_room_own(x->room);
     }
 }
 
@@ -296,27 +285,22 @@ enum rf_status rf_exchanger_create(struct rf_exchanger **exchanger,
                                    struct rf_error *err)
 {
     struct rf_exchanger *x = calloc(1, sizeof *x);
-    size_t ranks = (size_t)group->size;
     enum rf_status st = RF_OK;
 
     *exchanger = NULL;
-    if (x != NULL)
-        x->counts = calloc(2 * ranks, sizeof *x->counts);
-    if (x == NULL || x->counts == NULL)
-        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for an exchange of %zu ranks", ranks);
+    if (x == NULL)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory for an exchange of %d ranks",
+                     group->size);
     if (st == RF_OK && options->bf16 && group->size > 1)
         st = rf_narrow_create(&x->narrow, group->size, err);
     st = rf_agree(group, st, err);
     if (st != RF_OK) {
-        if (x != NULL) {
+        if (x != NULL)
             rf_narrow_destroy(x->narrow);
-            free(x->counts);
-        }
         free(x);
         return st;
     }
     x->group = group;
-    x->places = x->counts + ranks;
     x->room_bytes = options->room_bytes;
     if (group->size > 1 && options->room_bytes > 0 && !options->messages)
         connect_near(x, options);
@@ -333,7 +317,6 @@ void rf_exchanger_destroy(struct rf_exchanger *exchanger)
     rf_group_free(&exchanger->lane);
     rf_group_free(&exchanger->node);
     rf_narrow_destroy(exchanger->narrow);
-    free(exchanger->counts);
     free(exchanger);
 }
 
@@ -346,10 +329,13 @@ struct rf_exchange rf_exchanger_exchange(struct rf_exchanger *x)
                                 .sum_rows = sum_rows,
                                 .max = max_real,
                                 .sum_double = sum_double,
-                                .scatter_rows = scatter_rows,
-                                .gather_rows = gather_rows,
+                                .lay_open = lay_open,
+                                .collect = collect,
+                                .meet = meet,
                                 .room = x->room != NULL ? rf_common_room_own(x->room) : NULL,
-                                .room_bytes = x->room != NULL ? x->room_bytes : 0};
+                                .room_bytes = x->room != NULL ? x->room_bytes : 0,
+                                .table = x->room != NULL ? rf_common_room_table(x->room) : NULL,
+                                .table_bytes = x->table_bytes};
 }
 
 const char *rf_exchanger_path(const struct rf_exchanger *exchanger)
@@ -362,7 +348,7 @@ const struct rf_meter *rf_exchanger_meter(const struct rf_exchanger *exchanger)
     return &exchanger->meter;
 }
 
-size_t rf_exchanger_room_bytes(const struct rf_exchanger *exchanger)
+size_t rf_exchanger_room_bytes(const struct rf_exchanger *x)
 {
-    return exchanger->room != NULL ? exchanger->room_bytes : 0;
+    return x->room != NULL ? x->room_bytes + x->table_bytes / (size_t)x->group->size : 0;
 }

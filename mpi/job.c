@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "ckpt/store.h"
+#include "job/origin.h"
 #include "job/record.h"
 #include "mpi/cache.h"
 #include "mpi/work.h"
@@ -45,7 +46,10 @@ static enum rf_status set_up_memory(struct rf_job_work *w, struct rf_error *err)
     w->p1 = calloc(n, sizeof *w->p1);
     w->weak = calloc(n * RF_SOFT_CLASSES, sizeof *w->weak);
     w->student = calloc(n * RF_SOFT_CLASSES, sizeof *w->student);
-    w->features = calloc((size_t)RF_PREDICT_BATCH * (size_t)job->model->width, sizeof(float));
+    w->features =
+        calloc((size_t)RF_PREDICT_BATCH * (size_t)(w->info->joined > 1 ? w->info->joined : 1) *
+                   (size_t)job->model->width,
+               sizeof(float));
     if (w->student == NULL || w->features == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: features of %d", job->model->width);
     if (w->index == NULL || w->scratch == NULL || w->p1 == NULL || w->weak == NULL)
@@ -92,8 +96,8 @@ struct rf_model_shape rf_job_model_shape(const struct rf_planned_job *job,
 
     return (struct rf_model_shape){.family =
                                        (enum rf_model_family)rf_model_family_of(m->family),
-                                   .vocabulary = info->vocabulary,
-                                   .context = info->context,
+                                   .vocabulary = rf_model_vocabulary(m, info),
+                                   .context = rf_model_context(m, info),
                                    .layers = m->layers,
                                    .heads = m->heads,
                                    .width = m->width,
@@ -117,7 +121,6 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .freeze_layers = t->freeze_layers,
                                      .steps = t->steps,
                                      .lr = t->lr,
-                                     .layer_lr = t->layer_lr,
                                      .min_lr_ratio = t->min_lr_ratio,
                                      .warmup = t->warmup,
                                      .beta1 = t->beta1,
@@ -132,19 +135,17 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .tensor = t->tensor};
 }
 
-void rf_job_read_as_told(const struct rf_planned_job *job, struct rf_batch *batch)
-{
-    batch->mean = strcmp(job->train->readout, "mean") == 0;
-}
-
 /* The sizes of its batches as well. */
 static struct rf_train_options all_options(const struct rf_planned_job *job,
                                            const struct rf_task_info *info)
 {
     int pretrain = job->role == RF_ROLE_PRETRAIN, batch = job->train->batch;
+    int joined = !pretrain && info->joined > 1 ? info->joined : 1;
     struct rf_train_options options = rf_job_train_options(job);
 
-    options.max_B = pretrain || batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH;
+    options.joined = joined;
+    options.micro_B *= joined;
+    options.max_B = joined * (pretrain || batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH);
     options.max_T = info->context;
     options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
     options.max_range = pretrain ? info->vocabulary : info->nclass;
@@ -183,7 +184,31 @@ static enum rf_status make_trainer(struct rf_job_work *w, struct rf_error *err)
     return st;
 }
 
-/* Collective: from the parameters that another job left, if it is told to, or from scratch. */
+/* Collective: from somebody else's parameters. The first rank looks, so that all load the same file. */
+static enum rf_status start_from_elsewhere(struct rf_job_work *w, struct rf_error *err)
+{
+    const struct rf_planned_job *job = w->job;
+    struct rf_ckpt_info info = {0};
+    struct rf_origin origin = {.path = ""};
+    int ntensors;
+    const struct rf_tensor *tensors = rf_trainer_tensors(w->trainer, &ntensors);
+    enum rf_status st = RF_OK;
+
+    if (w->group->rank == 0)
+        st = rf_origin_check(&origin, job->from, job->model, w->info, job->name, err);
+    st = rf_agree(w->group, st, err);
+    if (st != RF_OK)
+        return st;
+    rf_group_bcast(w->group, origin.path, sizeof origin.path, 0);
+    st = rf_ckpt_load(w->group, origin.path, &info, tensors, rf_trainer_nparams(w->trainer),
+                      err);
+    if (st == RF_OK)
+        rf_trainer_loaded(w->trainer, 0);
+    return st;
+}
+
+/* Collective: from the parameters that another job left, or that lie elsewhere, if it is told to, or
+ * from scratch. */
 static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
 {
     struct rf_ckpt_info info = {0};
@@ -191,6 +216,8 @@ static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
     int found = 0;
     enum rf_status st;
 
+    if (w->job->from != NULL && w->job->from[0] != '\0')
+        return start_from_elsewhere(w, err);
     if (w->job->init_job < 0)
         return RF_OK;
     st = ckpt_dir_of(w->ctx, w->job->init_job, dir, err);
@@ -237,36 +264,18 @@ static enum rf_status find_start(struct rf_job_work *w, int32_t id, struct rf_er
     return st == RF_OK ? start_afresh(w, err) : st;
 }
 
-static int is_dropped(const struct rf_job_work *w, uint64_t stream, int b, int t)
-{
-    return rf_rng_uniform(w->job->model_seed, stream,
-                          (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) <
-           w->job->train->token_dropout;
-}
-
 /* Local: hides a share of the tokens, drawn by step, place in the batch and place in the text. The
- * last one stays: it is where the model is asked. A mean is of those that are left, which move up. */
+ * last one stays: it is where the model is asked. */
 static void drop_tokens(struct rf_job_work *w, int64_t step, const struct rf_batch *batch)
 {
     uint64_t stream = rf_rng_stream("token dropout", (uint64_t)step);
+    double share = w->job->train->token_dropout;
 
-    for (int b = 0; w->job->train->token_dropout > 0 && b < batch->R; b++) {
-        int32_t *tokens = w->memory.tokens + (size_t)b * (size_t)batch->T;
-        int last = batch->rows[b] - b * batch->T, kept = 0;
-
-        for (int t = 0; t < last; t++) {
-            int dropped = is_dropped(w, stream, b, t);
-
-            if (!batch->mean)
-                tokens[t] = dropped ? 0 : tokens[t];
-            else if (!dropped)
-                tokens[kept++] = tokens[t];
-        }
-        if (batch->mean) {
-            tokens[kept] = tokens[last];
-            w->memory.rows[b] = b * batch->T + kept;
-        }
-    }
+    for (int b = 0; share > 0 && b < batch->R; b++)
+        for (int t = 0; b * batch->T + t < batch->rows[b]; t++)
+            if (rf_rng_uniform(w->job->model_seed, stream,
+                               (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) < share)
+                w->memory.tokens[b * batch->T + t] = w->info->unseen;
 }
 
 /* Local: the batch of a step, a function of the step alone. */
@@ -284,11 +293,9 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
     for (int i = 0; i < B; i++)
         w->index[i] = w->chosen[w->index[i]];
     st = rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch, err);
-    if (st != RF_OK)
-        return st;
-    rf_job_read_as_told(w->job, batch);
-    drop_tokens(w, step, batch);
-    return RF_OK;
+    if (st == RF_OK)
+        drop_tokens(w, step, batch);
+    return st;
 }
 
 /* Local: at most CURVE_POINTS points over the whole of training, first and last among them, and
@@ -405,6 +412,18 @@ static enum rf_status look(struct rf_job_work *w, int64_t step,
     return st;
 }
 
+/* Local: what was learnt since this lease began, and about how much that will be in the end. */
+static void show(const struct rf_job_work *w)
+{
+    int64_t steps = rf_trainer_steps_done(w->trainer) - w->first_step;
+    int64_t tokens = w->tokens - w->first_tokens;
+
+    if (steps > 0)
+        rf_watch_show(w->ctx->watch, tokens,
+                      (int64_t)((double)tokens / (double)steps *
+                                (double)(w->job->train->steps - w->first_step)));
+}
+
 /* Collective: one step, its record, and a checkpoint where one is due. */
 static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
 {
@@ -436,6 +455,7 @@ static enum rf_status train_step(struct rf_job_work *w, struct rf_error *err)
     done.tokens += extra.tokens;
     done.flops += extra.flops;
     rf_job_report(w, since, &done);
+    show(w);
     st = rf_agree(w->group, st, err);
     if (st == RF_OK && w->bad_steps >= w->job->train->max_skipped)
         return give_up(w, err);
@@ -456,6 +476,13 @@ static enum rf_status train(struct rf_job_work *w, struct rf_error *err)
         return rf_job_fit_probe(w, err);
     w->told_us = rf_time_us();
     w->told_tokens = w->tokens;
+    w->first_step = rf_trainer_steps_done(w->trainer);
+    w->first_tokens = w->tokens;
+    if (w->job->train->steps == 0) { /* it hands on what it has read */
+        struct rf_step_result nothing = {0};
+
+        rf_job_report(w, w->told_us, &nothing);
+    }
     while (st == RF_OK && w->stop == RF_GO &&
            rf_trainer_steps_done(w->trainer) < w->job->train->steps)
         st = train_step(w, err);
@@ -490,7 +517,9 @@ static enum rf_status set_up(struct rf_job_work *w, struct rf_job_context *ctx,
     if (st != RF_OK)
         return st;
     w->info = rf_task_info(w->task);
-    st = set_up_memory(w, err);
+    st = rf_model_check_room(w->job->model, w->info, w->job->task->name, w->job->name, err);
+    if (st == RF_OK)
+        st = set_up_memory(w, err);
     if (st == RF_OK)
         st = rf_job_read_labels(w, err);
     return st;

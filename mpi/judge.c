@@ -36,8 +36,21 @@ enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int
     for (int i = 0; i < n; i++)
         w->index[i] = at + i;
     st = rf_task_example_batch(w->task, split, w->index, n, &w->memory, batch, err);
-    rf_job_read_as_told(w->job, batch);
     return rf_agree(w->group, st, err);
+}
+
+void rf_job_features(struct rf_job_work *w, const struct rf_batch *batch,
+                     struct rf_step_result *done)
+{
+    size_t width = (size_t)w->job->model->width;
+
+    rf_trainer_features(w->trainer, batch, w->features, done);
+    for (int i = 0; batch->joined == 2 && i < rf_batch_items(batch); i++) {
+        const float *first = w->features + 2 * (size_t)i * width, *second = first + width;
+
+        for (size_t c = 0; c < width; c++)
+            w->features[(size_t)i * width + c] = first[c] - second[c];
+    }
 }
 
 /* Collective: what the model says of a batch, or the probe of the model's features. */
@@ -48,8 +61,9 @@ static void answer(struct rf_job_work *w, const struct rf_batch *batch, float *p
         rf_trainer_predict(w->trainer, batch, prob, best, done);
         return;
     }
-    rf_trainer_features(w->trainer, batch, w->features, done);
-    done->loss = rf_probe_answer(w->probe, w->features, batch->R, batch->target, prob, best);
+    rf_job_features(w, batch, done);
+    done->loss = rf_probe_answer(w->probe, w->features, rf_batch_items(batch), batch->target,
+                                 prob, best);
 }
 
 enum rf_status rf_job_predict(struct rf_job_work *w, enum rf_split split,
@@ -70,7 +84,7 @@ enum rf_status rf_job_predict(struct rf_job_work *w, enum rf_split split,
             break;
         answer(w, &batch, p->prob != NULL ? &p->prob[at * p->nclass] : NULL, &p->best[at],
                &done);
-        sum += done.loss * batch.R;
+        sum += done.loss * rf_batch_items(&batch);
         rf_job_report(w, since, &done);
     }
     for (int i = 0; p->truth != NULL && i < examples->n; i++)

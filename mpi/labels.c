@@ -21,6 +21,35 @@ static enum rf_status check_method(const struct rf_job_work *w, struct rf_error 
     return RF_OK;
 }
 
+static int is_easy(const struct rf_job_work *w, const struct rf_examples *examples, int i)
+{
+    return examples->rating != NULL && examples->rating[i] >= 0 &&
+           (double)examples->rating[i] <= w->job->easy;
+}
+
+/* Of those that were chosen, the easy ones; or as many as there are of these among all that have a
+ * rating. */
+static enum rf_status choose_rated(struct rf_job_work *w, struct rf_error *err)
+{
+    const struct rf_examples *examples = rf_task_split(w->task, w->job->train_split);
+    int easy = 0, n = 0;
+
+    for (int k = 0; k < w->nchosen; k++)
+        easy += is_easy(w, examples, w->chosen[k]);
+    if (easy == 0)
+        return rf_fail(err, RF_ERR_INPUT,
+                       "job '%s': no example that it learns from has a rating of at most %g",
+                       w->job->name, w->job->easy);
+    for (int k = 0; k < w->nchosen && n < easy; k++) {
+        int i = w->chosen[k];
+
+        if (w->job->rated == RF_RATED_EASY ? is_easy(w, examples, i) : examples->rating[i] >= 0)
+            w->chosen[n++] = i;
+    }
+    w->nchosen = n;
+    return RF_OK;
+}
+
 /* The examples that are learned from: of those of the job's part, so many as it is told. */
 static enum rf_status choose_all(struct rf_job_work *w, struct rf_error *err)
 {
@@ -32,6 +61,8 @@ static enum rf_status choose_all(struct rf_job_work *w, struct rf_error *err)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a list of %d examples", n);
     for (int i = job->part; i < n && (most == 0 || w->nchosen < most); i += job->parts)
         w->chosen[w->nchosen++] = i;
+    if (job->rated != RF_RATED_ANY)
+        return choose_rated(w, err);
     return w->nchosen > 0 ? RF_OK
                           : rf_fail(err, RF_ERR_INPUT,
                                     "job '%s': no example is left to learn from", job->name);
@@ -96,8 +127,8 @@ static enum rf_status for_features(struct rf_job_work *w,
         st = rf_job_next_batch(w, w->job->train_split, at, &batch, err);
         if (st != RF_OK)
             break;
-        rf_trainer_features(w->trainer, &batch, w->features, &done);
-        take(ctx, at, batch.R, w->features);
+        rf_job_features(w, &batch, &done);
+        take(ctx, at, rf_batch_items(&batch), w->features);
         rf_job_report(w, since, &done);
     }
     return st;
@@ -254,10 +285,11 @@ void rf_job_use_labels(struct rf_job_work *w, struct rf_batch *batch, int64_t st
     const struct rf_predictions *labels = &w->labels;
     const struct rf_method_row *method = &rf_methods[w->job->method];
     size_t k = (size_t)labels->nclass;
+    int items = rf_batch_items(batch);
 
     if (labels->n == 0)
         return;
-    for (int i = 0; i < batch->R; i++) {
+    for (int i = 0; i < items; i++) {
         if (labels->prob != NULL)
             memcpy(&w->memory.soft[(size_t)i * k], &labels->prob[(size_t)w->index[i] * k],
                    k * sizeof(float));
@@ -267,7 +299,7 @@ void rf_job_use_labels(struct rf_job_work *w, struct rf_batch *batch, int64_t st
     if (labels->prob == NULL)
         return;
     if (method->targets != NULL) { /* one forward pass more */
-        struct rf_method_batch asked = {.n = batch->R,
+        struct rf_method_batch asked = {.n = items,
                                         .nclass = labels->nclass,
                                         .student = w->student,
                                         .weak = w->weak,
@@ -275,7 +307,7 @@ void rf_job_use_labels(struct rf_job_work *w, struct rf_batch *batch, int64_t st
                                         .p1 = w->p1,
                                         .scratch = w->scratch};
 
-        memcpy(w->weak, w->memory.soft, (size_t)batch->R * k * sizeof(float));
+        memcpy(w->weak, w->memory.soft, (size_t)items * k * sizeof(float));
         rf_trainer_predict(w->trainer, batch, w->student, NULL, extra);
         method->targets(&asked, w->job->options, w->memory.soft);
     }

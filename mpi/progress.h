@@ -1,4 +1,4 @@
-/* progress.h - one line about a live run: who runs, who waits, how the pledges stand.
+/* progress.h - one line about a live run: how far it is, who runs, who waits, how the pledges stand.
  *
  * The ticker (base/ticker.h) decides where and how often. Local: only the coordinator has one. */
 #ifndef RF_MPI_PROGRESS_H
@@ -8,8 +8,9 @@
 #include "alloc/state.h"
 #include "base/ticker.h"
 
-/* changed says that a job was granted devices, gave them back or ended. */
-void rf_progress_update(struct rf_ticker *ticker, const struct rf_state *state,
-                        const struct rf_tally *tally, int64_t now_us, int changed);
+/* A line, now. pace: how far all `planned` jobs of the run have come. */
+void rf_progress_show(struct rf_ticker *ticker, const struct rf_state *state,
+                      const struct rf_tally *tally, const struct rf_pace *pace,
+                      int64_t planned, int64_t now_us);
 
 #endif

@@ -5,11 +5,11 @@
 
 #include "base/log.h"
 #include "ckpt/store.h"
+#include "job/origin.h"
 #include "mpi/work.h"
 
 static struct rf_ckpt_info describe(const struct rf_job_work *w)
 {
-    const struct rf_model_shape m = rf_job_shape(w);
     int64_t step = rf_trainer_steps_done(w->trainer);
     struct rf_ckpt_info info = {.step = step,
                                 .tokens = w->tokens,
@@ -20,14 +20,7 @@ static struct rf_ckpt_info describe(const struct rf_job_work *w)
 
     snprintf(info.job, sizeof info.job, "%s", w->job->name);
     snprintf(info.account, sizeof info.account, "%s", w->job->account);
-    if (m.family == RF_MODEL_LLAMA)
-        snprintf(info.model, sizeof info.model,
-                 "llama layers=%d heads=%d width=%d kv=%d hidden=%d vocabulary=%d", m.layers,
-                 m.heads, m.width, m.width / m.heads * m.kv_heads, m.hidden, m.vocabulary);
-    else
-        snprintf(info.model, sizeof info.model,
-                 "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d",
-                 m.layers, m.heads, m.width, m.hidden, m.context, m.vocabulary);
+    rf_model_words(info.model, w->job->model, w->info);
     rf_digest_to_hex(&w->info->tokenizer, info.tokenizer);
     snprintf(info.config, sizeof info.config, "%s", w->ctx->config_digest);
     snprintf(info.version, sizeof info.version, "%s", w->ctx->version);

@@ -174,14 +174,14 @@ static enum rf_status time_size(const struct collective *c, const struct rf_grou
                                 int n, double *seconds, struct rf_error *err)
 {
     struct rf_param param = tensor_of(n);
-    struct rf_plan plan = {.params = &param, .nparams = 1};
+    struct rf_plan plan = {.params = &param, .nparams = 1, .wpe = -1};
     struct rf_shard *shard = NULL;
     double took[TRIES], begun = MPI_Wtime();
     int n_took = 0, more = 1;
     enum rf_status st = RF_OK;
 
     if (c->kind == RF_WIRE_SHARD)
-        st = rf_shard_create(&shard, &plan, c->group, err);
+        st = rf_shard_create(&shard, &plan, c->group, 0, err);
     st = rf_agree(everyone, st, err);
     for (int i = -1; st == RF_OK && more; i++) { /* the first one is not counted */
         double since;
@@ -190,7 +190,7 @@ static enum rf_status time_size(const struct collective *c, const struct rf_grou
         since = MPI_Wtime();
         if (c->kind == RF_WIRE_SHARD) {
             rf_shard_gather(shard, c->x);
-            rf_shard_spread(shard, c->x);
+            rf_shard_spread(shard, 0, c->x, sizeof(rf_real));
         } else {
             rf_exchange_sum_rows(&c->exchange, c->x, (size_t)n);
         }

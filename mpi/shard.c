@@ -2,6 +2,10 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/pages.h"
+#include "nn/weights.h"
 
 /* Gradients on their way at a time, in elements: of all copies together. */
 enum { PIECE = 1 << 20 };
@@ -12,6 +16,9 @@ struct rf_shard {
     rf_real *moments;            /* owned [2][nkept] */
     size_t *kept_at;             /* owned [nparams]: first kept element among the moments */
     size_t nkept;
+    rf_real *masters;  /* owned [nmasters] */
+    size_t *master_at; /* owned [nparams], behind kept_at; NULL: there are no masters */
+    size_t nmasters;
     rf_real *mail; /* owned [nmail]: one rank's rows from all copies */
     size_t nmail;
     int *counts, *places, *mail_counts, *mail_places; /* owned [data->size] each */
@@ -39,20 +46,31 @@ static int64_t rows_at_a_time(const struct rf_shard *shard, int i)
     return rows_of_piece(&shard->plan->params[i], shard->data->size);
 }
 
-static enum rf_status allocate(struct rf_shard *s, struct rf_error *err)
+static rf_real *zeros(size_t n)
+{
+    rf_real *made = rf_pages_take(n * sizeof *made);
+
+    if (made != NULL)
+        memset(made, 0, n * sizeof *made);
+    return made;
+}
+
+static enum rf_status allocate(struct rf_shard *s, int masters, struct rf_error *err)
 {
     size_t nparams = (size_t)s->plan->nparams, copies = (size_t)s->data->size;
 
-    s->kept_at = calloc(nparams, sizeof *s->kept_at);
+    s->kept_at = calloc(2 * nparams, sizeof *s->kept_at);
     s->counts = calloc(4 * copies, sizeof *s->counts);
     if (s->kept_at == NULL || s->counts == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser");
     s->places = s->counts + copies;
     s->mail_counts = s->places + copies;
     s->mail_places = s->mail_counts + copies;
+    s->master_at = masters ? s->kept_at + nparams : NULL;
     for (int i = 0; i < s->plan->nparams; i++) {
         const struct rf_param *p = &s->plan->params[i];
         size_t row = (size_t)p->extent[1], mail = copies * (size_t)rows_at_a_time(s, i) * row;
+        size_t mine = (size_t)kept(s, i, s->data->rank).count * row;
 
         if (p->extent[0] * p->extent[1] > INT_MAX)
             return rf_fail(err, RF_ERR_ARG,
@@ -60,20 +78,25 @@ static enum rf_status allocate(struct rf_shard *s, struct rf_error *err)
                            "for a copy",
                            p->name, INT_MAX);
         s->kept_at[i] = s->nkept;
-        s->nkept += (size_t)kept(s, i, s->data->rank).count * row;
+        s->nkept += rf_plan_next(mine);
+        if (masters) {
+            s->master_at[i] = s->nmasters;
+            s->nmasters += rf_weights_has(s->plan, i) ? rf_plan_next(mine) : 0;
+        }
         s->nmail = mail > s->nmail ? mail : s->nmail;
     }
     s->nmail = copies > 1 ? s->nmail : 0;
-    s->moments = calloc(2 * s->nkept + 1, sizeof *s->moments);
+    s->moments = zeros(2 * s->nkept);
+    s->masters = zeros(s->nmasters);
     s->mail = malloc((s->nmail + 1) * sizeof *s->mail);
-    if (s->moments == NULL || s->mail == NULL)
+    if (s->moments == NULL || s->masters == NULL || s->mail == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser: %zu values",
-                       2 * s->nkept + s->nmail);
+                       2 * s->nkept + s->nmasters + s->nmail);
     return RF_OK;
 }
 
 enum rf_status rf_shard_create(struct rf_shard **shard, const struct rf_plan *plan,
-                               const struct rf_group *data, struct rf_error *err)
+                               const struct rf_group *data, int masters, struct rf_error *err)
 {
     struct rf_shard *s = calloc(1, sizeof *s);
     enum rf_status st;
@@ -83,7 +106,7 @@ enum rf_status rf_shard_create(struct rf_shard **shard, const struct rf_plan *pl
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser");
     s->plan = plan;
     s->data = data;
-    st = allocate(s, err);
+    st = allocate(s, masters, err);
     if (st != RF_OK) {
         rf_shard_destroy(s);
         return st;
@@ -97,6 +120,7 @@ void rf_shard_destroy(struct rf_shard *shard)
     if (shard == NULL)
         return;
     free(shard->mail);
+    free(shard->masters);
     free(shard->moments);
     free(shard->counts);
     free(shard->kept_at);
@@ -108,13 +132,15 @@ struct rf_shard_part rf_shard_part(const struct rf_shard *s, int i)
     const struct rf_param *p = &s->plan->params[i];
     struct rf_slice rows = kept(s, i, s->data->rank);
     rf_real *m = s->moments + s->kept_at[i];
+    int master = s->master_at != NULL && rf_weights_has(s->plan, i);
 
     return (struct rf_shard_part){.begin = rows.begin,
                                   .count = rows.count,
                                   .at = p->at + (size_t)(rows.begin * p->extent[1]),
                                   .n = (size_t)(rows.count * p->extent[1]),
                                   .m = m,
-                                  .v = m + s->nkept};
+                                  .v = m + s->nkept,
+                                  .master = master ? s->masters + s->master_at[i] : NULL};
 }
 
 /* x [n] = the sum of the copies' rows in the mail, the first copy's first. */
@@ -155,9 +181,9 @@ static void gather_piece(struct rf_shard *s, int i, rf_real *g, int64_t from, in
         add_up(g + s->places[s->data->rank], s->mail, (size_t)(mine * row), copies);
 }
 
-static size_t bytes_of(const struct rf_param *p)
+static size_t elements_of(const struct rf_param *p)
 {
-    return (size_t)(p->extent[0] * p->extent[1]) * sizeof(rf_real);
+    return (size_t)(p->extent[0] * p->extent[1]);
 }
 
 void rf_shard_gather(struct rf_shard *s, rf_real *gradients)
@@ -171,28 +197,27 @@ void rf_shard_gather(struct rf_shard *s, rf_real *gradients)
 
         for (int64_t from = 0; from < longest && p->extent[1] > 0; from += most)
             gather_piece(s, i, gradients + p->at, from, most);
-        rf_meter_add(&s->meter, RF_TRAFFIC_GATHER, bytes_of(p), since);
+        rf_meter_add(&s->meter, RF_TRAFFIC_GATHER, elements_of(p) * sizeof(rf_real), since);
     }
 }
 
-void rf_shard_spread(struct rf_shard *s, rf_real *values)
+void rf_shard_spread(struct rf_shard *s, int i, void *rows, size_t element_bytes)
 {
+    const struct rf_param *p = &s->plan->params[i];
+    MPI_Datatype type = element_bytes == sizeof(float) ? MPI_FLOAT : MPI_UINT16_T;
+    double since = MPI_Wtime();
+
     if (s->data->size == 1)
         return;
-    for (int i = 0; i < s->plan->nparams; i++) {
-        const struct rf_param *p = &s->plan->params[i];
-        double since = MPI_Wtime();
+    for (int c = 0; c < s->data->size; c++) {
+        struct rf_slice part = kept(s, i, c);
 
-        for (int c = 0; c < s->data->size; c++) {
-            struct rf_slice rows = kept(s, i, c);
-
-            s->counts[c] = (int)(rows.count * p->extent[1]);
-            s->places[c] = (int)(rows.begin * p->extent[1]);
-        }
-        MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values + p->at, s->counts, s->places,
-                       MPI_FLOAT, s->data->comm);
-        rf_meter_add(&s->meter, RF_TRAFFIC_SPREAD, bytes_of(p), since);
+        s->counts[c] = (int)(part.count * p->extent[1]);
+        s->places[c] = (int)(part.begin * p->extent[1]);
     }
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, rows, s->counts, s->places, type,
+                   s->data->comm);
+    rf_meter_add(&s->meter, RF_TRAFFIC_SPREAD, elements_of(p) * element_bytes, since);
 }
 
 const struct rf_meter *rf_shard_meter(const struct rf_shard *shard)
@@ -200,28 +225,30 @@ const struct rf_meter *rf_shard_meter(const struct rf_shard *shard)
     return &shard->meter;
 }
 
-static size_t bytes_for(size_t nkept, size_t nmail, int nparams, int copies)
+static size_t bytes_for(size_t nkept, size_t nmasters, size_t nmail, int nparams, int copies)
 {
-    return (2 * nkept + nmail) * sizeof(rf_real) + (size_t)nparams * sizeof(size_t) +
-           4 * (size_t)copies * sizeof(int);
+    return (2 * nkept + nmasters + nmail) * sizeof(rf_real) +
+           2 * (size_t)nparams * sizeof(size_t) + 4 * (size_t)copies * sizeof(int);
 }
 
 size_t rf_shard_bytes(const struct rf_shard *s)
 {
-    return bytes_for(s->nkept, s->nmail, s->plan->nparams, s->data->size);
+    return bytes_for(s->nkept, s->nmasters, s->nmail, s->plan->nparams, s->data->size);
 }
 
-size_t rf_shard_cost(const struct rf_plan *plan, int rank, int size)
+size_t rf_shard_cost(const struct rf_plan *plan, int rank, int size, int masters)
 {
-    size_t nkept = 0, nmail = 0;
+    size_t nkept = 0, nmasters = 0, nmail = 0;
 
     for (int i = 0; i < plan->nparams; i++) {
         const struct rf_param *p = &plan->params[i];
         size_t row = (size_t)p->extent[1];
         size_t mail = (size_t)size * (size_t)rows_of_piece(p, size) * row;
+        size_t mine = (size_t)rf_slice(p->extent[0], rank, size).count * row;
 
-        nkept += (size_t)rf_slice(p->extent[0], rank, size).count * row;
+        nkept += rf_plan_next(mine);
+        nmasters += masters && rf_weights_has(plan, i) ? rf_plan_next(mine) : 0;
         nmail = size > 1 && mail > nmail ? mail : nmail;
     }
-    return bytes_for(nkept, nmail, plan->nparams, size);
+    return bytes_for(nkept, nmasters, nmail, plan->nparams, size);
 }

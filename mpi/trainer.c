@@ -9,6 +9,7 @@
 #include "mpi/mesh.h"
 #include "mpi/shard.h"
 #include "nn/adamw.h"
+#include "nn/bf16.h"
 #include "nn/model.h"
 
 struct rf_trainer {
@@ -38,12 +39,6 @@ static int is_frozen(const char *name, int layers)
                : strcmp(name, "wte.weight") == 0 || strcmp(name, "wpe.weight") == 0;
 }
 
-/* Does this parameter hold a vector for each token? */
-static int is_of_tokens(const struct rf_trainer *t, int i)
-{
-    return i == t->plan.wte || i == t->plan.head;
-}
-
 static struct rf_tensor describe(const struct rf_param *p, const char *prefix, rf_real *data)
 {
     struct rf_tensor tensor = {.ndims = p->ndims, .replicated = p->replicated, .data = data};
@@ -57,8 +52,8 @@ static struct rf_tensor describe(const struct rf_param *p, const char *prefix, r
     return tensor;
 }
 
-/* The moments of the rows that this rank keeps. */
-static struct rf_tensor describe_moments(const struct rf_trainer *t, int i, const char *prefix,
+/* What the optimiser has of the rows that this rank keeps. */
+static struct rf_tensor describe_part(const struct rf_trainer *t, int i, const char *prefix,
                                          rf_real *data)
 {
     struct rf_tensor tensor = describe(&t->plan.params[i], prefix, data);
@@ -78,10 +73,23 @@ static void describe_all(struct rf_trainer *t)
         const struct rf_param *p = &t->plan.params[i];
         struct rf_shard_part part = rf_shard_part(t->shard, i);
 
-        t->tensors[i] = describe(p, "", rf_model_values(t->model) + p->at);
-        t->tensors[n + i] = describe_moments(t, i, "m/", part.m);
-        t->tensors[2 * n + i] = describe_moments(t, i, "v/", part.v);
+        t->tensors[i] = part.master != NULL ? describe_part(t, i, "", part.master)
+                                            : describe(p, "", rf_model_value(t->model, i));
+        t->tensors[n + i] = describe_part(t, i, "m/", part.m);
+        t->tensors[2 * n + i] = describe_part(t, i, "v/", part.v);
     }
+}
+
+/* Sequences that stay together, each with one asked row: what an item of this batch has, and what those
+ * have that the trainer was made for. */
+static int joined_in(const struct rf_batch *batch)
+{
+    return batch->joined > 1 ? batch->joined : 1;
+}
+
+static int joined_of(const struct rf_train_options *o)
+{
+    return o->joined > 1 ? o->joined : 1;
 }
 
 static enum rf_status check(const struct rf_model_shape *shape,
@@ -92,6 +100,8 @@ static enum rf_status check(const struct rf_model_shape *shape,
                        "no batch has %d sequences of %d tokens with %d asked rows "
                        "over %d classes",
                        o->max_B, o->max_T, o->max_R, o->max_range);
+    if (o->max_B % joined_of(o) != 0)
+        return rf_fail(err, RF_ERR_ARG, "%d sequences are no items of %d", o->max_B, o->joined);
     if (o->max_T > shape->context)
         return rf_fail(err, RF_ERR_ARG, "sequences of %d tokens do not fit a context of %d",
                        o->max_T, shape->context);
@@ -104,9 +114,10 @@ static enum rf_status check(const struct rf_model_shape *shape,
 /* Sequences at a time: at most those that fall to one of so many copies. */
 static int micro(const struct rf_train_options *o, int copies)
 {
-    int most = (int)rf_slice(o->max_B, 0, copies).count;
+    int joined = joined_of(o), most = joined * (int)rf_slice(o->max_B / joined, 0, copies).count;
+    int some = o->micro_B - o->micro_B % joined;
 
-    return o->micro_B > 0 && o->micro_B < most ? o->micro_B : most;
+    return some > 0 && some < most ? some : most;
 }
 
 static struct rf_model_limits limits_of(const struct rf_train_options *o, int copies)
@@ -119,26 +130,89 @@ static struct rf_model_limits limits_of(const struct rf_train_options *o, int co
     return limits;
 }
 
+/* In bf16, several copies share out the fp32 values. */
+static enum rf_precision precision_of(const struct rf_train_options *o, int copies)
+{
+    if (!o->bf16)
+        return RF_PRECISION_FP32;
+    return copies > 1 ? RF_PRECISION_HELD : RF_PRECISION_BF16;
+}
+
+/* ---- master values ------------------------------------------------------- */
+
+/* Collective: this rank's rows of a matrix, rounded, after an update when there is one (weight decay aside), go to all copies,
+ * and those of the others come. */
+static void spread_weight(struct rf_trainer *t, const struct rf_weight *w, int k,
+                          struct rf_adamw *update)
+{
+    uint16_t *room = rf_model_room(t->model, k);
+    const rf_real *g = rf_model_gradients(t->model);
+
+    for (int i = w->first; i < w->first + w->nparams; i++) {
+        struct rf_shard_part part = rf_shard_part(t->shard, i);
+        uint16_t *rounded = room + (part.at - w->at);
+
+        if (update != NULL) {
+            update->weight_decay = t->plan.params[i].decays ? t->options.weight_decay : 0;
+            rf_adamw_update_half(rounded, part.master, g + part.at, part.m, part.v, part.n,
+                                 update);
+        } else {
+            rf_bf16_round(rounded, part.master, part.n);
+        }
+    }
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
+    for (int i = w->first; i < w->first + w->nparams; i++)
+        rf_shard_spread(t->shard, i, room + (t->plan.params[i].at - w->at), sizeof *room);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
+    rf_model_take(t->model, k);
+    rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
+}
+
+/* Local: the values that the model itself does not have. */
+static void draw_masters(struct rf_trainer *t)
+{
+    for (int i = 0; i < t->plan.nparams; i++) {
+        struct rf_shard_part part = rf_shard_part(t->shard, i);
+
+        if (part.master != NULL)
+            rf_model_draw(part.master, &t->plan, i, part.begin, part.count, t->options.seed);
+    }
+}
+
+/* Collective: the copies get the matrices that keepers have, rounded. */
+static void hand_out(struct rf_trainer *t)
+{
+    int n;
+    const struct rf_weight *weights = rf_model_weights(t->model, &n);
+
+    for (int k = 0; k < n; k++)
+        spread_weight(t, &weights[k], k, NULL);
+}
+
+/* ---- making and ending, all of it ------------------------------------------ */
+
 /* Local: the plan, and what of the model's memory is summed over ranks. */
 static enum rf_status plan_all(struct rf_trainer *t, const struct rf_model_shape *shape,
-                               size_t *room_bytes, struct rf_error *err)
+                               struct rf_model_bytes *need, struct rf_error *err)
 {
     const struct rf_train_options *o = &t->options;
     struct rf_model_limits limits = limits_of(o, t->mesh.data.size);
     enum rf_status st = check(shape, o, err);
-    size_t bytes;
 
     if (st == RF_OK)
         st = rf_plan_make(&t->plan, shape, t->mesh.tensor.rank, t->mesh.tensor.size, err);
     if (st == RF_OK)
-        st = rf_model_predict_bytes(&bytes, room_bytes, &t->plan, &limits, o->bf16, err);
+        st = rf_model_predict_bytes(need, &t->plan, &limits, precision_of(o, t->mesh.data.size),
+                                    !o->exchange_messages, err);
     return st;
 }
 
 /* Collective: the slices exchange in memory that they reach in each other, where they do. */
-static enum rf_status connect(struct rf_trainer *t, size_t room_bytes, struct rf_error *err)
+static enum rf_status connect(struct rf_trainer *t, const struct rf_model_bytes *need,
+                              struct rf_error *err)
 {
-    struct rf_exchange_options slices = {.room_bytes = room_bytes,
+    struct rf_exchange_options slices = {.room_bytes = need->room,
+                                         .table_bytes = need->table,
                                          .bf16 = t->options.bf16 && t->options.exchange_bf16,
                                          .messages = t->options.exchange_messages};
     const struct rf_exchange_options plain = {0};
@@ -155,17 +229,20 @@ static enum rf_status build(struct rf_trainer *t, struct rf_error *err)
 {
     const struct rf_train_options *o = &t->options;
     struct rf_model_limits limits = limits_of(o, t->mesh.data.size);
+    enum rf_precision precision = precision_of(o, t->mesh.data.size);
     enum rf_status st =
-        rf_model_create(&t->model, &t->plan, &t->exchange, &limits, o->bf16, o->seed, err);
+        rf_model_create(&t->model, &t->plan, &t->exchange, &limits, precision, o->seed, err);
 
     if (st == RF_OK)
-        st = rf_shard_create(&t->shard, &t->plan, &t->mesh.data, err);
+        st = rf_shard_create(&t->shard, &t->plan, &t->mesh.data,
+                             precision == RF_PRECISION_HELD, err);
     if (st != RF_OK)
         return st;
     t->tensors = calloc(3 * (size_t)t->plan.nparams, sizeof *t->tensors);
     t->rows = malloc((size_t)o->max_R * sizeof *t->rows);
     if (t->tensors == NULL || t->rows == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
+    draw_masters(t);
     describe_all(t);
     return RF_OK;
 }
@@ -175,7 +252,7 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
                                  const struct rf_train_options *options, struct rf_error *err)
 {
     struct rf_trainer *t = calloc(1, sizeof *t);
-    size_t room_bytes = 0;
+    struct rf_model_bytes need = {0};
     enum rf_status st =
         t != NULL ? RF_OK : rf_fail(err, RF_ERR_MEMORY, "out of memory for a trainer");
 
@@ -183,13 +260,11 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
     st = rf_agree(group, st, err);
     if (st == RF_OK) {
         t->options = *options;
-        if (t->options.layer_lr <= 0)
-            t->options.layer_lr = 1;
         rf_mesh_make(&t->mesh, group, options->tensor);
-        st = rf_agree(group, plan_all(t, shape, &room_bytes, err), err);
+        st = rf_agree(group, plan_all(t, shape, &need, err), err);
     }
     if (st == RF_OK)
-        st = connect(t, room_bytes, err);
+        st = connect(t, &need, err);
     if (st == RF_OK) {
         t->exchange = rf_exchanger_exchange(t->slices);
         st = rf_agree(group, build(t, err), err);
@@ -198,6 +273,7 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
         rf_trainer_destroy(t);
         return st;
     }
+    hand_out(t);
     *trainer = t;
     return RF_OK;
 }
@@ -240,6 +316,14 @@ static double gradient_norm(const struct rf_trainer *t)
     return sqrt(sum);
 }
 
+/* The rows of a tensor that this rank keeps, where all copies have their values. */
+static rf_real *kept_values(struct rf_trainer *t, int i)
+{
+    struct rf_shard_part part = rf_shard_part(t->shard, i);
+
+    return rf_model_value(t->model, i) + (part.at - t->plan.params[i].at);
+}
+
 static void update(struct rf_trainer *t, double lr, double norm)
 {
     const struct rf_train_options *o = &t->options;
@@ -249,20 +333,26 @@ static void update(struct rf_trainer *t, double lr, double norm)
                          .eps = o->eps,
                          .scale = o->clip > 0 && norm > o->clip ? o->clip / norm : 1,
                          .step = t->steps_done + 1};
-    rf_real *values = rf_model_values(t->model);
     const rf_real *g = rf_model_gradients(t->model);
+    int nweights;
+    const struct rf_weight *weights = rf_model_weights(t->model, &nweights);
 
+    for (int k = 0; k < nweights; k++)
+        spread_weight(t, &weights[k], k, is_frozen(t->plan.params[weights[k].first].name, o->freeze_layers)
+                          ? NULL
+                          : &a);
     for (int i = 0; i < t->plan.nparams; i++) {
         struct rf_shard_part part = rf_shard_part(t->shard, i);
 
-        if (is_frozen(t->plan.params[i].name, o->freeze_layers))
+        if (part.master != NULL || is_frozen(t->plan.params[i].name, o->freeze_layers))
             continue;
-        a.lr = is_of_tokens(t, i) ? lr : lr * o->layer_lr;
         a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
-        rf_adamw_update(values + part.at, g + part.at, part.m, part.v, part.n, &a);
+        rf_adamw_update(kept_values(t, i), g + part.at, part.m, part.v, part.n, &a);
     }
     rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
-    rf_shard_spread(t->shard, values);
+    for (int i = 0; i < t->plan.nparams; i++)
+        if (rf_model_value(t->model, i) != NULL)
+            rf_shard_spread(t->shard, i, rf_model_value(t->model, i), sizeof(rf_real));
     rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
     rf_model_refresh(t->model);
     rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
@@ -275,9 +365,11 @@ static void update(struct rf_trainer *t, double lr, double norm)
 static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int last, int *b,
                      int *r, int *first, struct rf_batch *part)
 {
-    int most = micro(&t->options, t->mesh.data.size);
+    int joined = joined_in(batch);
+    int whole = micro(&t->options, t->mesh.data.size), most = whole - whole % joined;
     int sequences = last - *b < most ? last - *b : most;
     int32_t begin = (int32_t)(*b * batch->T), end = begin + (int32_t)(sequences * batch->T);
+    int item;
 
     if (sequences <= 0)
         return 0;
@@ -288,12 +380,13 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int las
     part->rows = t->rows;
     for (part->R = 0; *r < batch->R && batch->rows[*r] < end; (*r)++)
         t->rows[part->R++] = batch->rows[*r] - begin;
+    item = *first / joined;
     if (batch->target != NULL)
-        part->target = batch->target + *first;
+        part->target = batch->target + item;
     if (batch->soft != NULL)
-        part->soft = batch->soft + (size_t)*first * (size_t)batch->range_count;
+        part->soft = batch->soft + (size_t)item * (size_t)rf_batch_classes(batch);
     if (batch->weight != NULL)
-        part->weight = batch->weight + *first;
+        part->weight = batch->weight + item;
     *b += sequences;
     return 1;
 }
@@ -303,11 +396,13 @@ static int next_part(struct rf_trainer *t, const struct rf_batch *batch, int las
 static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t *flops)
 {
     struct rf_exchange copies = rf_exchanger_exchange(t->copies);
-    struct rf_slice mine = rf_slice(batch->B, t->mesh.data.rank, t->mesh.data.size);
+    int joined = joined_in(batch);
+    struct rf_slice mine = rf_slice(batch->B / joined, t->mesh.data.rank, t->mesh.data.size);
     struct rf_batch part = *batch, none = *batch;
     double weight = rf_batch_weight(batch), sums[2] = {0, 0}; /* loss, FLOPs */
     struct rf_work work;
-    int b = (int)mine.begin, last = b + (int)mine.count, r = 0, first, more = 0;
+    int b = joined * (int)mine.begin, last = b + joined * (int)mine.count, r = 0, first,
+        more = 0;
 
     while (r < batch->R && batch->rows[r] < b * batch->T)
         r++;
@@ -319,6 +414,7 @@ static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t 
         sums[1] += (double)rf_plan_flops(&t->plan, &work); /* whole, below 2^53 */
         more = 1;
     }
+    rf_model_learned(t->model);
     rf_exchange_sum_double(&copies, sums, 2);
     rf_shard_gather(t->shard, rf_model_gradients(t->model));
     rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
@@ -362,9 +458,10 @@ void rf_trainer_predict(struct rf_trainer *t, const struct rf_batch *batch, floa
     int b = 0, r = 0, first;
 
     while (next_part(t, batch, batch->B, &b, &r, &first, &part)) {
-        size_t at = (size_t)first * (size_t)batch->range_count;
+        size_t item = (size_t)(first / joined_in(batch));
+        size_t at = item * (size_t)rf_batch_classes(batch);
         double loss = rf_model_predict(t->model, &part, prob != NULL ? prob + at : NULL,
-                                       best != NULL ? best + first : NULL, &work);
+                                       best != NULL ? best + item : NULL, &work);
 
         all.loss += weight > 0 ? loss * rf_batch_weight(&part) / weight : 0;
         all.flops += rf_plan_flops(&t->plan, &work);
@@ -416,6 +513,7 @@ int64_t rf_trainer_steps_done(const struct rf_trainer *trainer)
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done)
 {
     trainer->steps_done = steps_done;
+    hand_out(trainer);
     rf_model_refresh(trainer->model);
 }
 
@@ -471,18 +569,21 @@ enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_sha
 {
     int tensor = rf_mesh_width(size, options->tensor), copies = size / tensor;
     struct rf_model_limits limits = limits_of(options, copies);
+    enum rf_precision precision = precision_of(options, copies);
     struct rf_plan plan = {.params = NULL};
     enum rf_status st = check(shape, options, err);
-    size_t room_bytes;
+    struct rf_model_bytes need = {0};
 
     *bytes = 0;
     if (st == RF_OK)
         st = rf_plan_make(&plan, shape, rank % tensor, tensor, err);
     if (st == RF_OK)
-        st = rf_model_predict_bytes(bytes, &room_bytes, &plan, &limits, options->bf16, err);
+        st = rf_model_predict_bytes(&need, &plan, &limits, precision,
+                                    !options->exchange_messages, err);
     if (st == RF_OK)
-        *bytes +=
-            rf_shard_cost(&plan, rank / tensor, copies) + own_bytes(options, plan.nparams);
+        *bytes =
+            need.all + rf_shard_cost(&plan, rank / tensor, copies, precision == RF_PRECISION_HELD) +
+            own_bytes(options, plan.nparams);
     rf_plan_clear(&plan);
     return st;
 }

@@ -18,12 +18,10 @@
 #include "nn/profile.h"
 
 struct rf_train_options {
-    int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights) */
+    int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights: shard.h) */
     int64_t steps; /* length of the schedule */
     double lr, min_lr_ratio,
         warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
-    double layer_lr; /* factor of the rate for all that is no vector of a token (embeddings and
-                        output layer); 0: 1 */
     double beta1, beta2, eps, weight_decay, clip;
     int freeze_layers; /* so many from the bottom stay as they are, and the embeddings; 0: all learn */
     int tensor;    /* ranks of a copy of the model, at most: mesh.h; 0: all, one copy */
@@ -35,6 +33,8 @@ struct rf_train_options {
     int exchange_bf16;     /* with bf16: sums of rows are rounded on their way between nodes */
     int exchange_messages; /* no shared memory between slices, even where there is: to compare */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
+    int joined;              /* rf_batch.joined of the batches to come, each of whose sequences then has one asked
+                                row; max_B is a multiple, and items are not divided. 0: none are */
 };
 
 struct rf_step_result {
@@ -61,7 +61,7 @@ void rf_trainer_step(struct rf_trainer *trainer, const struct rf_batch *batch,
                      struct rf_step_result *result);
 
 /* Collective: the distributions at the asked rows, without training.
- * prob [R][range_count] or NULL; best [R] the most likely class (lowest on ties) or NULL. Both
+ * prob [items][classes] or NULL; best [items] the most likely class (lowest on ties) or NULL. Both
  * come out the same on every rank. result may be NULL; its loss is only set when the batch has
  * targets. result->flops counts the forward pass. */
 void rf_trainer_predict(struct rf_trainer *trainer, const struct rf_batch *batch, float *prob,
@@ -74,7 +74,8 @@ void rf_trainer_features(struct rf_trainer *trainer, const struct rf_batch *batc
                          float *features, struct rf_step_result *result);
 
 /* This rank's slices: parameters named "wte.weight", "h.0.attn.q.weight"..., then with
- * prefix "m/" and "v/" the optimiser's moments. Borrowed; data pointers are live. */
+ * prefix "m/" and "v/" the optimiser's moments. In bf16 with several copies, of matrices only the rows that this rank
+ * keeps. Borrowed; data pointers are live. */
 const struct rf_tensor *rf_trainer_tensors(const struct rf_trainer *trainer, int *ntensors);
 /* The first *nparams of those are the parameters. */
 int rf_trainer_nparams(const struct rf_trainer *trainer);
@@ -83,7 +84,7 @@ int rf_trainer_nparams(const struct rf_trainer *trainer);
 struct rf_model *rf_trainer_model(struct rf_trainer *trainer);
 
 int64_t rf_trainer_steps_done(const struct rf_trainer *trainer);
-/* After loading tensors: sets the step counter and refreshes packed copies. Local. */
+/* Collective, after tensors were loaded or changed: sets the step counter, and brings everybody's copies up to date. */
 void rf_trainer_loaded(struct rf_trainer *trainer, int64_t steps_done);
 
 /* Where this rank's time went, of all steps so far. Borrowed. */

@@ -37,8 +37,9 @@ struct rf_job_work {
     struct rf_predictions watch; /* the supervisor's labels of the validation split, for them */
     struct rf_probe *probe;      /* of a linear map, else NULL */
     struct rf_probe_fit fit;     /* what it chose */
-    float *features;             /* [RF_PREDICT_BATCH][width] for the probe */
+    float *features; /* [RF_PREDICT_BATCH sequences or pairs][width] for the probe */
     int64_t told_us, told_tokens; /* at the last look at the validation loss */
+    int64_t first_step, first_tokens; /* when this lease began */
     int bad_steps;               /* skipped in a row */
     int64_t skipped;             /* since the job's first step */
     struct rf_memory memory_before; /* before the trainer was made ... */
@@ -77,12 +78,14 @@ void rf_job_save_clear(struct rf_job_work *w);
 /* Collective: tells the lease what was done since since_us and hears whether to go on. */
 void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step_result *done);
 
-/* Local: marks how a batch of labelled examples is to be read: train->readout. */
-void rf_job_read_as_told(const struct rf_planned_job *job, struct rf_batch *batch);
-
 /* Collective: the batch of at most RF_PREDICT_BATCH examples of a split from `at` on. */
 enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
                                  struct rf_batch *batch, struct rf_error *err);
+
+/* Collective: w->features = what the model makes of each item of a batch, [items][width]; of two texts
+ * that are compared the difference, whose product with a vector is the difference of two scores. */
+void rf_job_features(struct rf_job_work *w, const struct rf_batch *batch,
+                     struct rf_step_result *done);
 
 /* Collective: the mean loss over at most `most` rows of the text that is held back, spread evenly. Stops
  * early when the lease says so. */

@@ -63,6 +63,18 @@ rf_launcher() {
     esac
 }
 
+# A node that lost its power keeps the socket of Slurm's PMIx plugin, which is named after the job and the step. A
+# requeued job has its old id, so that its step 0 could not start on that node when it is back: start n
+# begins behind n steps that do nothing (modulo ten: a hundred would take a while).
+rf_skip_steps() {
+    local n=$((${SLURM_RESTART_COUNT:-0} % 10)) word nothing=(srun --mpi=none)
+    [ "${rf_start[0]}" = srun ] && [ -n "${SLURM_JOB_ID:-}" ] || return 0
+    for word in "${rf_start[@]}"; do
+        case $word in --het-group=*) nothing+=("$word") ;; esac
+    done
+    for ((; n > 0; n--)); do "${nothing[@]}" true; done
+}
+
 # shellcheck disable=SC2317 # called by the traps
 rf_forward() {
     rf_signalled=1
@@ -75,6 +87,7 @@ rf_forward() {
 # checkpoint, seal the ledger and exit with 85. A trap cuts the wait short, hence the loop.
 rf_launch() { # rf_launch COMMAND ARGUMENT...
     rf_launcher
+    rf_skip_steps
     rf_say "start ${SLURM_RESTART_COUNT:-0}: ${rf_start[*]} ringfence $*"
     "${rf_start[@]}" "$rf_bin" "$@" &
     rf_pid=$!

@@ -70,7 +70,7 @@ JobAcctGatherType=jobacct_gather/linux
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 # Seconds where clusters have minutes.
-SchedulerParameters=sched_interval=3,bf_interval=3,batch_sched_delay=1,bf_continue,bf_max_job_test=500,default_queue_depth=500
+SchedulerParameters=sched_interval=3,bf_interval=3,bf_resolution=1,batch_sched_delay=1,bf_continue,bf_max_job_test=500,default_queue_depth=500
 SlurmctldParameters=preempt_send_user_signal
 SlurmdTimeout=30
 # On a busy machine an answer may take its time.

@@ -59,8 +59,9 @@ done
 # Slurm's times are local ones without a zone: everybody takes the same zone.
 columns=JobID,JobName,Account,QOS,State,Submit,Eligible,Start,End,ElapsedRaw,TimelimitRaw,AllocTRES,ReqTRES
 sacct -aDXP -S "$began" -E now -o $columns >sacct.txt
+sacctmgr -P show event start="$began" format=NodeName,TimeStart,TimeEnd,State,TRES >events.txt
 rm -f flood.jsonl*
-"$bin" slurm import sacct.txt --policy flood.cfg --devices 16 --out flood.jsonl --name flood
+"$bin" slurm import sacct.txt --events events.txt --policy flood.cfg --devices 16 --out flood.jsonl --name flood
 verdict=0
 "$bin" audit flood.jsonl >audit.txt || verdict=$?
 together=0

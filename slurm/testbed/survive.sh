@@ -36,9 +36,9 @@ is_back() { [ "$(starts)" -ge 2 ]; }
 is_gone() { [ -z "$(squeue -h -j "$1" 2>/dev/null)" ]; }
 starts() { sacct -nXPD -j "$job" -o State | wc -l; }
 
-steps=300
-[ "$kind" != limit ] || steps=${SURVIVE_STEPS:-12000}
-cat >one.cfg <<END_OF_CFG
+configure() { # configure STEPS
+    steps=$1
+    cat >one.cfg <<END_OF_CFG
 run = { name = "one"; seed = 3; };
 policy = { order = "fcfs"; fence = "none"; lease_s = 0.25; seal_s = 1.0; heartbeat_s = 600.0; };
 models = ( { name = "m"; layers = 2; heads = 3; width = 24; } );
@@ -46,10 +46,20 @@ tasks = ( { name = "t"; source = "chess-rules"; rule = "material"; train = 100; 
 jobs = ( { name = "job"; account = "capability"; model = "m"; task = "t";
            train = { steps = $steps; batch = 32; checkpoint_every = 60; }; min = 2; max = 2; } );
 END_OF_CFG
+}
+undisturbed() {
+    [ -e "calm-$steps/results.json" ] || RF_OUT='' mpirun --oversubscribe -n 3 "$bin" run one.cfg --out "calm-$steps" -q
+}
 
 export XDG_CONFIG_HOME=$here/key RF_MODULES=none RF_BIN=$bin RF_OUT=$out RF_LAUNCH=$launcher
 export OMPI_MCA_btl_vader_single_copy_mechanism=none
-[ -e "calm-$steps/results.json" ] || RF_OUT='' mpirun --oversubscribe -n 3 "$bin" run one.cfg --out "calm-$steps" -q
+configure 300
+undisturbed
+if [ "$kind" = limit ]; then # as many steps as take three quarters of a minute here
+    configure "${SURVIVE_STEPS:-$(sed -n 's/^ *"wall_s": *\([0-9.]*\).*/\1/p' calm-300/results.json |
+        awk '{ print 300 * int(45 / $1 + 1) }')}"
+    undisturbed
+fi
 want=$(content "calm-$steps/checkpoints/job/step-$(printf %08d "$steps").h5")
 [ -z "${SURVIVE_PREPARE:-}" ] || exit 0 # only what others are compared with
 
@@ -80,7 +90,7 @@ node | silence)
     "$top/slurm/testbed/testbed.sh" start --dir "$bed" >/dev/null # repaired
     ;;
 esac
-until_it 240 is_gone "$job" || die "job $job is not over: $(squeue -h -j "$job" -o '%T %r')"
+until_it 400 is_gone "$job" || die "job $job is not over: $(squeue -h -j "$job" -o '%T %r')"
 until_it 10 state_is COMPLETED || die "job $job: $(sacct -nXP -j "$job" -o State,ExitCode)"
 until_it 60 is_gone "$audit" || die "audit $audit is not over"
 

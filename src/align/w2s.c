@@ -291,6 +291,14 @@ static double ratio(int64_t part, int64_t whole)
     return whole > 0 ? (double)part / (double)whole : NAN;
 }
 
+/* The correlation of two yes-or-no variables over n items, of which a and b say yes, and both of `both`. */
+static double phi(int64_t n, int64_t a, int64_t b, int64_t both)
+{
+    double spread = (double)a * (double)(n - a) * (double)b * (double)(n - b);
+
+    return spread > 0 ? ((double)n * (double)both - (double)a * (double)b) / sqrt(spread) : NAN;
+}
+
 void rf_w2s_agreement(const int32_t *weak, const int32_t *student, const int32_t *truth, int n,
                       struct rf_w2s_agreement *result)
 {
@@ -310,6 +318,8 @@ void rf_w2s_agreement(const int32_t *weak, const int32_t *student, const int32_t
     result->supervisor_wrong = ratio(agree_wrong, n - right);
     result->corrected = ratio(corrected, n);
     result->new_errors = ratio(new_errors, n);
+    result->error_correlation = phi(n, n - right, n - right - corrected + new_errors,
+                                    n - right - corrected);
 }
 
 /* The most likely class, the lowest on ties. */

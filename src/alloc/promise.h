@@ -31,4 +31,12 @@ struct rf_change_spec {
     struct rf_share share;
 };
 
+/* From the start on, an account may be charged so much in all; 0: as much as it likes. */
+struct rf_limit_spec {
+    char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
+    int64_t max_device_us;
+    double max_flops;
+    int budget; /* what it stops has not failed: it did not fit */
+};
+
 #endif

@@ -14,7 +14,7 @@ struct comparing {
     struct rf_audit_test *t;
     const char *dir;
     const struct rf_state *state;
-    const struct rf_watch *watch;
+    const struct rf_audit_watch *watch;
     int64_t gone, bracketed;
     struct rf_error *err;
 };
@@ -100,7 +100,7 @@ static enum rf_status find_base(struct comparing *c, const struct rf_seen_checkp
 }
 
 /* Readings of the lease: the last before its step, the first at it or beyond; NULL: none. */
-static void find_bracket(const struct rf_watch *watch, const struct rf_seen_checkpoint *seen,
+static void find_bracket(const struct rf_audit_watch *watch, const struct rf_seen_checkpoint *seen,
                          const struct rf_seen_reading **below,
                          const struct rf_seen_reading **above)
 {
@@ -214,7 +214,7 @@ static enum rf_status compare(struct comparing *c, const struct rf_seen_checkpoi
 }
 
 /* After a crash a job writes the same step again: the last one of a name is the file's. */
-static int written_again(const struct rf_watch *watch, int i)
+static int written_again(const struct rf_audit_watch *watch, int i)
 {
     for (int k = i + 1; k < watch->ncheckpoints; k++)
         if (watch->checkpoints[k].job == watch->checkpoints[i].job &&
@@ -224,7 +224,7 @@ static int written_again(const struct rf_watch *watch, int i)
 }
 
 enum rf_status rf_audit_checkpoints(struct rf_audit_test *t2b, const char *dir,
-                                    const struct rf_state *state, const struct rf_watch *watch,
+                                    const struct rf_state *state, const struct rf_audit_watch *watch,
                                     struct rf_error *err)
 {
     struct comparing c = {.t = t2b, .dir = dir, .state = state, .watch = watch, .err = err};

@@ -24,7 +24,7 @@ static int touches(const struct rf_gap *gap, int64_t begin_us, int64_t end_us)
     return gap->begin_us < end_us && begin_us < gap->end_us;
 }
 
-static int dark(const struct rf_watch *watch, int64_t begin_us, int64_t end_us)
+static int dark(const struct rf_audit_watch *watch, int64_t begin_us, int64_t end_us)
 {
     for (int i = 0; i < watch->ngaps; i++)
         if (undecided(&watch->gaps[i]) && touches(&watch->gaps[i], begin_us, end_us))

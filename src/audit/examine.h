@@ -43,7 +43,7 @@ struct rf_examined_promise {
 struct rf_examination {
     struct rf_audit audit; /* verdict, windows: with missing evidence taken into account */
     struct rf_audit_test tests[RF_AUDIT_NTESTS];
-    struct rf_watch watch;
+    struct rf_audit_watch watch;
     struct rf_definition_options definition_options;
     struct rf_definitions *definitions; /* owned, as what follows */
     struct rf_books *books;

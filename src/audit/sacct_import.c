@@ -10,14 +10,15 @@
 
 #include "audit/room.h"
 #include "audit/sacct_runs.h"
+#include "slurm/events.h"
 
 /* What happens, in the order in which it does at one moment. */
-enum step { PROMISE, LEAVE, ASK, ENTER_AND_LEAVE, ENTER, GIVE_UP, NSTEPS };
+enum step { PROMISE, LEAVE, FAIL, REPAIR, ASK, ENTER_AND_LEAVE, ENTER, GIVE_UP, NSTEPS };
 
 struct moment {
     int64_t t_us;
     enum step step;
-    int32_t job, run; /* PROMISE: run is which */
+    int32_t job, run; /* PROMISE, FAIL, REPAIR: run is which */
 };
 
 struct job {
@@ -34,6 +35,8 @@ struct importing {
     const char *file;
     const struct rf_sacct_run *runs; /* borrowed */
     int64_t nruns;
+    struct rf_slurm_events events;
+    int64_t down; /* devices of nodes that are down now */
     struct job *jobs; /* owned, as all arrays here */
     int64_t njobs, jobs_room;
     struct moment *moments;
@@ -158,6 +161,27 @@ static enum rf_status add_run(struct importing *m, int64_t job, int64_t r)
     return st == RF_OK && !open ? add(m, run->end_us, LEAVE, job, r) : st;
 }
 
+/* A node that was down, cut to the time that the ledger covers. */
+static enum rf_status add_outage(struct importing *m, int64_t i)
+{
+    const struct rf_slurm_outage *it = &m->events.items[i];
+    int64_t begin_us = larger(it->begin_us, m->out->begin_us);
+    int64_t end_us = it->end_us < 0 ? m->out->end_us : smaller(it->end_us, m->out->end_us);
+    enum rf_status st;
+
+    if (begin_us >= end_us)
+        return RF_OK;
+    if (it->drained) {
+        m->out->drained++;
+        rf_wide_add_product(&m->out->drained_us, end_us - begin_us, (int32_t)it->devices);
+        return RF_OK;
+    }
+    m->out->outages++;
+    rf_wide_add_product(&m->out->down_us, end_us - begin_us, (int32_t)it->devices);
+    st = add(m, begin_us, FAIL, -1, i);
+    return st == RF_OK && it->end_us >= 0 ? add(m, it->end_us, REPAIR, -1, i) : st;
+}
+
 static enum rf_status make_moments(struct importing *m)
 {
     const struct rf_sacct_import *o = m->options;
@@ -165,6 +189,8 @@ static enum rf_status make_moments(struct importing *m)
 
     for (int i = 0; st == RF_OK && i < o->npromises; i++)
         st = add(m, m->out->begin_us + o->promises[i].t_us, PROMISE, -1, i);
+    for (int64_t i = 0; st == RF_OK && i < m->events.n; i++)
+        st = add_outage(m, i);
     for (int64_t j = 0; st == RF_OK && j < m->njobs; j++) {
         st = add(m, m->jobs[j].ready_us, ASK, j, -1);
         for (int64_t k = 0; st == RF_OK && k < m->jobs[j].n; k++)
@@ -235,15 +261,71 @@ static enum rf_status ask(struct importing *m, struct job *job)
     return rf_journal_record(m->journal, &e, m->err);
 }
 
+/* n devices go down, the highest that are free, or come back. */
+static enum rf_status record_capacity(struct importing *m, int32_t n, int up)
+{
+    const struct rf_state *state = m->journal->state;
+    struct rf_event e = rf_event_make(RF_EVENT_CAPACITY, 0);
+    struct rf_idset rest = {0};
+    enum rf_status st =
+        rf_idset_copy(up ? &rest : &e.devices, up ? &state->down : &state->free, m->err);
+
+    /* up: the lowest n of those that are down; down: what is left of the free without the lowest */
+    if (st == RF_OK)
+        st = rf_idset_take(up ? &rest : &e.devices, up ? n : state->nfree - n,
+                           up ? &e.devices : &rest, m->err);
+    e.up = up;
+    snprintf(e.reason, sizeof e.reason, "%s", up ? "repaired" : "failed");
+    if (st == RF_OK)
+        st = rf_journal_record(m->journal, &e, m->err);
+    rf_idset_clear(&rest);
+    rf_event_clear(&e);
+    return st;
+}
+
+/* As many devices are down as are said to be, but for those that jobs have nevertheless. */
+static enum rf_status settle(struct importing *m)
+{
+    const struct rf_state *state = m->journal->state;
+    int32_t most = state->nfree + state->ndown;
+    int32_t wanted = (int32_t)smaller(m->down, most);
+
+    if (wanted == state->ndown)
+        return RF_OK;
+    return wanted > state->ndown ? record_capacity(m, wanted - state->ndown, 0)
+                                 : record_capacity(m, state->ndown - wanted, 1);
+}
+
+static enum rf_status node(struct importing *m, int64_t i, int fails)
+{
+    const struct rf_slurm_outage *it = &m->events.items[i];
+
+    m->down += fails ? it->devices : -it->devices;
+    if (m->down > m->options->devices)
+        return rf_fail(m->err, RF_ERR_INPUT,
+                       "%s:%" PRId64 ": with this node %" PRId64 " %s are down, of %d "
+                       "(--devices); are there nodes of another part of the cluster?",
+                       m->options->events_file, it->line, m->down, m->out->unit,
+                       m->options->devices);
+    return RF_OK;
+}
+
 static enum rf_status enter(struct importing *m, struct job *job,
                             const struct rf_sacct_run *run)
 {
     struct rf_event e = rf_event_make(RF_EVENT_GRANT, 0);
     struct rf_idset rest = {0};
     const struct rf_state *state = m->journal->state;
-    int32_t nfree = rf_idset_count(&state->free);
-    enum rf_status st;
+    int32_t nfree = state->nfree, ndown = state->ndown;
+    enum rf_status st = RF_OK;
 
+    if (nfree < run->devices && nfree + ndown >= run->devices) {
+        m->out->clashes++;
+        st = record_capacity(m, run->devices - nfree, 1);
+        nfree = state->nfree;
+    }
+    if (st != RF_OK)
+        return st;
     if (nfree < run->devices)
         return rf_fail(m->err, RF_ERR_INPUT,
                        "%s:%" PRId64 ": job %.*s has %d %s when only %d of %d are free; are "
@@ -258,7 +340,7 @@ static enum rf_status enter(struct importing *m, struct job *job,
     if (st == RF_OK)
         st = rf_journal_record(m->journal, &e, m->err);
     m->out->peak =
-        (int32_t)larger(m->out->peak, m->options->devices - rf_idset_count(&state->free));
+        (int32_t)larger(m->out->peak, state->nfleet - state->nfree);
     rf_idset_clear(&rest);
     rf_event_clear(&e);
     return st;
@@ -318,6 +400,9 @@ static enum rf_status record(struct importing *m, const struct moment *it)
     case PROMISE:
         promise = m->options->promises[it->run];
         return rf_journal_record(m->journal, &promise, m->err);
+    case FAIL:
+    case REPAIR:
+        return node(m, it->run, it->step == FAIL);
     case ASK:
         return ask(m, job);
     case ENTER:
@@ -400,6 +485,9 @@ enum rf_status rf_sacct_import_text(struct rf_sacct_imported *out, struct rf_jou
             st =
                 rf_fail(err, RF_ERR_INPUT, "%s: the time to cover ends before it begins", file);
     }
+    if (st == RF_OK && options->events != NULL)
+        st = rf_slurm_events_read(&m.events, options->events, options->events_bytes,
+                                  options->events_file, runs.counted, err);
     if (st == RF_OK)
         st = make_jobs(&m);
     if (st == RF_OK)
@@ -408,11 +496,17 @@ enum rf_status rf_sacct_import_text(struct rf_sacct_imported *out, struct rf_jou
         qsort(m.moments, (size_t)m.nmoments, sizeof *m.moments, by_time);
     if (st == RF_OK)
         st = open_ledger(&m);
-    for (int64_t i = 0; st == RF_OK && i < m.nmoments; i++)
+    for (int64_t i = 0; st == RF_OK && i < m.nmoments; i++) {
         st = record(&m, &m.moments[i]);
+        if (st == RF_OK && m.moments[i].step < ASK &&
+            (i + 1 == m.nmoments || m.moments[i + 1].t_us > m.moments[i].t_us ||
+             m.moments[i + 1].step >= ASK))
+            st = settle(&m);
+    }
     if (st == RF_OK)
         st = close_ledger(&m);
     rf_sacct_runs_clear(&runs);
+    rf_slurm_events_clear(&m.events);
     free(m.jobs);
     free(m.moments);
     return st;

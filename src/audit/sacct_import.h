@@ -3,8 +3,12 @@
  * Each job of the table is a request, each of its runs a grant and a reading, so that the same
  * replay, tally and tests that judge our own runs judge a cluster that never heard of ringfence.
  * What the table does not say, the ledger does not have: submissions that Slurm refused, why
- * jobs waited, devices that were down, what a job did with its devices. Which devices a job had
- * is made up: the lowest that are free.
+ * jobs waited, what a job did with its devices. Which devices a job had is made up: the lowest
+ * that are free.
+ *
+ * Devices that were down are in another table of Slurm's (slurm/events.h): as many free ones, the
+ * highest, go down as their node does, and come back with it. A node that is drained finishes its jobs,
+ * and how many of its devices did is not said: it counts as up. Without that table nothing is down.
  *
  * Times are whole seconds. At one moment runs end first, then requests come, then runs begin. A
  * job that had to wait for another, or for a date, is a request from the moment on at which it could
@@ -22,6 +26,9 @@ struct rf_sacct_import {
     int unit;        /* enum rf_sacct_unit, or -1: GPUs if the table mentions any */
     const struct rf_event *promises; /* pledge, policy; t_us counts from begin_us */
     int npromises;
+    const char *events; /* what `sacctmgr -P show event` printed; NULL: nobody asked */
+    size_t events_bytes;
+    const char *events_file; /* its name */
     int64_t begin_us,
         end_us; /* the ledger covers this time; 0: from the first submission, and to
                                  the last moment that the table names */
@@ -32,6 +39,9 @@ struct rf_sacct_imported {
     int64_t without_devices; /* jobs that asked for none of the unit */
     int64_t outside;         /* jobs that were over before, or came after, the time covered */
     int64_t unfinished;      /* waiting or running at its end */
+    int64_t outages, drained; /* stretches of time in which a node was down, was drained */
+    struct rf_wide down_us, drained_us; /* the device-time of these */
+    int64_t clashes; /* jobs that were given devices when as many were said to be down */
     int64_t begin_us, end_us;
     int32_t peak; /* devices in use at once */
     const char *unit;

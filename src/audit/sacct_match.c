@@ -41,7 +41,7 @@ struct matching {
     struct rf_sacct_match *out;
     struct rf_audit_test *t2;
     const struct rf_state *state;
-    const struct rf_watch *watch;
+    const struct rf_audit_watch *watch;
     const char *file;
     struct run *runs; /* owned */
     int64_t nruns, runs_room;
@@ -531,7 +531,7 @@ static void describe(struct matching *m)
 enum rf_status rf_sacct_match_text(struct rf_sacct_match *match, struct rf_audit_test *t2,
                                    const char *text, size_t size_bytes, const char *name,
                                    const struct rf_sacct_match_options *options,
-                                   const struct rf_state *state, const struct rf_watch *watch,
+                                   const struct rf_state *state, const struct rf_audit_watch *watch,
                                    struct rf_error *err)
 {
     struct matching m = {
@@ -557,7 +557,7 @@ enum rf_status rf_sacct_match_text(struct rf_sacct_match *match, struct rf_audit
 
 enum rf_status rf_sacct_match(struct rf_sacct_match *match, struct rf_audit_test *t2,
                               const char *path, const struct rf_sacct_match_options *options,
-                              const struct rf_state *state, const struct rf_watch *watch,
+                              const struct rf_state *state, const struct rf_audit_watch *watch,
                               struct rf_error *err)
 {
     char *text = NULL;

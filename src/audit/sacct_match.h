@@ -49,13 +49,13 @@ struct rf_sacct_match {
 /* RF_ERR_INPUT: the file cannot be read, or "FILE:LINE: what is wrong". */
 enum rf_status rf_sacct_match(struct rf_sacct_match *match, struct rf_audit_test *t2,
                               const char *path, const struct rf_sacct_match_options *options,
-                              const struct rf_state *state, const struct rf_watch *watch,
+                              const struct rf_state *state, const struct rf_audit_watch *watch,
                               struct rf_error *err);
 /* The same of a text in memory; `name` is what messages call it. */
 enum rf_status rf_sacct_match_text(struct rf_sacct_match *match, struct rf_audit_test *t2,
                                    const char *text, size_t size_bytes, const char *name,
                                    const struct rf_sacct_match_options *options,
-                                   const struct rf_state *state, const struct rf_watch *watch,
+                                   const struct rf_state *state, const struct rf_audit_watch *watch,
                                    struct rf_error *err);
 
 const char *rf_match_name(enum rf_match_by by); /* "auto", "comment", "name"... */

@@ -86,6 +86,7 @@ static enum rf_status read_all(struct reading *m, const char *text, size_t size,
     if (sacct == NULL)
         return rf_fail(m->err, RF_ERR_MEMORY, "out of memory for '%s'", m->file);
     m->runs->unit = UNITS[unit];
+    m->runs->counted = (enum rf_sacct_unit)unit;
     if (!rf_sacct_begin(sacct, text, size, (enum rf_sacct_unit)unit) ||
         sacct->column[RF_SACCT_SUBMIT] < 0 || sacct->column[RF_SACCT_START] < 0 ||
         sacct->column[RF_SACCT_END] < 0 || sacct->column[RF_SACCT_STATE] < 0)

@@ -25,7 +25,8 @@ struct rf_sacct_run {
 struct rf_sacct_runs {
     struct rf_sacct_run *items; /* owned: rf_sacct_runs_clear() */
     int64_t n, room, rows;
-    const char *unit; /* "gpus", "cpus", "nodes" */
+    enum rf_sacct_unit counted;
+    const char *unit; /* the same: "gpus", "cpus", "nodes" */
 };
 
 /* Sorted by job, then submission, then start; the very same run twice (exports overlap) is one, as the

@@ -7,7 +7,7 @@
 #include "base/rng.h"
 
 /* The last checkpoint of the job before number i; -1: none. */
-static int before(const struct rf_watch *watch, int i)
+static int before(const struct rf_audit_watch *watch, int i)
 {
     for (int k = i - 1; k >= 0; k--)
         if (watch->checkpoints[k].job == watch->checkpoints[i].job)
@@ -15,7 +15,7 @@ static int before(const struct rf_watch *watch, int i)
     return -1;
 }
 
-enum rf_status rf_segments_find(struct rf_segments *segments, const struct rf_watch *watch,
+enum rf_status rf_segments_find(struct rf_segments *segments, const struct rf_audit_watch *watch,
                                 struct rf_error *err)
 {
     *segments = (struct rf_segments){NULL, 0};

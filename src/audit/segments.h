@@ -26,7 +26,7 @@ struct rf_segments {
 };
 
 /* From the checkpoints that the watch has seen. */
-enum rf_status rf_segments_find(struct rf_segments *segments, const struct rf_watch *watch,
+enum rf_status rf_segments_find(struct rf_segments *segments, const struct rf_audit_watch *watch,
                                 struct rf_error *err);
 /* The order in which they are drawn: order[n], a permutation; the caller frees it. head: the
  * last sealed head as base64. */

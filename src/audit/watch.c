@@ -13,7 +13,7 @@ const char *rf_gap_name(enum rf_gap_kind kind)
     return WORDS[kind];
 }
 
-enum rf_status rf_watch_gap(struct rf_watch *watch, const struct rf_gap *gap,
+enum rf_status rf_watch_gap(struct rf_audit_watch *watch, const struct rf_gap *gap,
                             struct rf_error *err)
 {
     int64_t room = watch->gaps_room;
@@ -28,7 +28,7 @@ enum rf_status rf_watch_gap(struct rf_watch *watch, const struct rf_gap *gap,
 
 /* ---- T3: gaps ------------------------------------------------------------ */
 
-static enum rf_status look_for_gap(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status look_for_gap(struct rf_audit_watch *w, const struct rf_event *event,
                                    struct rf_error *err)
 {
     int64_t dt = event->t_us - w->last_us;
@@ -46,7 +46,7 @@ static enum rf_status look_for_gap(struct rf_watch *w, const struct rf_event *ev
     return rf_watch_gap(w, &gap, err);
 }
 
-static enum rf_status check_numbers(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status check_numbers(struct rf_audit_watch *w, const struct rf_event *event,
                                     struct rf_error *err)
 {
     struct rf_audit_test *t3 = &w->tests[RF_T3_GAPS];
@@ -69,7 +69,7 @@ static enum rf_status check_numbers(struct rf_watch *w, const struct rf_event *e
 }
 
 /* A crash that a recover line admits is explained; what it left unread, the verdicts know. */
-static enum rf_status report_gap(struct rf_watch *w, const struct rf_gap *g, int64_t start_us,
+static enum rf_status report_gap(struct rf_audit_watch *w, const struct rf_gap *g, int64_t start_us,
                                  struct rf_error *err)
 {
     struct rf_audit_test *t3 = &w->tests[RF_T3_GAPS];
@@ -92,7 +92,7 @@ static enum rf_status report_gap(struct rf_watch *w, const struct rf_gap *g, int
     }
 }
 
-static enum rf_status judge_gaps(struct rf_watch *w, int64_t start_us, struct rf_error *err)
+static enum rf_status judge_gaps(struct rf_audit_watch *w, int64_t start_us, struct rf_error *err)
 {
     struct rf_audit_test *t3 = &w->tests[RF_T3_GAPS];
     enum rf_status st = RF_OK;
@@ -113,7 +113,7 @@ static enum rf_status judge_gaps(struct rf_watch *w, int64_t start_us, struct rf
 
 /* ---- the observer --------------------------------------------------------- */
 
-static void open_run(struct rf_watch *w, const struct rf_event *event)
+static void open_run(struct rf_audit_watch *w, const struct rf_event *event)
 {
     memcpy(w->run, event->name, sizeof w->run);
     memcpy(w->config, event->digest, sizeof w->config);
@@ -122,7 +122,7 @@ static void open_run(struct rf_watch *w, const struct rf_event *event)
     w->opened = 1;
 }
 
-static enum rf_status keep_key(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status keep_key(struct rf_audit_watch *w, const struct rf_event *event,
                                struct rf_error *err)
 {
     int64_t room = w->rotated_room;
@@ -138,7 +138,7 @@ static enum rf_status keep_key(struct rf_watch *w, const struct rf_event *event,
 static enum rf_status before(void *self, const struct rf_state *state,
                              const struct rf_event *event, struct rf_error *err)
 {
-    struct rf_watch *w = self;
+    struct rf_audit_watch *w = self;
     enum rf_status st = check_numbers(w, event, err);
 
     if (st == RF_OK && w->opened)
@@ -169,7 +169,7 @@ static enum rf_status before(void *self, const struct rf_state *state,
 static enum rf_status after(void *self, const struct rf_state *state,
                             const struct rf_event *event, struct rf_error *err)
 {
-    struct rf_watch *w = self;
+    struct rf_audit_watch *w = self;
     enum rf_status st =
         rf_audit_room((void **)&w->times, &w->times_room, w->ntimes + 1, sizeof *w->times, err);
 
@@ -184,12 +184,12 @@ static enum rf_status after(void *self, const struct rf_state *state,
     return rf_watch_answered(w, state, event, err);
 }
 
-struct rf_observer rf_watch_observer(struct rf_watch *watch)
+struct rf_observer rf_watch_observer(struct rf_audit_watch *watch)
 {
     return (struct rf_observer){.self = watch, .before = before, .after = after};
 }
 
-enum rf_status rf_watch_end(struct rf_watch *watch, const struct rf_state *state,
+enum rf_status rf_watch_end(struct rf_audit_watch *watch, const struct rf_state *state,
                             int64_t service_wait_us, struct rf_error *err)
 {
     enum rf_status st = rf_watch_devices_end(watch, state, err);
@@ -207,7 +207,7 @@ enum rf_status rf_watch_end(struct rf_watch *watch, const struct rf_state *state
     return st;
 }
 
-void rf_watch_clear(struct rf_watch *watch)
+void rf_watch_clear(struct rf_audit_watch *watch)
 {
     free(watch->gaps);
     free(watch->answers);
@@ -221,5 +221,5 @@ void rf_watch_clear(struct rf_watch *watch)
     free(watch->rotated);
     free(watch->owner);
     free(watch->jobs);
-    *watch = (struct rf_watch){.tests = NULL};
+    *watch = (struct rf_audit_watch){.tests = NULL};
 }

@@ -77,7 +77,7 @@ struct rf_watch_waits {
 
 struct rf_watch_job; /* watch_rules.h */
 
-struct rf_watch {
+struct rf_audit_watch {
     struct rf_audit_test *tests; /* borrowed: RF_AUDIT_NTESTS */
     int want_readings;           /* keep readings: 40 bytes each */
 
@@ -126,14 +126,14 @@ struct rf_watch {
 
 /* Starts as zeros but for tests and want_readings. The watch is borrowed by the observer. Unlike other
  * observers it keeps what it was told before an event that is then refused: a replay ends there. */
-struct rf_observer rf_watch_observer(struct rf_watch *watch);
+struct rf_observer rf_watch_observer(struct rf_audit_watch *watch);
 /* After the last event: what is still open, and the results of T1 and T3 to T8 but for gaps that
  * seals show. The state is as the last event left it. */
-enum rf_status rf_watch_end(struct rf_watch *watch, const struct rf_state *state,
+enum rf_status rf_watch_end(struct rf_audit_watch *watch, const struct rf_state *state,
                             int64_t service_wait_us, struct rf_error *err);
-enum rf_status rf_watch_gap(struct rf_watch *watch, const struct rf_gap *gap,
+enum rf_status rf_watch_gap(struct rf_audit_watch *watch, const struct rf_gap *gap,
                             struct rf_error *err);
-void rf_watch_clear(struct rf_watch *watch);
+void rf_watch_clear(struct rf_audit_watch *watch);
 
 const char *rf_gap_name(enum rf_gap_kind kind); /* "silence", "clock", "crash", ... */
 

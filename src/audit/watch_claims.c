@@ -20,7 +20,7 @@ static double utilization(int64_t flops, int64_t peak_flops, int64_t held_us)
                : 0;
 }
 
-static enum rf_status judge_claims(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status judge_claims(struct rf_audit_watch *w, const struct rf_event *event,
                                    struct rf_error *err)
 {
     struct rf_audit_test *t7 = &w->tests[RF_T7_PLAUSIBILITY];
@@ -50,7 +50,7 @@ static enum rf_status judge_claims(struct rf_watch *w, const struct rf_event *ev
     return st;
 }
 
-static enum rf_status keep_reading(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status keep_reading(struct rf_audit_watch *w, const struct rf_event *event,
                                    struct rf_error *err)
 {
     const struct rf_watch_job *job = &w->jobs[event->job];
@@ -70,7 +70,7 @@ static enum rf_status keep_reading(struct rf_watch *w, const struct rf_event *ev
     return st;
 }
 
-static enum rf_status keep_checkpoint(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status keep_checkpoint(struct rf_audit_watch *w, const struct rf_event *event,
                                       struct rf_error *err)
 {
     const struct rf_watch_job *job = &w->jobs[event->job];
@@ -95,7 +95,7 @@ static enum rf_status keep_checkpoint(struct rf_watch *w, const struct rf_event 
     return RF_OK;
 }
 
-enum rf_status rf_watch_claims(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_claims(struct rf_audit_watch *w, const struct rf_state *state,
                                const struct rf_event *event, struct rf_error *err)
 {
     struct rf_watch_job *job =
@@ -129,7 +129,7 @@ enum rf_status rf_watch_claims(struct rf_watch *w, const struct rf_state *state,
     return st == RF_OK ? keep_reading(w, event, err) : st;
 }
 
-void rf_watch_claims_end(struct rf_watch *w)
+void rf_watch_claims_end(struct rf_audit_watch *w)
 {
     struct rf_audit_test *t7 = &w->tests[RF_T7_PLAUSIBILITY];
     double held_s = rf_wide_double(w->charged_us) / 1e6;
@@ -180,7 +180,7 @@ static void describe_pledge(struct rf_seen_change *c, const struct rf_pledge *be
              event->basis);
 }
 
-static enum rf_status keep_change(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status keep_change(struct rf_audit_watch *w, const struct rf_event *event,
                                   struct rf_seen_change **c, struct rf_error *err)
 {
     int64_t room = w->changes_room;
@@ -199,7 +199,7 @@ static enum rf_status keep_change(struct rf_watch *w, const struct rf_event *eve
     return RF_OK;
 }
 
-static enum rf_status relabel(struct rf_watch *w, const struct rf_state *state,
+static enum rf_status relabel(struct rf_audit_watch *w, const struct rf_state *state,
                               const struct rf_event *event, struct rf_error *err)
 {
     struct rf_audit_test *t8 = &w->tests[RF_T8_RELABELS];
@@ -229,7 +229,7 @@ static enum rf_status relabel(struct rf_watch *w, const struct rf_state *state,
                          (double)job->held_us / 1e6, event->author);
 }
 
-enum rf_status rf_watch_changes(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_changes(struct rf_audit_watch *w, const struct rf_state *state,
                                 const struct rf_event *event, struct rf_error *err)
 {
     const struct rf_pledge *before;

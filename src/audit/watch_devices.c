@@ -11,7 +11,7 @@
 enum { OWNER_MAX = 1 << 24 }; /* devices beyond are counted, but not looked at one by one */
 
 /* A stretch up to the event in which nothing changed. */
-enum rf_status rf_watch_pass(struct rf_watch *w, const struct rf_event *event,
+enum rf_status rf_watch_pass(struct rf_audit_watch *w, const struct rf_event *event,
                              struct rf_error *err)
 {
     struct rf_audit_test *t1 = &w->tests[RF_T1_CONSERVATION];
@@ -43,7 +43,7 @@ static void say_owner(int32_t owner, char buf[48])
         snprintf(buf, 48, "%s", WORDS[-1 - owner]);
 }
 
-static void move(struct rf_watch *w, int32_t from, int32_t to, int64_t n)
+static void move(struct rf_audit_watch *w, int32_t from, int32_t to, int64_t n)
 {
     const int32_t end[2] = {from, to};
 
@@ -59,7 +59,7 @@ static void move(struct rf_watch *w, int32_t from, int32_t to, int64_t n)
     }
 }
 
-static enum rf_status know_devices(struct rf_watch *w, int64_t end, struct rf_error *err)
+static enum rf_status know_devices(struct rf_audit_watch *w, int64_t end, struct rf_error *err)
 {
     int64_t room = w->owner_room;
     enum rf_status st =
@@ -70,7 +70,7 @@ static enum rf_status know_devices(struct rf_watch *w, int64_t end, struct rf_er
     return st;
 }
 
-static enum rf_status hand_range(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status hand_range(struct rf_audit_watch *w, const struct rf_event *event,
                                  struct rf_idrange range, int32_t from, int32_t to,
                                  const char *verb, struct rf_error *err)
 {
@@ -97,7 +97,7 @@ static enum rf_status hand_range(struct rf_watch *w, const struct rf_event *even
 }
 
 /* The devices go from one owner to another; whoever else has one is found out. */
-static enum rf_status hand_over(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status hand_over(struct rf_audit_watch *w, const struct rf_event *event,
                                 const struct rf_idset *devices, int32_t from, int32_t to,
                                 const char *verb, struct rf_error *err)
 {
@@ -112,7 +112,7 @@ static enum rf_status hand_over(struct rf_watch *w, const struct rf_event *event
 }
 
 /* A reading: exactly devices x time since the last one. */
-static enum rf_status check_reading(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status check_reading(struct rf_audit_watch *w, const struct rf_event *event,
                                     struct rf_error *err)
 {
     struct rf_watch_job *job = &w->jobs[event->job];
@@ -130,7 +130,7 @@ static enum rf_status check_reading(struct rf_watch *w, const struct rf_event *e
         (int)job->devices, rf_wide_double(due) / 1e6);
 }
 
-static enum rf_status capacity(struct rf_watch *w, const struct rf_state *state,
+static enum rf_status capacity(struct rf_audit_watch *w, const struct rf_state *state,
                                const struct rf_event *event, struct rf_error *err)
 {
     int64_t n = rf_state_count(state, event);
@@ -151,7 +151,7 @@ static enum rf_status capacity(struct rf_watch *w, const struct rf_state *state,
 }
 
 /* The recorder died: every lease ended with it. */
-static enum rf_status recovered(struct rf_watch *w, const struct rf_event *event,
+static enum rf_status recovered(struct rf_audit_watch *w, const struct rf_event *event,
                                 struct rf_error *err)
 {
     enum rf_status st = RF_OK;
@@ -178,7 +178,7 @@ static enum rf_status recovered(struct rf_watch *w, const struct rf_event *event
     return st;
 }
 
-static enum rf_status granted(struct rf_watch *w, const struct rf_state *state,
+static enum rf_status granted(struct rf_audit_watch *w, const struct rf_state *state,
                               const struct rf_event *event, struct rf_error *err)
 {
     struct rf_watch_job *job = &w->jobs[event->job];
@@ -190,7 +190,7 @@ static enum rf_status granted(struct rf_watch *w, const struct rf_state *state,
     return hand_over(w, event, &event->devices, RF_OWNER_FREE, event->job, "is granted", err);
 }
 
-static enum rf_status given_back(struct rf_watch *w, const struct rf_state *state,
+static enum rf_status given_back(struct rf_audit_watch *w, const struct rf_state *state,
                                  const struct rf_event *event, struct rf_error *err)
 {
     struct rf_watch_job *job = &w->jobs[event->job];
@@ -205,7 +205,7 @@ static enum rf_status given_back(struct rf_watch *w, const struct rf_state *stat
                : st;
 }
 
-enum rf_status rf_watch_devices(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_devices(struct rf_audit_watch *w, const struct rf_state *state,
                                 const struct rf_event *event, struct rf_error *err)
 {
     int known = event->job >= 0 && event->job < w->njobs;
@@ -242,7 +242,7 @@ enum rf_status rf_watch_devices(struct rf_watch *w, const struct rf_state *state
     }
 }
 
-enum rf_status rf_watch_devices_end(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_devices_end(struct rf_audit_watch *w, const struct rf_state *state,
                                     struct rf_error *err)
 {
     struct rf_audit_test *t1 = &w->tests[RF_T1_CONSERVATION];

@@ -6,7 +6,7 @@
 
 /* ---- the table ---------------------------------------------------------- */
 
-static enum rf_status account_of(struct rf_watch *w, const struct rf_state *state, int32_t job,
+static enum rf_status account_of(struct rf_audit_watch *w, const struct rf_state *state, int32_t job,
                                  struct rf_account_requests **row, struct rf_error *err)
 {
     int64_t room = w->accounts_room;
@@ -23,7 +23,7 @@ static enum rf_status account_of(struct rf_watch *w, const struct rf_state *stat
     return RF_OK;
 }
 
-static enum rf_status count_answer(struct rf_watch *w, int32_t account, int32_t reason,
+static enum rf_status count_answer(struct rf_audit_watch *w, int32_t account, int32_t reason,
                                    int denied, int first, struct rf_wide device_us,
                                    int unlimited, struct rf_error *err)
 {
@@ -51,7 +51,7 @@ static enum rf_status count_answer(struct rf_watch *w, int32_t account, int32_t 
 }
 
 /* It has waited for the reason that it was given up to now. */
-static enum rf_status end_wait(struct rf_watch *w, const struct rf_state *state, int32_t id,
+static enum rf_status end_wait(struct rf_audit_watch *w, const struct rf_state *state, int32_t id,
                                int64_t t_us, struct rf_error *err)
 {
     struct rf_watch_job *job = &w->jobs[id];
@@ -89,7 +89,7 @@ static int in_share_of(const struct rf_state *state, const struct rf_job *job)
     return -1;
 }
 
-static enum rf_status check_denial(struct rf_watch *w, const struct rf_state *state,
+static enum rf_status check_denial(struct rf_audit_watch *w, const struct rf_state *state,
                                    const struct rf_event *event, struct rf_error *err)
 {
     struct rf_audit_test *t5 = &w->tests[RF_T5_DENIALS];
@@ -139,7 +139,7 @@ static int64_t ready_us(const struct rf_state *state, int32_t id)
     return t_us;
 }
 
-static enum rf_status note_wait(struct rf_watch *w, const struct rf_state *state,
+static enum rf_status note_wait(struct rf_audit_watch *w, const struct rf_state *state,
                                 const struct rf_event *event, struct rf_error *err)
 {
     struct rf_watch_waits *waits =
@@ -165,7 +165,7 @@ static int64_t percentile(const struct rf_watch_waits *waits, int percent)
     return waits->waits[(percent * waits->n + 99) / 100 - 1];
 }
 
-static enum rf_status judge_waits(struct rf_watch *w, int64_t limit_us, struct rf_error *err)
+static enum rf_status judge_waits(struct rf_audit_watch *w, int64_t limit_us, struct rf_error *err)
 {
     struct rf_audit_test *t6 = &w->tests[RF_T6_TIMELINESS];
     struct rf_watch_waits *of[2] = {&w->pledged, &w->others};
@@ -202,7 +202,7 @@ static enum rf_status judge_waits(struct rf_watch *w, int64_t limit_us, struct r
 
 /* ---- events ------------------------------------------------------------- */
 
-enum rf_status rf_watch_requests(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_requests(struct rf_audit_watch *w, const struct rf_state *state,
                                  const struct rf_event *event, struct rf_error *err)
 {
     struct rf_account_requests *row;
@@ -234,7 +234,7 @@ enum rf_status rf_watch_requests(struct rf_watch *w, const struct rf_state *stat
     }
 }
 
-enum rf_status rf_watch_answered(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_answered(struct rf_audit_watch *w, const struct rf_state *state,
                                  const struct rf_event *event, struct rf_error *err)
 {
     const struct rf_job *job = event->job >= 0 ? &state->jobs[event->job] : NULL;
@@ -280,7 +280,7 @@ static int by_account(const void *a, const void *b)
 
 /* Requests that never got an answer although the run says it is done. A simulation ends at its
  * horizon, whoever waits then; there, a reason to wait is an answer. */
-static enum rf_status unanswered(struct rf_watch *w, const struct rf_state *state,
+static enum rf_status unanswered(struct rf_audit_watch *w, const struct rf_state *state,
                                  struct rf_error *err)
 {
     struct rf_audit_test *t5 = &w->tests[RF_T5_DENIALS];
@@ -308,7 +308,7 @@ static enum rf_status unanswered(struct rf_watch *w, const struct rf_state *stat
     return st;
 }
 
-enum rf_status rf_watch_requests_end(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_requests_end(struct rf_audit_watch *w, const struct rf_state *state,
                                      int64_t service_wait_us, struct rf_error *err)
 {
     struct rf_audit_test *t5 = &w->tests[RF_T5_DENIALS];

@@ -17,27 +17,27 @@ struct rf_watch_job {
 };
 
 /* ---- watch_devices.c: T1, T4 ---- */
-enum rf_status rf_watch_pass(struct rf_watch *w, const struct rf_event *event,
+enum rf_status rf_watch_pass(struct rf_audit_watch *w, const struct rf_event *event,
                              struct rf_error *err);
-enum rf_status rf_watch_devices(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_devices(struct rf_audit_watch *w, const struct rf_state *state,
                                 const struct rf_event *event, struct rf_error *err);
-enum rf_status rf_watch_devices_end(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_devices_end(struct rf_audit_watch *w, const struct rf_state *state,
                                     struct rf_error *err);
 
 /* ---- watch_requests.c: T5, T6 ---- */
-enum rf_status rf_watch_requests(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_requests(struct rf_audit_watch *w, const struct rf_state *state,
                                  const struct rf_event *event, struct rf_error *err);
 /* After the event: what a reason became in the state. */
-enum rf_status rf_watch_answered(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_answered(struct rf_audit_watch *w, const struct rf_state *state,
                                  const struct rf_event *event, struct rf_error *err);
-enum rf_status rf_watch_requests_end(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_requests_end(struct rf_audit_watch *w, const struct rf_state *state,
                                      int64_t service_wait_us, struct rf_error *err);
 
 /* ---- watch_claims.c: T7, T8 ---- */
-enum rf_status rf_watch_claims(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_claims(struct rf_audit_watch *w, const struct rf_state *state,
                                const struct rf_event *event, struct rf_error *err);
-enum rf_status rf_watch_changes(struct rf_watch *w, const struct rf_state *state,
+enum rf_status rf_watch_changes(struct rf_audit_watch *w, const struct rf_state *state,
                                 const struct rf_event *event, struct rf_error *err);
-void rf_watch_claims_end(struct rf_watch *w);
+void rf_watch_claims_end(struct rf_audit_watch *w);
 
 #endif

@@ -5,6 +5,7 @@
 
 static enum rf_log_level log_level = RF_LOG_WARN;
 static int log_speak = 1, log_hushed = 0;
+static int log_under; /* columns of a line on the terminal that rewrites itself */
 
 void rf_log_start(enum rf_log_level level, int speak)
 {
@@ -15,6 +16,11 @@ void rf_log_start(enum rf_log_level level, int speak)
 void rf_log_hush(void)
 {
     log_hushed = 1;
+}
+
+void rf_log_over(int columns)
+{
+    log_under = columns;
 }
 
 int rf_log_is_quiet(void)
@@ -30,6 +36,9 @@ static void say(enum rf_log_level level, const char *prefix, const char *fmt, va
     if (level > log_level)
         return;
     vsnprintf(line, sizeof line, fmt, args);
+    if (log_under > 0)
+        fprintf(stderr, "\r%*s\r", log_under, "");
+    log_under = 0;
     fprintf(stderr, "%s%s\n", prefix, line);
 }
 
@@ -57,7 +66,7 @@ void rf_note(const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    if (log_speak)
+    if (log_speak && !log_hushed)
         say(RF_LOG_WARN, "ringfence: ", fmt, args);
     va_end(args);
 }

@@ -17,6 +17,10 @@ void rf_log_hush(void);
 /* Are progress and notes off, by rf_log_hush() or with the warnings? */
 int rf_log_is_quiet(void);
 
+/* A line of so many columns that rewrites itself (ticker.h) stands on the terminal, and gives way to
+ * what is said next; 0: none does. */
+void rf_log_over(int columns);
+
 void rf_warn(const char *fmt, ...) RF_PRINTF(1, 2);
 /* For what this process alone knows: heard even from one that does not speak otherwise. */
 void rf_warn_alone(const char *fmt, ...) RF_PRINTF(1, 2);

@@ -58,6 +58,7 @@ void rf_ticker_show(struct rf_ticker *ticker, int64_t now_us, const char *screen
             ticker->width > bytes ? ticker->width - bytes : 0, "");
     fflush(stderr);
     ticker->width = bytes;
+    rf_log_over(bytes);
 }
 
 void rf_ticker_end(struct rf_ticker *ticker)
@@ -65,6 +66,7 @@ void rf_ticker_end(struct rf_ticker *ticker)
     if (ticker->width > 0)
         fprintf(stderr, "\r%*s\r", ticker->width, "");
     ticker->width = 0;
+    rf_log_over(0);
 }
 
 /* ---- so much of so much ---- */
@@ -120,48 +122,94 @@ static void short_time(double s, char text[SHORT_BYTES])
         snprintf(text, SHORT_BYTES, "%.1f h", s / 3600);
 }
 
-static int has_rate(int64_t done, int64_t total, double elapsed_s)
+struct rf_pace rf_pace_of(double done, double total, double elapsed_s, const char *unit)
 {
-    return done > 0 && done <= total && elapsed_s > 0;
+    int going = done > 0 && done <= total && elapsed_s > 0;
+
+    return (struct rf_pace){.part = total > 0 ? done / total : 1.0,
+                            .elapsed_s = elapsed_s,
+                            .eta_s = going ? elapsed_s * (total - done) / done : (double)NAN,
+                            .rate = going ? done / elapsed_s : (double)NAN,
+                            .unit = unit};
+}
+
+static int has_rate(const struct rf_pace *pace)
+{
+    return pace->unit != NULL && isfinite(pace->rate);
+}
+
+void rf_pace_add_screen(const struct rf_pace *pace, char *line, size_t size)
+{
+    char rate[SHORT_BYTES] = "", left[SHORT_BYTES] = "", part[SHORT_BYTES] = "";
+    size_t used = strlen(line);
+
+    if (isfinite(pace->part))
+        snprintf(part, sizeof part, " %3d%%", (int)(100 * pace->part));
+    if (has_rate(pace))
+        short_number(pace->rate, rate);
+    if (isfinite(pace->eta_s))
+        short_time(pace->eta_s, left);
+    snprintf(line + used, size - used, "%s%s%s%s%s%s%s", part, rate[0] != '\0' ? "  " : "", rate,
+             rate[0] != '\0' ? pace->unit : "", rate[0] != '\0' ? "/s" : "",
+             left[0] != '\0' ? "  ETA " : "", left);
+}
+
+/* A space in a value would end it. */
+static void add_value(char *line, size_t size, const char *key, const char *value)
+{
+    size_t at = strlen(line);
+
+    snprintf(line + at, size - at, "%s=%.60s", key, value);
+    for (at += strlen(key) + 1; at < size && line[at] != '\0'; at++)
+        line[at] = line[at] == ' ' || line[at] == '=' ? '_' : line[at];
+}
+
+static void add_number(char *line, size_t size, const char *fmt, double x)
+{
+    size_t used = strlen(line);
+
+    if (isfinite(x))
+        snprintf(line + used, size - used, fmt, x);
+}
+
+void rf_pace_plain(const struct rf_pace *pace, const char *what, char *line, size_t size)
+{
+    line[0] = '\0';
+    add_value(line, size, "progress what", what);
+    add_number(line, size, " percent=%.1f", 100 * pace->part);
+    add_number(line, size, " elapsed_s=%.1f", pace->elapsed_s);
+    add_number(line, size, " eta_s=%.1f", pace->eta_s);
+    if (has_rate(pace)) {
+        add_value(line, size, " unit", pace->unit);
+        add_number(line, size, " rate_per_s=%.6g", pace->rate);
+    }
 }
 
 void rf_bar_screen(const struct rf_bar *bar, int64_t done, int64_t total, double elapsed_s,
                    char *line, size_t size)
 {
-    double part = total > 0 ? (double)done / (double)total : 1.0;
-    int filled = (int)(part * CELLS), n;
-    char cells[CELLS + 1], rate[SHORT_BYTES], left[SHORT_BYTES];
+    const struct rf_pace pace =
+        rf_pace_of((double)done, (double)total, elapsed_s, bar->unit);
+    int filled = (int)(pace.part * CELLS);
+    char cells[CELLS + 1];
 
     memset(cells, ' ', CELLS);
     memset(cells, '=', (size_t)(filled < CELLS ? filled : CELLS));
     cells[CELLS] = '\0';
-    n = snprintf(line, size, "%.60s [%s] %3d%%", bar->what, cells, (int)(part * 100));
-    if (n < 0 || (size_t)n >= size || !has_rate(done, total, elapsed_s))
-        return;
-    short_number((double)done / elapsed_s, rate);
-    short_time(elapsed_s * (double)(total - done) / (double)done, left);
-    if (bar->unit != NULL)
-        snprintf(line + n, size - (size_t)n, "  %s%s/s  ETA %s", rate, bar->unit, left);
-    else
-        snprintf(line + n, size - (size_t)n, "  ETA %s", left);
+    snprintf(line, size, "%.60s [%s]", bar->what, cells);
+    rf_pace_add_screen(&pace, line, size);
 }
 
 void rf_bar_plain(const struct rf_bar *bar, int64_t done, int64_t total, double elapsed_s,
                   char *line, size_t size)
 {
-    char what[64], *at;
-    int n;
+    const struct rf_pace pace =
+        rf_pace_of((double)done, (double)total, elapsed_s, bar->unit);
+    size_t used;
 
-    snprintf(what, sizeof what, "%.60s", bar->what);
-    for (at = what; *at != '\0'; at++)
-        *at = *at == ' ' || *at == '=' ? '_' : *at;
-    n = snprintf(line, size, "progress what=%s percent=%.1f elapsed_s=%.1f", what,
-                 total > 0 ? 100 * (double)done / (double)total : 100.0, elapsed_s);
-    if (n < 0 || (size_t)n >= size || !has_rate(done, total, elapsed_s))
-        return;
-    n += snprintf(line + n, size - (size_t)n, " eta_s=%.1f",
-                  elapsed_s * (double)(total - done) / (double)done);
-    if (bar->unit != NULL && (size_t)n < size)
-        snprintf(line + n, size - (size_t)n, " done=%lld total=%lld unit=%s rate_per_s=%.6g",
-                 (long long)done, (long long)total, bar->unit, (double)done / elapsed_s);
+    rf_pace_plain(&pace, bar->what, line, size);
+    used = strlen(line);
+    if (has_rate(&pace))
+        snprintf(line + used, size - used, " done=%lld total=%lld", (long long)done,
+                 (long long)total);
 }

@@ -30,6 +30,22 @@ void rf_ticker_show(struct rf_ticker *ticker, int64_t now_us, const char *screen
 /* Leaves the terminal as it was. */
 void rf_ticker_end(struct rf_ticker *ticker);
 
+/* What every such line says, whatever the work. NAN: not known, or not yet; it is then left out. */
+struct rf_pace {
+    double part; /* of the work that is done, 0 to 1 */
+    double elapsed_s, eta_s;
+    double rate;      /* per second, in the mean so far */
+    const char *unit; /* of what is counted: "B", "tokens"; NULL: parts of no size, no rate */
+};
+
+/* At the pace so far: done of total after elapsed_s. */
+struct rf_pace rf_pace_of(double done, double total, double elapsed_s, const char *unit);
+/* Adds " 41%  16.7 k tokens/s  ETA 18 s" to a line for a terminal. */
+void rf_pace_add_screen(const struct rf_pace *pace, char *line, size_t size);
+/* Begins a plain line: "progress what=run percent=41.0 elapsed_s=12.3 eta_s=17.7 unit=tokens
+ * rate_per_s=16700". */
+void rf_pace_plain(const struct rf_pace *pace, const char *what, char *line, size_t size);
+
 /* So much of so much. Hand &bar->watch to the long work. */
 struct rf_bar {
     const char *what; /* borrowed */
@@ -43,7 +59,7 @@ struct rf_bar {
 void rf_bar_start(struct rf_bar *bar, const char *what, int speak);
 void rf_bar_end(struct rf_bar *bar);
 
-/* "what [====    ]  45%  1.2 GB/s  ETA 3 min" and "progress what=... done=... eta_s=...": rate and
+/* "what [====    ]  45%  1.2 GB/s  ETA 3 min" and "progress what=... done=... total=...": rate and
  * the time that is left are those of the mean so far, and left out before there is one. */
 void rf_bar_screen(const struct rf_bar *bar, int64_t done, int64_t total, double elapsed_s,
                    char *line, size_t size);

@@ -30,6 +30,7 @@ static enum rf_status checkpoint(const struct rf_group *world,
     what.dir = request->dir;
     what.rounds = request->rounds;
     what.steps = request->steps;
+    what.watch = request->watch;
     return rf_bench_ckpt(figures, n, world, &what, err);
 }
 

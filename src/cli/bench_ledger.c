@@ -174,8 +174,10 @@ static enum rf_status measure_here(const struct rf_bench_request *request,
     snprintf(name, sizeof name, "ringfence-bench-%ld.plain", (long)getpid());
     if (st == RF_OK)
         st = rf_file_join(files.plain, request->dir, name, err);
-    for (int i = 0; st == RF_OK && i < request->rounds; i++)
+    for (int i = 0; st == RF_OK && i < request->rounds; i++) {
         st = measure(&files, entries, &samples[i], err);
+        rf_watch_show(request->watch, i + 1, request->rounds);
+    }
     remove_files(&files);
     if (st != RF_OK)
         return st;

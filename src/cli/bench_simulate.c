@@ -41,9 +41,9 @@ static enum rf_status simulate_here(const struct rf_bench_request *request,
     struct rf_sim_bench_options o = {.rounds = request->rounds,
                                      .quick = request->quick,
                                      .full = request->full,
-                                     .dir = request->dir};
+                                     .dir = request->dir,
+                                     .watch = request->watch};
     char(*paths)[RF_PATH_BYTES] = malloc(RF_SIM_BENCH_TRACES * sizeof *paths);
-    struct rf_bar bar;
     enum rf_status st = RF_OK;
 
     if (paths == NULL)
@@ -52,12 +52,8 @@ static enum rf_status simulate_here(const struct rf_bench_request *request,
         st = rf_fail(err, RF_ERR_ARG, "at most %d traces", RF_SIM_BENCH_TRACES);
     for (int i = 0; st == RF_OK && i < request->traces->n; i++)
         st = read_trace(&o, paths[i], request->traces->items[i], err);
-    if (st == RF_OK) {
-        rf_bar_start(&bar, "measuring", 1);
-        o.watch = &bar.watch;
+    if (st == RF_OK)
         st = rf_sim_bench(figures, n, &o, err);
-        rf_bar_end(&bar);
-    }
     free(paths);
     return st;
 }

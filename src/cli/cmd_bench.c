@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/ticker.h"
 #include "cli/bench.h"
 #include "cli/command.h"
 #include "report/build.h"
@@ -123,9 +124,10 @@ static enum rf_status print_table(const struct rf_figure *figures, int n, struct
 
 /* Collective on world. */
 static enum rf_status measure(const struct rf_group *world, const char *name,
-                              const struct rf_bench_request *request, int json,
+                              struct rf_bench_request *request, int json,
                               struct rf_error *err)
 {
+    struct rf_bar bar;
     const struct rf_bench *what = NULL;
     struct rf_figure *figures = calloc(RF_BENCH_FIGURES, sizeof *figures);
     int64_t begin_us = rf_time_us();
@@ -135,8 +137,11 @@ static enum rf_status measure(const struct rf_group *world, const char *name,
     if (st == RF_OK && figures == NULL)
         st = rf_fail(err, RF_ERR_MEMORY, "out of memory for the figures");
     st = rf_agree(world, st, err);
+    rf_bar_start(&bar, name, world->rank == 0);
+    request->watch = world->rank == 0 ? &bar.watch : NULL;
     if (st == RF_OK)
         st = what->run(world, request, figures, &n, err);
+    rf_bar_end(&bar);
     if (st == RF_OK && world->rank == 0 && json)
         st = print_json(name, figures, n, (double)(rf_time_us() - begin_us) / 1e6, err);
     else if (st == RF_OK && world->rank == 0)
@@ -209,7 +214,7 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
         topics[i] = (struct rf_topic){benches[i]->name, benches[i]->about};
     st = rf_options_parse(&line, argc, argv, &args, err);
     if (st == RF_OK && !args.help) {
-        const struct rf_bench_request request = {.quick = small,
+        struct rf_bench_request request = {.quick = small,
                                                  .full = full,
                                                  .profile = profile,
                                                  .model = model,

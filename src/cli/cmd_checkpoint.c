@@ -137,7 +137,7 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
          .integer = &call.heads,
          .min = 1,
          .max = 65536,
-         .help = "import: attention heads, where the file does not say"},
+         .help = "import: attention heads, where neither the file nor a config.json beside it says"},
         {.name = "keep-last",
          .value = "K",
          .integer = &call.keep_last,
@@ -172,7 +172,9 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
             "tensors that differ and by how much; exit code 0 when all are the same, 1 when "
             "not. 'export' writes a safetensors file with Hugging Face's names and layout, "
             "without the optimiser's state unless --all is given; 'import' makes a checkpoint "
-            "from one, GPT-2's or Llama's. 'prune' removes checkpoints of a directory and of "
+            "from one, GPT-2's or Llama's, and prints the model as an entry of a "
+            "configuration; a config.json beside the file is read for what the tensors do not "
+            "say. 'prune' removes checkpoints of a directory and of "
             "the "
             "directories in it by --keep-last and --keep-every, never the newest complete one. "
             "'reshard' writes a checkpoint anew into a directory, every value checked on the "

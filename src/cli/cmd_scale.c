@@ -8,6 +8,7 @@
 
 #include "base/figure.h"
 #include "base/log.h"
+#include "base/ticker.h"
 #include "cli/command.h"
 #include "cli/launch.h"
 #include "cli/scale_ranks.h"
@@ -252,6 +253,7 @@ static enum rf_status scale(const struct rf_group *world, const struct scale_opt
     struct rf_train_options train;
     struct rf_scaling what = {&subject, &train, (int)o->repeats, o->seconds};
     char dir[RF_PATH_BYTES + 8];
+    struct rf_bar bar;
     int n = 0;
     enum rf_status st = find_job(&launch->plan, o->job, &job, err);
 
@@ -267,8 +269,12 @@ static enum rf_status scale(const struct rf_group *world, const struct scale_opt
     if (st != RF_OK)
         return st;
     train = rf_job_train_options(job);
-    for (int i = 0; i < n && st == RF_OK; i++)
+    rf_bar_start(&bar, "scale", world->rank == 0);
+    for (int i = 0; i < n && st == RF_OK; i++) {
         st = measure(world, &what, o, layouts[i], dir, err);
+        rf_watch_show(&bar.watch, i + 1, n);
+    }
+    rf_bar_end(&bar);
     if (st == RF_OK && world->rank == 0)
         st = fit(dir, n > 1, o->json, begun_us, err);
     return rf_agree(world, st, err);

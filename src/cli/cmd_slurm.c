@@ -25,7 +25,7 @@ static const struct verb {
      "TABLE: makes a ledger of what sacct -P printed, sealed with your key, for 'ringfence "
      "audit'",
      rf_slurm_cmd_import, "what sacct -P printed",
-     " --policy --key --out --name --unit --since --until --force "},
+     " --policy --key --out --name --unit --since --until --events --force "},
 };
 enum { NVERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -48,6 +48,7 @@ static enum rf_status check_options(const struct verb *verb, const struct rf_slu
                    {" --unit ", call->unit != NULL},
                    {" --since ", call->since != NULL},
                    {" --until ", call->until != NULL},
+                   {" --events ", call->events != NULL},
                    {" --force ", call->force}};
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
@@ -118,7 +119,10 @@ static const char MORE[] =
     "  TZ=UTC sacct -aDXP -S 2026-07-01 -E now -o "
     "JobID,JobName,Account,State,Submit,Eligible,\\\n"
     "    Start,End,ElapsedRaw,TimelimitRaw,AllocTRES,ReqTRES > table\n"
-    "  ringfence slurm import table --policy policy.cfg --devices 16 --out july.jsonl\n"
+    "  TZ=UTC sacctmgr -P show event start=2026-07-01 "
+    "format=NodeName,TimeStart,TimeEnd,State,TRES > events\n"
+    "  ringfence slurm import table --events events --policy policy.cfg --devices 16 \\\n"
+    "    --out july.jsonl\n"
     "  ringfence audit july.jsonl\n\n"
     "Slurm is only asked and told by its own commands (sacctmgr, scontrol), which have to be\n"
     "in the PATH. Exit code: 0 done; 1 with --check: there is something to change, or, of\n"
@@ -185,6 +189,11 @@ static enum rf_status slurm(const struct rf_group *world, int argc, char **argv,
          .value = "DATE",
          .text = &call.until,
          .help = "... to the last moment in the table)"},
+        {.name = "events",
+         .value = "FILE",
+         .text = &call.events,
+         .help = "import: when nodes were down: what 'sacctmgr -P show event start=... end=... "
+                 "format=NodeName,TimeStart,TimeEnd,State,TRES' printed"},
         {.letter = 'o',
          .name = "out",
          .value = "FILE",

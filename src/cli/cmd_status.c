@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "alloc/ledger.h"
+#include "alloc/audit.h"
 #include "base/file.h"
 #include "base/terminal.h"
 #include "cli/ask.h"
@@ -24,41 +24,44 @@ struct status_options {
 
 /* ---- from the ledger ---- */
 
-struct replayed {
-    struct rf_state *state;
-    struct rf_tally *tally;
+/* What the ledger says of the run as a whole. */
+struct heard {
     char run[RF_NAME_BYTES], closed[RF_TEXT_BYTES];
 };
 
-static enum rf_status replay(void *ctx, const struct rf_event *event, struct rf_error *err)
+static enum rf_status before(void *self, const struct rf_state *state,
+                             const struct rf_event *event, struct rf_error *err)
 {
-    struct replayed *r = ctx;
-    enum rf_status st = rf_tally_before(r->tally, r->state, event, err);
-
-    if (st == RF_OK)
-        st = rf_state_apply(r->state, event, err);
-    if (st == RF_OK)
-        st = rf_tally_after(r->tally, r->state, event, err);
-    if (event->type == RF_EVENT_OPEN)
-        memcpy(r->run, event->name, sizeof r->run);
-    if (event->type == RF_EVENT_CLOSE)
-        memcpy(r->closed, event->reason, sizeof r->closed);
-    return st;
+    (void)self, (void)state, (void)event, (void)err;
+    return RF_OK;
 }
 
-static json_t *document_of(const struct replayed *r, const struct rf_ledger_check *check)
+static enum rf_status after(void *self, const struct rf_state *state,
+                            const struct rf_event *event, struct rf_error *err)
+{
+    struct heard *heard = self;
+
+    (void)state, (void)err;
+    if (event->type == RF_EVENT_OPEN)
+        memcpy(heard->run, event->name, sizeof heard->run);
+    if (event->type == RF_EVENT_CLOSE)
+        memcpy(heard->closed, event->reason, sizeof heard->closed);
+    return RF_OK;
+}
+
+static json_t *document_of(const struct heard *heard, const struct rf_audit *audit)
 {
     const struct rf_status_source source = {
-        .run = r->run,
+        .run = heard->run,
         .source = "ledger",
-        .state = !r->state->closed                  ? "gone"
-                 : strcmp(r->closed, "signal") == 0 ? "interrupted"
-                                                    : "done",
-        .now_us = r->state->now_us,
-        .cluster = r->state,
-        .tally = r->tally,
-        .entries = r->state->next_seq,
-        .sealed_entries = check->sealed_entries};
+        .state = !audit->state->closed                  ? "gone"
+                 : strcmp(heard->closed, "signal") == 0 ? "interrupted"
+                                                        : "done",
+        .now_us = audit->state->now_us,
+        .cluster = audit->state,
+        .tally = audit->tally,
+        .entries = audit->state->next_seq,
+        .sealed_entries = audit->ledger.sealed_entries};
 
     return rf_status_object(&source);
 }
@@ -66,25 +69,23 @@ static json_t *document_of(const struct replayed *r, const struct rf_ledger_chec
 static enum rf_status read_ledger(const char *run_dir, json_t **document, struct rf_error *err)
 {
     char path[RF_PATH_BYTES];
-    struct replayed r = {0};
-    struct rf_ledger_check check;
+    struct heard heard = {.run = "", .closed = ""};
+    const struct rf_observer observer = {&heard, before, after};
+    struct rf_audit audit = {.state = NULL};
     enum rf_status st = rf_file_join(path, run_dir, "ledger.jsonl", err);
 
     if (st == RF_OK)
-        st = rf_state_create(&r.state, 0, err);
-    if (st == RF_OK)
-        st = rf_tally_create(&r.tally, err);
-    if (st == RF_OK)
-        st = rf_ledger_verify(path, NULL, replay, &r, &check, err);
+        st = rf_audit_watched(&audit, path, NULL, &observer, 1, err);
     if (st == RF_OK) {
-        *document = document_of(&r, &check);
+        *document = document_of(&heard, &audit);
         if (*document == NULL)
             st = rf_fail(err, RF_ERR_MEMORY, "out of memory: a status");
-        else if (!check.chain_ok || !check.seals_ok || check.first_bad_seq >= 0)
-            fprintf(stderr, "ringfence: the ledger does not verify: %s\n", check.problem);
+        else if (!audit.ledger.chain_ok || !audit.ledger.seals_ok ||
+                 audit.ledger.first_bad_seq >= 0)
+            fprintf(stderr, "ringfence: the ledger does not verify: %s\n",
+                    audit.ledger.problem);
     }
-    rf_tally_destroy(r.tally);
-    rf_state_destroy(r.state);
+    rf_audit_clear(&audit);
     return st;
 }
 

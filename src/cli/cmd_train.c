@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/log.h"
+#include "base/ticker.h"
 #include "cli/command.h"
 #include "cli/launch.h"
 #include "job/record.h"
@@ -135,6 +136,7 @@ static enum rf_status train(const struct rf_group *world, struct rf_launch *laun
                                  .config_digest = launch->digest,
                                  .version = RF_VERSION};
     struct rf_lease *lease = NULL;
+    struct rf_bar bar;
     enum rf_status st = rf_agree(world, rf_lease_solo(&lease, err), err);
 
     if (st == RF_OK)
@@ -143,7 +145,11 @@ static enum rf_status train(const struct rf_group *world, struct rf_launch *laun
         enum rf_outcome outcome;
 
         rf_signals_start();
+        rf_bar_start(&bar, launch->plan.jobs[job].name, world->rank == 0);
+        bar.unit = "tokens";
+        ctx.watch = &bar.watch;
         outcome = rf_job_run(&ctx, world, job, lease, err);
+        rf_bar_end(&bar);
         if (outcome == RF_OUTCOME_FAILED)
             st = err->status;
         else if (outcome == RF_OUTCOME_STOPPED)

@@ -96,6 +96,20 @@ enum rf_status rf_promised_policy(const struct rf_run_spec *spec,
     return rf_policy_options_check(options, err);
 }
 
+/* Weights that are multiplied, for each sequence and step: what training takes beside other jobs of
+ * the run, whose sequences are about as long. */
+static double effort(const struct rf_planned_job *job)
+{
+    const struct rf_model_spec *m = job->model;
+    double width = m->width, hidden = m->hidden > 0 ? m->hidden : 4.0 * width;
+    int trains = job->role != RF_ROLE_ZERO_SHOT && job->role != RF_ROLE_NOISY &&
+                 !rf_methods[job->method].linear;
+
+    return trains ? (double)job->train->steps * job->train->batch * m->layers * width *
+                        (4 * width + 2 * hidden)
+                  : 0;
+}
+
 struct rf_request rf_promised_request(const struct rf_planned_job *job)
 {
     struct rf_request request = {.min = job->min,
@@ -108,7 +122,9 @@ struct rf_request rf_promised_request(const struct rf_planned_job *job)
                                  .held_limit_us = job->bounds.max_device_us,
                                  .flops_limit = (int64_t)job->bounds.max_flops,
                                  .retries = job->bounds.retries,
-                                 .backoff_us = job->bounds.backoff_us};
+                                 .backoff_us = job->bounds.backoff_us,
+                                 .steps = job->train->steps,
+                                 .effort = effort(job)};
 
     memcpy(request.name, job->name, sizeof request.name);
     memcpy(request.account, job->account, sizeof request.account);

@@ -131,9 +131,31 @@ static enum rf_status write_ledger(struct work *w, const struct rf_sacct_import 
     return st;
 }
 
+/* Of the devices, and of what no table of Slurm's says. */
+static void tell_rest(const struct rf_slurm_call *call, const struct rf_sacct_imported *r)
+{
+    if (call->events == NULL)
+        printf("  nodes: not said, so all count as up (--events)\n");
+    else
+        printf("  nodes: down %" PRId64 " times, %.0f device-s\n", r->outages,
+               rf_wide_double(r->down_us) / 1e6);
+    if (r->drained > 0)
+        printf("  drained: %" PRId64 " times, up to %.0f device-s, which count as up: jobs that "
+               "ran went on\n",
+               r->drained, rf_wide_double(r->drained_us) / 1e6);
+    if (r->clashes > 0)
+        printf("  the tables disagree: %" PRId64 " runs began on devices that were said to be "
+               "down; the runs were believed\n",
+               r->clashes);
+    printf("  not known: requests that Slurm refused at once (it keeps no record of them), and "
+           "what jobs did with their %s\n",
+           r->unit);
+}
+
 static void tell(struct rf_slurm_call *call, const struct rf_sacct_imported *r, int64_t entries)
 {
     struct rf_build *b = &call->build;
+    json_t *unknown;
 
     if (!call->json) {
         printf("%s: %" PRId64 " jobs in %" PRId64 " runs, %" PRId64 " lines, sealed\n",
@@ -143,8 +165,10 @@ static void tell(struct rf_slurm_call *call, const struct rf_sacct_imported *r, 
                " outside the time covered\n",
                r->without_devices, r->unit, r->outside);
         printf("  not over at the end: %" PRId64 " jobs\n", r->unfinished);
+        tell_rest(call, r);
         return;
     }
+    unknown = json_array();
     rf_build_text(b, call->doc, "ledger", call->out);
     rf_build_text(b, call->doc, "unit", r->unit);
     rf_build_integer(b, call->doc, "entries", entries);
@@ -154,6 +178,16 @@ static void tell(struct rf_slurm_call *call, const struct rf_sacct_imported *r, 
     rf_build_integer(b, call->doc, "without_devices", r->without_devices);
     rf_build_integer(b, call->doc, "outside", r->outside);
     rf_build_integer(b, call->doc, "unfinished", r->unfinished);
+    rf_build_integer(b, call->doc, "outages", r->outages);
+    rf_build_wide_seconds(b, call->doc, "down_device_s", r->down_us);
+    rf_build_integer(b, call->doc, "drained", r->drained);
+    rf_build_wide_seconds(b, call->doc, "drained_device_s", r->drained_us);
+    rf_build_integer(b, call->doc, "clashes", r->clashes);
+    if (call->events == NULL)
+        rf_build_append(b, unknown, json_string("nodes that were down"));
+    rf_build_append(b, unknown, json_string("requests that Slurm refused"));
+    rf_build_append(b, unknown, json_string("what jobs did with their devices"));
+    rf_build_set(b, call->doc, "not_known", unknown);
     rf_build_integer(b, call->doc, "devices", call->devices);
     rf_build_integer(b, call->doc, "devices_in_use_most", r->peak);
     rf_build_seconds(b, call->doc, "begin_s", r->begin_us);
@@ -167,7 +201,7 @@ enum rf_status rf_slurm_cmd_import(struct rf_slurm_call *call, struct rf_error *
                                       .version = RF_VERSION,
                                       .config = "",
                                       .devices = (int32_t)call->devices};
-    char policy[48], *text = NULL;
+    char policy[48], *text = NULL, *events = NULL;
     size_t size = 0;
     enum rf_status st;
 
@@ -179,6 +213,10 @@ enum rf_status rf_slurm_cmd_import(struct rf_slurm_call *call, struct rf_error *
         st = take_promises(w, err);
     if (st == RF_OK)
         st = rf_file_read(call->args[0], TABLE_MAX_BYTES, &text, &size, err);
+    if (st == RF_OK && call->events != NULL)
+        st = rf_file_read(call->events, TABLE_MAX_BYTES, &events, &options.events_bytes, err);
+    options.events = events;
+    options.events_file = call->events;
     if (st == RF_OK)
         st = rf_launch_key(&w->key, call->key != NULL ? call->key : "", err);
     snprintf(policy, sizeof policy, "%s+%s", w->scenario.order, w->scenario.fence);
@@ -195,6 +233,7 @@ enum rf_status rf_slurm_cmd_import(struct rf_slurm_call *call, struct rf_error *
     rf_scenario_clear(&w->scenario);
     free(w->promises);
     free(text);
+    free(events);
     free(w);
     return st;
 }

@@ -14,6 +14,7 @@ struct work {
     const struct rf_slurm_call *call;
     struct rf_scenario scenario;
     struct rf_slurm_promise *promises; /* owned */
+    struct rf_slurm_limit *limits;     /* owned */
     struct rf_slurm_policy policy;
     struct rf_slurm_facts facts;
     struct rf_slurm_site site;
@@ -27,6 +28,7 @@ static void clear(struct work *w)
     rf_slurm_plan_clear(&w->plan);
     rf_slurm_facts_clear(&w->facts);
     free(w->promises);
+    free(w->limits);
     rf_scenario_clear(&w->scenario);
 }
 
@@ -51,19 +53,32 @@ static struct rf_slurm_promise promise_of(const struct rf_pledge_plan *plan, int
     return p;
 }
 
+static struct rf_slurm_limit limit_of(const struct rf_limit_spec *from)
+{
+    struct rf_slurm_limit limit = {.device_us = from->max_device_us, .flops = from->max_flops > 0};
+
+    snprintf(limit.account, sizeof limit.account, "%s", from->account);
+    return limit;
+}
+
 static enum rf_status take_policy(struct work *w, struct rf_error *err)
 {
     const struct rf_scenario *s = &w->scenario;
 
     w->promises = calloc((size_t)s->npledges + 1, sizeof *w->promises);
-    if (w->promises == NULL)
+    w->limits = calloc((size_t)s->nlimits + 1, sizeof *w->limits);
+    if (w->promises == NULL || w->limits == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the pledges");
     for (int i = 0; i < s->npledges; i++)
         w->promises[i] = promise_of(&s->pledges[i], w->site.devices);
+    for (int i = 0; i < s->nlimits; i++)
+        w->limits[i] = limit_of(&s->limits[i]);
     w->policy = (struct rf_slurm_policy){.half_life_us = s->half_life_us,
                                          .grace_us = s->grace_us,
                                          .promises = w->promises,
                                          .npromises = s->npledges,
+                                         .limits = w->limits,
+                                         .nlimits = s->nlimits,
                                          .nchanges = s->nchanges};
     memcpy(w->policy.order, s->order, sizeof w->policy.order);
     memcpy(w->policy.fence, s->fence, sizeof w->policy.fence);

@@ -11,7 +11,7 @@ struct rf_slurm_call {
     int nargs;
     int json, fresh, check, force;
     const char *partition, *device, *others;                      /* plan, apply */
-    const char *policy, *key, *out, *name, *unit, *since, *until; /* import */
+    const char *policy, *key, *out, *name, *unit, *since, *until, *events; /* import */
     int64_t devices, nodes;
     struct rf_text_list set;
     struct rf_build build;

@@ -79,7 +79,7 @@ static void derive_model(struct rf_model_spec *model)
 static void derive_text(struct rf_task_options *task)
 {
     if (task->tokenizer[0] == '\0')
-        strcpy(task->tokenizer, "byte");
+        strcpy(task->tokenizer, task->tokenizer_path[0] != '\0' ? "file" : "byte");
     if (task->documents[0] == '\0')
         strcpy(task->documents, "file");
     if (task->context == 0)
@@ -94,14 +94,24 @@ static int is_text(const struct rf_task_options *task)
            strcmp(task->source, "pairs") == 0;
 }
 
+static void derive_texts(struct rf_task_options *task)
+{
+    if (task->tokenizer[0] == '\0')
+        strcpy(task->tokenizer, task->tokenizer_path[0] != '\0' ? "file" : "bpe");
+    if (strcmp(task->tokenizer, "bpe") == 0 && task->vocabulary == 0)
+        task->vocabulary = 4096;
+    if (strcmp(task->source, "pairs") == 0 && task->preference[0] == '\0')
+        strcpy(task->preference, "choice");
+}
+
 static void derive_task(struct rf_task_options *task)
 {
     int rules = strcmp(task->source, "chess-rules") == 0;
 
     if (strcmp(task->source, "text") == 0)
         derive_text(task);
-    if (is_text(task) && task->vocabulary == 0)
-        task->vocabulary = 4096;
+    if (is_text(task))
+        derive_texts(task);
     if (rules && task->train == 0)
         task->train = 4000;
     if (rules && task->validation == 0)
@@ -254,15 +264,18 @@ static enum rf_status check_model(const struct checker *c, int i)
 /* Which keys a source uses: the others must be left out, since they would do nothing. */
 struct source_rule {
     const char *source;
-    int path, test_path, extra_path, corpus, rule, vocabulary, positive, tokenizer,
-        examples; /* 0: not used, 1: may be, 2: must be */
+    int path, test_path, extra_path, corpus, rule, vocabulary, positive, tokenizer, documents,
+        preference, examples; /* 0: not used, 1: may be, 2: must be */
 };
 
 static const struct source_rule source_rules[] = {
-    {"chess-rules", 0, 0, 0, 0, 2, 0, 0, 0, 1}, {"chess", 2, 0, 1, 1, 0, 0, 0, 0, 1},
-    {"tsv", 2, 1, 0, 1, 0, 1, 1, 0, 1},         {"jsonl", 2, 1, 0, 1, 0, 1, 1, 0, 1},
-    {"pairs", 2, 1, 0, 1, 0, 1, 0, 0, 1},       {"digits", 2, 2, 0, 0, 0, 0, 0, 0, 1},
-    {"text", 2, 0, 0, 0, 0, 1, 0, 1, 0},
+    {"chess-rules", 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 1},
+    {"chess", 2, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1},
+    {"tsv", 2, 1, 0, 1, 0, 1, 1, 1, 0, 0, 1},
+    {"jsonl", 2, 1, 0, 1, 0, 1, 1, 1, 0, 0, 1},
+    {"pairs", 2, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1},
+    {"digits", 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1},
+    {"text", 2, 0, 0, 0, 0, 1, 0, 1, 1, 0, 0},
 };
 
 /* The built-in source makes as many examples as it is told, and there must be enough to split.
@@ -323,6 +336,45 @@ static enum rf_status check_text_task(const struct checker *c, int i)
     return RF_OK;
 }
 
+static enum rf_status check_texts_task(const struct checker *c, int i)
+{
+    const struct rf_task_options *t = &c->spec->tasks[i];
+    int file = strcmp(t->tokenizer, "file") == 0, score = strcmp(t->preference, "score") == 0;
+
+    if (!file && strcmp(t->tokenizer, "bpe") != 0)
+        return refuse(c, "tasks", i, "tokenizer", "expected one of bpe, file, got '%s'",
+                      t->tokenizer);
+    if (file != (t->tokenizer_path[0] != '\0'))
+        return refuse(c, "tasks", i, "tokenizer_path",
+                      "expected a file or directory when tokenizer is \"file\", and nothing "
+                      "otherwise, got '%s'",
+                      t->tokenizer_path);
+    if (file && t->vocabulary != 0)
+        return refuse(c, "tasks", i, "vocabulary",
+                      "expected nothing, since tokenizer \"file\" does not use it, got %d",
+                      t->vocabulary);
+    if (!file && t->vocabulary < 280)
+        return refuse(c, "tasks", i, "vocabulary",
+                      "expected at least 280 (all bytes and a few marks), got %d",
+                      t->vocabulary);
+    if (!file && (t->nanswers > 0 || t->question[0] != '\0'))
+        return refuse(c, "tasks", i, t->nanswers > 0 ? "answers" : "question",
+                      "expected nothing, since a tokenizer that is learnt here has tokens of its "
+                      "own for labels, got a value");
+    if (t->preference[0] != '\0' && !score && strcmp(t->preference, "choice") != 0)
+        return refuse(c, "tasks", i, "preference", "expected one of choice, score, got '%s'",
+                      t->preference);
+    if (t->preference[0] != '\0' && t->nanswers > 0 && t->nanswers != (score ? 1 : 2))
+        return refuse(c, "tasks", i, "answers",
+                      "expected %s, since preference is \"%s\", got %d words",
+                      score ? "one word, whose logit is the score" : "two words", t->preference,
+                      t->nanswers);
+    if (t->context > 0 && t->context < 4)
+        return refuse(c, "tasks", i, "context", "expected at least 4 tokens, got %d",
+                      t->context);
+    return RF_OK;
+}
+
 static enum rf_status check_task(const struct checker *c, int i)
 {
     const struct rf_task_options *t = &c->spec->tasks[i];
@@ -345,7 +397,10 @@ static enum rf_status check_task(const struct checker *c, int i)
                 {"positive", rule->positive, t->positive[0] != '\0'},
                 {"tokenizer", rule->tokenizer, t->tokenizer[0] != '\0'},
                 {"tokenizer_path", rule->tokenizer, t->tokenizer_path[0] != '\0'},
-                {"documents", rule->tokenizer, t->documents[0] != '\0'},
+                {"documents", rule->documents, t->documents[0] != '\0'},
+                {"answers", is_text(t), t->nanswers > 0},
+                {"question", is_text(t), t->question[0] != '\0'},
+                {"preference", rule->preference, t->preference[0] != '\0'},
                 {"train", rule->examples, t->train != 0},
                 {"test", rule->examples, t->test != 0}};
 
@@ -360,18 +415,16 @@ static enum rf_status check_task(const struct checker *c, int i)
     }
     if (rule->rule == 2)
         return check_rules_task(c, i);
-    if (rule->tokenizer)
+    if (t->learn_rest && (strcmp(t->source, "chess") != 0 || t->test == 0))
+        return refuse(c, "tasks", i, "learn_rest",
+                      "expected false, since %s, got true",
+                      t->test == 0 ? "'test' leaves nothing over"
+                                   : "only puzzles with ratings are in a file of their own");
+    if (rule->documents)
         return check_text_task(c, i);
     if (!is_text(t))
         return RF_OK;
-    if (t->vocabulary < 280)
-        return refuse(c, "tasks", i, "vocabulary",
-                      "expected at least 280 (all bytes and a few marks), got %d",
-                      t->vocabulary);
-    if (t->context > 0 && t->context < 4)
-        return refuse(c, "tasks", i, "context", "expected at least 4 tokens, got %d",
-                      t->context);
-    return RF_OK;
+    return check_texts_task(c, i);
 }
 
 /* It goes on from an earlier job that trains the same model. */
@@ -391,6 +444,28 @@ static enum rf_status want_init(const struct checker *c, int i)
     return RF_OK;
 }
 
+/* Only what comes from elsewhere is a model before it has learnt anything here. */
+static enum rf_status want_steps(const struct checker *c, const char *list, int i,
+                                 const char *key, int steps)
+{
+    return steps > 0 ? RF_OK
+                     : refuse(c, list, i, key,
+                              "expected a whole number from 1 to 100000000, got %d", steps);
+}
+
+static enum rf_status want_beginning(const struct checker *c, int i)
+{
+    const struct rf_pretrain_spec *j = &c->spec->jobs[i];
+
+    if (j->from[0] == '\0')
+        return want_steps(c, "jobs", i, "train.steps", j->train.steps);
+    if (j->init[0] != '\0')
+        return refuse(c, "jobs", i, "from",
+                      "expected nothing, since the job starts from job '%s', got a value",
+                      j->init);
+    return RF_OK;
+}
+
 static enum rf_status check_job(const struct checker *c, int i)
 {
     const struct rf_pretrain_spec *j = &c->spec->jobs[i];
@@ -404,6 +479,8 @@ static enum rf_status check_job(const struct checker *c, int i)
     st = want_model(c, "jobs", i, "model", j->model);
     if (st == RF_OK && j->init[0] != '\0')
         st = want_init(c, i);
+    if (st == RF_OK)
+        st = want_beginning(c, i);
     if (st == RF_OK)
         st = want_freeze(c, "jobs", i, "train", &j->train, j->model);
     if (st == RF_OK)
@@ -503,6 +580,23 @@ static enum rf_status want_chain(const struct checker *c, int i)
     return st;
 }
 
+/* The weak model may read the same examples in another vocabulary; whether they are the same is seen when
+ * both are open (job/leaks.h). */
+static enum rf_status want_weak_task(const struct checker *c, int i)
+{
+    const struct rf_experiment_spec *e = &c->spec->experiments[i];
+    int task = find_task(c->spec, e->weak_task);
+
+    if (task < 0)
+        return refuse(c, "experiments", i, "weak_task",
+                      "expected the name of a task in 'tasks', got '%s'", e->weak_task);
+    if (strcmp(c->spec->tasks[task].source, "text") == 0)
+        return refuse(c, "experiments", i, "weak_task",
+                      "expected a task with labels, got '%s', which is plain text",
+                      e->weak_task);
+    return RF_OK;
+}
+
 static enum rf_status check_experiment(const struct checker *c, int i)
 {
     const struct rf_experiment_spec *e = &c->spec->experiments[i];
@@ -520,6 +614,12 @@ static enum rf_status check_experiment(const struct checker *c, int i)
     if (st == RF_OK && strcmp(c->spec->tasks[find_task(c->spec, e->task)].source, "text") == 0)
         st = refuse(c, "experiments", i, "task",
                     "expected a task with labels, got '%s', which is plain text", e->task);
+    if (st == RF_OK && e->weak_task[0] != '\0')
+        st = want_weak_task(c, i);
+    if (st == RF_OK)
+        st = want_steps(c, "experiments", i, "weak_train.steps", e->weak_train.steps);
+    if (st == RF_OK)
+        st = want_steps(c, "experiments", i, "strong_train.steps", e->strong_train.steps);
     if (st == RF_OK)
         st = want_model(c, "experiments", i, "weak", e->weak);
     if (st == RF_OK)
@@ -538,6 +638,11 @@ static enum rf_status check_experiment(const struct checker *c, int i)
         st = want_probe(c, i, "controls", "probe");
     if (st == RF_OK)
         st = want_chain(c, i);
+    if (st == RF_OK && e->easy > 0 &&
+        strcmp(c->spec->tasks[find_task(c->spec, e->task)].source, "chess") != 0)
+        st = refuse(c, "experiments", i, "easy",
+                    "expected nothing, since the examples of task '%s' have no rating, got %g",
+                    e->task, e->easy);
     if (st == RF_OK)
         st = want_ranks(c, "experiments", i, e->min, e->max);
     return st;
@@ -568,8 +673,12 @@ static int is_charged(const struct rf_run_spec *spec, const char *account)
 static enum rf_status check_pledges(const struct checker *c)
 {
     const struct rf_run_spec *spec = c->spec;
-    const struct rf_config_promises promises = {spec->pledges, spec->changes, spec->npledges,
-                                                spec->nchanges};
+    const struct rf_config_promises promises = {.pledges = spec->pledges,
+                                                .changes = spec->changes,
+                                                .limits = spec->limits,
+                                                .npledges = spec->npledges,
+                                                .nchanges = spec->nchanges,
+                                                .nlimits = spec->nlimits};
     enum rf_status st = rf_config_check_promises(&promises, c->place, c->ctx, c->err);
 
     for (int i = 0; st == RF_OK && spec->linger_us == 0 && i < spec->npledges; i++)
@@ -578,23 +687,6 @@ static enum rf_status check_pledges(const struct checker *c)
                         "expected an account that a job or experiment is charged to, got '%s'",
                         spec->pledges[i].pledge.account);
     return st;
-}
-
-static enum rf_status check_limit(const struct checker *c, int i)
-{
-    const struct rf_limit_spec *l = &c->spec->limits[i];
-
-    for (int k = 0; k < i; k++)
-        if (strcmp(c->spec->limits[k].account, l->account) == 0)
-            return refuse(c, "limits", i, "account",
-                          "expected one limit per account, got '%s' a second time", l->account);
-    if (l->max_device_us == 0 && l->max_flops < 1)
-        return refuse(c, "limits", i, "max_device_s",
-                      "expected max_device_s or max_flops, got neither");
-    if (!rf_config_is_code(l->reason))
-        return refuse(c, "limits", i, "reason",
-                      "expected a code of lower-case words joined by '-', got '%s'", l->reason);
-    return RF_OK;
 }
 
 enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *place,
@@ -616,7 +708,5 @@ enum rf_status rf_config_check(const struct rf_run_spec *spec, rf_config_place *
         st = check_experiment(&c, i);
     if (st == RF_OK)
         st = check_pledges(&c);
-    for (int i = 0; st == RF_OK && i < spec->nlimits; i++)
-        st = check_limit(&c, i);
     return st;
 }

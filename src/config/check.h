@@ -34,7 +34,8 @@ enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_
 struct rf_config_promises {
     const struct rf_pledge_plan *pledges;
     const struct rf_change_spec *changes;
-    int npledges, nchanges;
+    const struct rf_limit_spec *limits;
+    int npledges, nchanges, nlimits;
 };
 
 enum rf_status rf_config_check_promises(const struct rf_config_promises *promises,

@@ -153,6 +153,23 @@ static enum rf_status check_change(const struct checker *c, int i)
     return RF_OK;
 }
 
+static enum rf_status check_limit(const struct checker *c, int i)
+{
+    const struct rf_limit_spec *l = &c->p->limits[i];
+
+    for (int k = 0; k < i; k++)
+        if (strcmp(c->p->limits[k].account, l->account) == 0)
+            return refuse(c, "limits", i, "account",
+                          "expected one limit per account, got '%s' a second time", l->account);
+    if (l->max_device_us == 0 && l->max_flops < 1)
+        return refuse(c, "limits", i, "max_device_s",
+                      "expected max_device_s or max_flops, got neither");
+    if (!rf_config_is_code(l->reason))
+        return refuse(c, "limits", i, "reason",
+                      "expected a code of lower-case words joined by '-', got '%s'", l->reason);
+    return RF_OK;
+}
+
 enum rf_status rf_config_check_promises(const struct rf_config_promises *promises,
                                         rf_config_place *place, void *ctx, struct rf_error *err)
 {
@@ -163,5 +180,7 @@ enum rf_status rf_config_check_promises(const struct rf_config_promises *promise
         st = check_pledge(&c, i);
     for (int i = 0; st == RF_OK && i < promises->nchanges; i++)
         st = check_change(&c, i);
+    for (int i = 0; st == RF_OK && i < promises->nlimits; i++)
+        st = check_limit(&c, i);
     return st;
 }

@@ -219,8 +219,10 @@ enum rf_status rf_config_check_scenario(struct rf_scenario *scenario, rf_config_
                                         void *ctx, struct rf_error *err)
 {
     const struct checker c = {scenario, place, ctx, err};
-    const struct rf_config_promises promises = {scenario->pledges, scenario->changes,
-                                                scenario->npledges, scenario->nchanges};
+    const struct rf_config_promises promises = {.pledges = scenario->pledges,
+                                                .changes = scenario->changes,
+                                                .npledges = scenario->npledges,
+                                                .nchanges = scenario->nchanges};
     enum rf_status st;
 
     derive(scenario);

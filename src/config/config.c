@@ -327,14 +327,19 @@ static enum rf_status read_names(struct reader *r, const struct rf_key *k, const
     char(*to)[RF_NAME_BYTES] = (void *)(base + k->offset);
     int n = s != NULL && is_sequence(s) ? config_setting_length(s) : 0;
     int dotted = k->kind == RF_KEY_ACCOUNTS;
-    size_t most = dotted ? RF_NAME_BYTES - 1 : RF_KEY_NAME_MAX;
+    int texts = k->kind == RF_KEY_TEXTS;
+    size_t most = dotted || texts ? RF_NAME_BYTES - 1 : RF_KEY_NAME_MAX;
 
     if (s != NULL && (!is_sequence(s) || n > (int)k->size))
-        return expected(r, path, s, "an array of at most %zu names: [\"a\", \"b\"]", k->size);
+        return expected(r, path, s, "an array of at most %zu %s: [\"a\", \"b\"]", k->size,
+                        texts ? "texts" : "names");
     for (int i = 0; i < n; i++) {
         const char *text = config_setting_get_string_elem(s, i);
 
-        if (text == NULL || !is_name(text, most, dotted))
+        if (texts && (text == NULL || text[0] == '\0' || strlen(text) > most))
+            return expected(r, path, config_setting_get_elem(s, (unsigned)i),
+                            "an array of texts of 1 to %zu bytes", most);
+        if (text == NULL || (!texts && !is_name(text, most, dotted)))
             return expected(r, path, config_setting_get_elem(s, (unsigned)i), "an array of %s",
                             dotted ? "accounts" : "names");
         if (k->words != NULL && word_index(k->words, text) < 0)
@@ -467,6 +472,7 @@ static enum rf_status read_key(struct reader *r, const struct rf_key *k, const c
         return read_share(r, path, s, k->text, to);
     case RF_KEY_NAMES:
     case RF_KEY_ACCOUNTS:
+    case RF_KEY_TEXTS:
         return read_names(r, k, path, s, base);
     case RF_KEY_WORDS:
         return read_words(r, k, path, s, base);

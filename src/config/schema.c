@@ -92,6 +92,8 @@ static const struct rf_key model_keys[] = {
     /* 0 stands for the family's habit until the whole file is read, and for heads */
     {.key = "hidden", .kind = RF_KEY_INT, AT(rf_model_spec, hidden), .min = 1, .max = 262144},
     {.key = "kv_heads", .kind = RF_KEY_INT, AT(rf_model_spec, kv_heads), .min = 1, .max = 1024},
+    {.key = "context", .kind = RF_KEY_INT, AT(rf_model_spec, context), .max = 1 << 20},
+    {.key = "vocabulary", .kind = RF_KEY_INT, AT(rf_model_spec, vocabulary), .max = 1 << 24},
     {.key = "untied", .kind = RF_KEY_FLAG, AT(rf_model_spec, untied), .number = 0},
     {.key = "rope_theta",
      .kind = RF_KEY_NUMBER,
@@ -106,6 +108,8 @@ static const struct rf_key model_keys[] = {
      .max = 1,
      .number = 1e-5},
     {0}};
+
+_Static_assert((int)RF_ANSWER_BYTES == (int)RF_NAME_BYTES, "arrays of texts are of this size");
 
 #define FIELD(name)                                                                            \
     {                                                                                          \
@@ -143,6 +147,16 @@ static const struct rf_key field_keys[] = {
          .kind = RF_KEY_PATH,                                                                  \
          ROOM(rf_task_options, tokenizer_path),                                                \
          .text = ""},                                                                          \
+        {.key = "answers",                                                                     \
+         .kind = RF_KEY_TEXTS,                                                                 \
+         AT(rf_task_options, answers),                                                         \
+         .size = RF_ANSWERS_MAX,                                                               \
+         .count_offset = offsetof(struct rf_task_options, nanswers)},                          \
+        {.key = "question", .kind = RF_KEY_TEXT, ROOM(rf_task_options, question), .text = ""}, \
+        {.key = "preference",                                                                  \
+         .kind = RF_KEY_TEXT,                                                                  \
+         ROOM(rf_task_options, preference),                                                    \
+         .text = ""},                                                                          \
         {.key = "documents",                                                                   \
          .kind = RF_KEY_TEXT,                                                                  \
          ROOM(rf_task_options, documents),                                                     \
@@ -162,6 +176,7 @@ static const struct rf_key field_keys[] = {
          AT(rf_task_options, validation),                                                      \
          .max = 1e8},                                                                          \
         {.key = "test", .kind = RF_KEY_INT, AT(rf_task_options, test), .max = 1e8},            \
+        {.key = "learn_rest", .kind = RF_KEY_FLAG, AT(rf_task_options, learn_rest)},           \
         {.key = "corpus_size",                                                                 \
          .kind = RF_KEY_INT,                                                                   \
          AT(rf_task_options, corpus_size),                                                     \
@@ -207,7 +222,6 @@ static const struct rf_key train_keys[] = {
     {.key = "steps",
      .kind = RF_KEY_INT,
      AT(rf_train_spec, steps),
-     .min = 1,
      .max = 1e8,
      .required = 1},
     {.key = "batch",
@@ -216,11 +230,6 @@ static const struct rf_key train_keys[] = {
      .min = 1,
      .max = 65536,
      .number = 32},
-    {.key = "readout",
-     .kind = RF_KEY_TEXT,
-     ROOM(rf_train_spec, readout),
-     .words = "last mean",
-     .text = "last"},
     {.key = "token_dropout",
      .kind = RF_KEY_NUMBER,
      AT(rf_train_spec, token_dropout),
@@ -234,12 +243,6 @@ static const struct rf_key train_keys[] = {
      .min = 1e-12,
      .max = 10,
      .number = 1e-3},
-    {.key = "layer_lr",
-     .kind = RF_KEY_NUMBER,
-     AT(rf_train_spec, layer_lr),
-     .min = 1e-6,
-     .max = 1000,
-     .number = 1},
     {.key = "min_lr_ratio",
      .kind = RF_KEY_NUMBER,
      AT(rf_train_spec, min_lr_ratio),
@@ -354,6 +357,7 @@ static const struct rf_key job_keys[] = {
     {.key = "submit_s", .kind = RF_KEY_SECONDS, AT(rf_pretrain_spec, submit_us), .max = 1e9},
     BOUNDS(rf_pretrain_spec),
     {.key = "init", .kind = RF_KEY_NAME, ROOM(rf_pretrain_spec, init), .text = ""},
+    {.key = "from", .kind = RF_KEY_PATH, ROOM(rf_pretrain_spec, from), .text = ""},
     {.key = "text",
      .kind = RF_KEY_TEXT,
      ROOM(rf_pretrain_spec, text),
@@ -382,6 +386,7 @@ static const struct rf_key experiment_keys[] = {
      ROOM(rf_experiment_spec, account),
      .required = 1},
     {.key = "task", .kind = RF_KEY_NAME, ROOM(rf_experiment_spec, task), .required = 1},
+    {.key = "weak_task", .kind = RF_KEY_NAME, ROOM(rf_experiment_spec, weak_task), .text = ""},
     {.key = "weak", .kind = RF_KEY_NAME, ROOM(rf_experiment_spec, weak), .required = 1},
     {.key = "strong", .kind = RF_KEY_NAME, ROOM(rf_experiment_spec, strong), .required = 1},
     {.key = "pretrained",
@@ -457,6 +462,7 @@ static const struct rf_key experiment_keys[] = {
      AT(rf_experiment_spec, chain_pretrained),
      .size = RF_CHAIN_MAX,
      .count_offset = offsetof(struct rf_experiment_spec, nchain_pretrained)},
+    {.key = "easy", .kind = RF_KEY_NUMBER, AT(rf_experiment_spec, easy), .max = 1e6},
     {.key = "controls",
      .kind = RF_KEY_WORDS,
      .words = "same-size strong-on-weak-half probe noise",
@@ -484,24 +490,6 @@ static const struct rf_key experiment_keys[] = {
     {.key = "max", .kind = RF_KEY_INT, AT(rf_experiment_spec, max), .min = 1, .max = 1e6},
     {.key = "submit_s", .kind = RF_KEY_SECONDS, AT(rf_experiment_spec, submit_us), .max = 1e9},
     BOUNDS(rf_experiment_spec),
-    {0}};
-
-static const struct rf_key limit_keys[] = {
-    {.key = "account", .kind = RF_KEY_ACCOUNT, ROOM(rf_limit_spec, account), .required = 1},
-    {.key = "max_device_s",
-     .kind = RF_KEY_SECONDS,
-     AT(rf_limit_spec, max_device_us),
-     .max = 1e12},
-    {.key = "max_flops", .kind = RF_KEY_NUMBER, AT(rf_limit_spec, max_flops), .max = 9e18},
-    {.key = "budget", .kind = RF_KEY_FLAG, AT(rf_limit_spec, budget)},
-    {.key = "author",
-     .kind = RF_KEY_TEXT,
-     ROOM(rf_limit_spec, author),
-     .text = "configuration"},
-    {.key = "reason",
-     .kind = RF_KEY_TEXT,
-     ROOM(rf_limit_spec, reason),
-     .text = "declared-at-start"},
     {0}};
 
 static const size_t alone_offset[] = {offsetof(struct rf_task_options, alone)};
@@ -534,7 +522,7 @@ static const struct rf_key sections[] = {
      RF_KEY_LIST_OF(rf_run_spec, changes),
      .group = rf_change_keys,
      .max = 1000},
-    {.key = "limits", RF_KEY_LIST_OF(rf_run_spec, limits), .group = limit_keys, .max = 1000},
+    {.key = "limits", RF_KEY_LIST_OF(rf_run_spec, limits), .group = rf_limit_keys, .max = 1000},
     WORK,
     {0}};
 

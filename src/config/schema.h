@@ -26,6 +26,7 @@ enum rf_key_kind {
     RF_KEY_SHARE,    /* struct rf_share; when not required, 0 stands for `text` "" */
     RF_KEY_NAMES,    /* names of other things (or `words`): char[][RF_NAME_BYTES], int count */
     RF_KEY_ACCOUNTS, /* the same of accounts */
+    RF_KEY_TEXTS,    /* the same of any texts */
     RF_KEY_WORDS,    /* some of `words`: one int each at word_offsets */
     RF_KEY_SHARES,   /* struct rf_share[], and an int count */
     RF_KEY_DURATIONS, /* int64_t[] microseconds, and an int count */

@@ -88,3 +88,21 @@ const struct rf_key rf_change_keys[] = {
      .text = "configuration"},
     {.key = "reason", .kind = RF_KEY_TEXT, ROOM(rf_change_spec, reason), .text = "changed"},
     {0}};
+
+const struct rf_key rf_limit_keys[] = {
+    {.key = "account", .kind = RF_KEY_ACCOUNT, ROOM(rf_limit_spec, account), .required = 1},
+    {.key = "max_device_s",
+     .kind = RF_KEY_SECONDS,
+     AT(rf_limit_spec, max_device_us),
+     .max = 1e12},
+    {.key = "max_flops", .kind = RF_KEY_NUMBER, AT(rf_limit_spec, max_flops), .max = 9e18},
+    {.key = "budget", .kind = RF_KEY_FLAG, AT(rf_limit_spec, budget)},
+    {.key = "author",
+     .kind = RF_KEY_TEXT,
+     ROOM(rf_limit_spec, author),
+     .text = "configuration"},
+    {.key = "reason",
+     .kind = RF_KEY_TEXT,
+     ROOM(rf_limit_spec, reason),
+     .text = "declared-at-start"},
+    {0}};

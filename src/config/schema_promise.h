@@ -14,6 +14,7 @@
 
 extern const struct rf_key rf_pledge_keys[]; /* struct rf_pledge_plan */
 extern const struct rf_key rf_change_keys[]; /* struct rf_change_spec */
+extern const struct rf_key rf_limit_keys[];  /* struct rf_limit_spec */
 
 /* Rows of the group `policy`; the struct has fields of these names. */
 #define RF_POLICY_ROWS(type)                                                                   \

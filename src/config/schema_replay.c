@@ -23,8 +23,11 @@ static const struct rf_key sections[] = {
      RF_KEY_LIST_OF(rf_scenario, changes),
      .group = rf_change_keys,
      .max = 1000},
+    {.key = "limits",
+     RF_KEY_LIST_OF(rf_scenario, limits),
+     .group = rf_limit_keys,
+     .max = 1000},
     {.key = "run", .kind = RF_KEY_PASSED},
-    {.key = "limits", .kind = RF_KEY_PASSED},
     {.key = "models", .kind = RF_KEY_PASSED},
     {.key = "tasks", .kind = RF_KEY_PASSED},
     {.key = "jobs", .kind = RF_KEY_PASSED},
@@ -41,10 +44,17 @@ static enum rf_status finish(void *target, rf_config_place *place, void *ctx,
                              struct rf_error *err)
 {
     struct rf_scenario *s = target, rest = rf_scenario_make();
-    struct rf_config_promises promises = {s->pledges, s->changes, s->npledges, s->nchanges};
+    struct rf_config_promises promises = {.pledges = s->pledges,
+                                          .changes = s->changes,
+                                          .limits = s->limits,
+                                          .npledges = s->npledges,
+                                          .nchanges = s->nchanges,
+                                          .nlimits = s->nlimits};
 
     rest.pledges = s->pledges;
     rest.changes = s->changes;
+    rest.limits = s->limits;
+    rest.nlimits = s->nlimits;
     rest.npledges = s->npledges;
     rest.nchanges = s->nchanges;
     memcpy(rest.order, s->order, sizeof rest.order);

@@ -169,6 +169,7 @@ static void write_value(FILE *out, const struct rf_key *k, const char *base, int
         break;
     case RF_KEY_NAMES:
     case RF_KEY_ACCOUNTS:
+    case RF_KEY_TEXTS:
         write_names(out, k, base);
         break;
     case RF_KEY_WORDS:

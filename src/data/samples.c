@@ -248,6 +248,8 @@ enum rf_status rf_samples_take(const struct rf_samples *samples, const int32_t *
         examples->label[i] = samples->label[order[i]];
         if (with_rating)
             examples->rating[i] = samples->rating[order[i]];
+        examples->content = mix(examples->content ^ samples->key[order[i]]) +
+                            (uint64_t)(uint32_t)samples->label[order[i]];
         total += count;
     }
     examples->start[n] = (int32_t)total;

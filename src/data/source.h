@@ -48,6 +48,7 @@ struct rf_pools {
     struct rf_samples validation; /* empty: cut from train */
     struct rf_samples test;
     int balance; /* as many examples of each class */
+    int learn_rest; /* what the test does not take is learned from */
     int with_rating;
 };
 /* Fills the splits: the test and validation examples by content alone, the halves WEAK and

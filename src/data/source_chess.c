@@ -224,7 +224,7 @@ enum rf_status rf_source_chess(struct rf_task *task, const struct rf_task_option
                                uint64_t seed, struct rf_error *err)
 {
     static const char format[] = "ringfence chess tokens 2";
-    struct rf_pools pools = {.with_rating = 1};
+    struct rf_pools pools = {.with_rating = 1, .learn_rest = options->learn_rest};
     struct reader reader = {.context = RF_CHESS_TEXT_MAX};
     enum rf_status st = RF_OK;
 

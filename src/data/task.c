@@ -299,40 +299,57 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
     return st;
 }
 
+/* Sequence k of an example: where it begins, and how many tokens it has. Of two, the length of the
+ * first stands before them. */
+static const int32_t *sequence_of(const struct rf_task *task,
+                                  const struct rf_examples *examples, int32_t i, int k,
+                                  int *length)
+{
+    const int32_t *tokens = examples->tokens + examples->start[i];
+    int n = examples->start[i + 1] - examples->start[i];
+
+    *length = task->info.joined < 2 ? n : k == 0 ? tokens[0] : n - 1 - tokens[0];
+    return task->info.joined < 2 ? tokens : tokens + 1 + (k == 0 ? 0 : tokens[0]);
+}
+
 enum rf_status rf_task_example_batch(const struct rf_task *task, enum rf_split split,
                                      const int32_t *index, int n,
                                      struct rf_batch_memory *memory, struct rf_batch *batch,
                                      struct rf_error *err)
 {
     const struct rf_examples *examples = &task->split[split];
-    int nclass = task->info.nclass, T = 1;
+    const struct rf_task_info *info = &task->info;
+    int nclass = info->nclass, joined = info->joined > 1 ? info->joined : 1, T = 1, length;
+    int B = n * joined;
     enum rf_status st;
 
-    for (int b = 0; b < n; b++) {
-        int length;
-
-        assert(index[b] >= 0 && index[b] < examples->n);
-        length = examples->start[index[b] + 1] - examples->start[index[b]];
+    for (int b = 0; b < B; b++) {
+        assert(index[b / joined] >= 0 && index[b / joined] < examples->n);
+        (void)sequence_of(task, examples, index[b / joined], b % joined, &length);
         T = length > T ? length : T;
     }
-    st = make_room(memory, n * T, n, nclass <= SOFT_CLASSES_MAX ? (int64_t)n * nclass : 0, err);
+    st = make_room(memory, B * T, B, nclass <= SOFT_CLASSES_MAX ? (int64_t)n * nclass : 0, err);
     if (st != RF_OK)
         return st;
-    for (int b = 0; b < n; b++) {
-        int32_t from = examples->start[index[b]], length = examples->start[index[b] + 1] - from;
+    for (int b = 0; b < B; b++) {
+        const int32_t *tokens =
+            sequence_of(task, examples, index[b / joined], b % joined, &length);
 
-        memcpy(memory->tokens + (size_t)b * (size_t)T, examples->tokens + from,
+        memcpy(memory->tokens + (size_t)b * (size_t)T, tokens,
                (size_t)length * sizeof *memory->tokens);
         memory->rows[b] = b * T + length - 1;
-        memory->target[b] = examples->label[index[b]];
     }
-    *batch = (struct rf_batch){.B = n,
+    for (int i = 0; i < n; i++)
+        memory->target[i] = examples->label[index[i]];
+    *batch = (struct rf_batch){.B = B,
                                .T = T,
                                .tokens = memory->tokens,
-                               .R = n,
+                               .R = B,
                                .rows = memory->rows,
-                               .range_begin = task->info.label_begin,
-                               .range_count = nclass,
+                               .range_begin = info->nanswers > 0 ? 0 : info->label_begin,
+                               .range_count = info->nanswers > 0 ? info->nanswers : nclass,
+                               .answers = info->nanswers > 0 ? info->answers : NULL,
+                               .joined = joined,
                                .target = memory->target};
     return RF_OK;
 }
@@ -432,6 +449,14 @@ enum rf_status rf_pools_divide(struct rf_pools *pools, struct rf_task *task,
     enum rf_status st = take(&pools->test, pools, nclass, rf_rng_stream("test", 0),
                              options->test, &task->split[RF_SPLIT_TEST], err);
 
+    for (int i = 0; pools->learn_rest && st == RF_OK && i < pools->test.n; i++) {
+        const struct rf_samples *rest = &pools->test;
+
+        if (rest->label[i] >= 0)
+            st = rf_samples_add(&pools->train, rest->tokens + rest->start[i],
+                                (int)(rest->start[i + 1] - rest->start[i]), rest->label[i],
+                                rest->key[i], rest->rating[i], err);
+    }
     if (from->n == 0) {
         from = &pools->train;
         if (validation == 0)

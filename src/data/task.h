@@ -2,9 +2,11 @@
  *
  * A task gives a vocabulary, labelled examples in locked splits, and a corpus
  * for generative pretraining. Classification is asked as a distribution over
- * nclass label tokens (contiguous, starting at label_begin) after the last
- * token of the prompt; chess move prediction is the same with nclass = the number
- * of moves. Everything is a function of the options and the seed: every rank
+ * nclass label tokens (contiguous, starting at label_begin; with somebody else's tokenizer, words of
+ * its own, listed as answers) after the last token of the prompt; chess move prediction is the
+ * same with nclass = the number of moves. Preference pairs may also be scored: then an example is two
+ * prompts, each asked for one token whose logit is its score, and the classes are which of the
+ * two is better (batch.h, joined). Everything is a function of the options and the seed: every rank
  * of every group builds the same task. The pretraining corpus never holds a text or
  * position of the test split.
  *
@@ -33,6 +35,8 @@ struct rf_task_fields {
         rejected[64]; /* "prompt" (may be missing), "chosen", "rejected" */
 };
 
+enum { RF_ANSWERS_MAX = 16, RF_ANSWER_BYTES = 64 };
+
 struct rf_task_options {
     char name[64];
     char source[32];
@@ -49,13 +53,20 @@ struct rf_task_options {
     int alone;        /* 1: the configuration has it as its one `task` */
     int overlap;      /* declared: it may hold texts that another of the family tests */
     char rule[32];       /* chess-rules: which question is asked, see chess_rules.h */
-    char tokenizer[16];  /* text: "byte", "char", "bpe" or "file" */
-    char tokenizer_path[RF_PATH_BYTES]; /* text, "file": what vocabulary.h reads */
+    char tokenizer[16];  /* text: "byte", "char", "bpe" or "file"; texts: "bpe" or "file", "" is "bpe" */
+    char tokenizer_path[RF_PATH_BYTES]; /* "file": what vocabulary.h reads */
+    /* texts, "file": the words that labels are said by, in the order of the labels, of which the first token
+     * counts; none: a blank and the label. And what is said between a text and the answer. */
+    char answers[RF_ANSWERS_MAX][RF_ANSWER_BYTES];
+    int nanswers;
+    char question[256];
+    char preference[16]; /* pairs: "score": each reply by itself; else both are read as one text */
     char documents[16]; /* text: "file", "lines" or "paragraphs" are documents */
     int vocabulary;     /* texts, text: size of the tokenizer, default 4096 */
     int context; /* tokens; longer prompts lose their oldest tokens. default per source */
     int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0); text:
                                     rows of context tokens held back, 0: a tenth */
+    int learn_rest; /* chess: puzzles of `path` that the test leaves over are learned from */
     int corpus_size;   /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
     char positive[64]; /* texts: this label against the rest; "": as they are */
 };
@@ -74,6 +85,8 @@ struct rf_examples {
     int32_t *start;  /* [n+1] */
     int32_t *label;  /* [n], 0 .. nclass-1 */
     float *rating;   /* [n] difficulty, or NULL */
+    uint64_t content; /* of what the examples are and of their labels, in their order, whatever the
+                         tokens: equal where two tasks hold the same */
 };
 
 struct rf_task; /* incomplete; the fields one needs come from the calls below */
@@ -82,6 +95,10 @@ struct rf_task_info {
     int vocabulary; /* tokens, label tokens included */
     int context;    /* the longest prompt + 1 */
     int label_begin, nclass;
+    int32_t answers[RF_ANSWERS_MAX]; /* tokens in place of those from label_begin on */
+    int nanswers;   /* 0: none are; else nclass, or where examples are pairs 1 */
+    int joined;     /* 2: an example is two sequences, which share a distribution; else 1 */
+    int32_t unseen; /* what a token that a step does not see reads as */
     struct rf_digest tokenizer; /* two tasks with the same digest share models */
     int64_t corpus_tokens;
     /* What tokens are made of, or NULL: part_count numbers for each token, -1 for none. Tokens
@@ -130,7 +147,8 @@ enum rf_status rf_task_held_batch(const struct rf_task *task, int first, int B,
 /* A batch of the listed examples, asking for the label distribution at each
  * prompt's last token; target = ground truth. Callers that train on other
  * labels overwrite memory->target, or set batch->soft to memory->soft [n][nclass]
- * (allocated when nclass <= 16) and target to NULL. */
+ * (allocated when nclass <= 16) and target to NULL. An example of two sequences is two of the
+ * batch's, one behind the other, and one item of it. */
 enum rf_status rf_task_example_batch(const struct rf_task *task, enum rf_split split,
                                      const int32_t *index, int n,
                                      struct rf_batch_memory *memory, struct rf_batch *batch,

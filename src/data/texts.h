@@ -12,8 +12,11 @@
  * duplicates = "drop"; then test keeps them, before validation, before training. A text that
  * occurs twice in one split counts once (its first label).
  *
- * Tokens: 0 padding; 1 .. n what the tokenizer gives; then one that ends every text; then the
- * labels. An example of two texts is both, each with its end. */
+ * Tokens, of a tokenizer that is learnt: 0 padding; 1 .. n what it gives; then one that ends every
+ * text; then the labels. An example of two texts is both, each with its end. Of one that is given: its
+ * own; what it begins texts with, the text (of two texts the second after a line break), and the
+ * question, if there is one. Where pairs are scored, an example's tokens are the length of the
+ * first prompt, that prompt, and the second's. */
 #ifndef RF_DATA_TEXTS_H
 #define RF_DATA_TEXTS_H
 

@@ -22,7 +22,7 @@ static enum rf_status make(struct rf_vocabulary **v, enum rf_vocabulary_kind kin
     if (*v == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a vocabulary");
     (*v)->kind = kind;
-    (*v)->end = -1;
+    (*v)->end = (*v)->begin = -1;
     return RF_OK;
 }
 
@@ -175,6 +175,16 @@ int32_t rf_vocabulary_end(struct rf_vocabulary *v)
         v->added = 1;
     }
     return v->end;
+}
+
+int32_t rf_vocabulary_known_end(const struct rf_vocabulary *v)
+{
+    return v->added ? -1 : v->end;
+}
+
+int32_t rf_vocabulary_begin(const struct rf_vocabulary *v)
+{
+    return v->begin;
 }
 
 static void add_number(struct rf_hash *hash, uint32_t x)

@@ -40,6 +40,11 @@ int rf_vocabulary_size(const struct rf_vocabulary *v);
 /* The token between documents: the file's own ("<|endoftext|>", "</s>"...), or one more than the rule gives, which is
  * made the first time it is asked for. */
 int32_t rf_vocabulary_end(struct rf_vocabulary *v);
+/* The same where the rule has one, else -1: nothing is made. */
+int32_t rf_vocabulary_known_end(const struct rf_vocabulary *v);
+/* The token that the file puts before every text that a model is to read ("<s>", as Llama's do: the first of
+ * its post_processor's template); -1: there is none. rf_vocabulary_encode() leaves it to the caller. */
+int32_t rf_vocabulary_begin(const struct rf_vocabulary *v);
 /* Equal exactly when any text gets the same tokens. */
 struct rf_digest rf_vocabulary_digest(const struct rf_vocabulary *v);
 

@@ -378,6 +378,37 @@ static enum rf_status read_cutting(struct file *f, const json_t *root, struct rf
     return st;
 }
 
+/* The token that the template for one text begins with; a processor may be a list of several. */
+static int32_t find_begin(const json_t *processor)
+{
+    const json_t *parts = json_object_get(processor, "processors"), *part, *first, *id;
+    const char *name;
+    int32_t begin = -1;
+    size_t i;
+
+    json_array_foreach(parts, i, part)
+    {
+        if (begin < 0 && !json_is_array(json_object_get(part, "processors")))
+            begin = find_begin(part);
+    }
+    if (!is(processor, "type", "TemplateProcessing"))
+        return begin;
+    first = json_object_get(json_array_get(json_object_get(processor, "single"), 0),
+                            "SpecialToken");
+    name = json_string_value(json_object_get(first, "id"));
+    id = name == NULL ? NULL
+                      : json_array_get(
+                            json_object_get(
+                                json_object_get(json_object_get(processor, "special_tokens"),
+                                                name),
+                                "ids"),
+                            0);
+    return json_is_integer(id) && json_integer_value(id) >= 0 &&
+                   json_integer_value(id) < TOKENS_MOST
+               ? (int32_t)json_integer_value(id)
+               : -1;
+}
+
 static enum rf_status read_whole(struct rf_vocabulary **v, struct file *f, const json_t *root,
                                  struct rf_error *err)
 {
@@ -395,8 +426,17 @@ static enum rf_status read_whole(struct rf_vocabulary **v, struct file *f, const
                       "it is neither byte-level nor has it bytes for unknown characters");
     f->whole_words = json_is_true(json_object_get(model, "ignore_merges"));
     f->tokens = json_object_get(model, "vocab");
-    return build(v, f, json_object_get(model, "merges"), "", 0,
-                 json_object_get(root, "added_tokens"), err);
+    st = build(v, f, json_object_get(model, "merges"), "", 0,
+               json_object_get(root, "added_tokens"), err);
+    if (st != RF_OK)
+        return st;
+    (*v)->begin = find_begin(json_object_get(root, "post_processor"));
+    if ((*v)->begin >= rf_vocabulary_size(*v)) {
+        rf_vocabulary_destroy(*v);
+        *v = NULL;
+        return refuse(f, err, "a text begins with a token that there is not");
+    }
+    return RF_OK;
 }
 
 /* GPT-2's two files. */

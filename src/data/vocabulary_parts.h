@@ -19,6 +19,7 @@ struct rf_vocabulary {
     enum rf_vocabulary_kind kind;
     int32_t end;     /* between documents; -1: not asked for yet */
     int added;       /* the rule does not know it */
+    int32_t begin;   /* before every text that is read; -1: none */
     uint32_t *codes; /* owned [ncodes], ascending: characters */
     int ncodes;
     struct rf_bpe *bpe;      /* owned: pairs, as all that follows */

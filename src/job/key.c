@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "data/vocabulary.h"
+#include "job/origin.h"
 
 /* Digests of data files, by path: the same few are asked for again and again. */
 struct file_digest {
@@ -56,16 +57,15 @@ static enum rf_status digest_file(struct keys *keys, const char *path, const cha
 
 static void put_model(FILE *out, const struct rf_model_spec *m)
 {
-    fprintf(out, "model %s %d %d %d %d %d %d %.17g %.17g\n", m->family, m->layers, m->heads,
-            m->width, m->hidden, m->kv_heads, m->untied, m->rope_theta, m->norm_eps);
+    fprintf(out, "model %s %d %d %d %d %d %d %d %d %.17g %.17g\n", m->family, m->layers,
+            m->heads, m->width, m->hidden, m->kv_heads, m->context, m->vocabulary, m->untied,
+            m->rope_theta, m->norm_eps);
 }
 
 static void put_train(FILE *out, const struct rf_train_spec *t)
 {
     fprintf(out, "train %d %d %d %d %d %d %d %d %d\n", t->steps, t->batch, t->examples,
             t->micro_batch, t->tensor, t->bf16, t->freeze_layers, t->max_skipped, t->eval_every);
-    if (t->layer_lr < 1 || t->layer_lr > 1)
-        fprintf(out, "layers %.17g\n", t->layer_lr);
     fprintf(out, "rates %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g\n", t->token_dropout,
             t->lr, t->min_lr_ratio, t->warmup, t->weight_decay, t->clip, t->beta1, t->beta2);
 }
@@ -74,14 +74,12 @@ static void put_method(FILE *out, const struct rf_planned_job *job)
 {
     const struct rf_method_options *o = job->options;
 
-    fprintf(out, "job %s %s %d %d %d %d %d\n", rf_role_name(job->role),
+    fprintf(out, "job %s %s %d %d %d %d %d %d %.17g\n", rf_role_name(job->role),
             rf_methods[job->method].name, (int)job->train_split, job->part, job->parts,
-            job->stop_checks, job->further);
+            job->stop_checks, job->further, (int)job->rated, job->easy);
     if (o != NULL)
         fprintf(out, "options %.17g %.17g %.17g %.17g %.17g %.17g %d\n", o->alpha, o->warmup,
                 o->product_student, o->product_weak, o->window, o->filter, o->neighbours);
-    if (job->role != RF_ROLE_PRETRAIN && strcmp(job->train->readout, "last") != 0)
-        fprintf(out, "readout %s\n", job->train->readout);
     fprintf(out, "seeds %" PRIu64 " %" PRIu64 "\n", job->task_seed, job->model_seed);
 }
 
@@ -116,16 +114,19 @@ static enum rf_status put_task(FILE *out, struct keys *keys, const struct rf_tas
 {
     const char *const paths[] = {t->path, t->test_path, t->extra_path, t->corpus};
     const char *const texts[] = {t->source,        t->tokenizer,     t->documents,
+                                 t->question,      t->preference,
                                  t->rule,          t->positive,
                                  t->balance,       t->duplicates,    t->fields.split,
                                  t->fields.label,  t->fields.text,   t->fields.second,
                                  t->fields.prompt, t->fields.chosen, t->fields.rejected};
     enum rf_status st = RF_OK;
 
-    fprintf(out, "task %d %d %d %d %d %d\n", t->vocabulary, t->context, t->train, t->validation,
-            t->test, t->corpus_size);
+    fprintf(out, "task %d %d %d %d %d %d %d\n", t->vocabulary, t->context, t->train,
+            t->validation, t->test, t->corpus_size, t->learn_rest);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         put_text(out, texts[i]);
+    for (int i = 0; i < t->nanswers; i++)
+        put_text(out, t->answers[i]);
     for (size_t i = 0; st == RF_OK && i < sizeof paths / sizeof *paths; i++) {
         const char *hex;
 
@@ -137,6 +138,20 @@ static enum rf_status put_task(FILE *out, struct keys *keys, const struct rf_tas
         st = put_tokenizer(out, t, err);
     fprintf(out, "\n");
     return st;
+}
+
+/* A checkpoint that the job starts from: what is in it, wherever it lies. */
+static enum rf_status put_origin(FILE *out, const char *from, struct rf_error *err)
+{
+    struct rf_origin origin;
+    char hex[RF_DIGEST_HEX];
+    enum rf_status st = rf_origin_find(&origin, from, err);
+
+    if (st != RF_OK)
+        return st;
+    rf_digest_to_hex(&origin.content, hex);
+    fprintf(out, "origin %s\n", hex);
+    return RF_OK;
 }
 
 static enum rf_status describe(struct keys *keys, const struct rf_job_plan *plan, int32_t id,
@@ -154,6 +169,8 @@ static enum rf_status describe(struct keys *keys, const struct rf_job_plan *plan
     if (job->role != RF_ROLE_ZERO_SHOT && !rf_methods[job->method].linear)
         put_train(out, job->train); /* the others do not train */
     st = put_task(out, keys, job->task, err);
+    if (st == RF_OK && job->from != NULL && job->from[0] != '\0')
+        st = put_origin(out, job->from, err);
     fprintf(out, "from %s\nlabels %s\n",
             job->init_job >= 0 ? plan->jobs[job->init_job].key : "-",
             job->label_job >= 0 ? plan->jobs[job->label_job].key : "-");

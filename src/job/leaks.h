@@ -1,4 +1,6 @@
-/* leaks.h - are all data of a run readable, and does no task train on what another tests?
+/* leaks.h - what only the data can tell, before anything starts: are all files readable, does no task
+ * train on what another tests, do tasks that should hold the same examples, and do models from
+ * elsewhere (origin.h) fit their tasks?
  *
  * Within a task that is the task's own affair (data/task.h). Between tasks it matters where
  * they are said to be of one family, and where an experiment starts from a job that was

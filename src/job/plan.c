@@ -100,6 +100,7 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
         .max = from->max,
         .submit_us = from->submit_us,
         .bounds = from->bounds,
+        .from = from->from,
         .task_seed = (uint64_t)spec->seed,
         .model_seed = rf_rng_stream("pretrain", (uint64_t)plan->njobs) ^ (uint64_t)spec->seed};
     memcpy(job->name, from->name, sizeof job->name);
@@ -136,7 +137,7 @@ struct cell {
     const struct rf_experiment_spec *from;
     const struct rf_model_spec *weak, *strong;
     const struct rf_model_spec *link[RF_CHAIN_MAX];
-    const struct rf_task_options *task;
+    const struct rf_task_options *task, *weak_task;
     int index, repeat;
     int32_t weak_start, strong_start, link_start[RF_CHAIN_MAX];
     int32_t labeller; /* the weak model */
@@ -151,6 +152,7 @@ struct cell_job {
     int link;        /* of a chain, from 0 */
     int32_t labels;  /* job whose labels it learns; -1: the truth */
     int part, parts;
+    enum rf_rated rated;
 };
 
 static int has_weak_model(enum rf_role role)
@@ -180,7 +182,8 @@ static struct rf_planned_job make_cell_job(const struct cell *cell, const struct
         .model = link   ? cell->link[what->link]
                  : weak ? cell->weak
                         : cell->strong,
-        .task = cell->task,
+        .task = weak ? cell->weak_task : cell->task,
+        .from = "",
         .train = weak ? &cell->from->weak_train : &cell->from->strong_train,
         .options = &cell->from->options,
         .stop_checks = what->role == RF_ROLE_STUDENT && !rf_methods[what->method].linear
@@ -188,6 +191,8 @@ static struct rf_planned_job make_cell_job(const struct cell *cell, const struct
                            : 0,
         .part = what->part,
         .parts = what->parts > 0 ? what->parts : 1,
+        .rated = what->rated,
+        .easy = what->rated != RF_RATED_ANY ? cell->from->easy : 0,
         .further = -1,
         .init_job = link   ? cell->link_start[what->link]
                     : weak ? cell->weak_start
@@ -299,6 +304,24 @@ static enum rf_status add_chain(struct rf_job_plan *plan, const struct cell *cel
     return st == RF_OK ? add_cell(plan, cell, &what, err) : st;
 }
 
+/* From easy to hard: does what is learnt of easy examples serve hard ones? */
+static enum rf_status add_easy(struct rf_job_plan *plan, const struct cell *cell,
+                               struct rf_error *err)
+{
+    struct cell_job what = {.role = RF_ROLE_STUDENT,
+                            .row = "easy",
+                            .labels = cell->labeller,
+                            .rated = RF_RATED_EASY};
+    enum rf_status st = RF_OK;
+
+    if (cell->from->easy <= 0)
+        return RF_OK;
+    st = add_cell(plan, cell, &what, err);
+    what.row = "as-many";
+    what.rated = RF_RATED_AS_MANY;
+    return st == RF_OK ? add_cell(plan, cell, &what, err) : st;
+}
+
 static enum rf_status add_noise(struct rf_job_plan *plan, const struct cell *cell,
                                 struct rf_error *err)
 {
@@ -331,6 +354,8 @@ static enum rf_status add_repeat(struct rf_job_plan *plan, struct cell *cell,
         st = add_role(plan, cell, RF_ROLE_PROBE, from->probe, weak, err);
     if (st == RF_OK)
         st = add_chain(plan, cell, err);
+    if (st == RF_OK)
+        st = add_easy(plan, cell, err);
     return st == RF_OK && from->noise ? add_noise(plan, cell, err) : st;
 }
 
@@ -364,12 +389,16 @@ static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_r
                         .task = find_task(spec, from->task)};
     enum rf_status st;
 
-    if (cell.weak == NULL || cell.strong == NULL || cell.task == NULL)
+    cell.weak_task =
+        from->weak_task[0] != '\0' ? find_task(spec, from->weak_task) : cell.task;
+    if (cell.weak == NULL || cell.strong == NULL || cell.task == NULL ||
+        cell.weak_task == NULL)
         return rf_fail(err, RF_ERR_CONFIG, "experiment '%s': there is no model or task '%s'",
                        from->name,
                        cell.weak == NULL     ? from->weak
                        : cell.strong == NULL ? from->strong
-                                             : from->task);
+                       : cell.task == NULL   ? from->task
+                                             : from->weak_task);
     st = find_start(plan, from->name, from->pretrained, &cell.strong_start, err);
     if (st == RF_OK)
         st = find_start(plan, from->name, from->weak_pretrained, &cell.weak_start, err);
@@ -450,7 +479,7 @@ static size_t room_for(const struct rf_run_spec *spec)
     size_t room = (size_t)spec->njobs;
 
     for (int i = 0; i < spec->nexperiments; i++)
-        room += 1 + (size_t)(2 * RF_NMETHODS + RF_CHAIN_MAX + 9) *
+        room += 1 + (size_t)(2 * RF_NMETHODS + RF_CHAIN_MAX + 11) *
                         (size_t)spec->experiments[i].seeds;
     return room;
 }

@@ -1,6 +1,7 @@
 /* plan.h - from a run's specification to the jobs that the coordinator is asked for.
  *
- * A pretraining job stands in the specification as it is. A weak-to-strong
+ * A pretraining job stands in the specification as it is; one that starts from somebody else's
+ * checkpoint and learns for no steps hands it on. A weak-to-strong
  * experiment becomes, for each seed k,
  *
  *   NAME.s<k>.weak           the weak model on ground truth of the weak half; labels the strong half
@@ -16,6 +17,8 @@
  *                            of the strong half, labels the whole of it
  *   NAME.s<k>.student-chain  the strong model on the last part and the last link's labels
  *   NAME.s<k>.student-direct its control: the same part, the weak labels
+ *   NAME.s<k>.student-easy   the strong model on the weak labels of easy examples alone
+ *   NAME.s<k>.student-as-many  its control: as many examples of any difficulty
  *   NAME.s<k>.noisy          a supervisor as often wrong as the weak one, but at random
  *   NAME.s<k>.student-noise  the strong model on its labels
  *
@@ -42,6 +45,10 @@ enum rf_role {
 
 enum { RF_ROW_BYTES = 32 };
 
+/* Which examples are learned from, by their rating: all of them, also without one; the easy ones;
+ * as many as those of any rating, the first in order. */
+enum rf_rated { RF_RATED_ANY, RF_RATED_EASY, RF_RATED_AS_MANY };
+
 struct rf_planned_job {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES];
     enum rf_role role;
@@ -56,8 +63,11 @@ struct rf_planned_job {
     const struct rf_method_options *options; /* of the method; NULL for a pretraining job */
     int stop_checks;                         /* so often it is looked at in training */
     int part, parts; /* of the examples of train_split: each parts-th from part on */
+    enum rf_rated rated; /* which of them, by rating: of RF_RATED_EASY those of at most `easy` */
+    double easy;
     int further;     /* pretraining: -1 all of the corpus, 0 the task's own text, 1 the rest */
     int32_t init_job;           /* start from this job's final parameters; -1: from scratch */
+    const char *from; /* or from this checkpoint, or directory with some; "": none */
     int32_t label_job;          /* learn this job's labels; -1: ground truth */
     enum rf_split train_split;
     uint64_t task_seed;  /* decides the halves */

@@ -17,6 +17,7 @@ struct rf_model_spec {
     char family[16];                  /* "gpt2" or "llama" */
     int layers, heads, width, hidden; /* hidden: of the MLP; default by family */
     int kv_heads;                     /* default heads */
+    int context, vocabulary;          /* positions and tokens it has; 0: those of its task */
     int untied;                       /* the output layer has weights of its own */
     double rope_theta, norm_eps;
 };
@@ -24,12 +25,10 @@ struct rf_model_spec {
 struct rf_train_spec {
     int steps, batch;          /* optimiser steps; sequences per step */
     int examples;              /* learns from so many of them, the first; 0: all */
-    char readout[12];          /* what a text is judged by: "last" row or "mean" of its rows */
     double token_dropout;      /* share of a text's tokens that a step does not see */
     int micro_batch;           /* so many of them at a time; 0: all at once */
     int tensor;                /* ranks of a copy of the model, at most; 0: all */
     double lr, min_lr_ratio;   /* cosine from lr to lr x min_lr_ratio */
-    double layer_lr;           /* factor of the rate for all but the tokens' vectors */
     double warmup;             /* fraction of the steps, linear */
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
     double beta1, beta2;
@@ -68,6 +67,7 @@ struct rf_pretrain_spec {
     char after[RF_AFTER_MAX][RF_NAME_BYTES];
     int nafter;
     char init[RF_NAME_BYTES]; /* job whose final parameters it starts from; "" none */
+    char from[RF_PATH_BYTES]; /* checkpoint, or directory with some, that it starts from; "" none */
     char text[16]; /* "all" of the task's corpus, its own text ("task"), or "further" */
 };
 
@@ -76,6 +76,7 @@ enum { RF_CHAIN_MAX = 8 };
 /* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling, controls. */
 struct rf_experiment_spec {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES], task[RF_NAME_BYTES];
+    char weak_task[RF_NAME_BYTES]; /* the same examples as the weak model reads them; "": task */
     char weak[RF_NAME_BYTES], strong[RF_NAME_BYTES]; /* models */
     char pretrained
         [RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from; "" none */
@@ -87,6 +88,7 @@ struct rf_experiment_spec {
     char chain[RF_CHAIN_MAX][RF_NAME_BYTES];            /* models between weak and strong */
     char chain_pretrained[RF_CHAIN_MAX][RF_NAME_BYTES]; /* jobs they start from */
     int nchain, nchain_pretrained;
+    double easy; /* rating up to which examples are easy, for rows of their own; 0: no such rows */
     int noise;               /* control: a supervisor that errs as often, but at random */
     int same_size;           /* control: a weak-sized student */
     int strong_on_weak_half; /* control: the strong model on the weak model's own half */
@@ -96,14 +98,6 @@ struct rf_experiment_spec {
     int min, max;
     int64_t submit_us;
     struct rf_job_bounds bounds; /* of each of its jobs */
-};
-
-/* From the start on, an account may be charged so much in all; 0: as much as it likes. */
-struct rf_limit_spec {
-    char account[RF_NAME_BYTES], author[RF_NAME_BYTES], reason[RF_TEXT_BYTES];
-    int64_t max_device_us;
-    double max_flops;
-    int budget; /* what it stops has not failed: it did not fit */
 };
 
 struct rf_run_spec {

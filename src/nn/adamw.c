@@ -1,28 +1,63 @@
 #include "nn/adamw.h"
 
+#include "nn/half.h"
+
+/* What is the same for all elements of an update. */
+struct factors {
+    rf_real b1, b2, r1, r2, rate, root, eps, keep;
+};
+
+static struct factors factors_of(const struct rf_adamw *a)
+{
+    return (struct factors){
+        .b1 = (rf_real)a->beta1,
+        .b2 = (rf_real)a->beta2,
+        .r1 = (rf_real)((1 - a->beta1) * a->scale),
+        .r2 = (rf_real)((1 - a->beta2) * a->scale * a->scale),
+        .rate = (rf_real)(a->lr / (1 - pow(a->beta1, (double)a->step))),
+        .root = (rf_real)(1 / sqrt(1 - pow(a->beta2, (double)a->step))),
+        .eps = (rf_real)a->eps,
+        .keep = (rf_real)(1 - a->lr * a->weight_decay)};
+}
+
+/* One element: its moments, and its new value. */
+static inline rf_real step(rf_real p, rf_real g, rf_real *m, rf_real *v,
+                           const struct factors *f)
+{
+    rf_real mi = f->b1 * *m + f->r1 * g;
+    rf_real vi = f->b2 * *v + f->r2 * g * g;
+
+    *m = mi;
+    *v = vi;
+#ifdef RF_REAL_DOUBLE
+    return p * f->keep - f->rate * mi / (sqrt(vi) * f->root + f->eps);
+#else
+    return p * f->keep - f->rate * mi / (sqrtf(vi) * f->root + f->eps);
+#endif
+}
+
 RF_CLONES
 void rf_adamw_update(rf_real *restrict p, const rf_real *restrict g, rf_real *restrict m,
                      rf_real *restrict v, size_t n, const struct rf_adamw *a)
 {
-    const rf_real b1 = (rf_real)a->beta1, b2 = (rf_real)a->beta2;
-    const rf_real r1 = (rf_real)((1 - a->beta1) * a->scale);
-    const rf_real r2 = (rf_real)((1 - a->beta2) * a->scale * a->scale);
-    const rf_real rate = (rf_real)(a->lr / (1 - pow(a->beta1, (double)a->step)));
-    const rf_real root = (rf_real)(1 / sqrt(1 - pow(a->beta2, (double)a->step)));
-    const rf_real eps = (rf_real)a->eps, keep = (rf_real)(1 - a->lr * a->weight_decay);
+    const struct factors f = factors_of(a);
+
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        p[i] = step(p[i], g[i], &m[i], &v[i], &f);
+}
+
+RF_CLONES
+void rf_adamw_update_half(uint16_t *restrict rounded, rf_real *restrict p,
+                          const rf_real *restrict g, rf_real *restrict m, rf_real *restrict v,
+                          size_t n, const struct rf_adamw *a)
+{
+    const struct factors f = factors_of(a);
 
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        rf_real mi = b1 * m[i] + r1 * g[i];
-        rf_real vi = b2 * v[i] + r2 * g[i] * g[i];
-
-        m[i] = mi;
-        v[i] = vi;
-#ifdef RF_REAL_DOUBLE
-        p[i] = p[i] * keep - rate * mi / (sqrt(vi) * root + eps);
-#else
-        p[i] = p[i] * keep - rate * mi / (sqrtf(vi) * root + eps);
-#endif
+        p[i] = step(p[i], g[i], &m[i], &v[i], &f);
+        rounded[i] = rf_half_of((float)p[i]);
     }
 }
 

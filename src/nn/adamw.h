@@ -16,6 +16,10 @@ struct rf_adamw {
 /* One pass over n elements: moments, then p -= lr (m' / (sqrt(v') + eps) + weight_decay p). */
 void rf_adamw_update(rf_real *restrict p, const rf_real *restrict g, rf_real *restrict m,
                      rf_real *restrict v, size_t n, const struct rf_adamw *a);
+/* The same, and in the same pass rounded [n]: the new values in bf16. */
+void rf_adamw_update_half(uint16_t *restrict rounded, rf_real *restrict p,
+                          const rf_real *restrict g, rf_real *restrict m, rf_real *restrict v,
+                          size_t n, const struct rf_adamw *a);
 
 /* Sum of squares, accumulated in double. */
 double rf_sum_squares(const rf_real *x, size_t n);

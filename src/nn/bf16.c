@@ -14,6 +14,7 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include "nn/half.h"
+#include "nn/held.h"
 #include "nn/primitive.h"
 
 enum { GRANULE = RF_BF16_GRANULE, SMALL_GRANULE = 16, ROWS = RF_BF16_ROWS };
@@ -26,6 +27,9 @@ struct rf_bf16 {
     float *side;                      /* owned [max_operand]: a padded block of results */
     float *wide_weights;              /* owned [nweights], without: rounded, as all of these */
     float *wide_a, *wide_b;           /* owned [max_operand] */
+    struct rf_held
+        *held;        /* owned; NULL: weights are there, and not just names of what is held */
+    float *wide_held; /* owned, without primitives: one of them */
     char implementation[96];
 };
 
@@ -103,6 +107,10 @@ static const float *wide(struct rf_bf16 *p, float *buffer, struct rf_operand x, 
     size_t at = weight_at(p, x, cols), width = (size_t)cols;
     int whole = x.ld == cols, n = whole ? 1 : rows;
 
+    if (at < p->nweights && p->held != NULL) {
+        widen(p->wide_held, rf_held_rows_at(p->held, at), (size_t)rows * width);
+        return p->wide_held;
+    }
     if (at < p->nweights)
         return p->wide_weights + at;
     width = whole ? (size_t)rows * width : width;
@@ -127,7 +135,7 @@ static float element(struct rf_operand x, size_t i)
     return rf_half_wide(x.half != NULL ? x.half[i] : rf_half_of(x.real[i]));
 }
 
-/* Without memory for anything: should oneDNN have none. */
+/* What oneDNN would not do, for want of memory. */
 static void multiply_slowly(enum rf_form form, int m, int n, int k, struct rf_operand a,
                             struct rf_operand b, int accumulate, float *c, int ldc)
 {
@@ -155,6 +163,28 @@ static int multiply(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
                                            c)
                : b.half != NULL && rf_primitives_run(p->primitives, form, m, n, k, a.half, a.ld,
                                                      b.half, b.ld, accumulate, c, n);
+}
+
+/* NT and NN all the same, also with weights of which there are but copies. */
+static void multiply_held(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
+                          struct rf_operand a, struct rf_operand b, int accumulate, float *c)
+{
+    size_t at = weight_at(p, b, form == RF_NT ? k : n);
+    float *wide = NULL;
+    int ok = 1;
+
+    if (at < p->nweights && p->held != NULL) {
+        b.half = rf_held_rows_at(p->held, at);
+        if (b.half == NULL) {
+            b.real = wide = malloc((size_t)n * (size_t)k * sizeof *wide);
+            ok = wide != NULL && rf_primitives_give(p->primitives, form, n, k, at, wide);
+        }
+    }
+    if (ok)
+        multiply_slowly(form, m, n, k, a, b, accumulate, c, n);
+    for (size_t i = 0; !ok && i < (size_t)m * (size_t)n; i++)
+        c[i] = NAN; /* whoever trains skips steps that are not finite, and says so */
+    free(wide);
 }
 
 /* The last rows, fewer than a granule: by way of a padded block. */
@@ -195,7 +225,7 @@ static void multiply_rows(struct rf_bf16 *p, enum rf_form form, int m, int n, in
         done = rows % GRANULE == 0 ? multiply(p, form, rows, n, k, x, b, accumulate, to)
                                    : multiply_rest(p, form, rows, n, k, x, b, accumulate, to);
         if (!done)
-            multiply_slowly(form, rows, n, k, x, b, accumulate, to, n);
+            multiply_held(p, form, rows, n, k, x, b, accumulate, to);
     }
 }
 
@@ -348,10 +378,62 @@ enum rf_status rf_bf16_create(struct rf_bf16 **bf16, enum rf_bf16_path path,
     return RF_OK;
 }
 
+/* Elements of the largest that is multiplied. */
+static size_t largest(const struct rf_weight *list, int n)
+{
+    size_t most = 0;
+
+    for (int k = 0; k < n; k++) {
+        size_t one = list[k].multiplied ? (size_t)(list[k].rows * list[k].cols) : 0;
+
+        most = one > most ? one : most;
+    }
+    return most;
+}
+
+enum rf_status rf_bf16_hold(struct rf_bf16 *p, const float *names, size_t nnames,
+                            const struct rf_weight *list, int n, struct rf_error *err)
+{
+    enum rf_status st =
+        rf_held_create(&p->held, list, n, p->primitives == NULL, sizeof(uint16_t), err);
+
+    if (st == RF_OK && p->primitives == NULL) {
+        p->wide_held = malloc((largest(list, n) + 1) * sizeof *p->wide_held);
+        if (p->wide_held == NULL)
+            st = rf_fail(err, RF_ERR_MEMORY, "out of memory for a matrix of %zu weights",
+                         largest(list, n));
+    }
+    if (st == RF_OK) {
+        p->weights = names;
+        p->nweights = nnames;
+        if (p->primitives != NULL)
+            rf_primitives_hold(p->primitives, p->held);
+    }
+    return st;
+}
+
+uint16_t *rf_bf16_room(struct rf_bf16 *bf16, int k)
+{
+    return rf_held_room(bf16->held, k);
+}
+
+void rf_bf16_take(struct rf_bf16 *bf16, int k)
+{
+    if (bf16->primitives != NULL)
+        rf_primitives_take(bf16->primitives, k);
+}
+
+const uint16_t *rf_bf16_rows(const struct rf_bf16 *bf16, size_t at)
+{
+    return rf_held_rows_at(bf16->held, at);
+}
+
 void rf_bf16_destroy(struct rf_bf16 *bf16)
 {
     if (bf16 == NULL)
         return;
+    rf_held_destroy(bf16->held);
+    free(bf16->wide_held);
     rf_primitives_destroy(bf16->primitives);
     free(bf16->a);
     free(bf16->b);
@@ -364,6 +446,8 @@ void rf_bf16_destroy(struct rf_bf16 *bf16)
 
 void rf_bf16_refresh(struct rf_bf16 *bf16)
 {
+    if (bf16->held != NULL)
+        return;
     if (bf16->primitives != NULL)
         rf_primitives_refresh(bf16->primitives);
     else
@@ -376,9 +460,31 @@ const char *rf_bf16_implementation(const struct rf_bf16 *bf16)
                                     : bf16->implementation;
 }
 
-size_t rf_bf16_bytes(const struct rf_bf16 *bf16)
+/* Through oneDNN there are copies for either direction as well, of what is multiplied. */
+static size_t hold_cost(const struct rf_weight *list, int n, int packed)
 {
-    return rf_bf16_cost(bf16->nweights, bf16->max_operand);
+    size_t bytes = rf_held_cost(list, n, !packed, sizeof(uint16_t));
+
+    if (!packed)
+        bytes += largest(list, n) * sizeof(float);
+    for (int k = 0; k < n && packed; k++)
+        bytes += list[k].multiplied ? (size_t)(list[k].rows * list[k].cols) * 4 : 0;
+    return bytes;
+}
+
+size_t rf_bf16_hold_cost(const struct rf_weight *list, int n)
+{
+    return hold_cost(list, n, has_instructions());
+}
+
+size_t rf_bf16_bytes(const struct rf_bf16 *p)
+{
+    int n;
+    const struct rf_weight *list = p->held != NULL ? rf_held_list(p->held, &n) : NULL;
+
+    return list == NULL
+               ? rf_bf16_cost(p->nweights, p->max_operand)
+               : rf_bf16_cost(0, p->max_operand) + hold_cost(list, n, p->primitives != NULL);
 }
 
 /* Of bf16 weights there is a copy for either direction, once both have been used; of rounded ones in fp32, one. */

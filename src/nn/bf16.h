@@ -26,6 +26,13 @@ enum rf_status rf_bf16_create(struct rf_bf16 **bf16, enum rf_bf16_path path,
 void rf_bf16_destroy(struct rf_bf16 *bf16);
 void rf_bf16_refresh(struct rf_bf16 *bf16);
 
+/* As rf_matmul_hold(), rf_matmul_room(), rf_matmul_take() and rf_matmul_rows(). */
+enum rf_status rf_bf16_hold(struct rf_bf16 *bf16, const float *names, size_t nnames,
+                            const struct rf_weight *list, int n, struct rf_error *err);
+uint16_t *rf_bf16_room(struct rf_bf16 *bf16, int k);
+void rf_bf16_take(struct rf_bf16 *bf16, int k);
+const uint16_t *rf_bf16_rows(const struct rf_bf16 *bf16, size_t at);
+
 /* As rf_matmul_multiply(), with m, n and k at least 1 and c without gaps. */
 void rf_bf16_multiply(struct rf_bf16 *bf16, enum rf_form form, int m, int n, int k,
                       struct rf_operand a, struct rf_operand b, int accumulate, float *c);
@@ -38,6 +45,8 @@ const char *rf_bf16_implementation(const struct rf_bf16 *bf16);
 size_t rf_bf16_bytes(const struct rf_bf16 *bf16);
 /* The same before it is made. */
 size_t rf_bf16_cost(size_t nweights, size_t max_operand);
+/* And of what is held instead of nweights. */
+size_t rf_bf16_hold_cost(const struct rf_weight *list, int n);
 
 /* The nearest bf16 (ties to even) of each x, as 16 bits; NaN stays NaN. */
 void rf_bf16_round(uint16_t *restrict to, const float *restrict x, size_t n);

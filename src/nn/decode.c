@@ -24,7 +24,7 @@ static enum rf_status allocate(struct rf_decoder *d, struct rf_error *err)
     size_t B = (size_t)d->max_B, T = (size_t)d->max_T, V = (size_t)plan->shape.vocabulary;
     size_t wide = 2 * (size_t)plan->kv_heads.count * (size_t)plan->head_width;
     size_t layers = (size_t)plan->shape.layers;
-    size_t one = d->model->bf16 ? sizeof(uint16_t) : sizeof(rf_real);
+    size_t one = d->model->precision != RF_PRECISION_FP32 ? sizeof(uint16_t) : sizeof(rf_real);
 
     d->length = calloc(B, sizeof *d->length);
     d->rows = malloc(B * V * sizeof *d->rows);
@@ -44,8 +44,9 @@ static enum rf_status allocate(struct rf_decoder *d, struct rf_error *err)
                        "out of memory for the keys and values of %d sequences of %d tokens",
                        d->max_B, d->max_T);
     for (size_t i = 0; i < layers; i++) {
-        struct rf_kept all = {.real = d->model->bf16 ? NULL : d->memory,
-                              .half = d->model->bf16 ? d->memory : NULL};
+        struct rf_kept all = {
+            .real = d->model->precision != RF_PRECISION_FP32 ? NULL : d->memory,
+            .half = d->model->precision != RF_PRECISION_FP32 ? d->memory : NULL};
 
         d->cache.kv[i] = rf_kept_from(all, i * B * T * wide);
     }
@@ -111,7 +112,7 @@ static void pack(struct rf_decoder *d, const int32_t *tokens, const int *count,
 {
     struct rf_pack *p = &d->model->pack;
 
-    p->n = p->nseq = p->longest = p->mean = 0;
+    p->n = p->nseq = p->longest = 0;
     *work = (struct rf_work){.range = d->model->plan->shape.vocabulary};
     for (int b = 0; b < d->B; b++) {
         int before = d->length[b], s = p->nseq;

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "nn/half.h"
+
 void rf_embed_forward(rf_real *restrict x, const rf_real *restrict wte, const int32_t *token,
                       int n, int C, int begin, int count)
 {
@@ -14,6 +16,42 @@ void rf_embed_forward(rf_real *restrict x, const rf_real *restrict wte, const in
             memcpy(x + (size_t)i * width, wte + (size_t)row * width, width * sizeof *x);
         else
             memset(x + (size_t)i * width, 0, width * sizeof *x);
+    }
+}
+
+RF_CLONES
+void rf_embed_forward_rounded(rf_real *restrict x, const rf_real *restrict wte,
+                              const int32_t *token, int n, int C, int begin, int count)
+{
+    for (int i = 0; i < n; i++) {
+        int row = token[i] - begin, here = row >= 0 && row < count;
+        const rf_real *from = wte + (here ? (ptrdiff_t)row * C : 0);
+        rf_real *to = x + (ptrdiff_t)i * C;
+
+        if (!here)
+            memset(to, 0, (size_t)C * sizeof *to);
+        else
+#pragma omp simd
+            for (int c = 0; c < C; c++)
+                to[c] = (rf_real)rf_half_wide(rf_half_of((float)from[c]));
+    }
+}
+
+RF_CLONES
+void rf_embed_forward_half(rf_real *restrict x, const uint16_t *restrict wte,
+                           const int32_t *token, int n, int C, int begin, int count)
+{
+    for (int i = 0; i < n; i++) {
+        int row = token[i] - begin, here = row >= 0 && row < count;
+        const uint16_t *from = wte + (here ? (ptrdiff_t)row * C : 0);
+        rf_real *to = x + (ptrdiff_t)i * C;
+
+        if (!here)
+            memset(to, 0, (size_t)C * sizeof *to);
+        else
+#pragma omp simd
+            for (int c = 0; c < C; c++)
+                to[c] = (rf_real)rf_half_wide(from[c]);
     }
 }
 

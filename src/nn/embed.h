@@ -11,6 +11,12 @@
 void rf_embed_forward(rf_real *restrict x, const rf_real *restrict wte, const int32_t *token,
                       int n, int C, int begin, int count);
 
+/* The same with every wte rounded to bf16; and with wte in bf16. */
+void rf_embed_forward_rounded(rf_real *restrict x, const rf_real *restrict wte,
+                              const int32_t *token, int n, int C, int begin, int count);
+void rf_embed_forward_half(rf_real *restrict x, const uint16_t *restrict wte,
+                           const int32_t *token, int n, int C, int begin, int count);
+
 /* Adds to dwte. */
 void rf_embed_backward(rf_real *restrict dwte, const rf_real *restrict dx, const int32_t *token,
                        int n, int C, int begin, int count);

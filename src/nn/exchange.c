@@ -31,16 +31,22 @@ void rf_exchange_sum_double(const struct rf_exchange *exchange, double *x, size_
         exchange->sum_double(exchange->self, x, n);
 }
 
-void rf_exchange_scatter_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
-                              size_t width)
+int rf_exchange_shares(const struct rf_exchange *exchange)
 {
-    if (exchange->size > 1)
-        exchange->scatter_rows(exchange->self, x, rows, width);
+    return exchange->size > 1 && exchange->table != NULL;
 }
 
-void rf_exchange_gather_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
-                             size_t width)
+void rf_exchange_lay_open(const struct rf_exchange *exchange, rf_real *x, size_t n)
 {
-    if (exchange->size > 1)
-        exchange->gather_rows(exchange->self, x, rows, width);
+    exchange->lay_open(exchange->self, x, n);
+}
+
+void rf_exchange_collect(const struct rf_exchange *exchange, rf_real *to, size_t from, size_t n)
+{
+    exchange->collect(exchange->self, to, from, n);
+}
+
+void rf_exchange_meet(const struct rf_exchange *exchange)
+{
+    exchange->meet(exchange->self);
 }

@@ -17,14 +17,19 @@ struct rf_exchange {
     void (*sum_rows)(void *self, rf_real *x, size_t n);  /* the same; may round what it sends */
     void (*max)(void *self, rf_real *x, size_t n);       /* in place, element by element */
     void (*sum_double)(void *self, double *x, size_t n); /* in place, element by element */
-    /* Of x [rows][width], each rank's slice of the rows (rf_slice()): they become sums there and are
-     * nothing elsewhere; they become everybody's. */
-    void (*scatter_rows)(void *self, rf_real *x, size_t rows, size_t width);
-    void (*gather_rows)(void *self, rf_real *x, size_t rows, size_t width);
     /* Memory that the ranks reach in each other, or NULL: what is summed there is not copied first. Of
      * whoever made the exchange; 64-byte aligned, zeroed. */
     void *room;
     size_t room_bytes;
+    /* Memory that is one and the same for all ranks, or NULL: what a rank writes there, the others read after the next
+     * meeting. 64-byte aligned, zeroed, of whoever made the exchange. With it go: */
+    void *table;
+    size_t table_bytes;
+    /* All come with partial sums x [n] that lie in the room at the same place; until the next meeting each may
+     * collect elements [from, from + n) of their sum, into own x + from as well. */
+    void (*lay_open)(void *self, rf_real *x, size_t n);
+    void (*collect)(void *self, rf_real *to, size_t from, size_t n);
+    void (*meet)(void *self);
 };
 
 /* One rank that holds everything. */
@@ -34,9 +39,12 @@ void rf_exchange_sum(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_sum_rows(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_max(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_sum_double(const struct rf_exchange *exchange, double *x, size_t n);
-void rf_exchange_scatter_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
-                              size_t width);
-void rf_exchange_gather_rows(const struct rf_exchange *exchange, rf_real *x, size_t rows,
-                             size_t width);
+
+/* Whether ranks share the work on rows: each has some, writes them into the table, and reads all there. */
+int rf_exchange_shares(const struct rf_exchange *exchange);
+void rf_exchange_lay_open(const struct rf_exchange *exchange, rf_real *x, size_t n);
+void rf_exchange_collect(const struct rf_exchange *exchange, rf_real *to, size_t from,
+                         size_t n);
+void rf_exchange_meet(const struct rf_exchange *exchange);
 
 #endif

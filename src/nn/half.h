@@ -2,6 +2,7 @@
 #ifndef RF_NN_HALF_H
 #define RF_NN_HALF_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 

@@ -25,21 +25,25 @@ void rf_bias_backward(rf_real *restrict db, const rf_real *restrict dy, int n, i
 }
 
 RF_CLONES
-void rf_residual_forward(rf_real *restrict y, const rf_real *restrict x,
-                         const rf_real *restrict b, int n, int C)
+void rf_residual_forward(rf_real *y, const rf_real *branch, const rf_real *x,
+                         const int32_t *row, const rf_real *b, int n, int C)
 {
     for (int i = 0; i < n; i++) {
         rf_real *yi = y + (size_t)i * (size_t)C;
-        const rf_real *xi = x + (size_t)i * (size_t)C;
+        const rf_real *bi = branch + (size_t)i * (size_t)C;
+        const rf_real *xi =
+            x != NULL ? x + (size_t)(row != NULL ? row[i] : i) * (size_t)C : NULL;
 
-        if (b == NULL)
+        if (xi == NULL)
+            memmove(yi, bi, (size_t)C * sizeof *yi);
+        else if (b == NULL)
 #pragma omp simd
             for (int c = 0; c < C; c++)
-                yi[c] += xi[c];
+                yi[c] = bi[c] + xi[c];
         else
 #pragma omp simd
             for (int c = 0; c < C; c++)
-                yi[c] += xi[c] + b[c];
+                yi[c] = bi[c] + (xi[c] + b[c]);
     }
 }
 

@@ -20,8 +20,9 @@ void rf_linear_gradient(struct rf_matmul *matmul, rf_real *restrict dw, struct r
 /* db [O] += column sums of dy [n][O]. */
 void rf_bias_backward(rf_real *restrict db, const rf_real *restrict dy, int n, int O);
 
-/* y [n][C] += x [n][C] + b [C] (or NULL): the end of a residual branch. */
-void rf_residual_forward(rf_real *restrict y, const rf_real *restrict x,
-                         const rf_real *restrict b, int n, int C);
+/* y[i] = branch[i] + (x[row[i]] + b): the end of a residual branch. y, branch [n][C], which may be y itself; b [C] or
+ * NULL: 0; row [n] or NULL: x [n][C] in order; x NULL: 0, and b with it. */
+void rf_residual_forward(rf_real *y, const rf_real *branch, const rf_real *x,
+                         const int32_t *row, const rf_real *b, int n, int C);
 
 #endif

@@ -67,6 +67,44 @@ void rf_matmul_refresh(struct rf_matmul *matmul)
 #endif
 }
 
+enum rf_status rf_matmul_hold(struct rf_matmul *matmul, const rf_real *names, size_t nnames,
+                              const struct rf_weight *list, int n, struct rf_error *err)
+{
+#ifndef RF_REAL_DOUBLE
+    return rf_bf16_hold(matmul->bf16, names, nnames, list, n, err);
+#else
+    (void)matmul, (void)names, (void)nnames, (void)list, (void)n;
+    return rf_fail(err, RF_ERR_ARG, "there is no bf16 beside doubles");
+#endif
+}
+
+uint16_t *rf_matmul_room(struct rf_matmul *matmul, int k)
+{
+#ifndef RF_REAL_DOUBLE
+    return rf_bf16_room(matmul->bf16, k);
+#else
+    return (void)matmul, (void)k, NULL;
+#endif
+}
+
+void rf_matmul_take(struct rf_matmul *matmul, int k)
+{
+#ifndef RF_REAL_DOUBLE
+    rf_bf16_take(matmul->bf16, k);
+#else
+    (void)matmul, (void)k;
+#endif
+}
+
+const uint16_t *rf_matmul_rows(const struct rf_matmul *matmul, size_t at)
+{
+#ifndef RF_REAL_DOUBLE
+    return rf_bf16_rows(matmul->bf16, at);
+#else
+    return (void)matmul, (void)at, NULL;
+#endif
+}
+
 void rf_gemm(enum rf_form form, int m, int n, int k, rf_real alpha, const rf_real *a, int lda,
              const rf_real *b, int ldb, int accumulate, rf_real *c, int ldc)
 {
@@ -173,4 +211,13 @@ size_t rf_matmul_cost(int bf16, size_t nweights, size_t max_operand)
     (void)bf16, (void)nweights, (void)max_operand;
 #endif
     return bytes;
+}
+
+size_t rf_matmul_hold_cost(const struct rf_weight *list, int n)
+{
+#ifndef RF_REAL_DOUBLE
+    return rf_bf16_hold_cost(list, n);
+#else
+    return (void)list, (void)n, (size_t)0;
+#endif
 }

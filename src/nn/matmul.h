@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "nn/real.h"
+#include "nn/weights.h"
 
 struct rf_matmul;
 
@@ -24,6 +25,18 @@ void rf_matmul_destroy(struct rf_matmul *matmul);
 
 /* To be called after the weights have changed. */
 void rf_matmul_refresh(struct rf_matmul *matmul);
+
+/* Right after it was made for bf16 with no weights: they are held here, in bf16 alone, and an operand of products is
+ * one of them when its address is that of its first element in `names` [nnames], borrowed and never read. list [n]
+ * is copied. On failure end the context. */
+enum rf_status rf_matmul_hold(struct rf_matmul *matmul, const rf_real *names, size_t nnames,
+                              const struct rf_weight *list, int n, struct rf_error *err);
+/* Where new values of weight k go, [rows][cols]: good until that of another weight is asked for. */
+uint16_t *rf_matmul_room(struct rf_matmul *matmul, int k);
+/* They are there. Should there be no memory for them, products with them are NaN. */
+void rf_matmul_take(struct rf_matmul *matmul, int k);
+/* Of a weight that is looked up: its values from element `at` of the block on. */
+const uint16_t *rf_matmul_rows(const struct rf_matmul *matmul, size_t at);
 
 /* What is multiplied, as it lies in memory: rows, ld elements apart, in rf_real or in bf16, the other NULL.
  * With bf16 products rf_real is rounded first. */
@@ -72,5 +85,7 @@ const char *rf_matmul_implementation(const struct rf_matmul *matmul);
 size_t rf_matmul_bytes(const struct rf_matmul *matmul);
 /* The same before it is made. */
 size_t rf_matmul_cost(int bf16, size_t nweights, size_t max_operand);
+/* And of weights that are held instead. */
+size_t rf_matmul_hold_cost(const struct rf_weight *list, int n);
 
 #endif

@@ -9,22 +9,27 @@
 #include "nn/model_parts.h"
 #include "nn/rope.h"
 
-enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256 };
+enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256, ELEMENTS_AT_A_TIME = 1 << 14 };
+#define NOWHERE SIZE_MAX
 
 /* ---- sizes ------------------------------------------------------------- */
 
 /* The same code measures and places: with an arena it takes, without it counts. */
 struct placer {
-    struct rf_arena *arena, *room;
-    size_t bytes, room_bytes;
+    struct rf_arena *arena, *room, *table;
+    int shares, bf16;
+    size_t bytes, room_bytes, table_bytes;
 };
+
+static void *place_bytes(struct placer *p, size_t bytes)
+{
+    p->bytes += rf_arena_cost(bytes);
+    return p->arena ? rf_arena_take(p->arena, bytes) : NULL;
+}
 
 static rf_real *place(struct placer *p, size_t elements)
 {
-    size_t bytes = elements * sizeof(rf_real);
-
-    p->bytes += rf_arena_cost(bytes);
-    return p->arena ? rf_arena_take(p->arena, bytes) : NULL;
+    return place_bytes(p, elements * sizeof(rf_real));
 }
 
 /* The same for what is summed over ranks. */
@@ -36,19 +41,18 @@ static rf_real *place_summed(struct placer *p, size_t elements)
     return p->room ? rf_arena_take(p->room, bytes) : NULL;
 }
 
-/* An array of rows that is multiplied: in bf16 with the rows behind it that products may read. */
-static struct rf_kept place_kept(struct placer *p, int bf16, size_t rows, size_t width)
+/* The same for what ranks have in common, where they do. */
+static void *place_common(struct placer *p, size_t bytes)
 {
-    size_t bytes = (rows + RF_BF16_GRANULE) * width * sizeof(uint16_t);
-    struct rf_kept kept = {.real = NULL};
+    if (!p->shares)
+        return place_bytes(p, bytes);
+    p->table_bytes += rf_arena_cost(bytes);
+    return p->table ? rf_arena_take(p->table, bytes) : NULL;
+}
 
-    if (!bf16) {
-        kept.real = place(p, rows * width);
-        return kept;
-    }
-    p->bytes += rf_arena_cost(bytes);
-    kept.half = p->arena ? rf_arena_take(p->arena, bytes) : NULL;
-    return kept;
+static rf_real *place_stream(struct placer *p, size_t elements)
+{
+    return place_common(p, elements * sizeof(rf_real));
 }
 
 size_t rf_model_loss_rows(int R, int range)
@@ -69,9 +73,19 @@ static size_t logits_elements(const struct rf_model *m)
     return all < most ? all : most;
 }
 
+/* An array of rows that is multiplied: in bf16 with the rows behind it that products may read. */
+static struct rf_kept place_kept(struct placer *p, int common, size_t rows, size_t width)
+{
+    size_t n = p->bf16 ? (rows + RF_BF16_GRANULE) * width : rows * width;
+    size_t bytes = n * (p->bf16 ? sizeof(uint16_t) : sizeof(rf_real));
+    void *at = common ? place_common(p, bytes) : place_bytes(p, bytes);
+
+    return (struct rf_kept){.real = p->bf16 ? NULL : at, .half = p->bf16 ? at : NULL};
+}
+
 /* all: whose arrays this layer shares, all but its input; NULL: it has its own. */
 static void place_layer(struct placer *p, struct rf_model_layer *l, const struct rf_plan *plan,
-                        int bf16, size_t n, const struct rf_model_layer *all)
+                        size_t n, const struct rf_model_layer *all)
 {
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t heads = (size_t)plan->heads.count, D = heads * (size_t)plan->head_width;
@@ -80,20 +94,20 @@ static void place_layer(struct placer *p, struct rf_model_layer *l, const struct
 
     if (all != NULL) {
         *l = *all;
-        l->x = place_summed(p, n * C);
+        l->x = place_stream(p, n * C);
         return;
     }
     *l = (struct rf_model_layer){
-        .x = place_summed(p, n * C),
-        .h1 = place_kept(p, bf16, n, C),
-        .q = place_kept(p, bf16, n, D),
-        .kv = place_kept(p, bf16, n, 2 * E),
+        .x = place_stream(p, n * C),
+        .h1 = place_kept(p, 1, n, C),
+        .q = place_kept(p, 0, n, D),
+        .kv = place_kept(p, 0, n, 2 * E),
         .log_sum = place(p, n * heads),
-        .a = place_kept(p, bf16, n, D),
-        .x2 = place_summed(p, n * C),
-        .h2 = place_kept(p, bf16, n, C),
-        .f = place_kept(p, bf16, n, gated * H),
-        .g = place_kept(p, bf16, n, H),
+        .a = place_kept(p, 0, n, D),
+        .x2 = place_stream(p, n * C),
+        .h2 = place_kept(p, 1, n, C),
+        .f = place_kept(p, 0, n, gated * H),
+        .g = place_kept(p, 0, n, H),
         .mean1 = place(p, n),
         .rstd1 = place(p, n),
         .mean2 = place(p, n),
@@ -106,7 +120,8 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Elements of m->block: norms, projections, the MLP backwards, attention backwards of the longest sequence. */
+/* Elements of m->block: some rows of a norm, projections, the MLP backwards, attention backwards of the longest
+ * sequence. */
 static size_t block_elements(const struct rf_model *m)
 {
     const struct rf_plan *plan = m->plan;
@@ -114,9 +129,10 @@ static size_t block_elements(const struct rf_model *m)
     size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
     size_t E = (size_t)plan->kv_heads.count * W, T = (size_t)m->limits.max_T;
     size_t gated = plan->shape.family == RF_MODEL_LLAMA ? 2 : 1;
-    size_t widest = larger(larger(C, (1 + 2 * gated) * H), larger(D, 2 * E));
+    size_t block = RF_MODEL_BLOCK * larger((1 + 2 * gated) * H, larger(D, 2 * E));
 
-    return larger(RF_MODEL_BLOCK * widest, T * D + (T + RF_ATTENTION_TILE) * 2 * E);
+    block = larger(block, (size_t)rf_model_rows_at_a_time(m) * C);
+    return larger(block, T * D + (T + RF_ATTENTION_TILE) * 2 * E);
 }
 
 static void place_all(struct rf_model *m, struct placer *p)
@@ -127,34 +143,36 @@ static void place_all(struct rf_model *m, struct placer *p)
     size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
     size_t E = (size_t)plan->kv_heads.count * W, widest = H > D ? H : D;
     size_t range = (size_t)m->limits.max_range;
-    int llama = plan->shape.family == RF_MODEL_LLAMA, bf16 = m->bf16;
+    int llama = plan->shape.family == RF_MODEL_LLAMA;
 
-    m->values = place(p, plan->nlocal);
+    m->values = place(p, m->precision == RF_PRECISION_HELD ? m->nvalues : plan->nlocal);
     m->gradients = place(p, plan->nlocal);
     for (int i = 0; i < plan->shape.layers; i++)
-        place_layer(p, &m->layers[i], plan, bf16, n,
+        place_layer(p, &m->layers[i], plan, n,
                     m->limits.recompute && i > 0 ? &m->layers[0] : NULL);
     m->turns = place(p, llama ? rf_rope_table_size(m->limits.max_T, plan->head_width) : 0);
     if (llama)
-        m->df = place_kept(p, bf16, n, 2 * H);
-    m->hq = place_kept(p, bf16, R, C);
-    m->xf = place_summed(p, n * C);
-    m->hf = place_kept(p, bf16, R, C);
+        m->df = place_kept(p, 0, n, 2 * H);
+    m->hq = place_kept(p, 0, R, C);
+    m->spare = place(p, p->shares ? R * C : 0);
+    m->xf = place_stream(p, n * C);
+    m->hf = place_kept(p, 1, R, C);
     m->meanf = place(p, R);
     m->rstdf = place(p, R);
-    m->dx = place(p, n * C);
-    m->dx_other = place(p, n * C);
+    m->dx = place_stream(p, n * C);
+    m->dx_other = place_stream(p, n * C);
+    if (p->bf16)
+        m->dy = place_kept(p, 1, n, C);
     m->dh = place_summed(p, n * C);
-    if (bf16)
-        m->dy = place_kept(p, bf16, n, C);
-    m->dwide = place_kept(p, bf16, n, widest);
-    m->dq = place_kept(p, bf16, n, D);
-    m->dkv = place_kept(p, bf16, n, 2 * E);
-    m->scratch = place(p, rf_attention_scratch(m->limits.max_T, plan->head_width, bf16));
-    m->block = place(p, bf16 ? block_elements(m) : 0);
+    m->vectors = place_summed(p, p->shares ? rf_model_vectors(plan) : 0);
+    m->dwide = place_kept(p, 0, n, widest);
+    m->dq = place_kept(p, 0, n, D);
+    m->dkv = place_kept(p, 0, n, 2 * E);
+    m->scratch = place(p, rf_attention_scratch(m->limits.max_T, plan->head_width, p->bf16));
+    m->block = place(p, p->bf16 ? block_elements(m) : 0);
     m->logits = place(p, logits_elements(m));
-    if (bf16)
-        m->dlogits = place_kept(p, bf16, logits_elements(m) / range + 1, range);
+    if (p->bf16)
+        m->dlogits = place_kept(p, 0, logits_elements(m) / range + 1, range);
     m->top = place_summed(p, R);
     m->sums = place_summed(p, 2 * R);
     m->scale = place(p, R);
@@ -164,34 +182,71 @@ static void place_all(struct rf_model *m, struct placer *p)
 
 /* ---- making and ending -------------------------------------------------- */
 
+void rf_model_draw(rf_real *rows, const struct rf_plan *plan, int i, int64_t first,
+                   int64_t nrows, uint64_t seed)
+{
+    const struct rf_param *p = &plan->params[i];
+    uint64_t stream = rf_rng_stream("init", (uint64_t)i);
+
+    for (int64_t r = first; r < first + nrows; r++)
+        for (int64_t c = 0; c < p->extent[1]; c++) {
+            uint64_t whole = (uint64_t)((p->offset[0] + r) * p->shape[1] + p->offset[1] + c);
+
+            if (p->init == RF_INIT_NORMAL)
+                *rows = (rf_real)(p->init_std * rf_rng_normal(seed, stream, whole));
+            else
+                *rows = p->init == RF_INIT_ONE ? 1 : 0;
+            rows++;
+        }
+}
+
 static void draw_values(struct rf_model *m, uint64_t seed)
 {
     for (int i = 0; i < m->plan->nparams; i++) {
-        const struct rf_param *p = &m->plan->params[i];
-        rf_real *to = m->values + p->at;
-        uint64_t stream = rf_rng_stream("init", (uint64_t)i);
+        rf_real *to = rf_model_value(m, i);
 
-        for (int64_t r = 0; r < p->extent[0]; r++)
-            for (int64_t c = 0; c < p->extent[1]; c++) {
-                uint64_t whole =
-                    (uint64_t)((p->offset[0] + r) * p->shape[1] + p->offset[1] + c);
-
-                if (p->init == RF_INIT_NORMAL)
-                    *to = (rf_real)(p->init_std * rf_rng_normal(seed, stream, whole));
-                else
-                    *to = p->init == RF_INIT_ONE ? 1 : 0;
-                to++;
-            }
+        if (to != NULL)
+            rf_model_draw(to, m->plan, i, 0, m->plan->params[i].extent[0], seed);
     }
     rf_matmul_refresh(m->matmul);
+}
+
+/* Of a HELD model: which parameters are held, and where the others' values lie. */
+static enum rf_status list_weights(struct rf_model *m, struct rf_error *err)
+{
+    const struct rf_plan *plan = m->plan;
+
+    if (m->precision != RF_PRECISION_HELD)
+        return RF_OK;
+    m->nweights = rf_weights_list(NULL, plan);
+    m->weights = calloc((size_t)m->nweights + 1, sizeof *m->weights);
+    m->value_at = calloc((size_t)plan->nparams + 1, sizeof *m->value_at);
+    if (m->weights == NULL || m->value_at == NULL)
+        return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d tensors", plan->nparams);
+    rf_weights_list(m->weights, plan);
+    for (int i = 0; i < plan->nparams; i++) {
+        const struct rf_param *p = &plan->params[i];
+
+        if (rf_weights_has(plan, i)) {
+            m->value_at[i] = NOWHERE;
+            continue;
+        }
+        if (!rf_plan_follows(plan, i))
+            m->nvalues = (m->nvalues + 15) / 16 * 16;
+        m->value_at[i] = m->nvalues;
+        m->nvalues += (size_t)(p->extent[0] * p->extent[1]);
+    }
+    return RF_OK;
 }
 
 /* Makes room for the layers' places, and counts what the arena has to hold. */
 static enum rf_status count(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
-    struct placer placer = {.arena = NULL};
+    struct placer placer = {.shares = m->shares, .bf16 = m->precision != RF_PRECISION_FP32};
 
+    if (list_weights(m, err) != RF_OK)
+        return RF_ERR_MEMORY;
     m->layers = calloc((size_t)m->plan->shape.layers, sizeof *m->layers);
     if (m->layers == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d layers", m->plan->shape.layers);
@@ -199,6 +254,7 @@ static enum rf_status count(struct rf_model *m, struct rf_error *err)
     m->arena_bytes =
         placer.bytes + rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R);
     m->room_bytes = placer.room_bytes;
+    m->table_bytes = placer.table_bytes;
     return RF_OK;
 }
 
@@ -206,8 +262,13 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
     const struct rf_exchange *e = &m->exchange;
-    enum rf_status st = count(m, err);
+    enum rf_status st;
 
+    m->shares = rf_exchange_shares(e);
+    st = count(m, err);
+    assert(st != RF_OK || !m->shares || m->table_bytes <= e->table_bytes);
+    if (st == RF_OK && m->shares)
+        st = rf_arena_over(&m->table, e->table, e->table_bytes, err);
     if (st == RF_OK)
         st = rf_arena_create(&m->arena, m->arena_bytes, err);
     if (st == RF_OK)
@@ -215,7 +276,10 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
                  ? rf_arena_over(&m->room, e->room, e->room_bytes, err)
                  : rf_arena_create(&m->room, m->room_bytes, err);
     if (st == RF_OK) {
-        struct placer placer = {.arena = m->arena, .room = m->room};
+        struct placer placer = {
+            .arena = m->arena, .room = m->room, .table = m->table, .shares = m->shares};
+
+        placer.bf16 = m->precision != RF_PRECISION_FP32;
 
         place_all(m, &placer);
         rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R);
@@ -223,24 +287,50 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
     return st;
 }
 
-/* As rf_matmul_create() counts: of a block of rows, of a tile of attention, of 128 rows of logits. */
+/* Rows as products pad them. */
+static size_t padded(size_t rows)
+{
+    return (rows + 127) / 128 * 128;
+}
+
+/* As rf_matmul_create() counts: some rows of activations and their gradients, a tile of attention, logits of the
+ * classes here. */
 static size_t largest_operand(const struct rf_model *m)
 {
-    size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T, T = (size_t)m->limits.max_T;
-    size_t C = (size_t)m->plan->shape.width, H = (size_t)m->plan->hidden.count;
-    size_t wide = m->plan->shape.family == RF_MODEL_LLAMA ? 2 * H : H;
-    size_t widest = larger(2 * C, wide), range = (size_t)m->limits.max_range;
-    size_t rows = (n < RF_BF16_ROWS ? n : RF_BF16_ROWS) + RF_BF16_GRANULE;
-    size_t keys = T + RF_ATTENTION_TILE, W = (size_t)m->plan->head_width;
+    const struct rf_plan *plan = m->plan;
+    size_t n = padded((size_t)m->limits.max_B * (size_t)m->limits.max_T);
+    size_t C = (size_t)plan->shape.width, W = (size_t)plan->head_width;
+    size_t H = (size_t)plan->hidden.count * (plan->shape.family == RF_MODEL_LLAMA ? 2 : 1);
+    size_t D = (size_t)plan->heads.count * W, E = 2 * (size_t)plan->kv_heads.count * W;
+    size_t range = (size_t)m->limits.max_range, held = (size_t)plan->vocabulary.count;
+    size_t keys = (size_t)m->limits.max_T + RF_ATTENTION_TILE;
+    size_t logits, most, rows = n < RF_BF16_ROWS ? n : RF_BF16_ROWS;
+    size_t operand = rows * larger(larger(C, H), larger(D, E));
 
-    return larger(larger(rows * widest, keys * larger(W, RF_ATTENTION_TILE)),
-                  logits_elements(m) + RF_BF16_GRANULE * range);
+    held = held < range ? held : range;
+    most = larger(LOGITS_AT_A_TIME + 128 * held, ROWS_AT_LEAST * held);
+    logits = padded((size_t)m->limits.max_R) * held;
+    logits = logits < most ? logits : most;
+    operand = larger(operand, keys * larger(W, RF_ATTENTION_TILE));
+    return larger(operand, logits);
+}
+
+static enum rf_status make_products(struct rf_model *m, struct rf_error *err)
+{
+    int bf16 = m->precision != RF_PRECISION_FP32, held = m->precision == RF_PRECISION_HELD;
+    enum rf_status st = rf_matmul_create(&m->matmul, bf16, held ? NULL : m->values,
+                                         held ? 0 : m->plan->nlocal, largest_operand(m), err);
+
+    /* what has a gradient has a name */
+    return st == RF_OK && held ? rf_matmul_hold(m->matmul, m->gradients, m->plan->nlocal,
+                                                m->weights, m->nweights, err)
+                               : st;
 }
 
 enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *plan,
                                const struct rf_exchange *exchange,
-                               const struct rf_model_limits *limits, int bf16, uint64_t seed,
-                               struct rf_error *err)
+                               const struct rf_model_limits *limits,
+                               enum rf_precision precision, uint64_t seed, struct rf_error *err)
 {
     struct rf_model *m = calloc(1, sizeof *m);
     enum rf_status st;
@@ -251,11 +341,10 @@ enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *pl
     m->plan = plan;
     m->exchange = *exchange;
     m->limits = *limits;
-    m->bf16 = bf16;
+    m->precision = precision;
     st = reserve(m, err);
     if (st == RF_OK)
-        st = rf_matmul_create(&m->matmul, bf16, m->values, plan->nlocal, largest_operand(m),
-                              err);
+        st = make_products(m, err);
     if (st != RF_OK) {
         rf_model_destroy(m);
         return st;
@@ -272,15 +361,42 @@ void rf_model_destroy(struct rf_model *model)
     if (model == NULL)
         return;
     rf_matmul_destroy(model->matmul);
+    rf_arena_destroy(model->table);
     rf_arena_destroy(model->room);
     rf_arena_destroy(model->arena);
     free(model->layers);
+    free(model->weights);
+    free(model->value_at);
     free(model);
 }
 
 rf_real *rf_model_values(struct rf_model *model)
 {
+    assert(model->precision != RF_PRECISION_HELD);
     return model->values;
+}
+
+rf_real *rf_model_value(struct rf_model *m, int i)
+{
+    if (m->precision != RF_PRECISION_HELD)
+        return m->values + m->plan->params[i].at;
+    return m->value_at[i] == NOWHERE ? NULL : m->values + m->value_at[i];
+}
+
+const struct rf_weight *rf_model_weights(const struct rf_model *model, int *n)
+{
+    *n = model->nweights;
+    return model->weights;
+}
+
+uint16_t *rf_model_room(struct rf_model *model, int k)
+{
+    return rf_matmul_room(model->matmul, k);
+}
+
+void rf_model_take(struct rf_model *model, int k)
+{
+    rf_matmul_take(model->matmul, k);
 }
 
 rf_real *rf_model_gradients(struct rf_model *model)
@@ -303,23 +419,45 @@ const char *rf_model_implementation(const struct rf_model *model)
     return rf_matmul_implementation(model->matmul);
 }
 
-size_t rf_model_bytes(const struct rf_model *model)
+/* Of a HELD model besides arena, room and products. */
+static size_t list_bytes(const struct rf_model *m)
 {
-    return model->arena_bytes + model->room_bytes + rf_matmul_bytes(model->matmul);
+    return (size_t)m->nweights * sizeof *m->weights +
+           (m->nweights > 0 ? (size_t)m->plan->nparams * sizeof *m->value_at : 0);
 }
 
-enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
-                                      const struct rf_plan *plan,
-                                      const struct rf_model_limits *limits, int bf16,
+/* This rank's share of the table. */
+static size_t table_share(const struct rf_model *m)
+{
+    return m->table_bytes / (size_t)m->plan->size;
+}
+
+size_t rf_model_bytes(const struct rf_model *model)
+{
+    return model->arena_bytes + model->room_bytes + table_share(model) +
+           rf_matmul_bytes(model->matmul) + list_bytes(model);
+}
+
+enum rf_status rf_model_predict_bytes(struct rf_model_bytes *need, const struct rf_plan *plan,
+                                      const struct rf_model_limits *limits,
+                                      enum rf_precision precision, int shares,
                                       struct rf_error *err)
 {
-    struct rf_model m = {.plan = plan, .limits = *limits, .bf16 = bf16};
+    struct rf_model m = {.plan = plan,
+                         .limits = *limits,
+                         .precision = precision,
+                         .shares = shares && plan->size > 1};
+    int held = precision == RF_PRECISION_HELD;
     enum rf_status st = count(&m, err);
 
-    *room_bytes = m.room_bytes;
-    *bytes =
-        m.arena_bytes + m.room_bytes + rf_matmul_cost(bf16, plan->nlocal, largest_operand(&m));
+    *need = (struct rf_model_bytes){.room = m.room_bytes, .table = m.table_bytes};
+    need->all = m.arena_bytes + m.room_bytes + table_share(&m) + list_bytes(&m) +
+                rf_matmul_cost(precision != RF_PRECISION_FP32, held ? 0 : plan->nlocal,
+                               largest_operand(&m)) +
+                (held ? rf_matmul_hold_cost(m.weights, m.nweights) : 0);
     free(m.layers);
+    free(m.weights);
+    free(m.value_at);
     return st;
 }
 
@@ -327,10 +465,14 @@ enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
 
 struct rf_model_param rf_model_param(const struct rf_model *m, int index)
 {
-    size_t at = index < 0 ? 0 : m->plan->params[index].at;
+    rf_real *dw = index < 0 ? NULL : m->gradients + m->plan->params[index].at;
+    const rf_real *w = dw;
 
-    return index < 0 ? (struct rf_model_param){NULL, NULL}
-                     : (struct rf_model_param){m->values + at, m->gradients + at};
+    if (index >= 0 && m->precision != RF_PRECISION_HELD)
+        w = m->values + m->plan->params[index].at;
+    else if (index >= 0 && m->value_at[index] != NOWHERE)
+        w = m->values + m->value_at[index];
+    return (struct rf_model_param){w, dw};
 }
 
 struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
@@ -339,9 +481,92 @@ struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
     return rf_model_param(m, rf_plan_layer(m->plan, layer, which));
 }
 
-void rf_model_sum_rows(struct rf_model *m, rf_real *x, int n)
+/* ---- rows of the stream -------------------------------------------------- */
+
+struct rf_slice rf_model_rows(const struct rf_model *m, int n)
 {
-    rf_exchange_sum_rows(&m->exchange, x, (size_t)n * (size_t)m->plan->shape.width);
+    return m->shares ? rf_slice(n, m->exchange.rank, m->exchange.size)
+                     : (struct rf_slice){.begin = 0, .count = n};
+}
+
+int rf_model_rows_at_a_time(const struct rf_model *m)
+{
+    int rows = ELEMENTS_AT_A_TIME / m->plan->shape.width;
+
+    return rows > 0 ? rows : 1;
+}
+
+void rf_model_open_rows(struct rf_model *m, int n)
+{
+    size_t elements = (size_t)n * (size_t)m->plan->shape.width;
+
+    if (m->shares)
+        rf_exchange_lay_open(&m->exchange, m->dh, elements);
+    else
+        rf_exchange_sum_rows(&m->exchange, m->dh, elements);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
+}
+
+void rf_model_collect_rows(struct rf_model *m, rf_real *to, int first, int n)
+{
+    size_t width = (size_t)m->plan->shape.width;
+
+    if (!m->shares)
+        return;
+    rf_exchange_collect(&m->exchange, to, (size_t)first * width, (size_t)n * width);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
+}
+
+void rf_model_close_rows(struct rf_model *m)
+{
+    if (!m->shares)
+        return;
+    rf_exchange_meet(&m->exchange);
+    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
+}
+
+/* Norms and output biases are on every rank, and with a table each makes the gradient of its rows alone; positions
+ * are as well, but all make all of theirs. */
+static int is_vector(const struct rf_plan *plan, int i)
+{
+    return plan->params[i].replicated && i != plan->wpe;
+}
+
+size_t rf_model_vectors(const struct rf_plan *plan)
+{
+    size_t elements = 0;
+
+    for (int i = 0; i < plan->nparams; i++)
+        elements += is_vector(plan, i)
+                        ? (size_t)(plan->params[i].extent[0] * plan->params[i].extent[1])
+                        : 0;
+    return elements;
+}
+
+/* From the gradients to what is summed over ranks, or back. */
+static void carry_vectors(struct rf_model *m, int back)
+{
+    rf_real *at = m->vectors;
+
+    for (int i = 0; i < m->plan->nparams; i++) {
+        const struct rf_param *p = &m->plan->params[i];
+        size_t n = (size_t)(p->extent[0] * p->extent[1]);
+
+        if (!is_vector(m->plan, i))
+            continue;
+        memcpy(back ? m->gradients + p->at : at, back ? at : m->gradients + p->at,
+               n * sizeof *at);
+        at += n;
+    }
+}
+
+void rf_model_learned(struct rf_model *m)
+{
+    if (!m->shares)
+        return;
+    carry_vectors(m, 0);
+    rf_exchange_sum(&m->exchange, m->vectors, rf_model_vectors(m->plan));
+    carry_vectors(m, 1);
     rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
 }
 
@@ -357,21 +582,16 @@ static void check_batch(const struct rf_model *m, const struct rf_batch *batch)
     (void)batch;
 }
 
-static void pack(struct rf_model *m, const struct rf_batch *batch, struct rf_work *work)
-{
-    check_batch(m, batch);
-    rf_pack_fill(&m->pack, batch, work);
-}
-
 double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, double weight,
                            int more, struct rf_work *work)
 {
     double loss;
 
+    check_batch(m, part);
     assert(part->target != NULL || part->soft != NULL || part->R == 0);
     if (!more)
         memset(m->gradients, 0, m->plan->nlocal * sizeof *m->gradients);
-    pack(m, part, work);
+    rf_pack_fill(&m->pack, part, work);
     rf_profile_mark(&m->profile, RF_SPENT_STREAM);
     rf_model_forward(m);
     loss = rf_model_output(m, part, weight);
@@ -381,13 +601,17 @@ double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, doub
 
 double rf_model_learn(struct rf_model *m, const struct rf_batch *batch, struct rf_work *work)
 {
-    return rf_model_learn_part(m, batch, rf_batch_weight(batch), 0, work);
+    double loss = rf_model_learn_part(m, batch, rf_batch_weight(batch), 0, work);
+
+    rf_model_learned(m);
+    return loss;
 }
 
 double rf_model_predict(struct rf_model *m, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_work *work)
 {
-    pack(m, batch, work);
+    check_batch(m, batch);
+    rf_pack_fill(&m->pack, batch, work);
     rf_model_forward(m);
     return rf_model_answer(m, batch, prob, best);
 }
@@ -397,7 +621,8 @@ void rf_model_features(struct rf_model *m, const struct rf_batch *batch, float *
 {
     size_t n = (size_t)batch->R * (size_t)m->plan->shape.width;
 
-    pack(m, batch, work);
+    check_batch(m, batch);
+    rf_pack_fill(&m->pack, batch, work);
     work->range = 0; /* the output layer does not run */
     rf_model_forward(m);
     for (size_t i = 0; i < n; i++)

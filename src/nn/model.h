@@ -11,6 +11,7 @@
 #include "nn/exchange.h"
 #include "nn/plan.h"
 #include "nn/profile.h"
+#include "nn/weights.h"
 
 struct rf_model;
 
@@ -21,31 +22,52 @@ struct rf_model_limits {
     int recompute;
 };
 
+/* How a model has its values. In bf16 all products are in bf16 with fp32 sums (matmul.h), those within attention too; what
+ * they read is kept so, and embeddings that are looked up are. The residual stream and gradients of weights are fp32. */
+enum rf_precision {
+    RF_PRECISION_FP32,
+    RF_PRECISION_BF16, /* values in fp32, and what products need of them in bf16 */
+    RF_PRECISION_HELD  /* matrices (weights.h) in bf16 alone: whoever trains has the values */
+};
+
 /* Makes the part that plan describes, with values drawn from seed: the same number for the
- * same element of the whole, whatever the slices. plan is borrowed and must outlive the model.
- * bf16: products in bf16 with fp32 sums (matmul.h), those within attention too, and what they read is
- * kept in bf16; the residual stream, gradients of weights and all sums stay in fp32.
- * The caller ends *model with rf_model_destroy(); on failure it is NULL. */
+ * same element of the whole, whatever the slices (rf_model_draw()). plan is borrowed and must outlive the model.
+ * HELD: matrices are zero until the caller brings them. The caller ends *model with rf_model_destroy(); on failure it
+ * is NULL. */
 enum rf_status rf_model_create(struct rf_model **model, const struct rf_plan *plan,
                                const struct rf_exchange *exchange,
-                               const struct rf_model_limits *limits, int bf16, uint64_t seed,
+                               const struct rf_model_limits *limits,
+                               enum rf_precision precision, uint64_t seed,
                                struct rf_error *err);
 void rf_model_destroy(struct rf_model *model);
 
-/* This rank's block of values, and of gradients, laid out as the plan says; [plan->nlocal]. */
+/* Rows [first, first + nrows) of this rank's slice of parameter i, as models begin with them. */
+void rf_model_draw(rf_real *rows, const struct rf_plan *plan, int i, int64_t first,
+                   int64_t nrows, uint64_t seed);
+
+/* This rank's block of values, and of gradients, laid out as the plan says; [plan->nlocal]. Values: not of a HELD
+ * model. */
 rf_real *rf_model_values(struct rf_model *model);
 rf_real *rf_model_gradients(struct rf_model *model);
+/* This rank's slice of parameter i; NULL: it is held in bf16 alone. */
+rf_real *rf_model_value(struct rf_model *model, int i);
 
 /* To be called after values have changed. */
 void rf_model_refresh(struct rf_model *model);
+
+/* Of a HELD model: its matrices; where new values of one go, until that of another is asked for; and that they are
+ * there. */
+const struct rf_weight *rf_model_weights(const struct rf_model *model, int *n);
+uint16_t *rf_model_room(struct rf_model *model, int k);
+void rf_model_take(struct rf_model *model, int k);
 
 /* On all ranks together, with the same batch: rows of the batch must be strictly ascending,
  * tokens of computed rows inside the vocabulary, classes inside the range, all within the
  * limits.
  *
  * rf_model_learn: forward and backward; gradients are those of the returned loss (weighted mean
- * over the asked rows, nats), the same on every rank. With no asked rows: 0.
- * rf_model_predict: forward only. prob [R][range_count] and best [R] (the most likely class,
+ * over the items, nats), the same on every rank. With no asked rows: 0.
+ * rf_model_predict: forward only. prob [items][classes] and best [items] (the most likely class,
  * the lowest on ties) may be NULL and come out the same on every rank. Returns the loss where
  * the batch has targets, else 0.
  * rf_model_features: forward only, up to the normalised end of the residual stream, from which
@@ -56,6 +78,8 @@ double rf_model_learn(struct rf_model *model, const struct rf_batch *batch,
  * parts left (more = 0: to none), and returns its share of the loss. */
 double rf_model_learn_part(struct rf_model *model, const struct rf_batch *part, double weight,
                            int more, struct rf_work *work);
+/* After the last part: the gradients are whole. */
+void rf_model_learned(struct rf_model *model);
 double rf_model_predict(struct rf_model *model, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_work *work);
 void rf_model_features(struct rf_model *model, const struct rf_batch *batch, float *features,
@@ -69,11 +93,15 @@ const char *rf_model_implementation(const struct rf_model *model);
 
 /* Bytes held: values, gradients, activations, copies. */
 size_t rf_model_bytes(const struct rf_model *model);
-/* The same before it is made; and how much of it may lie in the exchange's room, because it is summed
- * over ranks. */
-enum rf_status rf_model_predict_bytes(size_t *bytes, size_t *room_bytes,
-                                      const struct rf_plan *plan,
-                                      const struct rf_model_limits *limits, int bf16,
+/* The same before it is made, shares: with a table that ranks have in common (exchange.h). room: how much of it may lie
+ * in the exchange's room, because it is summed over ranks. table: what all ranks have in common, of which `all` has
+ * this rank's share. */
+struct rf_model_bytes {
+    size_t all, room, table;
+};
+enum rf_status rf_model_predict_bytes(struct rf_model_bytes *need, const struct rf_plan *plan,
+                                      const struct rf_model_limits *limits,
+                                      enum rf_precision precision, int shares,
                                       struct rf_error *err);
 
 #endif

@@ -1,10 +1,12 @@
-/* Every rank holds the whole residual stream and its slices of the weights. A
- * block half (attention or MLP) multiplies by its column slice, works, and
- * multiplies by its row slice; the sum over ranks then is the half's output.
- * Backward the same happens in the other direction. The gradient of the
- * stream is therefore whole and the same on every rank, and so are the
- * gradients of what is on every rank (norms, positions, output biases),
- * without another reduction. */
+/* A block half (attention or MLP) multiplies by its column slice, works, and multiplies by its row slice; the sum over
+ * ranks then is the half's output. Backward the same happens in the other direction.
+ *
+ * Ranks that have a table in common (exchange.h) share the work between the products, which is sequence parallelism
+ * (Korthikanti et al. 2022): each rank adds up its rows of the partial sums where they lie, adds the residual,
+ * normalises them, and writes stream and norm once, where every rank's next product reads them. Gradients of norms and
+ * output biases are of own rows then, and summed over ranks at the end of a step. Without a table sums are for
+ * everybody, every rank does all rows, and those gradients are whole and the same everywhere. A row is worked on in the
+ * same order either way. */
 #include "nn/activation.h"
 #include "nn/embed.h"
 #include "nn/linear.h"
@@ -66,17 +68,10 @@ static struct rf_attention attention_of(const struct rf_model *m, int i)
 
 /* ---- rows at a time ------------------------------------------------------ */
 
-/* In bf16 rows are worked on while they are in a cache: those of a norm in the nearest. */
-enum { NORM_ROWS = 32 };
-
-static int rows_at(const struct rf_model *m, int first, int n, int most)
-{
-    return m->bf16 && n - first > most ? most : n - first;
-}
-
 static int block_at(const struct rf_model *m, int first, int n)
 {
-    return rows_at(m, first, n, RF_MODEL_BLOCK);
+    return m->precision != RF_PRECISION_FP32 && n - first > RF_MODEL_BLOCK ? RF_MODEL_BLOCK
+                                                                           : n - first;
 }
 
 /* What products may read behind n rows of an array is to be finite. */
@@ -85,38 +80,51 @@ static void close_rows(struct rf_kept x, int n, int width)
     rf_kept_clear(x, (size_t)n * (size_t)width, (size_t)RF_ATTENTION_TILE * (size_t)width);
 }
 
+/* The gradient of the stream as what is multiplied. */
+static struct rf_kept stream_gradient(const struct rf_model *m)
+{
+    return m->dy.half != NULL ? m->dy : (struct rf_kept){.real = m->dx};
+}
+
 /* ---- what differs between the families ---------------------------------- */
 
-static void norm(const struct rf_model *m, struct rf_kept y, rf_real *mean, rf_real *rstd,
+static void norm(const struct rf_model *m, rf_real *y, rf_real *mean, rf_real *rstd,
                  const rf_real *x, struct rf_model_param w, struct rf_model_param b, int n)
 {
     int C = m->plan->shape.width;
     double eps = m->plan->shape.norm_eps;
 
-    for (int i = 0, rows; i < n; i += rows) {
-        size_t at = (size_t)i * (size_t)C;
-        rf_real *to = rf_kept_write(y, at, m->block);
-
-        rows = rows_at(m, i, n, NORM_ROWS);
-        if (is_llama(m))
-            rf_rms_forward(to, rstd + i, x + at, w.w, eps, rows, C);
-        else
-            rf_norm_forward(to, mean + i, rstd + i, x + at, w.w, b.w, eps, rows, C);
-        rf_kept_done(y, at, to, (size_t)rows * (size_t)C);
-    }
+    if (is_llama(m))
+        rf_rms_forward(y, rstd, x, w.w, eps, n, C);
+    else
+        rf_norm_forward(y, mean, rstd, x, w.w, b.w, eps, n, C);
 }
 
-/* Adds the gradient of x, from that of y in dh, to dx. */
+/* Adds the gradient of own rows of x, from that of y in dh on all ranks, to dx. */
 static void norm_backward(struct rf_model *m, const rf_real *x, const rf_real *mean,
                           const rf_real *rstd, struct rf_model_param w, struct rf_model_param b,
                           int n)
 {
-    int C = m->plan->shape.width;
+    struct rf_slice own = rf_model_rows(m, n);
+    int C = m->plan->shape.width, most = rf_model_rows_at_a_time(m);
+    int end = (int)(own.begin + own.count);
 
-    if (is_llama(m))
-        rf_rms_backward(m->dx, w.dw, m->dh, x, rstd, w.w, n, C);
-    else
-        rf_norm_backward(m->dx, w.dw, b.dw, m->dh, x, mean, rstd, w.w, n, C);
+    rf_model_open_rows(m, n);
+    for (int i = (int)own.begin; i < end; i += most) {
+        int rows = end - i < most ? end - i : most;
+        size_t at = (size_t)i * (size_t)C;
+
+        rf_model_collect_rows(m, m->dh + at, i, rows);
+        if (is_llama(m))
+            rf_rms_backward(m->dx + at, w.dw, m->dh + at, x + at, rstd + i, w.w, rows, C);
+        else
+            rf_norm_backward(m->dx + at, w.dw, b.dw, m->dh + at, x + at, mean + i, rstd + i,
+                             w.w, rows, C);
+        if (m->dy.half != NULL)
+            rf_kept_done(m->dy, at, m->dx + at, (size_t)rows * (size_t)C);
+        mark(m, RF_SPENT_NORMS);
+    }
+    rf_model_close_rows(m);
 }
 
 /* Turns n rows of heads at these positions; nothing in GPT-2. */
@@ -185,21 +193,105 @@ static struct rf_kept widen_backward(struct rf_model *m, int i, rf_real *dg, int
 
 /* ---- forward ------------------------------------------------------------ */
 
+static void look_up(struct rf_model *m, rf_real *x)
+{
+    int begin = (int)m->plan->vocabulary.begin, count = (int)m->plan->vocabulary.count;
+    int C = m->plan->shape.width, n = m->pack.n;
+    const rf_real *wte = rf_model_param(m, m->plan->wte).w;
+
+    if (m->precision == RF_PRECISION_FP32)
+        rf_embed_forward(x, wte, m->pack.token, n, C, begin, count);
+    else if (m->precision == RF_PRECISION_BF16)
+        rf_embed_forward_rounded(x, wte, m->pack.token, n, C, begin, count);
+    else
+        rf_embed_forward_half(x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at),
+                              m->pack.token, n, C, begin, count);
+}
+
+/* The rows of a stream and what comes with them: its norm, and the latter's means and deviations. */
+struct stream {
+    rf_real *x;
+    struct rf_kept h;
+    rf_real *mean, *rstd;
+    struct rf_model_param w, b;
+};
+
+static struct stream before_attention(const struct rf_model *m, int i)
+{
+    const struct rf_model_layer *l = &m->layers[i];
+
+    return (struct stream){l->x,
+                           l->h1,
+                           l->mean1,
+                           l->rstd1,
+                           layer_param(m, i, RF_LN1_W),
+                           layer_param(m, i, RF_LN1_B)};
+}
+
+static struct stream before_mlp(const struct rf_model *m, int i)
+{
+    const struct rf_model_layer *l = &m->layers[i];
+
+    return (struct stream){l->x2,
+                           l->h2,
+                           l->mean2,
+                           l->rstd2,
+                           layer_param(m, i, RF_LN2_W),
+                           layer_param(m, i, RF_LN2_B)};
+}
+
+static struct stream at_the_end(const struct rf_model *m)
+{
+    return (struct stream){m->xf,
+                           m->hf,
+                           m->meanf,
+                           m->rstdf,
+                           rf_model_param(m, m->plan->norm_w),
+                           rf_model_param(m, m->plan->norm_b)};
+}
+
+static void normalise(struct rf_model *m, const struct stream *to, int first, int rows)
+{
+    int C = m->plan->shape.width;
+    size_t at = (size_t)first * (size_t)C;
+    rf_real *h = rf_kept_write(to->h, at, m->block);
+
+    norm(m, h, to->mean + first, to->rstd + first, to->x + at, to->w, to->b, rows);
+    rf_kept_done(to->h, at, h, (size_t)rows * (size_t)C);
+    mark(m, RF_SPENT_NORMS);
+}
+
+/* The end of a branch, n rows in dh on all ranks, is added to x (rows `row` of it, where given) and bias: own rows of
+ * the stream and its norm. */
+static void join(struct rf_model *m, const struct stream *to, const rf_real *x,
+                 const int32_t *row, const rf_real *bias, int n)
+{
+    struct rf_slice own = rf_model_rows(m, n);
+    int C = m->plan->shape.width, most = rf_model_rows_at_a_time(m);
+    int end = (int)(own.begin + own.count);
+
+    rf_model_open_rows(m, n);
+    for (int i = (int)own.begin; i < end; i += most) {
+        int rows = end - i < most ? end - i : most;
+        size_t at = (size_t)i * (size_t)C;
+
+        rf_model_collect_rows(m, to->x + at, i, rows);
+        rf_residual_forward(to->x + at, m->shares ? to->x + at : m->dh + at,
+                            row != NULL || x == NULL ? x : x + at, row != NULL ? row + i : NULL,
+                            bias, rows, C);
+        mark(m, RF_SPENT_STREAM);
+        normalise(m, to, i, rows);
+    }
+    rf_model_close_rows(m);
+}
+
 static void embed(struct rf_model *m)
 {
-    const struct rf_slice *v = &m->plan->vocabulary;
-    int C = m->plan->shape.width, n = m->pack.n;
-    rf_real *x = m->layers[0].x;
+    const struct stream first = before_attention(m, 0);
 
-    rf_embed_forward(x, rf_model_param(m, m->plan->wte).w, m->pack.token, n, C, (int)v->begin,
-                     (int)v->count);
+    look_up(m, m->dh);
     mark(m, RF_SPENT_STREAM);
-    rf_model_sum_rows(m, x, n);
-    if (m->plan->wpe >= 0) {
-        rf_gather_rows(m->dh, rf_model_param(m, m->plan->wpe).w, m->pack.position, n, C);
-        rf_residual_forward(x, m->dh, NULL, n, C);
-    }
-    mark(m, RF_SPENT_STREAM);
+    join(m, &first, rf_model_param(m, m->plan->wpe).w, m->pack.position, NULL, m->pack.n);
 }
 
 /* The keys and values that layer i's queries look at: this pass's, behind those of earlier ones
@@ -256,158 +348,114 @@ static void project_all(struct rf_model *m, int i, const struct rf_attention *sh
     close_rows(l->q, nq, D);
 }
 
+/* From h1 to h2. */
 static void attention_half(struct rf_model *m, int i)
 {
     struct rf_model_layer *l = &m->layers[i];
+    const struct stream to = before_mlp(m, i);
     struct rf_attention shape = attention_of(m, i);
-    int few = asked_only(m, i), n = m->pack.n, nq = few ? m->pack.nasked : n;
+    int few = asked_only(m, i), nq = few ? m->pack.nasked : m->pack.n;
     int C = m->plan->shape.width, D = query_width(m);
-    const rf_real *x = few ? m->dh : l->x;
 
-    norm(m, l->h1, l->mean1, l->rstd1, l->x, layer_param(m, i, RF_LN1_W),
-         layer_param(m, i, RF_LN1_B), n);
-    mark(m, RF_SPENT_NORMS);
     if (few) {
         rf_kept_gather(m->hq, l->h1, m->pack.asked_row, nq, C);
-        rf_gather_rows(m->dh, l->x, m->pack.asked_row, nq, C);
         mark(m, RF_SPENT_STREAM);
     }
     project_all(m, i, &shape, nq);
     rf_attention_forward(m->matmul, l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
     mark(m, RF_SPENT_ATTENTION);
-    rf_linear_forward(m->matmul, l->x2, rf_kept_operand(l->a, 0, D),
+    rf_linear_forward(m->matmul, m->dh, rf_kept_operand(l->a, 0, D),
                       layer_param(m, i, RF_O_W).w, NULL, nq, D, C);
     mark(m, RF_SPENT_PRODUCTS);
-    rf_model_sum_rows(m, l->x2, nq);
-    rf_residual_forward(l->x2, x, layer_param(m, i, RF_O_B).w, nq, C);
-    mark(m, RF_SPENT_STREAM);
+    join(m, &to, l->x, few ? m->pack.asked_row : NULL, layer_param(m, i, RF_O_B).w, nq);
 }
 
-/* out NULL: all of it but the last product. */
-static void mlp_half(struct rf_model *m, int i, rf_real *out)
+/* From h2 to g, and to the end of the branch in dh unless that is there already. */
+static void mlp_inside(struct rf_model *m, int i, int ended)
 {
     struct rf_model_layer *l = &m->layers[i];
     int nq = asked_only(m, i) ? m->pack.nasked : m->pack.n;
     int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
 
-    norm(m, l->h2, l->mean2, l->rstd2, l->x2, layer_param(m, i, RF_LN2_W),
-         layer_param(m, i, RF_LN2_B), nq);
-    mark(m, RF_SPENT_NORMS);
     for (int first = 0, rows; first < nq; first += rows) {
         rows = block_at(m, first, nq);
         widen(m, i, first, rows);
-        if (out != NULL)
-            rf_linear_forward(m->matmul, out + (size_t)first * (size_t)C,
+        if (!ended)
+            rf_linear_forward(m->matmul, m->dh + (size_t)first * (size_t)C,
                               rf_kept_operand(l->g, (size_t)first * (size_t)H, H),
                               layer_param(m, i, RF_PROJ_W).w, NULL, rows, H, C);
         mark(m, RF_SPENT_PRODUCTS);
     }
-    if (out == NULL)
-        return;
-    rf_model_sum_rows(m, out, nq);
-    rf_residual_forward(out, l->x2, layer_param(m, i, RF_PROJ_B).w, nq, C);
-    mark(m, RF_SPENT_STREAM);
 }
 
-/* Where a sequence has one answer, from the mean of its rows: xf [nasked] becomes [nseq]. In place,
- * since a mean never lies behind the first row that it is of. Averaged before it is normalised, a row
- * that says little weighs little. */
-static void average(struct rf_model *m)
+/* From h2 to the next layer's h1, or to hf. */
+static void mlp_half(struct rf_model *m, int i)
 {
-    size_t C = (size_t)m->plan->shape.width;
+    struct rf_model_layer *l = &m->layers[i];
+    const struct stream to =
+        i + 1 < m->plan->shape.layers ? before_attention(m, i + 1) : at_the_end(m);
+    int nq = asked_only(m, i) ? m->pack.nasked : m->pack.n;
 
-    for (int s = 0; s < m->pack.nseq; s++) {
-        const rf_real *from = m->xf + (size_t)m->pack.start[s] * C;
-        rf_real *to = m->xf + (size_t)s * C;
-        int n = m->pack.start[s + 1] - m->pack.start[s];
-        rf_real part = 1 / (rf_real)n;
-
-        for (size_t c = 0; c < C; c++) {
-            rf_real sum = 0;
-
-            for (int t = 0; t < n; t++)
-                sum += from[(size_t)t * C + c];
-            to[c] = part * sum;
-        }
-    }
-    mark(m, RF_SPENT_STREAM);
-}
-
-/* dx [nseq] becomes [nasked]. */
-static void average_backward(struct rf_model *m)
-{
-    size_t C = (size_t)m->plan->shape.width;
-    rf_real *all = m->dx_other;
-
-    for (int s = 0; s < m->pack.nseq; s++) {
-        const rf_real *from = m->dx + (size_t)s * C;
-        int begin = m->pack.start[s], end = m->pack.start[s + 1];
-        rf_real part = 1 / (rf_real)(end - begin);
-
-        for (int t = begin; t < end; t++)
-            for (size_t c = 0; c < C; c++)
-                all[(size_t)t * C + c] = part * from[c];
-    }
-    m->dx_other = m->dx;
-    m->dx = all;
-    mark(m, RF_SPENT_STREAM);
-}
-
-/* Rows of the end of the stream: one for each answer. */
-static int answers(const struct rf_model *m)
-{
-    return m->pack.mean ? m->pack.nseq : m->pack.nasked;
+    mlp_inside(m, i, 0);
+    join(m, &to, l->x2, NULL, layer_param(m, i, RF_PROJ_B).w, nq);
 }
 
 void rf_model_forward(struct rf_model *m)
 {
-    int layers = m->plan->shape.layers;
-
     embed(m);
-    for (int i = 0; i < layers; i++) {
+    for (int i = 0; i < m->plan->shape.layers; i++) {
         attention_half(m, i);
-        mlp_half(m, i, i + 1 < layers ? m->layers[i + 1].x : m->xf);
+        mlp_half(m, i);
     }
-    if (m->pack.mean)
-        average(m);
-    norm(m, m->hf, m->meanf, m->rstdf, m->xf, rf_model_param(m, m->plan->norm_w),
-         rf_model_param(m, m->plan->norm_b), answers(m));
-    mark(m, RF_SPENT_NORMS);
+}
+
+/* What a layer's forward pass makes of its input, but for its last product. */
+static void make_again(struct rf_model *m, int i)
+{
+    const struct stream first = before_attention(m, i);
+    struct rf_slice own = rf_model_rows(m, m->pack.n);
+    int most = rf_model_rows_at_a_time(m), end = (int)(own.begin + own.count);
+
+    for (int r = (int)own.begin; r < end; r += most)
+        normalise(m, &first, r, end - r < most ? end - r : most);
+    rf_model_close_rows(m);
+    attention_half(m, i);
+    mlp_inside(m, i, 1);
 }
 
 /* ---- backward ------------------------------------------------------------ */
 
-/* dx as what is multiplied. */
-static struct rf_kept stream_gradient(const struct rf_model *m)
+/* The gradient of an output bias, of own rows. */
+static void bias_backward(struct rf_model *m, rf_real *db, int n)
 {
-    return m->bf16 ? m->dy : (struct rf_kept){.real = m->dx};
+    struct rf_slice own = rf_model_rows(m, n);
+    int C = m->plan->shape.width;
+
+    if (db != NULL)
+        rf_bias_backward(db, m->dx + own.begin * C, (int)own.count, C);
 }
 
-/* Rows of the gradient of what a block half's last product reads, [..][O], into dwide or a block, and what they add to that
- * of its bias db. Their part of dx is rounded on the way. */
-static rf_real *half_backward(struct rf_model *m, const rf_real *w, rf_real *db, int first,
-                              int rows, int O)
+/* Rows of the gradient of what a block half's last product reads, [..][O], into dwide or a block. */
+static rf_real *half_backward(struct rf_model *m, const rf_real *w, int first, int rows, int O)
 {
     int C = m->plan->shape.width;
-    size_t at = (size_t)first * (size_t)C;
     rf_real *to = rf_kept_write(m->dwide, (size_t)first * (size_t)O, m->block);
-    struct rf_kept dy = stream_gradient(m);
+    struct rf_operand dy = rf_kept_operand(stream_gradient(m), (size_t)first * (size_t)C, C);
 
-    rf_kept_done(dy, at, m->dx + at, (size_t)rows * (size_t)C);
-    if (db != NULL)
-        rf_bias_backward(db, m->dx + at, rows, C);
-    rf_linear_backward(m->matmul, to, 0, rf_kept_operand(dy, at, C), w, rows, O, C);
+    rf_linear_backward(m->matmul, to, 0, dy, w, rows, O, C);
     mark(m, RF_SPENT_PRODUCTS);
     return to;
 }
 
-/* And of that product's weights, over all n rows; x is what it read. */
-static void half_gradient(struct rf_model *m, rf_real *dw, struct rf_kept x, int n, int O)
+/* And of that product's weights and bias, over all n rows; x is what it read. */
+static void half_gradient(struct rf_model *m, rf_real *dw, rf_real *db, struct rf_kept x, int n,
+                          int O)
 {
     int C = m->plan->shape.width;
 
     rf_linear_gradient(m->matmul, dw, rf_kept_operand(stream_gradient(m), 0, C),
                        rf_kept_operand(x, 0, O), n, O, C);
+    bias_backward(m, db, n);
     mark(m, RF_SPENT_PRODUCTS);
 }
 
@@ -423,30 +471,31 @@ static void mlp_half_backward(struct rf_model *m, int i)
         rf_real *dg;
 
         rows = block_at(m, first, nq);
-        dg = half_backward(m, proj.w, layer_param(m, i, RF_PROJ_B).dw, first, rows, H);
+        dg = half_backward(m, proj.w, first, rows, H);
         df = widen_backward(m, i, dg, first, rows);
         rf_linear_backward(m->matmul, m->dh + (size_t)first * (size_t)C, 0,
                            rf_kept_operand(df, (size_t)first * (size_t)F, F), w.w, rows, C, F);
         mark(m, RF_SPENT_PRODUCTS);
     }
-    half_gradient(m, proj.dw, l->g, nq, H);
+    half_gradient(m, proj.dw, layer_param(m, i, RF_PROJ_B).dw, l->g, nq, H);
     rf_linear_gradient(m->matmul, w.dw, rf_kept_operand(df, 0, F), rf_kept_operand(l->h2, 0, C),
                        nq, C, F);
     mark(m, RF_SPENT_PRODUCTS);
-    rf_model_sum_rows(m, m->dh, nq);
     norm_backward(m, l->x2, l->mean2, l->rstd2, layer_param(m, i, RF_LN2_W),
                   layer_param(m, i, RF_LN2_B), nq);
-    mark(m, RF_SPENT_NORMS);
 }
 
 /* dx of the asked rows becomes dx of all packed rows, zero elsewhere. */
 static void spread(struct rf_model *m)
 {
+    struct rf_slice own = rf_model_rows(m, m->pack.n);
     rf_real *all = m->dx_other;
     int C = m->plan->shape.width;
 
-    memset(all, 0, (size_t)m->pack.n * (size_t)C * sizeof *all);
-    rf_scatter_rows(all, m->dx, m->pack.asked_row, m->pack.nasked, C);
+    memset(all + own.begin * C, 0, (size_t)(own.count * C) * sizeof *all);
+    for (int r = 0; r < m->pack.nasked; r++)
+        if (m->pack.asked_row[r] >= own.begin && m->pack.asked_row[r] < own.begin + own.count)
+            rf_scatter_rows(all, m->dx + (ptrdiff_t)r * C, m->pack.asked_row + r, 1, C);
     m->dx_other = m->dx;
     m->dx = all;
 }
@@ -491,17 +540,18 @@ static void attention_half_backward(struct rf_model *m, int i)
     struct rf_model_param o = layer_param(m, i, RF_O_W), q = layer_param(m, i, RF_Q_W);
     struct rf_model_param k = layer_param(m, i, RF_K_W);
     struct rf_operand dq = rf_kept_operand(m->dq, 0, D), dkv = rf_kept_operand(m->dkv, 0, E2);
+    rf_real *spare;
 
     for (int first = 0, rows; first < nq; first += rows) {
         size_t at = (size_t)first * (size_t)D;
         rf_real *da;
 
         rows = block_at(m, first, nq);
-        da = half_backward(m, o.w, layer_param(m, i, RF_O_B).dw, first, rows, D);
+        da = half_backward(m, o.w, first, rows, D);
         rf_kept_done(m->dwide, at, da, (size_t)rows * (size_t)D);
     }
     close_rows(m->dwide, nq, D);
-    half_gradient(m, o.dw, l->a, nq, D);
+    half_gradient(m, o.dw, layer_param(m, i, RF_O_B).dw, l->a, nq, D);
     attention_backward(m, i, &shape);
     for (int first = 0, rows; first < n; first += rows) {
         rf_real *dh = m->dh + (size_t)first * (size_t)C;
@@ -517,17 +567,16 @@ static void attention_half_backward(struct rf_model *m, int i)
     }
     if (few) {
         spread(m);
-        rf_linear_backward(m->matmul, m->dx_other, 0, dq, q.w, nq, C, D);
-        rf_scatter_rows(m->dh, m->dx_other, m->pack.asked_row, nq, C);
+        spare = m->shares ? m->spare : m->dx_other;
+        rf_linear_backward(m->matmul, spare, 0, dq, q.w, nq, C, D);
+        rf_scatter_rows(m->dh, spare, m->pack.asked_row, nq, C);
     }
     rf_linear_gradient(m->matmul, k.dw, dkv, rf_kept_operand(l->h1, 0, C), n, C, E2);
     rf_linear_gradient(m->matmul, q.dw, dq, rf_kept_operand(few ? m->hq : l->h1, 0, C), nq, C,
                        D);
     mark(m, RF_SPENT_PRODUCTS);
-    rf_model_sum_rows(m, m->dh, n);
     norm_backward(m, l->x, l->mean1, l->rstd1, layer_param(m, i, RF_LN1_W),
                   layer_param(m, i, RF_LN1_B), n);
-    mark(m, RF_SPENT_NORMS);
 }
 
 static void embed_backward(struct rf_model *m)
@@ -544,20 +593,15 @@ static void embed_backward(struct rf_model *m)
 
 void rf_model_backward(struct rf_model *m)
 {
-    size_t C = (size_t)m->plan->shape.width;
+    struct rf_slice own = rf_model_rows(m, m->pack.nasked);
+    int C = m->plan->shape.width;
 
-    memset(m->dx, 0, (size_t)answers(m) * C * sizeof *m->dx);
+    memset(m->dx + own.begin * C, 0, (size_t)(own.count * C) * sizeof *m->dx);
     norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
-                  rf_model_param(m, m->plan->norm_b), answers(m));
-    mark(m, RF_SPENT_NORMS);
-    if (m->pack.mean)
-        average_backward(m);
+                  rf_model_param(m, m->plan->norm_b), m->pack.nasked);
     for (int i = m->plan->shape.layers - 1; i >= 0; i--) {
-        if (m->limits.recompute &&
-            i + 1 < m->plan->shape.layers) { /* the last is still there */
-            attention_half(m, i);
-            mlp_half(m, i, NULL);
-        }
+        if (m->limits.recompute && i + 1 < m->plan->shape.layers) /* the last is still there */
+            make_again(m, i);
         mlp_half_backward(m, i);
         attention_half_backward(m, i);
     }

@@ -87,15 +87,6 @@ static double distributions(struct rf_model *m, const struct rf_batch *batch, st
     return loss;
 }
 
-double rf_batch_weight(const struct rf_batch *batch)
-{
-    double total = 0;
-
-    for (int r = 0; r < batch->R; r++)
-        total += batch->weight ? (double)batch->weight[r] : 1;
-    return total;
-}
-
 double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double weight)
 {
     struct columns c = columns_of(m, batch);
@@ -103,11 +94,14 @@ double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double 
     int C = m->plan->shape.width, step = (int)rf_model_loss_rows(batch->R, batch->range_count);
     double loss = 0, unit = weight > 0 ? 1 / weight : 0;
 
+    if (batch->answers != NULL)
+        return rf_model_listed_output(m, batch, weight);
     for (int r = 0; r < batch->R; r += step) {
         int rows = batch->R - r < step ? batch->R - r : step;
         struct rf_targets targets = targets_from(batch, r, c.begin);
         size_t at = (size_t)r * (size_t)C;
-        struct rf_kept dlogits = m->bf16 ? m->dlogits : (struct rf_kept){.real = m->logits};
+        struct rf_kept dlogits =
+            m->dlogits.half != NULL ? m->dlogits : (struct rf_kept){.real = m->logits};
         struct rf_operand dy = rf_kept_operand(dlogits, 0, c.count);
 
         loss += distributions(m, batch, c, r, rows, NULL);
@@ -121,7 +115,6 @@ double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double 
                            C, c.count);
         rf_profile_mark(&m->profile, RF_SPENT_PRODUCTS);
     }
-    rf_model_sum_rows(m, m->dh, batch->R);
     return loss * unit;
 }
 
@@ -149,6 +142,8 @@ double rf_model_answer(struct rf_model *m, const struct rf_batch *batch, float *
     int step = (int)rf_model_loss_rows(batch->R, batch->range_count);
     double weight = rf_batch_weight(batch), loss = 0;
 
+    if (batch->answers != NULL)
+        return rf_model_listed_answer(m, batch, prob, best);
     for (int r = 0; r < batch->R; r += step) {
         int rows = batch->R - r < step ? batch->R - r : step;
 

@@ -9,7 +9,8 @@
 #include "nn/model.h"
 #include "nn/pack.h"
 
-/* What a layer's forward pass leaves for its backward pass. Llama's f holds a row's gate, then
+/* What a layer's forward pass leaves for its backward pass. The stream and its norms lie in the table where ranks share
+ * the work on rows: each makes its own (rf_model_rows()), products read all. Means are there of own rows only. Llama's f holds a row's gate, then
  * what it gates, and no means are kept. */
 struct rf_model_layer {
     rf_real *x, *x2;         /* stream, before and after attention */
@@ -31,35 +32,47 @@ struct rf_model {
     const struct rf_plan *plan; /* borrowed */
     struct rf_exchange exchange;
     struct rf_model_limits limits;
-    int bf16;               /* products are; then so is what is kept for them */
+    enum rf_precision precision;
+    struct rf_weight *weights; /* owned [nweights]: of a HELD model */
+    int nweights;
     struct rf_arena *arena; /* owned; all arrays below lie in it */
     struct rf_arena
         *room; /* owned, over the exchange's room where it has one: what is summed over ranks */
-    size_t arena_bytes, room_bytes;
+    struct rf_arena *
+        table; /* owned, over the exchange's table; NULL: every rank has all rows of the stream */
+    int shares; /* whether there is one */
+    size_t arena_bytes, room_bytes, table_bytes;
     struct rf_matmul *matmul; /* owned */
     rf_real *values, *gradients;
+    size_t *value_at; /* owned [plan->nparams], HELD: in values; SIZE_MAX: held in bf16 */
+    size_t nvalues;   /* HELD: elements of values */
     struct rf_model_layer *layers; /* owned */
     struct rf_pack pack;
     struct rf_profile profile;
     const struct rf_model_cache *cache;  /* borrowed; NULL: the pack is all there is */
     rf_real *turns;                      /* of rotary positions, rope.h */
     struct rf_kept hq;                   /* the last layer's norm at the asked rows */
+    rf_real *spare;                      /* with a table: as hq, of gradients */
     rf_real *xf, *meanf, *rstdf;         /* the end of the stream, asked rows */
     struct rf_kept hf;                   /* its norm */
-    rf_real *dx, *dx_other, *dh;         /* gradients: stream, norm */
-    struct rf_kept dy;                   /* bf16 only: dx, rounded */
+    rf_real *dx, *dx_other;              /* gradient of the stream */
+    struct rf_kept dy;                   /* bf16 only: dx, rounded; it lies where dx does */
     struct rf_kept dwide,
         df; /* gradients inside a block half; Llama: of gate and what it gates */
+    rf_real
+        *dh; /* what this rank adds to a sum over ranks: ends of branches; gradients of norms */
+    rf_real *vectors; /* gradients of norms and output biases, on their way */
     struct rf_kept dq, dkv;
     rf_real *scratch; /* of attention */
-    rf_real *block;   /* bf16 only: a block of rows in rf_real */
+    rf_real *block;   /* bf16 only: some rows in rf_real */
     rf_real *logits, *top, *sums,
         *scale; /* sums [2][rows]: of exponentials, of what is wanted */
     struct rf_kept dlogits; /* bf16 only: their gradient, rounded */
     rf_real *best, *prob;
 };
 
-/* A parameter tensor's slice: its values and its gradient; both NULL where the family has none. */
+/* A parameter tensor's slice: its values and its gradient; both NULL where the family has none. w of a matrix in a
+ * HELD model is but the name by which products know it (matmul.h), and not to be read. */
 struct rf_model_param {
     const rf_real *w;
     rf_real *dw;
@@ -68,25 +81,40 @@ struct rf_model_param rf_model_param(const struct rf_model *m, int index);
 struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
                                            enum rf_layer_param which);
 
-/* Rows that kernels work on at a time: in bf16 a block that stays in a cache until it is multiplied, otherwise all. */
+/* Rows between products that are worked on at a time: in bf16 a block that stays in a cache until it is multiplied,
+ * otherwise all. */
 enum { RF_MODEL_BLOCK = 256 };
 
 /* Rows of logits that are held at a time, for batches with R asked rows. */
 size_t rf_model_loss_rows(int R, int range);
 
-/* Sums over ranks, marked as exchange. */
-void rf_model_sum_rows(struct rf_model *m, rf_real *x, int n);
+/* Of n rows, those whose stream this rank works on: all, or its slice. */
+struct rf_slice rf_model_rows(const struct rf_model *m, int n);
+/* Rows that are worked on at a time, to stay in a cache. */
+int rf_model_rows_at_a_time(const struct rf_model *m);
+/* Between these two, dh [n][width] of own rows is the sum over ranks, once they were collected; what is written to the
+ * table is everybody's after the second. Marked as exchange. */
+void rf_model_open_rows(struct rf_model *m, int n);
+void rf_model_collect_rows(struct rf_model *m, rf_real *to, int first, int n);
+void rf_model_close_rows(struct rf_model *m);
+
+/* Elements of `vectors`. */
+size_t rf_model_vectors(const struct rf_plan *plan);
 
 /* model_layers.c: from tokens to hf, the normalised end of the stream at the asked rows; and back
- * from dh, the gradient of hf, to the gradients of all that lies before it. */
+ * from dh, of the gradient of hf, to the gradients of all that lies before it. */
 void rf_model_forward(struct rf_model *m);
 void rf_model_backward(struct rf_model *m);
 
 /* model_output.c: forward and backward through the output layer. Returns the asked rows' part of a
- * mean over `weight`; dh becomes the gradient of hf. */
+ * mean over `weight`; dh becomes what this rank adds to the gradient of hf. */
 double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double weight);
 /* Forward only; prob and best may be NULL. */
 double rf_model_answer(struct rf_model *m, const struct rf_batch *batch, float *prob,
                        int32_t *best);
+/* model_listed.c: the same for a batch with answers. */
+double rf_model_listed_output(struct rf_model *m, const struct rf_batch *batch, double weight);
+double rf_model_listed_answer(struct rf_model *m, const struct rf_batch *batch, float *prob,
+                              int32_t *best);
 
 #endif

@@ -16,9 +16,6 @@ enum cut {
     HIDDEN_COLUMNS
 };
 
-/* So that a tensor lies on borders of 512 bytes, from where disks take it as it is. */
-enum { ALIGN_ELEMENTS = 128 };
-
 static const char *const FAMILIES[] = {[RF_MODEL_GPT2] = "gpt2", [RF_MODEL_LLAMA] = "llama"};
 
 const char *rf_model_family_name(enum rf_model_family family)
@@ -142,8 +139,7 @@ int rf_plan_layer(const struct rf_plan *plan, int i, enum rf_layer_param which)
     return in_layer < 0 ? -1 : plan->first_layer + i * plan->per_layer + in_layer;
 }
 
-/* Does the tensor lie right behind the one before it? */
-static int follows(const struct rf_plan *plan, int index)
+int rf_plan_follows(const struct rf_plan *plan, int index)
 {
     int at = index - plan->first_layer;
     int in_layer = at < 0 || at >= plan->shape.layers * plan->per_layer ? RF_LAYER_PARAMS
@@ -153,6 +149,13 @@ static int follows(const struct rf_plan *plan, int index)
            (plan->in_layer[RF_GATE_W] >= 0 && in_layer == plan->in_layer[RF_FC_W]);
 }
 
+size_t rf_plan_next(size_t at)
+{
+    const size_t border = 128; /* elements: 512 bytes in fp32 */
+
+    return (at + border - 1) / border * border;
+}
+
 static void place(struct rf_plan *plan)
 {
     size_t at = 0;
@@ -160,8 +163,8 @@ static void place(struct rf_plan *plan)
     for (int i = 0; i < plan->nparams; i++) {
         struct rf_param *p = &plan->params[i];
 
-        if (!follows(plan, i))
-            at = (at + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+        if (!rf_plan_follows(plan, i))
+            at = rf_plan_next(at);
         p->at = at;
         at += (size_t)(p->extent[0] * p->extent[1]);
     }
@@ -264,6 +267,6 @@ int64_t rf_plan_flops(const struct rf_plan *plan, const struct rf_work *work)
     int64_t macs = full * work->rows * (2 * C * C + 2 * K * C + mlp);
 
     macs += work->rows * 2 * K * C + work->asked * (2 * C * C + mlp);
-    macs += (work->asked - work->pooled) * C * work->range;
+    macs += work->asked * C * work->range;
     return 2 * macs + 4 * C * (full * work->row_visits + work->asked_visits);
 }

@@ -100,6 +100,10 @@ struct rf_plan {
     int64_t nglobal; /* parameters of the whole model */
 };
 
+/* Where a tensor may begin in a block on a page border, at this element or behind: from there disks take
+ * it as it lies. */
+size_t rf_plan_next(size_t at);
+
 /* The plan of rank `rank` of `size`. Refuses with RF_ERR_ARG a shape that is no model: numbers
  * below 1, a width that heads do not divide, heads that kv_heads do not divide, an odd width of
  * heads with rotary positions. The plan's shape has the defaults filled in. End it with
@@ -111,6 +115,9 @@ void rf_plan_clear(struct rf_plan *plan);
 /* Index into params of a tensor of layer i; -1: the family has no such tensor. */
 int rf_plan_layer(const struct rf_plan *plan, int i, enum rf_layer_param which);
 
+/* Whether tensor `index` lies right behind the one before it, to be multiplied together with it. */
+int rf_plan_follows(const struct rf_plan *plan, int index);
+
 /* How much of a batch is really computed: rows stop at each sequence's last asked one, and the
  * last layer's queries, projections and MLP run at the asked rows only. */
 struct rf_work {
@@ -118,7 +125,6 @@ struct rf_work {
     int64_t row_visits,
         asked_visits; /* keys seen, summed over all rows and over the asked ones */
     int64_t range;    /* width of the asked distribution */
-    int64_t pooled;   /* how many of the asked rows have no answer of their own (batch.h: mean) */
 };
 
 /* FLOPs of the forward pass over all ranks: two per multiply-add of every matrix product with a

@@ -6,6 +6,8 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
+#include "nn/held.h"
+
 enum { SLOTS = 1024, ALIGN = 64 };
 
 /* The OpenMP runtime under oneDNN, when there is one: products run on the calling thread. */
@@ -27,7 +29,8 @@ struct copy {
     void *data; /* owned */
     dnnl_memory_t from, to;
     dnnl_primitive_t reorder;
-    long made; /* from the weights of this version */
+    long made;   /* from the weights of this version */
+    int passing; /* row by row, because nobody has asked for a layout yet */
 };
 
 struct rf_primitives {
@@ -35,6 +38,7 @@ struct rf_primitives {
     const float *weights; /* borrowed [nweights] */
     size_t nweights;
     long version;
+    const struct rf_held *held; /* borrowed; NULL: weights are there */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     struct product table[SLOTS];
@@ -65,10 +69,10 @@ static int describe(dnnl_memory_desc_t *d, int64_t rows, int64_t cols, int64_t r
 }
 
 /* b [k][n] as it lies in memory. */
-static int describe_b(dnnl_memory_desc_t *d, int form, int64_t n, int64_t k, int64_t ld,
+static int describe_b(dnnl_memory_desc_t *d, int form, int64_t n, int64_t k,
                       dnnl_data_type_t type)
 {
-    return describe(d, k, n, form == RF_NT ? 1 : ld, form == RF_NT ? ld : 1, type);
+    return describe(d, k, n, form == RF_NT ? 1 : n, form == RF_NT ? k : 1, type);
 }
 
 static void name_implementation(struct rf_primitives *p, const_dnnl_primitive_desc_t pd)
@@ -90,14 +94,14 @@ static int make(struct rf_primitives *p, struct product *s)
     dnnl_primitive_desc_t pd = NULL;
     int64_t m = s->m, n = s->n, k = s->k;
     dnnl_dims_t dims = {k, n};
-    int tn = s->form == RF_TN;
+    int tn = s->form == RF_TN, nt = s->form == RF_NT;
     int ok = describe(&a, m, k, tn ? 1 : s->lda, tn ? s->lda : 1, p->type);
 
     if (s->packed)
         ok = ok && dnnl_memory_desc_init_by_tag(&b, 2, dims, p->type, dnnl_format_tag_any) ==
                        dnnl_success;
     else
-        ok = ok && describe_b(&b, s->form, n, k, s->ldb, p->type);
+        ok = ok && describe(&b, k, n, nt ? 1 : s->ldb, nt ? s->ldb : 1, p->type);
     ok = ok && describe(&c, m, n, s->ldc, 1, dnnl_f32);
     ok = ok && dnnl_matmul_desc_init(&op, &a, &b, NULL, &c) == dnnl_success;
     ok = ok && dnnl_primitive_attr_create(&attr) == dnnl_success;
@@ -202,42 +206,59 @@ static void drop(struct copy *c)
     free(c->data);
 }
 
-/* Everything of a copy but its content; 0: without memory, or oneDNN refuses. */
-static int set_up(struct rf_primitives *p, struct copy *c)
+static size_t size_of(const struct copy *c)
 {
-    size_t size = dnnl_memory_desc_get_size(&c->layout);
-    dnnl_memory_desc_t plain;
-    dnnl_primitive_desc_t pd = NULL;
-    float *from = (float *)(uintptr_t)(p->weights + c->at);
-    int ok = describe_b(&plain, c->form, c->n, c->k, c->form == RF_NT ? c->k : c->n, dnnl_f32);
+    return (dnnl_memory_desc_get_size(&c->layout) + ALIGN - 1) / ALIGN * ALIGN;
+}
 
-    size = (size + ALIGN - 1) / ALIGN * ALIGN;
-    c->data = aligned_alloc(ALIGN, size);
-    ok = ok && c->data != NULL;
-    ok = ok && dnnl_memory_create(&c->from, &plain, p->engine, from) == dnnl_success;
-    ok = ok && dnnl_memory_create(&c->to, &c->layout, p->engine, c->data) == dnnl_success;
-    ok = ok && dnnl_reorder_primitive_desc_create(&pd, &plain, p->engine, &c->layout, p->engine,
-                                                  NULL) == dnnl_success;
-    ok = ok && dnnl_primitive_create(&c->reorder, pd) == dnnl_success;
+/* The values of a copy, once brought into its layout, come from `from`, row by row, in fp32 or, without fp32 weights,
+ * in the format of products. */
+static int reorder_from(const struct rf_primitives *p, const struct copy *c,
+                        const dnnl_memory_desc_t *from, dnnl_primitive_t *reorder)
+{
+    dnnl_primitive_desc_t pd = NULL;
+    int ok = dnnl_reorder_primitive_desc_create(&pd, from, p->engine, &c->layout, p->engine,
+                                                NULL) == dnnl_success &&
+             dnnl_primitive_create(reorder, pd) == dnnl_success;
+
     dnnl_primitive_desc_destroy(pd);
-    if (!ok)
-        drop(c);
-    else
-        p->copy_bytes += size;
     return ok;
 }
 
-/* The weights from `at` on in the layout of s, up to date; NULL: none can be made. */
-static const void *copy_for(struct rf_primitives *p, const struct product *s, size_t at)
+/* Everything of a copy but its content; 0: without memory, or oneDNN refuses. */
+static int set_up(struct rf_primitives *p, struct copy *c)
 {
-    struct copy *c = p->copies;
-    int i = 0;
+    dnnl_memory_desc_t plain;
+    int ok = describe_b(&plain, c->form, c->n, c->k, p->held != NULL ? p->type : dnnl_f32);
 
-    while (i < p->ncopies &&
-           !(c[i].at == at && c[i].form == s->form && c[i].n == s->n && c[i].k == s->k &&
-             dnnl_memory_desc_equal(&c[i].layout, &s->layout)))
-        i++;
-    if (i == p->room) {
+    c->data = aligned_alloc(ALIGN, size_of(c));
+    ok = ok && c->data != NULL;
+    ok =
+        ok && dnnl_memory_create(&c->from, &plain, p->engine, DNNL_MEMORY_NONE) == dnnl_success;
+    ok = ok && dnnl_memory_create(&c->to, &c->layout, p->engine, c->data) == dnnl_success;
+    ok = ok && reorder_from(p, c, &plain, &c->reorder);
+    if (!ok)
+        drop(c);
+    else
+        p->copy_bytes += size_of(c);
+    return ok;
+}
+
+/* Fills it from values that lie row by row. */
+static void fill(struct rf_primitives *p, struct copy *c, const void *rows)
+{
+    dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, c->from}, {DNNL_ARG_TO, c->to}};
+
+    dnnl_memory_set_data_handle(c->from, (void *)(uintptr_t)rows);
+    dnnl_primitive_execute(c->reorder, p->stream, 2, args);
+    dnnl_stream_wait(p->stream);
+    c->made = p->version;
+}
+
+/* Room for one more copy behind the others; NULL: none. */
+static struct copy *room_for_one(struct rf_primitives *p)
+{
+    if (p->ncopies == p->room) {
         int room = p->room > 0 ? 2 * p->room : 64;
         struct copy *more = realloc(p->copies, (size_t)room * sizeof *more);
 
@@ -246,22 +267,112 @@ static const void *copy_for(struct rf_primitives *p, const struct product *s, si
         p->copies = more;
         p->room = room;
     }
-    c = &p->copies[i];
-    if (i == p->ncopies) {
-        *c = (struct copy){
-            .at = at, .form = s->form, .n = s->n, .k = s->k, .layout = s->layout, .made = -1};
-        if (!set_up(p, c))
-            return NULL;
-        p->ncopies++;
-    }
-    if (c->made != p->version) {
-        dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, c->from}, {DNNL_ARG_TO, c->to}};
+    return &p->copies[p->ncopies];
+}
 
-        dnnl_primitive_execute(c->reorder, p->stream, 2, args);
+/* Fills data, in `layout`, with a weight as products of this form have it, from a copy in whatever layout. 0: oneDNN
+ * refuses. */
+static int turn_over(struct rf_primitives *p, const struct copy *from, int form,
+                     const dnnl_memory_desc_t *layout, void *data)
+{
+    static const int turned[2] = {1, 0};
+    struct copy to = {.layout = *layout};
+    dnnl_memory_desc_t source = from->layout;
+    dnnl_memory_t a = NULL, b = NULL;
+    dnnl_primitive_t reorder = NULL;
+    int ok = from->form == form ||
+             dnnl_memory_desc_permute_axes(&source, &from->layout, turned) == dnnl_success;
+
+    ok = ok && reorder_from(p, &to, &source, &reorder);
+    ok = ok && dnnl_memory_create(&a, &source, p->engine, from->data) == dnnl_success;
+    ok = ok && dnnl_memory_create(&b, layout, p->engine, data) == dnnl_success;
+    if (ok) {
+        dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}};
+
+        dnnl_primitive_execute(reorder, p->stream, 2, args);
         dnnl_stream_wait(p->stream);
-        c->made = p->version;
     }
-    return c->data;
+    dnnl_primitive_destroy(reorder);
+    dnnl_memory_destroy(a);
+    dnnl_memory_destroy(b);
+    return ok;
+}
+
+/* The first copy of exactly the weight that begins at `at`, other than `but`. */
+static struct copy *copy_of(struct rf_primitives *p, size_t at, size_t elements,
+                            const struct copy *but)
+{
+    for (int i = 0; i < p->ncopies; i++)
+        if (&p->copies[i] != but && p->copies[i].at == at &&
+            (size_t)p->copies[i].n * (size_t)p->copies[i].k == elements)
+            return &p->copies[i];
+    return NULL;
+}
+
+/* Once there is another, a copy that nobody asked for goes. */
+static void drop_passing(struct rf_primitives *p, size_t at)
+{
+    for (int i = 0; i < p->ncopies; i++) {
+        struct copy *c = &p->copies[i];
+
+        if (c->at != at || !c->passing)
+            continue;
+        p->copy_bytes -= size_of(c);
+        drop(c);
+        *c = p->copies[--p->ncopies];
+        return;
+    }
+}
+
+/* A new copy's values, from elsewhere than weights in fp32. */
+static int fill_held(struct rf_primitives *p, struct copy *c)
+{
+    const void *rows = rf_held_rows_at(p->held, c->at);
+    const struct copy *from =
+        rows == NULL ? copy_of(p, c->at, (size_t)c->n * (size_t)c->k, c) : NULL;
+
+    if (rows != NULL)
+        fill(p, c, rows);
+    return rows != NULL || (from != NULL && turn_over(p, from, c->form, &c->layout, c->data));
+}
+
+/* The weights from `at` on in the layout of s, up to date; NULL: none can be made. */
+static const void *copy_for(struct rf_primitives *p, const struct product *s, size_t at)
+{
+    struct copy *c = p->copies;
+    void *data;
+    int i = 0;
+
+    while (i < p->ncopies &&
+           !(c[i].at == at && c[i].form == s->form && c[i].n == s->n && c[i].k == s->k &&
+             dnnl_memory_desc_equal(&c[i].layout, &s->layout)))
+        i++;
+    if (i < p->ncopies) {
+        c = &p->copies[i];
+        c->passing = 0;
+        if (p->held == NULL && c->made != p->version)
+            fill(p, c, p->weights + at);
+        return c->data;
+    }
+    c = room_for_one(p);
+    if (c == NULL)
+        return NULL;
+    *c = (struct copy){.at = at, .form = s->form, .n = s->n, .k = s->k, .layout = s->layout};
+    if (!set_up(p, c))
+        return NULL;
+    data = c->data;
+    p->ncopies++;
+    if (p->held == NULL) {
+        fill(p, c, p->weights + at);
+    } else if (!fill_held(p, c)) {
+        p->copy_bytes -= size_of(c);
+        drop(c);
+        p->ncopies--;
+        return NULL;
+    } else {
+        drop_passing(p, at);
+    }
+    return data;
 }
 
 int rf_primitives_run_weights(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
@@ -284,6 +395,54 @@ int rf_primitives_run_weights(struct rf_primitives *p, enum rf_form form, int m,
 void rf_primitives_refresh(struct rf_primitives *p)
 {
     p->version++;
+}
+
+/* ---- weights that are held in the format of products alone --------------------- */
+
+void rf_primitives_hold(struct rf_primitives *p, const struct rf_held *held)
+{
+    p->held = held;
+}
+
+void rf_primitives_take(struct rf_primitives *p, int k)
+{
+    int n;
+    const struct rf_weight *w = &rf_held_list(p->held, &n)[k];
+    const unsigned char *room = rf_held_room(p->held, k);
+    size_t element_bytes = dnnl_data_type_size(p->type), elements = (size_t)(w->rows * w->cols);
+    struct copy *c;
+    int whole = 0;
+
+    if (elements == 0 || !w->multiplied)
+        return;
+    for (int i = 0; i < p->ncopies; i++) {
+        c = &p->copies[i];
+        if (c->at < w->at || c->at >= w->at + elements)
+            continue;
+        fill(p, c, room + (c->at - w->at) * element_bytes);
+        whole = whole || (c->at == w->at && (size_t)c->n * (size_t)c->k == elements);
+    }
+    if (whole || rf_held_rows_at(p->held, w->at) != NULL)
+        return;
+    c = room_for_one(p);
+    if (c == NULL)
+        return;
+    *c = (struct copy){
+        .at = w->at, .form = RF_NT, .n = (int)w->rows, .k = (int)w->cols, .passing = 1};
+    if (!describe_b(&c->layout, c->form, c->n, c->k, p->type) || !set_up(p, c))
+        return;
+    p->ncopies++;
+    fill(p, c, room);
+}
+
+int rf_primitives_give(struct rf_primitives *p, enum rf_form form, int n, int k, size_t at,
+                       float *rows)
+{
+    const struct copy *from = copy_of(p, at, (size_t)n * (size_t)k, NULL);
+    dnnl_memory_desc_t plain;
+
+    return from != NULL && describe_b(&plain, (int)form, n, k, dnnl_f32) &&
+           turn_over(p, from, (int)form, &plain, rows);
 }
 
 /* ---- making and ending ------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "nn/held.h"
 #include "nn/matmul.h"
 
 struct rf_primitives;
@@ -19,6 +20,18 @@ struct rf_primitives;
 enum rf_status rf_primitives_create(struct rf_primitives **made, int bf16, const float *weights,
                                     size_t nweights, struct rf_error *err);
 void rf_primitives_destroy(struct rf_primitives *p);
+
+/* From now on there are no weights in fp32: values come into the room of `held`, borrowed, whose numbers are in the
+ * format of products, and stay there row by row or in copies alone. Of weights that are multiplied in parts rows must
+ * be kept. */
+void rf_primitives_hold(struct rf_primitives *p, const struct rf_held *held);
+/* The room has new values of weight k. Without memory for the first of them there are none: products, and
+ * rf_primitives_give(), then say 0. */
+void rf_primitives_take(struct rf_primitives *p, int k);
+/* rows, in fp32 and as they lie in memory for a product of this form: the weight that begins at `at`, out of its
+ * copies. 0: there are none. */
+int rf_primitives_give(struct rf_primitives *p, enum rf_form form, int n, int k, size_t at,
+                       float *rows);
 
 /* The weights have changed. */
 void rf_primitives_refresh(struct rf_primitives *p);

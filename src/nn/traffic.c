@@ -23,9 +23,8 @@ void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
                          const struct rf_work *work, int recompute)
 {
     int64_t C = plan->shape.width, full = plan->shape.layers - 1, each_full;
-    int64_t answers = work->asked - work->pooled;
-    int64_t step = (int64_t)rf_model_loss_rows((int)answers, (int)work->range);
-    int64_t turns = step > 0 ? (answers + step - 1) / step : 0;
+    int64_t step = (int64_t)rf_model_loss_rows((int)work->asked, (int)work->range);
+    int64_t turns = step > 0 ? (work->asked + step - 1) / step : 0;
     size_t each = sizeof(rf_real);
 
     if (plan->size == 1)
@@ -38,13 +37,16 @@ void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
         each_full * full * work->rows * C, each);
     add(traffic, RF_TRAFFIC_SUM, 3 * (work->asked > 0), 3 * work->asked * C, each);
     add(traffic, RF_TRAFFIC_SUM, work->rows > 0, work->rows * C, each);
-    add(traffic, RF_TRAFFIC_SUM, answers > 0, answers * C, each);
-    add(traffic, RF_TRAFFIC_MAX, turns, answers, each);     /* of logits, then */
-    add(traffic, RF_TRAFFIC_SUM, turns, 2 * answers, each); /* sums for a softmax */
+    add(traffic, RF_TRAFFIC_SUM, work->asked > 0, work->asked * C, each);
+    add(traffic, RF_TRAFFIC_MAX, turns, work->asked, each);     /* of logits, then */
+    add(traffic, RF_TRAFFIC_SUM, turns, 2 * work->asked, each); /* sums for a softmax */
 }
 
-void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies)
+void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies,
+                           int bf16)
 {
+    if (plan->size > 1)
+        add(traffic, RF_TRAFFIC_SUM, 1, (int64_t)rf_model_vectors(plan), sizeof(rf_real));
     if (copies > 1)
         add(traffic, RF_TRAFFIC_SMALL, 1, 2, sizeof(double));
     if (copies * plan->size > 1)
@@ -53,7 +55,8 @@ void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *pla
         int64_t n = plan->params[i].extent[0] * plan->params[i].extent[1];
 
         add(traffic, RF_TRAFFIC_GATHER, 1, n, sizeof(rf_real));
-        add(traffic, RF_TRAFFIC_SPREAD, 1, n, sizeof(rf_real));
+        add(traffic, RF_TRAFFIC_SPREAD, 1, n,
+            bf16 && rf_weights_has(plan, i) ? sizeof(uint16_t) : sizeof(rf_real));
     }
 }
 

@@ -29,8 +29,10 @@ const char *rf_traffic_name(enum rf_traffic_kind kind);
  * again. Nothing when the plan has one rank. */
 void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
                          const struct rf_work *work, int recompute);
-/* Adds what ends a step: loss, norm, gradients and values, over so many copies of the model. */
-void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies);
+/* Adds what ends a step: loss, norm, gradients and values, over so many copies of the model; in bf16, matrices go round
+ * rounded. */
+void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies,
+                           int bf16);
 
 /* Bytes of all kinds. */
 int64_t rf_traffic_bytes(const struct rf_traffic *traffic);

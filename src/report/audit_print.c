@@ -287,7 +287,7 @@ static enum rf_status print_requests(const struct rf_examination *x, FILE *out,
 {
     static const char *const headings[] = {"account", "asked",  "granted", "delayed",
                                            "dev.-h",  "denied", "dev.-h",  "waiting"};
-    const struct rf_watch *w = &x->watch;
+    const struct rf_audit_watch *w = &x->watch;
     struct rf_table *table = NULL;
     enum rf_status st = rf_table_create(&table, "lrrrrrrr", headings, err);
 
@@ -321,7 +321,7 @@ static enum rf_status print_requests(const struct rf_examination *x, FILE *out,
 
 static void print_gaps(const struct rf_examination *x, FILE *out)
 {
-    const struct rf_watch *w = &x->watch;
+    const struct rf_audit_watch *w = &x->watch;
 
     if (w->ngaps > 0)
         fputs("\nGaps in the evidence:\n", out);
@@ -340,7 +340,7 @@ static void print_gaps(const struct rf_examination *x, FILE *out)
 
 static void print_changes(const struct rf_examination *x, FILE *out)
 {
-    const struct rf_watch *w = &x->watch;
+    const struct rf_audit_watch *w = &x->watch;
 
     if (w->nchanges > 0)
         fputs("\nChanged by hand:\n", out);

@@ -171,7 +171,10 @@ static enum rf_status pool_cell(struct pooled *p, const struct rf_job_plan *plan
         return st;
     *score = (struct rf_seed_scores){.weak = share_right(p->weak_right + at, p->n),
                                      .student = share_right(p->student_right + at, p->n),
-                                     .ceiling = share_right(p->ceiling_right + at, p->n)};
+                                     .ceiling = share_right(p->ceiling_right + at, p->n),
+                                     .seed = (int64_t)plan->jobs[cell->student].task_seed,
+                                     .job = plan->jobs[cell->student].name,
+                                     .key = plan->jobs[cell->student].key};
     p->nseeds++;
     return RF_OK;
 }
@@ -182,16 +185,21 @@ struct mean {
     int n;
 };
 
+static void add_value(struct mean *mean, double value)
+{
+    if (!isnan(value)) {
+        mean->sum += value;
+        mean->n++;
+    }
+}
+
 static void add_metric(struct mean *mean, const struct rf_collection *c, int32_t job,
                        const char *name)
 {
     double value =
         is_done(c->audit.state, job) ? rf_metrics_get(&c->jobs[job].metrics, name) : NAN;
 
-    if (!isnan(value)) {
-        mean->sum += value;
-        mean->n++;
-    }
+    add_value(mean, value);
 }
 
 static double mean_of(const struct mean *mean)
@@ -206,6 +214,7 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
 {
     struct mean same = {0}, half = {0}, probe = {0}, zero = {0}, ece = {0}, brier = {0};
     struct mean weak_ece = {0}, weak_brier = {0}, small = {0}, large = {0};
+    struct mean weak_flops = {0}, strong_flops = {0};
 
     for (int k = 0; k < repeats; k++) {
         struct cell_jobs cell = find_cell(plan, experiment, k, row->name);
@@ -219,6 +228,11 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
         add_metric(&weak_brier, c, cell.weak, "test_brier");
         add_metric(&small, c, cell.weak, "parameters");
         add_metric(&large, c, cell.student, "parameters");
+        if (cell_done(c->audit.state, &cell)) {
+            add_value(&weak_flops, rf_model_cost(plan, c->audit.state, c->jobs, cell.weak));
+            add_value(&strong_flops,
+                      rf_model_cost(plan, c->audit.state, c->jobs, cell.student));
+        }
     }
     for (int32_t i = 0; i < plan->njobs; i++)
         if (plan->jobs[i].experiment == experiment && plan->jobs[i].role == RF_ROLE_ZERO_SHOT)
@@ -233,6 +247,8 @@ static void add_controls(struct rf_collection *c, const struct rf_job_plan *plan
     result->weak_brier = mean_of(&weak_brier);
     result->weak_parameters = mean_of(&small);
     result->strong_parameters = mean_of(&large);
+    result->weak_flops = mean_of(&weak_flops);
+    result->strong_flops = mean_of(&strong_flops);
 }
 
 /* Supervisors, students and ceilings of all repeats. */
@@ -326,7 +342,7 @@ static enum rf_status add_row(struct rf_collection *c, const struct rf_run_spec 
     struct rf_seed_scores *scores = c->scores + (size_t)c->results.nexperiments * RF_SEEDS_MAX;
     enum rf_status st;
 
-    *result = (struct rf_experiment_result){.agreement = {NAN, NAN, NAN, NAN, NAN}};
+    *result = (struct rf_experiment_result){.agreement = {NAN, NAN, NAN, NAN, NAN, NAN}};
     memcpy(result->name, from->name, sizeof result->name);
     memcpy(result->task, from->task, sizeof result->task);
     snprintf(result->loss, sizeof result->loss, "%s%s%s", row->name,
@@ -383,6 +399,7 @@ static enum rf_status read_jobs(struct rf_collection *c, const struct rf_job_pla
         const struct rf_planned_job *job = &plan->jobs[i];
 
         c->jobs[i].kind = rf_role_name(job->role);
+        c->jobs[i].row = job->row;
         st = rf_curve_read(&c->jobs[i].curve, run_dir, job->name, INT64_MAX, err);
         if (st == RF_OK)
             st = rf_record_metrics_read(&c->jobs[i].metrics, run_dir, job->name, err);

@@ -39,6 +39,20 @@ static void add_job(struct rf_row_cost *cost, const struct rf_planned_job *job,
         cost->student_flops += flops;
 }
 
+double rf_model_cost(const struct rf_job_plan *plan, const struct rf_state *state,
+                     const struct rf_job_result *jobs, int32_t job)
+{
+    double flops = job >= 0 ? 0 : NAN;
+
+    for (; job >= 0; job = plan->jobs[job].init_job) {
+        int known = job < state->njobs && state->jobs[job].state == RF_JOB_DONE;
+
+        flops += number_or(rf_metrics_get(&jobs[job].metrics, "model_flops"),
+                           known ? (double)rf_state_job_extra(state, job)->flops : NAN);
+    }
+    return flops;
+}
+
 enum rf_status rf_row_cost(const struct rf_job_plan *plan, const struct rf_state *state,
                            const struct rf_job_result *jobs, const int32_t *wanted, int nwanted,
                            struct rf_row_cost *cost, struct rf_error *err)

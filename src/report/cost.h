@@ -17,4 +17,9 @@ enum rf_status rf_row_cost(const struct rf_job_plan *plan, const struct rf_state
                            const struct rf_job_result *jobs, const int32_t *wanted, int nwanted,
                            struct rf_row_cost *cost, struct rf_error *err);
 
+/* Model FLOPs that made the model of a job: its own and those of what it started from, not those of
+ * the labels it learned. NAN where a job of these is not known to have run. */
+double rf_model_cost(const struct rf_job_plan *plan, const struct rf_state *state,
+                     const struct rf_job_result *jobs, int32_t job);
+
 #endif

@@ -162,6 +162,8 @@ static json_t *job_object(struct rf_build *doc, const struct rf_results *results
     rf_build_text(doc, item, "name", rf_state_job_name(results->state, id, name));
     rf_build_text(doc, item, "account", rf_state_job_account(results->state, id));
     rf_build_text(doc, item, "kind", result->kind);
+    if (result->row != NULL && result->row[0] != '\0')
+        rf_build_text(doc, item, "row", result->row);
     rf_build_text(doc, item, "state", rf_job_state_name((enum rf_job_state)job->state));
     rf_build_text(doc, item, "reason", rf_state_job_reason(results->state, id));
     set_moment(doc, item, "submit_s", job->submit_us, start_us);
@@ -199,6 +201,7 @@ static json_t *agreement_object(struct rf_build *doc, const struct rf_w2s_agreem
     rf_build_number(doc, object, "supervisor_wrong", agreement->supervisor_wrong);
     rf_build_number(doc, object, "corrected", agreement->corrected);
     rf_build_number(doc, object, "new_errors", agreement->new_errors);
+    rf_build_number(doc, object, "error_correlation", agreement->error_correlation);
     return object;
 }
 
@@ -212,6 +215,11 @@ static json_t *scores_array(struct rf_build *doc, const struct rf_experiment_res
         rf_build_number(doc, item, "weak", experiment->scores[i].weak);
         rf_build_number(doc, item, "student", experiment->scores[i].student);
         rf_build_number(doc, item, "ceiling", experiment->scores[i].ceiling);
+        rf_build_integer(doc, item, "seed", experiment->scores[i].seed);
+        if (experiment->scores[i].job != NULL)
+            rf_build_text(doc, item, "job", experiment->scores[i].job);
+        if (experiment->scores[i].key != NULL && experiment->scores[i].key[0] != '\0')
+            rf_build_text(doc, item, "key", experiment->scores[i].key);
         rf_build_append(doc, array, item);
     }
     return array;
@@ -278,6 +286,8 @@ static json_t *experiments(struct rf_build *doc, const struct rf_results *result
         rf_build_number(doc, item, "weak_brier", experiment->weak_brier);
         rf_build_number(doc, item, "weak_parameters", experiment->weak_parameters);
         rf_build_number(doc, item, "strong_parameters", experiment->strong_parameters);
+        rf_build_number(doc, item, "weak_model_flops", experiment->weak_flops);
+        rf_build_number(doc, item, "strong_model_flops", experiment->strong_flops);
         rf_build_set(doc, item, "cost", cost_object(doc, &experiment->cost));
         rf_build_integer(doc, item, "test_items", experiment->test_items);
         rf_build_integer(doc, item, "seeds", experiment->seeds);

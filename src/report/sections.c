@@ -203,11 +203,12 @@ static void add_controls(struct rf_text *page, const json_t *experiments)
     static const char *const headings[] = {
         "experiment",        "loss",         "zero-shot",          "same size",
         "strong, weak half", "linear probe", "agrees, weak right", "agrees, weak wrong",
-        "corrected",         "new errors",   "calibration error",  "Brier"};
+        "corrected",         "new errors",   "error correlation",  "calibration error",
+        "Brier"};
     size_t n = json_array_size(experiments);
 
     rf_markup_table(page, "Controls, and what the student took over from its supervisor",
-                    "llrrrrrrrrrr", headings);
+                    "llrrrrrrrrrrr", headings);
     for (size_t i = 0; i < n && i < MOST_ROWS; i++) {
         const json_t *experiment = json_array_get(experiments, i);
         const json_t *agreement = json_object_get(experiment, "agreement");
@@ -223,6 +224,7 @@ static void add_controls(struct rf_text *page, const json_t *experiments)
         rf_markup_number(page, rf_json_number(agreement, "supervisor_wrong"), 3, "");
         rf_markup_number(page, rf_json_number(agreement, "corrected"), 3, "");
         rf_markup_number(page, rf_json_number(agreement, "new_errors"), 3, "");
+        rf_markup_number(page, rf_json_number(agreement, "error_correlation"), 3, "");
         rf_markup_number(page, rf_json_number(experiment, "ece"), 3, "");
         rf_markup_number(page, rf_json_number(experiment, "brier"), 3, "");
     }

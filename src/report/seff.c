@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc/ledger.h"
-#include "alloc/pledge.h"
+#include "alloc/audit.h"
 #include "base/file.h"
 #include "job/record.h"
 #include "report/status.h"
@@ -12,8 +11,8 @@
 struct reader {
     struct rf_seff *seff;
     const char *job;
-    struct rf_state *state;
-    struct rf_tally *tally;
+    struct rf_audit audit;        /* the replay itself */
+    const struct rf_state *state; /* its state */
     int named;         /* found by its name, which outweighs a number */
     int64_t queued_us; /* since when it waits; -1: it does not */
     int32_t devices;   /* that it holds now */
@@ -114,17 +113,20 @@ static void take(struct reader *r, const struct rf_event *e)
         snprintf(s->reason, sizeof s->reason, "%s", e->reason);
 }
 
-static enum rf_status visit(void *ctx, const struct rf_event *event, struct rf_error *err)
+static enum rf_status before(void *self, const struct rf_state *state,
+                             const struct rf_event *event, struct rf_error *err)
 {
-    struct reader *r = ctx;
-    enum rf_status st = rf_tally_before(r->tally, r->state, event, err);
+    (void)self, (void)state, (void)event, (void)err;
+    return RF_OK;
+}
 
-    if (st == RF_OK)
-        st = rf_state_apply(r->state, event, err);
-    if (st == RF_OK)
-        st = rf_tally_after(r->tally, r->state, event, err);
-    if (st != RF_OK)
-        return st;
+static enum rf_status after(void *self, const struct rf_state *state,
+                            const struct rf_event *event, struct rf_error *err)
+{
+    struct reader *r = self;
+
+    (void)err;
+    r->state = state;
     if (event->type == RF_EVENT_REQUEST)
         take_request(r, event);
     else if (event->job >= 0 && event->job == r->seff->id && r->seff->job[0] != '\0')
@@ -140,16 +142,15 @@ static void take_pledge(struct reader *r, int32_t account)
 {
     struct rf_seff *s = r->seff;
 
-    rf_tally_judge(r->tally, r->state);
-    for (int i = 0; i < r->tally->npledges; i++) {
-        const struct rf_pledge_account *p = &r->tally->pledges[i];
+    for (int i = 0; i < r->audit.tally->npledges; i++) {
+        const struct rf_pledge_account *p = &r->audit.tally->pledges[i];
 
         if (account >= 0 ? !rf_state_within(r->state, account, p->pledge.account)
                          : s->pledge[0] != '\0')
             continue;
         snprintf(s->pledge, sizeof s->pledge, "%s", p->pledge.account_name);
         s->promised = (double)p->pledge.share.num / (double)p->pledge.share.den;
-        s->received = rf_status_share(r->state, r->tally, p->pledge.account, r->state->now_us);
+        s->received = rf_status_share(r->state, r->audit.tally, p->pledge.account, r->state->now_us);
         s->entitled_device_s = rf_wide_double(p->entitled_us) / 1e6;
     }
 }
@@ -180,23 +181,14 @@ static enum rf_status check_ledger(const struct rf_ledger_check *check, const ch
 
 static enum rf_status replay(struct reader *r, const char *run_dir, struct rf_error *err)
 {
+    const struct rf_observer observer = {r, before, after};
     char path[RF_PATH_BYTES];
-    struct rf_ledger_check check;
     enum rf_status st = rf_file_join(path, run_dir, "ledger.jsonl", err);
 
     if (st == RF_OK)
-        st = rf_state_create(&r->state, 0, err);
-    if (st == RF_OK)
-        st = rf_tally_create(&r->tally, err);
-    if (st == RF_OK)
-        st = rf_ledger_verify(path, NULL, visit, r, &check, err);
-    return st == RF_OK ? check_ledger(&check, path, err) : st;
-}
-
-static void end_replay(struct reader *r)
-{
-    rf_tally_destroy(r->tally);
-    rf_state_destroy(r->state);
+        st = rf_audit_watched(&r->audit, path, NULL, &observer, 1, err);
+    r->state = r->audit.state;
+    return st == RF_OK ? check_ledger(&r->audit.ledger, path, err) : st;
 }
 
 /* What the job's ranks took at most, as the job itself says when it is done. */
@@ -227,8 +219,20 @@ enum rf_status rf_seff_read(struct rf_seff *seff, const char *run_dir, const cha
         finish(&r);
         take_memory(seff, run_dir);
     }
-    end_replay(&r);
+    rf_audit_clear(&r.audit);
     return st;
+}
+
+/* What all jobs of the run did. */
+static void take_work(const struct reader *r, struct rf_seff *seff)
+{
+    for (int32_t i = 0; i < r->state->naccounts; i++) {
+        const struct rf_account *a = &r->state->accounts[i];
+
+        seff->flops += a->parent < 0 ? a->flops : 0;
+        seff->tokens += a->parent < 0 ? a->tokens : 0;
+    }
+    seff->peak_flops = (double)r->state->peak_flops;
 }
 
 enum rf_status rf_seff_pledge(struct rf_seff *seff, const char *run_dir, struct rf_error *err)
@@ -239,11 +243,12 @@ enum rf_status rf_seff_pledge(struct rf_seff *seff, const char *run_dir, struct 
 
     if (st == RF_OK) {
         take_pledge(&r, -1);
+        take_work(&r, seff);
         memcpy(seff->pledge, nobody.pledge, sizeof seff->pledge);
         seff->promised = nobody.promised;
         seff->received = nobody.received;
         snprintf(seff->run_dir, sizeof seff->run_dir, "%s", run_dir);
     }
-    end_replay(&r);
+    rf_audit_clear(&r.audit);
     return st;
 }

@@ -17,6 +17,8 @@ struct rf_seff {
     int running;                         /* its figures are not the last ones */
     int64_t submit_us, first_us, end_us; /* since 1970; first_us, end_us 0: not yet */
     int64_t now_us;                      /* what the figures are as of */
+    int slurm;              /* a job of Slurm's; its devices are processors, its leases are runs */
+    int32_t requeues, lost; /* of Slurm's: put back into the queue; lost a node */
     int32_t devices, leases, preemptions, disputes;
     int64_t held_us, busy_us, waited_us, limit_us; /* device-time; waited and limit: time */
     int64_t tokens, flops, step, checkpoints;
@@ -36,7 +38,8 @@ struct rf_seff {
 enum rf_status rf_seff_read(struct rf_seff *seff, const char *run_dir, const char *job,
                             struct rf_error *err);
 
-/* Whether a pledge of the run's is kept so far: the first one's share goes into seff. */
+/* What a Slurm job did, by the ledger of its run: FLOPs and tokens of all jobs, the measured peak, and
+ * whether a pledge of the run's is kept so far: the first one's share. */
 enum rf_status rf_seff_pledge(struct rf_seff *seff, const char *run_dir, struct rf_error *err);
 
 /* A job of Slurm's by its number: `sacct` is asked; and the run whose ledger it wrote last, where one is

@@ -69,7 +69,8 @@ static void print_work(const struct rf_seff *s, FILE *out)
 {
     char held[RF_DURATION_BYTES], busy[RF_DURATION_BYTES];
 
-    fprintf(out, "device-time     %s allocated, %s used: ",
+    fprintf(out, "%s %s allocated, %s used: ",
+            s->slurm ? "processor-time " : "device-time    ",
             rf_duration_text(held, seconds(s->held_us)),
             rf_duration_text(busy, seconds(s->busy_us)));
     print_percent(out, efficiency(s));
@@ -77,16 +78,25 @@ static void print_work(const struct rf_seff *s, FILE *out)
     if (isfinite(mfu(s)))
         fprintf(out, "%.1f %% of %.3g FLOP/s a device", 100 * mfu(s), s->peak_flops);
     else
-        fputs("- (no peak was measured)", out);
-    fprintf(out, "; %.3g FLOPs, %lld tokens\n", (double)s->flops, (long long)s->tokens);
+        fputs(s->slurm && s->run_dir[0] == '\0' ? "- (Slurm counts no FLOPs)"
+                                                : "- (no peak was measured)",
+              out);
+    if (s->slurm && s->run_dir[0] == '\0')
+        fputc('\n', out);
+    else
+        fprintf(out, "; %.3g FLOPs, %lld tokens\n", (double)s->flops, (long long)s->tokens);
 }
 
 static void print_pledge(const struct rf_seff *s, FILE *out)
 {
     fputs("pledge          ", out);
     if (s->pledge[0] == '\0') {
-        fputs(s->begin_us > 0 ? "no run of this job was found\n" : "none for its account\n",
+        fputs(!s->slurm                ? "none for its account\n"
+              : s->run_dir[0] == '\0' ? "no run of this job was found where it worked\n"
+                                      : "none in ",
               out);
+        if (s->slurm && s->run_dir[0] != '\0')
+            fprintf(out, "%s\n", s->run_dir);
         return;
     }
     fprintf(out, "%s: ", s->pledge);
@@ -115,18 +125,28 @@ void rf_seff_print(const struct rf_seff *s, FILE *out)
     fprintf(out, "state           %s%s%s%s%s%s\n", rf_terminal_on(out, shade), s->state,
             rf_terminal_off(out, shade), s->reason[0] != '\0' ? " (last reason: " : "",
             s->reason, s->reason[0] != '\0' ? ")" : "");
-    fprintf(out, "devices         %d at most, in %d leases\n", (int)s->devices, (int)s->leases);
-    fprintf(out, "time            %s from the first start%s%s\n",
+    if (s->slurm)
+        fprintf(out, "processors      %d at most, in %d run%s\n", (int)s->devices,
+                (int)s->leases, s->leases == 1 ? "" : "s");
+    else
+        fprintf(out, "devices         %d at most, in %d lease%s\n", (int)s->devices,
+                (int)s->leases, s->leases == 1 ? "" : "s");
+    fprintf(out, "time            %s from the first start%s%s%s\n",
             s->first_us > 0 ? rf_duration_text(text, seconds(until_us - s->first_us)) : "-",
+            s->running ? "" : " to the end",
             s->limit_us > 0 ? ", limit " : "",
             s->limit_us > 0 ? rf_duration_text(limit, seconds(s->limit_us)) : "");
     print_work(s, out);
     print_pledge(s, out);
     print_memory(s, out);
-    fprintf(out, "waited          %s; preempted %d times, %lld checkpoints%s\n",
-            rf_duration_text(text, seconds(s->waited_us)), (int)s->preemptions,
-            (long long)s->checkpoints,
-            s->disputes > 0 ? "; claims of it are disputed, see the ledger" : "");
+    fprintf(out, "waited          %s; preempted %d times, ",
+            rf_duration_text(text, seconds(s->waited_us)), (int)s->preemptions);
+    if (s->slurm)
+        fprintf(out, "requeued %d times, lost a node %d times\n", (int)s->requeues,
+                (int)s->lost);
+    else
+        fprintf(out, "%lld checkpoints%s\n", (long long)s->checkpoints,
+                s->disputes > 0 ? "; claims of it are disputed, see the ledger" : "");
 }
 
 int rf_seff_json(const struct rf_seff *s, json_t *to)
@@ -142,6 +162,8 @@ int rf_seff_json(const struct rf_seff *s, json_t *to)
     rf_build_integer(b, to, "devices", s->devices);
     rf_build_integer(b, to, "leases", s->leases);
     rf_build_integer(b, to, "preemptions", s->preemptions);
+    rf_build_integer(b, to, "requeues", s->requeues);
+    rf_build_integer(b, to, "nodes_lost", s->lost);
     rf_build_integer(b, to, "disputes", s->disputes);
     rf_build_integer(b, to, "checkpoints", s->checkpoints);
     rf_build_seconds(b, to, "held_device_s", s->held_us);

@@ -11,7 +11,7 @@
 #include "base/value.h"
 #include "report/seff.h"
 
-enum { LIMIT_S = 60, LATE_S = 120, CELL_BYTES = 512 };
+enum { LIMIT_S = 60, LATE_S = 120, CELL_BYTES = 512, COMPONENTS = 16 };
 
 enum column {
     ID,
@@ -26,11 +26,12 @@ enum column {
     LIMIT_MINUTES,
     BEGIN,
     WORK_DIR,
+    SUBMIT,
     NCOLUMNS
 };
 static const char COLUMNS[] =
     "JobID,State,Account,JobName,AllocCPUS,ElapsedRaw,TotalCPU,MaxRSS,ReqMem,TimelimitRaw,"
-    "Start,WorkDir";
+    "Start,WorkDir,Submit";
 
 typedef char cells[NCOLUMNS][CELL_BYTES];
 
@@ -92,32 +93,55 @@ static int is_state(const char *state, const char *word)
     return strncmp(state, word, strlen(word)) == 0;
 }
 
-/* One time that the job ran; the last one is what it is now. */
-static void take_run(struct rf_seff *s, cells row)
+/* Of a heterogeneous job, which part the row is about; 0 is the first, or the whole. */
+static int component_of(const char *id)
+{
+    const char *plus = strchr(id, '+');
+    int64_t k = plus != NULL ? whole_of(plus + 1) : 0;
+
+    return k < COMPONENTS ? (int)k : COMPONENTS - 1;
+}
+
+/* One time that the job ran, or a part of it; the last one is what it is now. */
+static void take_run(struct rf_seff *s, cells row, int64_t cpus_of[COMPONENTS])
 {
     int64_t cpus = whole_of(row[CPUS]), elapsed_us = whole_of(row[ELAPSED]) * 1000000;
+    int64_t begin_us = whole_of_seconds(row[BEGIN]) * 1000000, sum = 0;
+    int64_t submit_us = whole_of_seconds(row[SUBMIT]) * 1000000;
+    int part = component_of(row[ID]);
 
+    s->slurm = 1;
     snprintf(s->account, sizeof s->account, "%.63s", row[ACCOUNT]);
     snprintf(s->state, sizeof s->state, "%.23s", row[STATE]);
     snprintf(s->job, sizeof s->job, "%.63s", row[NAME]);
     s->id = (int32_t)whole_of(row[ID]);
-    s->devices = (int32_t)cpus;
-    s->leases += elapsed_us > 0;
-    s->preemptions += is_state(row[STATE], "PREEMPTED") || is_state(row[STATE], "REQUEUED");
+    cpus_of[part] = cpus > cpus_of[part] ? cpus : cpus_of[part];
+    for (int i = 0; i < COMPONENTS; i++)
+        sum += cpus_of[i];
+    s->devices = (int32_t)sum;
     s->held_us += cpus * elapsed_us;
     s->busy_us += duration_of(row[CPU_TIME]);
     s->limit_us = whole_of(row[LIMIT_MINUTES]) * 60000000;
     s->memory_limit_bytes = bytes_of(row[ASKED_MEMORY]);
-    s->begin_us = whole_of_seconds(row[BEGIN]) * 1000000;
+    s->begin_us = begin_us > 0 ? begin_us : s->begin_us;
     snprintf(s->work_dir, sizeof s->work_dir, "%.511s", row[WORK_DIR]);
-    s->first_us = s->begin_us > 0 ? s->begin_us : 1;
-    s->end_us = s->first_us + elapsed_us;
+    if (s->first_us <= 1)
+        s->first_us = begin_us > 0 ? begin_us : 1;
+    s->end_us = (begin_us > 0 ? begin_us : s->first_us) + elapsed_us;
     s->running = is_state(row[STATE], "RUNNING") || is_state(row[STATE], "PENDING") ||
                  is_state(row[STATE], "SUSPENDED");
+    if (part > 0)
+        return;
+    s->leases += elapsed_us > 0;
+    s->waited_us += submit_us > 0 && begin_us > submit_us ? begin_us - submit_us : 0;
+    s->preemptions += is_state(row[STATE], "PREEMPTED");
+    s->requeues += is_state(row[STATE], "REQUEUED");
+    s->lost += is_state(row[STATE], "NODE_FAIL");
 }
 
 enum rf_status rf_seff_sacct(struct rf_seff *seff, const char *text, struct rf_error *err)
 {
+    int64_t cpus_of[COMPONENTS] = {0};
     cells row;
 
     memset(seff, 0, sizeof *seff);
@@ -128,7 +152,7 @@ enum rf_status rf_seff_sacct(struct rf_seff *seff, const char *text, struct rf_e
         bytes = bytes_of(row[MAX_RSS]);
         seff->memory_bytes = bytes > seff->memory_bytes ? bytes : seff->memory_bytes;
         if (strchr(row[ID], '.') == NULL && row[ID][0] != '\0')
-            take_run(seff, row);
+            take_run(seff, row, cpus_of);
     }
     return seff->first_us > 0 ? RF_OK
                               : rf_fail(err, RF_ERR_PEER, "sacct knows nothing of this job");
@@ -192,6 +216,8 @@ enum rf_status rf_seff_slurm(struct rf_seff *seff, const char *job, struct rf_er
         return rf_fail(err, RF_ERR_PEER,
                        "cannot ask 'sacct' for job %s: it is not here, or failed", id);
     st = rf_seff_sacct(seff, text, err);
+    if (st != RF_OK)
+        st = rf_fail(err, st, "sacct knows nothing of a job %s", id);
     free(text);
     if (st == RF_OK)
         find_pledge(seff);

@@ -23,6 +23,18 @@ double rf_status_share(const struct rf_state *state, const struct rf_tally *tall
                                          : (double)NAN;
 }
 
+double rf_status_used(const struct rf_account *account)
+{
+    double held = rf_wide_sign(account->held_limit_us) > 0
+                      ? rf_wide_double(account->held_us) / rf_wide_double(account->held_limit_us)
+                      : (double)NAN;
+    double flops = account->flops_limit > 0
+                       ? (double)account->flops / (double)account->flops_limit
+                       : (double)NAN;
+
+    return fmax(held, flops); /* of a number and NAN it is the number */
+}
+
 static json_t *devices_object(struct rf_build *b, const struct rf_state *s)
 {
     json_t *o = json_object();
@@ -70,6 +82,8 @@ static json_t *accounts_array(struct rf_build *b, const struct rf_status_source 
         rf_build_integer(b, o, "jobs", a->jobs);
         rf_build_integer(b, o, "preempted", a->preempted);
         rf_build_integer(b, o, "denied", a->denied);
+        if (isfinite(rf_status_used(a)))
+            rf_build_number(b, o, "limit_used", rf_status_used(a));
         rf_build_append(b, array, o);
     }
     return array;
@@ -162,6 +176,17 @@ static json_t *queue_array(struct rf_build *b, const struct rf_status_source *fr
     return array;
 }
 
+static json_t *pace_object(struct rf_build *b, const struct rf_pace *pace, int64_t planned)
+{
+    json_t *o = json_object();
+
+    rf_build_number(b, o, "part", pace->part);
+    rf_build_number(b, o, "eta_s", pace->eta_s);
+    rf_build_number(b, o, "tokens_per_s", pace->rate);
+    rf_build_integer(b, o, "jobs", planned);
+    return o;
+}
+
 json_t *rf_status_object(const struct rf_status_source *from)
 {
     const struct rf_state *s = from->cluster;
@@ -173,6 +198,8 @@ json_t *rf_status_object(const struct rf_status_source *from)
     rf_build_text(b, root, "state", from->state);
     rf_build_integer(b, root, "start_us", s->start_us);
     rf_build_seconds(b, root, "elapsed_s", s->opened ? from->now_us - s->start_us : 0);
+    if (from->pace != NULL)
+        rf_build_set(b, root, "progress", pace_object(b, from->pace, from->planned));
     rf_build_set(b, root, "devices", devices_object(b, s));
     rf_build_set(b, root, "policy", policy_object(b, s));
     rf_build_set(b, root, "jobs", counts_object(b, s));

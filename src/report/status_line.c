@@ -22,17 +22,15 @@ static void add(char *line, size_t size, const char *fmt, ...)
 
 struct counts {
     const char *state;
-    double elapsed_s;
     int64_t running, queued, ended, jobs, devices, fleet;
 };
 
 static void add_counts(const struct counts *c, char *line, size_t size)
 {
     add(line, size,
-        "progress what=run state=%s elapsed_s=%.1f running=%lld queued=%lld ended=%lld "
-        "jobs=%lld devices=%lld fleet=%lld",
-        c->state, c->elapsed_s, (long long)c->running, (long long)c->queued,
-        (long long)c->ended, (long long)c->jobs, (long long)c->devices, (long long)c->fleet);
+        " state=%s running=%lld queued=%lld ended=%lld jobs=%lld devices=%lld fleet=%lld",
+        c->state, (long long)c->running, (long long)c->queued, (long long)c->ended,
+        (long long)c->jobs, (long long)c->devices, (long long)c->fleet);
 }
 
 static void add_pledge(const char *account, double share, double promised, char *line,
@@ -40,6 +38,12 @@ static void add_pledge(const char *account, double share, double promised, char 
 {
     add(line, size, " share.%.40s=%.4f pledge.%.40s=%.4f", account,
         isfinite(share) ? share : 0.0, account, promised);
+}
+
+static void add_used(const char *account, double used, char *line, size_t size)
+{
+    if (isfinite(used))
+        add(line, size, " used.%.40s=%.4f", account, used);
 }
 
 /* ---- from a document ---- */
@@ -56,9 +60,14 @@ void rf_status_line(const json_t *document, char *line, size_t size)
     const json_t *jobs = json_object_get(document, "jobs");
     const json_t *devices = json_object_get(document, "devices");
     const json_t *pledges = rf_json_list(document, "pledges");
-    double elapsed_s = rf_json_number(document, "elapsed_s");
+    const json_t *accounts = rf_json_list(document, "accounts");
+    const json_t *progress = json_object_get(document, "progress");
+    const struct rf_pace pace = {.part = rf_json_number(progress, "part"),
+                                 .elapsed_s = rf_json_number(document, "elapsed_s"),
+                                 .eta_s = rf_json_number(progress, "eta_s"),
+                                 .rate = rf_json_number(progress, "tokens_per_s"),
+                                 .unit = "tokens"};
     struct counts c = {.state = rf_json_text(document, "state"),
-                       .elapsed_s = isfinite(elapsed_s) ? elapsed_s : 0,
                        .running = whole(jobs, "running") + whole(jobs, "stopping"),
                        .queued = whole(jobs, "queued"),
                        .ended = whole(jobs, "done") + whole(jobs, "failed") +
@@ -66,8 +75,10 @@ void rf_status_line(const json_t *document, char *line, size_t size)
                        .devices = whole(devices, "fleet") - whole(devices, "free"),
                        .fleet = whole(devices, "fleet")};
 
-    c.jobs = c.running + c.queued + c.ended;
-    line[0] = '\0';
+    c.jobs = whole(progress, "jobs");
+    if (c.jobs == 0) /* from a ledger: those that it knows */
+        c.jobs = c.running + c.queued + c.ended;
+    rf_pace_plain(&pace, "run", line, size);
     add_counts(&c, line, size);
     for (size_t i = 0; i < json_array_size(pledges); i++) {
         const json_t *p = json_array_get(pledges, i);
@@ -75,11 +86,16 @@ void rf_status_line(const json_t *document, char *line, size_t size)
         add_pledge(rf_json_text(p, "account"), rf_json_number(p, "received_share"),
                    rf_json_number(p, "share_ratio"), line, size);
     }
+    for (size_t i = 0; i < json_array_size(accounts); i++) {
+        const json_t *a = json_array_get(accounts, i);
+
+        add_used(rf_json_text(a, "name"), rf_json_number(a, "limit_used"), line, size);
+    }
 }
 
 /* ---- from a state ---- */
 
-static struct counts count(const struct rf_state *state)
+static struct counts count(const struct rf_state *state, int64_t planned)
 {
     struct counts c = {.state = state->closed ? "done" : "running",
                        .queued = state->nqueue,
@@ -90,6 +106,7 @@ static struct counts count(const struct rf_state *state)
     for (int32_t id = state->running_first; id >= 0; id = state->jobs[id].next)
         c.running++;
     c.ended = c.jobs - c.running - c.queued;
+    c.jobs = planned;
     return c;
 }
 
@@ -99,12 +116,11 @@ static double promised(const struct rf_pledge *pledge)
 }
 
 void rf_status_plain(const struct rf_state *state, const struct rf_tally *tally,
-                     double elapsed_s, char *line, size_t size)
+                     const struct rf_pace *pace, int64_t planned, char *line, size_t size)
 {
-    struct counts c = count(state);
+    struct counts c = count(state, planned);
 
-    c.elapsed_s = elapsed_s;
-    line[0] = '\0';
+    rf_pace_plain(pace, "run", line, size);
     add_counts(&c, line, size);
     for (int32_t i = 0; i < state->npledges; i++) {
         const struct rf_pledge *p = &state->pledges[i];
@@ -112,6 +128,8 @@ void rf_status_plain(const struct rf_state *state, const struct rf_tally *tally,
         add_pledge(p->account_name, rf_status_share(state, tally, p->account, state->now_us),
                    promised(p), line, size);
     }
+    for (int32_t i = 0; state->limited && i < state->naccounts; i++)
+        add_used(state->accounts[i].name, rf_status_used(&state->accounts[i]), line, size);
 }
 
 static void add_running(const struct rf_state *state, char *line, size_t size)
@@ -136,12 +154,14 @@ static void add_running(const struct rf_state *state, char *line, size_t size)
 }
 
 void rf_status_screen(const struct rf_state *state, const struct rf_tally *tally,
-                      double elapsed_s, char *line, size_t size)
+                      const struct rf_pace *pace, int64_t planned, char *line, size_t size)
 {
-    struct counts c = count(state);
+    struct counts c = count(state, planned);
 
     line[0] = '\0';
-    add(line, size, "%.1f s  %lld/%lld jobs", elapsed_s, (long long)c.ended, (long long)c.jobs);
+    add(line, size, "%.1f s", pace->elapsed_s);
+    rf_pace_add_screen(pace, line, size);
+    add(line, size, "  %lld/%lld jobs", (long long)c.ended, (long long)c.jobs);
     for (int32_t i = 0; i < state->npledges; i++) {
         const struct rf_pledge *p = &state->pledges[i];
         double share = rf_status_share(state, tally, p->account, state->now_us);

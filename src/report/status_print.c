@@ -19,6 +19,24 @@ static int whole(double x)
     return isfinite(x) ? (int)x : 0;
 }
 
+/* "41 % done, about 18 s left, 16 700 tokens/s" */
+static int print_pace(const json_t *d, FILE *out)
+{
+    double part = number_in(d, "progress", "part"), eta_s = number_in(d, "progress", "eta_s");
+    double rate = number_in(d, "progress", "tokens_per_s");
+    char text[RF_DURATION_BYTES];
+
+    if (!isfinite(part))
+        return 0;
+    fprintf(out, "all work: %.0f %% done", 100 * part);
+    if (isfinite(eta_s))
+        fprintf(out, ", about %s left at the pace so far", rf_duration_text(text, eta_s));
+    if (isfinite(rate))
+        fprintf(out, ", %s tokens/s", rf_count_text(text, rate));
+    fputc('\n', out);
+    return 1;
+}
+
 static int print_heading(const json_t *d, FILE *out)
 {
     const json_t *policy = json_object_get(d, "policy");
@@ -38,7 +56,7 @@ static int print_heading(const json_t *d, FILE *out)
             whole(number_in(d, "jobs", "queued")), whole(number_in(d, "jobs", "done")),
             whole(number_in(d, "jobs", "failed")), whole(number_in(d, "jobs", "cancelled")),
             whole(number_in(d, "jobs", "denied")), whole(number_in(d, "ledger", "entries")));
-    return 2;
+    return 2 + print_pace(d, out);
 }
 
 static void add_count(struct rf_table *table, double count)

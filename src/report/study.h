@@ -18,7 +18,12 @@ enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct
  * has. */
 enum rf_status rf_figure_pgr_by_size(const json_t *experiments, char **svg,
                                      struct rf_error *err);
-/* Accuracy by difficulty, where test items have one: a line per kind of job, means over repeats. */
+/* The same against how many times the supervisor's FLOPs the student was made with, pretraining
+ * included. Data behind these figures name each point's cell and its seeds. */
+enum rf_status rf_figure_pgr_by_compute(const json_t *experiments, char **svg,
+                                        struct rf_error *err);
+/* Accuracy by difficulty, where test items have one: a line per kind of job and row of students,
+ * means over repeats. */
 enum rf_status rf_figure_difficulty(const json_t *jobs, char **svg, struct rf_error *err);
 
 #endif

@@ -65,6 +65,25 @@ static void add_plots(struct rf_text *script, const struct names *names, const c
     rf_text_add(script, "\n");
 }
 
+/* ---- which cell a point is of */
+
+/* The last two columns of a point's row: its experiment and row, and the seeds of its repeats. */
+static void add_cell(struct rf_text *script, const json_t *experiment)
+{
+    const json_t *repeats = rf_json_list(experiment, "by_seed");
+    char cell[2 * 64], seeds[200] = "";
+    size_t at = 0;
+
+    snprintf(cell, sizeof cell, "%.63s %.60s", rf_json_text(experiment, "name"),
+             rf_json_text(experiment, "loss"));
+    for (size_t i = 0; i < json_array_size(repeats) && at + 24 < sizeof seeds; i++)
+        at += (size_t)snprintf(seeds + at, sizeof seeds - at, "%s%.0f", i > 0 ? " " : "",
+                               rf_json_number(json_array_get(repeats, i), "seed"));
+    rf_plot_add_text(script, cell);
+    rf_plot_add_text(script, seeds);
+    rf_text_add(script, "\n");
+}
+
 /* ---- imitation */
 
 static int imitated(const json_t *experiment, double *right, double *wrong)
@@ -79,7 +98,7 @@ static int imitated(const json_t *experiment, double *right, double *wrong)
 enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct rf_error *err)
 {
     static const char *const columns[] = {"agrees where the supervisor is right",
-                                          "agrees where it is wrong"};
+                                          "agrees where it is wrong", "cell", "seeds"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
     double right, wrong, least = 0.9;
@@ -94,13 +113,15 @@ enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
-        begin_block(&script, &names, g, columns, 2);
+        begin_block(&script, &names, g, columns, 4);
         for (size_t i = 0; i < json_array_size(experiments); i++) {
             const json_t *experiment = json_array_get(experiments, i);
 
             if (imitated(experiment, &right, &wrong) &&
-                number_of(&names, rf_json_text(experiment, "loss")) == g)
-                rf_text_addf(&script, "%.5g %.5g\n", right, wrong);
+                number_of(&names, rf_json_text(experiment, "loss")) == g) {
+                rf_text_addf(&script, "%.5g %.5g", right, wrong);
+                add_cell(&script, experiment);
+            }
         }
         rf_plot_block_end(&script);
     }
@@ -114,53 +135,85 @@ enum rf_status rf_figure_imitation(const json_t *experiments, char **svg, struct
     return finish(&script, "Agreement of students with their supervisors", svg, err);
 }
 
-/* ---- size */
+/* ---- gaps */
 
-static int sized(const json_t *experiment, double *times, double *pgr)
+/* What the gap recovered is set against: how many times one number of a cell is another. */
+struct against {
+    const char *strong, *weak; /* keys */
+    const char *column, *axis, *label;
+};
+
+static int measured(const json_t *experiment, const struct against *a, double *times,
+                    double *pgr)
 {
-    double weak = rf_json_number(experiment, "weak_parameters");
+    double weak = rf_json_number(experiment, a->weak);
 
-    *times = rf_json_number(experiment, "strong_parameters") / weak;
+    *times = rf_json_number(experiment, a->strong) / weak;
     *pgr = rf_json_number(experiment, "pgr");
     return isfinite(*times) && *times > 0 && isfinite(*pgr);
 }
 
-enum rf_status rf_figure_pgr_by_size(const json_t *experiments, char **svg,
-                                     struct rf_error *err)
+static enum rf_status draw_pgr(const json_t *experiments, const struct against *a, char **svg,
+                               struct rf_error *err)
 {
-    static const char *const columns[] = {"size of the student / of the supervisor",
-                                          "gap recovered", "95 %: from", "to"};
+    const char *const columns[] = {a->column, "gap recovered", "95 %: from",
+                                   "to",      "cell",          "seeds"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
     double times, pgr;
 
     *svg = NULL;
     for (size_t i = 0; i < json_array_size(experiments); i++)
-        if (sized(json_array_get(experiments, i), &times, &pgr))
+        if (measured(json_array_get(experiments, i), a, &times, &pgr))
             number_of(&names, rf_json_text(json_array_get(experiments, i), "loss"));
     if (names.n == 0)
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
-        begin_block(&script, &names, g, columns, 4);
+        begin_block(&script, &names, g, columns, 6);
         for (size_t i = 0; i < json_array_size(experiments); i++) {
             const json_t *experiment = json_array_get(experiments, i);
             const json_t *ci = rf_json_list(experiment, "pgr_ci");
 
-            if (sized(experiment, &times, &pgr) &&
-                number_of(&names, rf_json_text(experiment, "loss")) == g)
-                rf_text_addf(&script, "%.5g %.5g %.5g %.5g\n", times * (1 + 0.03 * g), pgr,
+            if (measured(experiment, a, &times, &pgr) &&
+                number_of(&names, rf_json_text(experiment, "loss")) == g) {
+                rf_text_addf(&script, "%.5g %.5g %.5g %.5g", times * (1 + 0.03 * g), pgr,
                              json_number_value(json_array_get(ci, 0)),
                              json_number_value(json_array_get(ci, 1)));
+                add_cell(&script, experiment);
+            }
         }
         rf_plot_block_end(&script);
     }
-    rf_text_add(&script, "set logscale x\nset xlabel 'parameters of the student / of the "
-                         "supervisor'\nset ylabel 'gap recovered'\n"
-                         "set yrange [*<-0.1:1.1<*]\n");
+    rf_text_addf(&script, "set logscale x\nset xlabel '%s'\nset ylabel 'gap recovered'\n"
+                          "set yrange [*<-0.1:1.1<*]\n",
+                 a->axis);
     add_plots(&script, &names, "using 1:3:(0):($4-$3) with vectors nohead lw 2",
               "0 with lines lw 1.5 dt 2 lc rgb '" RF_PLOT_INK "' notitle");
-    return finish(&script, "Gap recovered against the ratio of sizes", svg, err);
+    return finish(&script, a->label, svg, err);
+}
+
+enum rf_status rf_figure_pgr_by_size(const json_t *experiments, char **svg,
+                                     struct rf_error *err)
+{
+    static const struct against sizes = {"strong_parameters", "weak_parameters",
+                                         "size of the student / of the supervisor",
+                                         "parameters of the student / of the supervisor",
+                                         "Gap recovered against the ratio of sizes"};
+
+    return draw_pgr(experiments, &sizes, svg, err);
+}
+
+enum rf_status rf_figure_pgr_by_compute(const json_t *experiments, char **svg,
+                                        struct rf_error *err)
+{
+    static const struct against compute = {
+        "strong_model_flops", "weak_model_flops",
+        "FLOPs that made the student / that made the supervisor",
+        "FLOPs that made the student / that made the supervisor",
+        "Gap recovered against the gap in compute"};
+
+    return draw_pgr(experiments, &compute, svg, err);
 }
 
 /* ---- difficulty */
@@ -178,7 +231,16 @@ static int rated(const json_t *job, int group, double *rating, double *accuracy)
     return isfinite(*rating) && isfinite(*accuracy);
 }
 
-static void add_difficulty(struct rf_text *script, const json_t *jobs, const char *kind)
+/* What a line is called: the kind of job, of students their row as well. */
+static const char *line_of(const json_t *job, char name[48])
+{
+    const char *row = rf_json_text(job, "row");
+
+    snprintf(name, 48, "%.20s%s%.24s", rf_json_text(job, "kind"), row[0] != '\0' ? " " : "", row);
+    return name;
+}
+
+static void add_difficulty(struct rf_text *script, const json_t *jobs, const char *line)
 {
     for (int group = 1; group <= NGROUPS; group++) {
         double rating, accuracy, sum = 0, at = 0;
@@ -187,7 +249,9 @@ static void add_difficulty(struct rf_text *script, const json_t *jobs, const cha
         for (size_t i = 0; i < json_array_size(jobs); i++) {
             const json_t *job = json_array_get(jobs, i);
 
-            if (strcmp(rf_json_text(job, "kind"), kind) != 0 ||
+            char name[48];
+
+            if (strcmp(line_of(job, name), line) != 0 ||
                 !rated(job, group, &rating, &accuracy))
                 continue;
             sum += accuracy;
@@ -195,29 +259,38 @@ static void add_difficulty(struct rf_text *script, const json_t *jobs, const cha
             n++;
         }
         if (n > 0)
-            rf_text_addf(script, "%.5g %.5g\n", at, sum / n);
+            rf_text_addf(script, "%.5g %.5g %d\n", at, sum / n, n);
     }
 }
 
 enum rf_status rf_figure_difficulty(const json_t *jobs, char **svg, struct rf_error *err)
 {
-    static const char *const columns[] = {"rating of the test items", "accuracy"};
+    static const char *const columns[] = {"rating of the test items", "accuracy",
+                                          "models"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
-    double rating, accuracy;
+    double rating, accuracy, least = HUGE_VAL, most = -HUGE_VAL;
+    char name[48];
 
     *svg = NULL;
-    for (size_t i = 0; i < json_array_size(jobs); i++)
-        if (rated(json_array_get(jobs, i), 1, &rating, &accuracy))
-            number_of(&names, rf_json_text(json_array_get(jobs, i), "kind"));
+    for (size_t i = 0; i < json_array_size(jobs); i++) {
+        if (rated(json_array_get(jobs, i), 1, &rating, &accuracy)) {
+            number_of(&names, line_of(json_array_get(jobs, i), name));
+            least = fmin(least, rating);
+        }
+        if (rated(json_array_get(jobs, i), NGROUPS, &rating, &accuracy))
+            most = fmax(most, rating);
+    }
     if (names.n == 0)
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
-        begin_block(&script, &names, g, columns, 2);
+        begin_block(&script, &names, g, columns, 3);
         add_difficulty(&script, jobs, names.name[g]);
         rf_plot_block_end(&script);
     }
+    if (most > least)
+        rf_text_addf(&script, "set xtics %g\n", rf_plot_tick(1.2 * (most - least)));
     rf_text_add(&script, "set xlabel 'rating of the test items'\nset ylabel 'accuracy'\n"
                          "set yrange [0:*]\n");
     add_plots(&script, &names, "using 1:2 with lines lw 2", "");

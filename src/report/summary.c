@@ -174,6 +174,13 @@ static enum rf_status print_experiments(const struct rf_results *results, FILE *
     return st;
 }
 
+/* An account's allowance stopped a job of it, or kept it from starting. */
+static int did_not_fit(const struct rf_experiment_result *experiment)
+{
+    return strstr(experiment->failed, "account-device-time") != NULL ||
+           strstr(experiment->failed, "account-flops") != NULL;
+}
+
 /* Why some lines of the table have no PGR, and what pretraining alone can do. */
 static void print_remarks(const struct rf_results *results, FILE *out)
 {
@@ -181,8 +188,10 @@ static void print_remarks(const struct rf_results *results, FILE *out)
         const struct rf_experiment_result *experiment = &results->experiments[i];
 
         if (failed(experiment))
-            fprintf(out, "  %.20s %.10s: no result\n    %.74s\n", experiment->name,
-                    experiment->loss, experiment->failed);
+            fprintf(out, "  %.20s %.10s: %s\n    %.74s\n", experiment->name, experiment->loss,
+                    did_not_fit(experiment) ? "not run, since the budget was used up"
+                                            : "no result",
+                    experiment->failed);
         else if (!experiment->w2s.has_pgr)
             fprintf(out, "  %.20s %.10s: PGR is void\n    %.74s\n", experiment->name,
                     experiment->loss, experiment->w2s.void_reason);

@@ -66,7 +66,7 @@ enum rf_status rf_scale_traffic(struct rf_traffic *traffic,
         rf_traffic_add_part(traffic, &plan, &work, subject->recompute);
     }
     if (st == RF_OK)
-        rf_traffic_add_update(traffic, &plan, data);
+        rf_traffic_add_update(traffic, &plan, data, subject->bf16);
     rf_plan_clear(&plan);
     return st;
 }

@@ -46,5 +46,6 @@ void rf_scenario_clear(struct rf_scenario *scenario)
     free(scenario->fleet.outages);
     free(scenario->pledges);
     free(scenario->changes);
+    free(scenario->limits);
     *scenario = rf_scenario_make();
 }

@@ -90,7 +90,8 @@ struct rf_scenario {
     struct rf_share service_denied;
     struct rf_pledge_plan *pledges;
     struct rf_change_spec *changes;
-    int npledges, nchanges;
+    struct rf_limit_spec *limits; /* of a policy that is not simulated: `slurm plan` */
+    int npledges, nchanges, nlimits;
     struct rf_grid_spec grid;
 };
 

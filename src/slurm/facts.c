@@ -12,7 +12,7 @@
 
 #define QOS_COLUMNS                                                                            \
     "Name,Priority,GraceTime,Preempt,PreemptMode,Flags,GrpTRES,GrpTRESMins,GrpJobs"
-#define ACCOUNT_COLUMNS "Account,User,Share,QOS,DefaultQOS,GrpTRES"
+#define ACCOUNT_COLUMNS "Account,User,Share,QOS,DefaultQOS,GrpTRES,GrpTRESMins"
 
 static const struct rf_slurm_question QUESTIONS[RF_SLURM_NKINDS] = {
     {RF_SLURM_QOS, {"sacctmgr", "-nP", "show", "qos", "format=" QOS_COLUMNS}},

@@ -333,6 +333,88 @@ static void put_board(struct rf_slurm_making *m)
     put_accounts(m, ask);
 }
 
+/* ---- limits -------------------------------------------------------------------- */
+
+static struct rf_slurm_object *find_account(struct rf_slurm_making *m, const char *name)
+{
+    for (int i = 0; i < m->plan->nobjects; i++)
+        if (m->plan->objects[i].kind == RF_SLURM_ACCOUNT &&
+            rf_slurm_is(m->plan->objects[i].name, name))
+            return &m->plan->objects[i];
+    return NULL;
+}
+
+static const struct rf_slurm_limit *limit_of(const struct rf_slurm_policy *policy,
+                                             const char *account)
+{
+    char name[RF_SLURM_NAME_BYTES];
+
+    for (int i = 0; i < policy->nlimits; i++) {
+        rf_slurm_account(name, policy->limits[i].account);
+        if (policy->limits[i].device_us > 0 && rf_slurm_is(name, account))
+            return &policy->limits[i];
+    }
+    return NULL;
+}
+
+static void set_budget(struct rf_slurm_making *m, struct rf_slurm_object *it)
+{
+    const struct rf_slurm_limit *limit = limit_of(m->policy, it->name);
+    struct rf_slurm_setting *s = &it->settings[it->nsettings];
+    size_t n = strlen(it->why);
+
+    if (limit == NULL && it->nsettings == 0)
+        return; /* there only so that others can lie below it, and otherwise the site's */
+    it->nsettings++;
+    s->key = rf_slurm_key_of(RF_SLURM_ACCOUNT, "grptresmins");
+    if (limit == NULL)
+        return;
+    snprintf(s->value, sizeof s->value, "%s=%" PRId64, m->site->device,
+             limit->device_us / 60000000);
+    snprintf(it->why + n, sizeof it->why - n, "; no more than %" PRId64
+             " device-seconds in all (GrpTRESMins)", limit->device_us / 1000000);
+}
+
+/* Does it lie below an account of the plan, so that it inherits that one's QOS? */
+static int has_parent(struct rf_slurm_making *m, const char *dotted)
+{
+    char part[RF_SLURM_NAME_BYTES], name[RF_SLURM_NAME_BYTES];
+
+    for (const char *dot = strchr(dotted, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        snprintf(part, sizeof part, "%.*s", (int)(dot - dotted), dotted);
+        rf_slurm_account(name, part);
+        if (find_account(m, name) != NULL)
+            return 1;
+    }
+    return 0;
+}
+
+/* Each account of the plan has a budget, or none; those with a limit come into the plan for it. */
+static void put_limits(struct rf_slurm_making *m)
+{
+    for (int i = 0; m->st == RF_OK && i < m->policy->nlimits; i++) {
+        const struct rf_slurm_limit *limit = &m->policy->limits[i];
+        char name[RF_SLURM_NAME_BYTES];
+
+        rf_slurm_account(name, limit->account);
+        if (limit->device_us > 0 && limit->device_us < 60000000)
+            m->st = rf_fail(m->err, RF_ERR_CONFIG,
+                            "the limit of '%.60s' is below a minute, and Slurm counts minutes",
+                            limit->account);
+        else if (limit->device_us > 0 && find_account(m, name) == NULL &&
+                 !has_parent(m, limit->account))
+            m->st = rf_fail(m->err, RF_ERR_CONFIG,
+                            "the limit of '%.60s' has no place: nothing is promised to it, and it "
+                            "does not lie below '%.60s', the account of all others (--others)",
+                            limit->account, m->site->others);
+        else if (limit->device_us > 0 && find_account(m, name) == NULL)
+            put_account(m, limit->account, "what it may do is what those above it may");
+    }
+    for (int i = 0; m->st == RF_OK && i < m->plan->nobjects; i++)
+        if (m->plan->objects[i].kind == RF_SLURM_ACCOUNT)
+            set_budget(m, &m->plan->objects[i]);
+}
+
 int rf_slurm_lends(const struct rf_slurm_policy *policy)
 {
     return rf_slurm_is(policy->fence, "floor") || rf_slurm_is(policy->fence, "bank") ||
@@ -368,6 +450,7 @@ enum rf_status rf_slurm_plan_make(struct rf_slurm_plan *plan,
         put_board(&m);
     else
         put_accounts(&m, rf_slurm_is(policy->fence, "partition") ? wall : no_fence);
+    put_limits(&m);
     for (int i = 0; rf_slurm_is(policy->fence, "partition") && i < policy->npromises; i++)
         put_reservation(&m, &policy->promises[i]);
     rf_slurm_put_partition(&m);

@@ -12,6 +12,8 @@
  *   stock      the same, with a budget of device-minutes that does not come back
  *   request    jobs wait under "rf-asked-ACCOUNT", in which nothing runs, until somebody moves them
  *
+ * A limit, of any fence, is a budget of device-minutes of its account (GrpTRESMins), rounded down.
+ *
  * Names of QOS and reservations begin with "rf-"; what has such a name and no place in the plan is
  * taken away by changes.h. Accounts of ringfence have dots, Slurm's have '_' in their place. */
 #ifndef RF_SLURM_PLAN_H
@@ -32,11 +34,19 @@ struct rf_slurm_promise {
     int64_t budget_us;         /* request: device-time that may be approved in a window */
 };
 
+struct rf_slurm_limit {                /* what an account may use in all, from now on */
+    char account[RF_SLURM_NAME_BYTES]; /* with dots */
+    int64_t device_us;                 /* 0: as much as it likes */
+    int flops;                         /* it may do only so many FLOPs, too */
+};
+
 struct rf_slurm_policy {
     char order[16], fence[16];
     int64_t half_life_us, grace_us;
     const struct rf_slurm_promise *promises; /* borrowed */
     int npromises;
+    const struct rf_slurm_limit *limits; /* borrowed */
+    int nlimits;
     int nchanges; /* changes of mind that are to come */
 };
 

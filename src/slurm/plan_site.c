@@ -37,6 +37,14 @@ void rf_slurm_put_partition(struct rf_slurm_making *m)
     rf_slurm_set(m, "AllowQos", "%s", list[0] != '\0' ? list : "ALL");
 }
 
+static int has_budget(const struct rf_slurm_policy *p)
+{
+    for (int i = 0; i < p->nlimits; i++)
+        if (p->limits[i].device_us > 0)
+            return 1;
+    return 0;
+}
+
 void rf_slurm_put_conf(struct rf_slurm_making *m)
 {
     const struct rf_slurm_policy *p = m->policy;
@@ -51,6 +59,14 @@ void rf_slurm_put_conf(struct rf_slurm_making *m)
          "the order of the queue");
     if (rf_slurm_is(p->order, "fairshare") || rf_slurm_lends(p))
         need(m, "PriorityType", "priority/multifactor", "jobs have more than their age");
+    else if (has_budget(p))
+        need(m, "PriorityType", "priority/multifactor", "without it nobody adds up usage");
+    if (has_budget(p)) {
+        need(m, "PriorityUsageResetPeriod", "NONE", "a budget does not begin anew");
+        if (!rf_slurm_is(p->order, "fairshare"))
+            need(m, "PriorityDecayHalfLife", "0",
+                 "a budget that was used does not come back by and by");
+    }
     if (rf_slurm_is(p->order, "fairshare")) {
         snprintf(half_life, sizeof half_life, "%" PRId64, rf_slurm_seconds_up(p->half_life_us));
         need(m, "PriorityDecayHalfLife", half_life, "usage counts half after so long");
@@ -67,6 +83,32 @@ void rf_slurm_put_conf(struct rf_slurm_making *m)
 }
 
 /* ---- what Slurm has no words for ----------------------------------------------- */
+
+static void note_limits(struct rf_slurm_making *m)
+{
+    const struct rf_slurm_policy *p = m->policy;
+    char half_life[64] = "";
+
+    for (int i = 0; i < p->nlimits; i++)
+        if (p->limits[i].flops)
+            rf_slurm_note(m, "limits: the FLOPs of '%.60s'; Slurm counts none",
+                          p->limits[i].account);
+    if (!has_budget(p))
+        return;
+    rf_slurm_note(m, "limits: Slurm counts whole minutes, and what an account used before this as "
+                     "well, until 'sacctmgr modify account NAME set RawUsage=0'; jobs under a QOS "
+                     "with another UsageFactor than 1 count otherwise");
+    rf_slurm_note(m, "limits: what runs when a budget is used up is killed, without USR1 and "
+                     "without a checkpoint; what waits, waits (AssocGrp...Minutes), and is not denied");
+    if (!rf_slurm_is(p->order, "fairshare"))
+        return;
+    snprintf(half_life, sizeof half_life, "%" PRId64, rf_slurm_seconds_up(p->half_life_us));
+    rf_slurm_note(m,
+                  "limits: with the order fairshare usage decays (PriorityDecayHalfLife %s s), and "
+                  "GrpTRESMins with it: an account that used its budget has half of it back after so "
+                  "long. Only an order without decay keeps a limit",
+                  half_life);
+}
 
 void rf_slurm_put_notes(struct rf_slurm_making *m)
 {
@@ -108,6 +150,7 @@ void rf_slurm_put_notes(struct rf_slurm_making *m)
                "jobs, and its noes are cancelled jobs");
     if (rf_slurm_is(p->order, "sjf") || rf_slurm_is(p->order, "conservative"))
         rf_slurm_note(m, "order %s: backfilling comes closest", p->order);
+    note_limits(m);
     if (p->nchanges > 0)
         rf_slurm_note(
             m,

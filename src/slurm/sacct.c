@@ -64,9 +64,10 @@ static int read_job_id(struct rf_text text, struct rf_sacct_row *row)
                             text.bytes[n] == '_' ? &row->task : &row->component);
 }
 
-/* The number behind "key=" in a list between commas, or the sum over "key:kind=". */
-static int64_t tres(struct rf_text list, const char *key)
+int64_t rf_sacct_count(struct rf_text list, enum rf_sacct_unit unit)
 {
+    static const char *const KEY[RF_SACCT_NUNITS] = {"gres/gpu", "cpu", "node"};
+    const char *key = KEY[unit];
     size_t n = strlen(key);
     int64_t of_kinds = 0;
 
@@ -97,15 +98,14 @@ static int64_t tres(struct rf_text list, const char *key)
 /* What a job was given, or what it asked for where that is not said; small enough to add up. */
 static int64_t devices_of(const struct rf_sacct *sacct)
 {
-    static const char *const KEY[RF_SACCT_NUNITS] = {"gres/gpu", "cpu", "node"};
     const int cpus = sacct->unit == RF_SACCT_CPUS;
     const enum rf_sacct_column plain[2] = {cpus ? RF_SACCT_ALLOC_CPUS : RF_SACCT_ALLOC_NODES,
                                            cpus ? RF_SACCT_REQ_CPUS : RF_SACCT_REQ_NODES};
 
     for (int asked = 0; asked < 2; asked++) {
         int64_t count =
-            tres(rf_sacct_cell(sacct, asked ? RF_SACCT_REQ_TRES : RF_SACCT_ALLOC_TRES),
-                 KEY[sacct->unit]);
+            rf_sacct_count(rf_sacct_cell(sacct, asked ? RF_SACCT_REQ_TRES : RF_SACCT_ALLOC_TRES),
+                           sacct->unit);
 
         if (count <= 0 && sacct->unit != RF_SACCT_GPUS &&
             !rf_value_integer(rf_sacct_cell(sacct, plain[asked]), &count))

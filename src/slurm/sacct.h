@@ -67,6 +67,9 @@ int rf_sacct_begin(struct rf_sacct *sacct, const char *text, size_t size_bytes,
                    enum rf_sacct_unit unit);
 /* The next row; after RF_ROW_BAD (sacct->wrong, ->value, ->sheet.lines.number) the walk may go on. */
 enum rf_row rf_sacct_next(struct rf_sacct *sacct, struct rf_sacct_row *row);
+/* How many of the unit a list such as "cpu=4,gres/gpu=4,node=1" has, or several kinds of it together;
+ * 0: none. */
+int64_t rf_sacct_count(struct rf_text list, enum rf_sacct_unit unit);
 /* A cell of the row that was read last; empty when there is no such column. */
 struct rf_text rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column);
 

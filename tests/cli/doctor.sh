@@ -57,16 +57,19 @@ mkdir bin
 cat >bin/sacct <<'END'
 #!/bin/sh
 [ "$2" = 42 ] && [ "$SLURM_TIME_FORMAT" = %s ] || exit 1
-printf '42|REQUEUED|safety|train|8|100|06:40.000||4G|60|1700000000|PLACE\n42|COMPLETED|safety|train|8|50|02:30.000||4G|60|1700000000|PLACE\n42.0|COMPLETED|safety|train|8|50|02:30.000|1048576K||||\n'
+printf '42|REQUEUED|safety|train|8|100|06:40.000||4G|60|1700000000|PLACE|1699999990\n42|COMPLETED|safety|train|8|50|02:30.000||4G|60|1700000120|PLACE|1700000100\n42.0|COMPLETED|safety|train|8|50|02:30.000|1048576K||||\n'
 END
 sed -i "s,PLACE,$PWD,g" bin/sacct
-touch -d @1700000040 run/ledger.jsonl
+touch -d @1700000160 run/ledger.jsonl
 touch -d @1800000000 half/ledger.jsonl
 chmod +x bin/sacct
 expect 0 env PATH="$PWD/bin:$PATH" "$rf_bin" seff 42
-grep -q '^device-time  *20 min allocated, 9.17 min used: 45.8 %' out || fail "of Slurm: $(cat out)"
+grep -q '^processor-time  *20 min allocated, 9.17 min used: 45.8 %' out || fail "of Slurm: $(cat out)"
 grep -q '^memory  *1.07 GB in the largest process, of 4.29 GB asked for' out || fail "memory: $(cat out)"
-grep -q 'preempted 1 times' out || fail "a requeued job: $(cat out)"
+grep -q '^waited  *30 s; preempted 0 times, requeued 1 times, lost a node 0 times' out || fail "a requeued job: $(cat out)"
+grep -q '^time  *2.83 min from the first start to the end, limit 60 min' out || fail "its time: $(cat out)"
+grep -q '^MFU .*4.6e+10 FLOPs' out || fail "what its run did: $(cat out)"
+[ "$(wc -l <out)" -eq 10 ] || fail "not ten lines: $(cat out)"
 grep -q "^pledge  *alignment: 33.9 % received of 20.0 % promised, in $PWD/run\$" out || fail "the job's run: $(cat out)"
 expect 3 env PATH="$PWD/bin:$PATH" "$rf_bin" seff 43
 expect 2 "$rf_bin" seff run

@@ -15,7 +15,7 @@ may_include() {
     sim) echo "alloc slurm base" ;;
     audit) echo "alloc ckpt slurm base" ;;
     data) echo "nn/batch.h base" ;;
-    job) echo "data align alloc base" ;;
+    job) echo "data align ckpt alloc base" ;;
     report) echo "job audit sim scale align alloc data base" ;;
     doctor) echo "nn base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;

@@ -459,10 +459,13 @@ static void ask_for_more(struct by_hand *h, int nworkers)
     const struct rf_state *state = h->journal.state;
     struct rf_request two[2] = {a_request("second", 1), a_request("third", nworkers)};
     struct rf_request bad = a_request("job-0", 1);
+    struct rf_pace pace;
     struct rf_error err;
     int32_t first, other;
 
     two[1].after[two[1].nafter++] = 1;
+    two[0].effort = 3;
+    two[1].effort = 4;
     round_until(h, 0, RF_JOB_RUNNING);
     CHECK(rf_dispatch_submit(h->dispatch, &bad, 1, &other, &err) == RF_ERR_ARG);
     CHECK(strstr(err.text, "there is a job 'job-0' already") != NULL);
@@ -476,13 +479,19 @@ static void ask_for_more(struct by_hand *h, int nworkers)
     CHECK(rf_dispatch_submit(h->dispatch, two, 2, &first, &err) == RF_OK);
     CHECK(first == 1 && state->njobs == 3 && rf_dispatch_plan_of(h->dispatch, 2) == 2);
     CHECK(h->journal.unsynced == 0);
+    pace = rf_dispatch_pace(h->dispatch);
+    CHECK(rf_dispatch_planned(h->dispatch) == 3 && pace.part < 0.125);
 
     CHECK(rf_dispatch_cancel(h->dispatch, 9, "nobody", &err) == RF_ERR_ARG);
     CHECK(rf_dispatch_cancel(h->dispatch, 0, "no \"longer\" needed", &err) == RF_OK);
     round_until(h, 0, RF_JOB_CANCELLED);
+    pace = rf_dispatch_pace(h->dispatch);
+    CHECK(pace.part >= 0.125 && pace.eta_s >= 0); /* what is called off is not to be done */
     CHECK(strcmp(rf_state_job_reason(state, 0), "no 'longer' needed") == 0);
     CHECK(rf_dispatch_cancel(h->dispatch, 0, "again", &err) == RF_ERR_ARG);
     round_until(h, 2, RF_JOB_DONE);
+    pace = rf_dispatch_pace(h->dispatch);
+    CHECK(pace.part == 1 && pace.eta_s == 0);
     CHECK(state->jobs[1].state == RF_JOB_DONE);
 
     bad = a_request("never", 1); /* waits for ever, so it is cancelled where it waits */
@@ -504,6 +513,8 @@ static void submissions_and_cancellations_go_through_the_desk(const struct rf_gr
     struct rf_error err;
 
     add_job(&s, "capability", 1, 1, 0, 60000);
+    s.requests[0].steps = 60000; /* an eighth of all there is to do */
+    s.requests[0].effort = 1;
     s.steps[1] = s.steps[2] = 5;
     snprintf(s.policy.fence, sizeof s.policy.fence, "none");
     rf_group_dup(&control, world->comm);

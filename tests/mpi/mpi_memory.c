@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -24,6 +25,7 @@ static void run(const struct rf_group *world, const struct rf_train_options *opt
 
     *held = *grown = 0;
     CHECK(rf_measure_batch(&batch, &block, B, T, SHAPE.vocabulary, &err) == RF_OK);
+    malloc_trim(0); /* what earlier ones left does not stand in for what this one takes */
     before = rf_memory_mark();
     CHECK(rf_trainer_create(&trainer, world, &SHAPE, options, &err) == RF_OK);
     if (trainer != NULL) {
@@ -35,8 +37,7 @@ static void run(const struct rf_group *world, const struct rf_train_options *opt
     free(block);
 }
 
-/* The plan's bytes are those that are held, and within a tenth of what the system counts; in bf16 some room
- * for operands is never touched, so that there the plan is an upper bound. */
+/* The plan's bytes are those that are held, and within a tenth of what the system counts. */
 static void memory_is_what_the_plan_says(const struct rf_group *world, int bf16, int tensor)
 {
     struct rf_train_options options = rf_measure_options(B, T, SHAPE.vocabulary);
@@ -51,8 +52,8 @@ static void memory_is_what_the_plan_says(const struct rf_group *world, int bf16,
     run(world, &options, &held, &grown);
     CHECK(held == (int64_t)predicted);
     CHECK((double)grown < 1.1 * (double)predicted);
-    CHECK(bf16 || (double)grown > 0.9 * (double)predicted);
-    if (check_failures > 0)
+    CHECK((double)grown > 0.9 * (double)predicted);
+    if (check_failures > 0 || getenv("SHOW"))
         fprintf(stderr,
                 "[rank %d] bf16 %d, copies of %d: %.1f MB predicted, %.1f MB measured\n",
                 world->rank, bf16, tensor, (double)predicted / 1e6, (double)grown / 1e6);
@@ -94,6 +95,7 @@ int main(int argc, char **argv)
     if (world.size > 1)
         memory_is_what_the_plan_says(&world, 0, world.size);
     memory_is_what_the_plan_says(&world, 1, world.size);
+    memory_is_what_the_plan_says(&world, 1, 1);
     copies_need_less_than_one_model_each(&world);
     no_model_no_memory();
     result = check_result();

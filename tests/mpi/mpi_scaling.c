@@ -20,7 +20,14 @@ static const struct rf_scale_subject SUBJECTS[] = {
                .hidden = 50,
                .untied = 1},
      .batch = 3,
-     .recompute = 1}};
+     .recompute = 1},
+    {.job = "gpt2 in bf16",
+     .shape =
+         {.vocabulary = 101, .context = 24, .layers = 2, .heads = 3, .width = 30, .hidden = 50},
+     .bf16 = 1,
+     .batch = 5,
+     .micro_batch = 2}};
+enum { NSUBJECTS = sizeof SUBJECTS / sizeof SUBJECTS[0] };
 
 static struct rf_train_options options_of(const struct rf_scale_subject *s)
 {
@@ -31,6 +38,7 @@ static struct rf_train_options options_of(const struct rf_scale_subject *s)
                                      .beta2 = 0.95,
                                      .eps = 1e-8,
                                      .clip = 1,
+                                     .bf16 = s->bf16,
                                      .micro_B = s->micro_batch,
                                      .recompute = s->recompute};
 }
@@ -78,7 +86,7 @@ int main(int argc, char **argv)
 
     MPI_Init(&argc, &argv);
     rf_group_dup(&world, MPI_COMM_WORLD);
-    for (int s = 0; s < 2; s++)
+    for (int s = 0; s < NSUBJECTS; s++)
         for (int tensor = 1; tensor <= world.size; tensor++)
             if (world.size % tensor == 0)
                 the_plan_says_what_is_moved(&world, &SUBJECTS[s], tensor, world.size / tensor);

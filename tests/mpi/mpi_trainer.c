@@ -51,8 +51,7 @@ struct sample {
 };
 
 /* Step i: sequences that repeat with a short period, so that there is something to learn. Every
- * third step asks two classes at the last token with soft targets, as fine-tuning does; every other
- * of those asks them of the mean of a sequence's rows. */
+ * third step asks two classes at the last token with soft targets, as fine-tuning does. */
 static void make_sample(struct sample *s, int64_t i)
 {
     uint64_t stream = rf_rng_stream("sample", (uint64_t)i);
@@ -83,7 +82,6 @@ static void make_sample(struct sample *s, int64_t i)
                                  .tokens = s->tokens,
                                  .R = R,
                                  .rows = s->rows,
-                                 .mean = i % 6 == 5,
                                  .range_begin = classify ? 49 : 0,
                                  .range_count = classify ? 2 : 101,
                                  .target = classify ? NULL : s->target,
@@ -255,13 +253,13 @@ static struct rf_batch alone_of(const struct rf_batch *whole, int b, int32_t *ro
     return one;
 }
 
-static void answers_do_not_depend_on_the_batch(struct rf_trainer *trainer, int step)
+static void answers_do_not_depend_on_the_batch(struct rf_trainer *trainer)
 {
     static float prob[MAX_B * 2], single[2];
     struct sample s;
     int32_t best[MAX_B], row, choice;
 
-    make_sample(&s, step);
+    make_sample(&s, 5);
     rf_trainer_predict(trainer, &s.batch, prob, best, NULL);
     for (int b = 0; b < MAX_B; b++) {
         struct rf_batch one = alone_of(&s.batch, b, &row);
@@ -275,13 +273,13 @@ static void answers_do_not_depend_on_the_batch(struct rf_trainer *trainer, int s
 }
 
 /* Behind its last asked row a sequence may hold anything, even what is no token. */
-static void padding_is_never_seen(struct rf_trainer *trainer, int step)
+static void padding_is_never_seen(struct rf_trainer *trainer)
 {
     static float before[MAX_B * 2], after[MAX_B * 2];
     struct rf_step_result result, padded;
     struct sample s;
 
-    make_sample(&s, step);
+    make_sample(&s, 5);
     rf_trainer_predict(trainer, &s.batch, before, NULL, &result);
     for (int b = 0; b < MAX_B; b++)
         for (int t = s.rows[b] % MAX_T + 1; t < MAX_T; t++)
@@ -357,7 +355,7 @@ static void features_are_the_same_on_any_number_of_ranks(const struct rf_group *
 
     CHECK(rf_trainer_create(&one, self, &SHAPE, &options, &err) == RF_OK);
     CHECK(rf_trainer_create(&many, world, &SHAPE, &options, &err) == RF_OK);
-    for (int i = 0; i < 6; i++) { /* language modelling at all rows, one row each, means */
+    for (int i = 0; i < 3; i++) { /* language modelling at all rows, then one row each */
         make_sample(&s, i);
         rf_trainer_features(one, &s.batch, alone, NULL);
         rf_trainer_features(many, &s.batch, all, NULL);
@@ -390,9 +388,10 @@ static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *wor
 }
 
 /* One loss per step on a grid of copies; the caller ends the trainer. */
-static struct rf_trainer *train_on_grid(const struct rf_group *world, int width, double *losses)
+static struct rf_trainer *train_on_grid(const struct rf_group *world, int width, int bf16,
+                                        double *losses)
 {
-    struct rf_train_options options = options_for(0);
+    struct rf_train_options options = options_for(bf16);
     struct rf_step_result result;
     struct rf_trainer *trainer;
     struct rf_error err;
@@ -444,13 +443,13 @@ static void check_copies(const struct rf_group *world, const struct rf_trainer *
 static void curves_agree_on_any_grid(const struct rf_group *world, const struct rf_group *self)
 {
     static double alone[STEPS], loss[STEPS], again[STEPS];
-    struct rf_trainer *one = train_on_grid(self, 0, alone), *all, *repeat;
+    struct rf_trainer *one = train_on_grid(self, 0, 0, alone), *all, *repeat;
 
     for (int width = 1; width < world->size; width++) {
         if (world->size % width != 0)
             continue;
-        all = train_on_grid(world, width, loss);
-        repeat = train_on_grid(world, width, again);
+        all = train_on_grid(world, width, 0, loss);
+        repeat = train_on_grid(world, width, 0, again);
         CHECK(close_to(loss, alone, 1e-4));
         CHECK(memcmp(loss, again, sizeof loss) == 0);
         CHECK(same_bits(all, repeat));
@@ -460,6 +459,76 @@ static void curves_agree_on_any_grid(const struct rf_group *world, const struct 
         rf_trainer_destroy(repeat);
     }
     rf_trainer_destroy(one);
+}
+
+/* Each row of a matrix is in fp32 on one rank alone. */
+static void check_masters(const struct rf_group *world, const struct rf_trainer *trainer)
+{
+    int n;
+    const struct rf_tensor *tensors = rf_trainer_tensors(trainer, &n);
+
+    n = rf_trainer_nparams(trainer);
+    for (int i = 0; i < n; i++) {
+        int64_t elements = tensors[i].extent[0] * tensors[i].extent[1];
+
+        MPI_Allreduce(MPI_IN_PLACE, &elements, 1, MPI_INT64_T, MPI_SUM, world->comm);
+        if (tensors[i].ndims == 2)
+            CHECK(!tensors[i].replicated &&
+                  elements == tensors[i].shape[0] * tensors[i].shape[1]);
+    }
+}
+
+/* What was trained goes on elsewhere from its tensors: here those of the same layout, handed over one by one. */
+static void check_loading(const struct rf_group *world, int width, struct rf_trainer *trained)
+{
+    static float prob[2][MAX_R * 101];
+    struct rf_train_options options = options_for(1);
+    struct rf_trainer *fresh;
+    struct rf_error err;
+    struct sample s;
+    int n;
+    const struct rf_tensor *from = rf_trainer_tensors(trained, &n), *to;
+
+    options.tensor = width;
+    options.micro_B = 2;
+    options.seed++;
+    CHECK(rf_trainer_create(&fresh, world, &LLAMA, &options, &err) == RF_OK);
+    to = rf_trainer_tensors(fresh, &n);
+    for (int i = 0; i < n; i++)
+        memcpy(to[i].data, from[i].data,
+               (size_t)(from[i].extent[0] * from[i].extent[1]) * sizeof(float));
+    rf_trainer_loaded(fresh, STEPS);
+    make_sample(&s, 0);
+    rf_trainer_predict(trained, &s.batch, prob[0], NULL, NULL);
+    rf_trainer_predict(fresh, &s.batch, prob[1], NULL, NULL);
+    CHECK(memcmp(prob[0], prob[1], (size_t)s.batch.R * 101 * sizeof(float)) == 0);
+    rf_trainer_destroy(fresh);
+}
+
+/* In bf16 copies hold rounded matrices, and share out what they are rounded from. */
+static void bf16_copies_share_out_the_values(const struct rf_group *world,
+                                             const struct rf_group *self)
+{
+    static double plain[STEPS], alone[STEPS], loss[STEPS], again[STEPS];
+    struct rf_trainer *all, *repeat;
+
+    rf_trainer_destroy(train_on_grid(self, 0, 0, plain));
+    rf_trainer_destroy(train_on_grid(self, 0, 1, alone));
+    CHECK(close_to(alone, plain, 2e-2));
+    for (int width = 1; width < world->size; width++) {
+        if (world->size % width != 0)
+            continue;
+        all = train_on_grid(world, width, 1, loss);
+        repeat = train_on_grid(world, width, 1, again);
+        CHECK(close_to(loss, plain, 2e-2) && close_to(loss, alone, 5e-3));
+        CHECK(memcmp(loss, again, sizeof loss) == 0);
+        CHECK(same_bits(all, repeat));
+        check_copies(world, all);
+        check_masters(world, all);
+        check_loading(world, width, all);
+        rf_trainer_destroy(all);
+        rf_trainer_destroy(repeat);
+    }
 }
 
 /* More copies than sequences: some learn nothing. */
@@ -611,38 +680,78 @@ static void impossible_models_are_refused_everywhere(const struct rf_group *worl
     CHECK(trainer == NULL && strstr(err.text, "context of 24") != NULL);
 }
 
-/* With a factor of 1/4, the first step moves layers a quarter as far, and tokens' vectors just as far. */
-static void layers_learn_at_a_rate_of_their_own(const struct rf_group *world)
+/* Step i: three pairs, compared by one score, or six texts with answers from all over the vocabulary,
+ * the last and the first row of it among them. */
+static void make_listed(struct sample *s, int64_t i, int joined)
+{
+    static const int32_t answers[3] = {100, 0, 37};
+    int items = MAX_B / joined, classes = joined > 1 ? 2 : 3;
+
+    make_sample(s, 3 * i + 2);
+    s->batch.range_begin = 0;
+    s->batch.range_count = joined > 1 ? 1 : 3;
+    s->batch.answers = answers;
+    s->batch.joined = joined;
+    for (int k = 0; k < items; k++) {
+        float rest = 1 - s->soft[2 * k];
+
+        s->soft[classes * k + 1] = classes == 2 ? rest : rest / 4;
+        s->soft[classes * k] = 1 - rest;
+        if (classes == 3)
+            s->soft[3 * k + 2] = rest - rest / 4;
+    }
+}
+
+/* Losses of STEPS such steps, and what the model says in the end, of copies of `tensor` ranks. */
+static void train_listed(const struct rf_group *group, int tensor, int micro, int joined,
+                         double *losses, float *prob, int32_t *best)
 {
     struct rf_train_options options = options_for(0);
-    struct rf_trainer *start, *even, *slow;
-    const struct rf_tensor *a, *b, *c;
+    struct rf_trainer *trainer;
     struct rf_step_result result;
     struct rf_error err;
     struct sample s;
-    int n;
 
-    options.warmup = 0;
-    CHECK(rf_trainer_create(&start, world, &SHAPE, &options, &err) == RF_OK);
-    CHECK(rf_trainer_create(&even, world, &SHAPE, &options, &err) == RF_OK);
-    options.layer_lr = 0.25;
-    CHECK(rf_trainer_create(&slow, world, &SHAPE, &options, &err) == RF_OK);
-    make_sample(&s, 0);
-    rf_trainer_step(even, &s.batch, &result);
-    rf_trainer_step(slow, &s.batch, &result);
-    a = rf_trainer_tensors(start, &n);
-    b = rf_trainer_tensors(even, &n);
-    c = rf_trainer_tensors(slow, &n);
-    for (int i = 0; i < rf_trainer_nparams(start); i++) {
-        double part = strcmp(a[i].name, "wte.weight") == 0 ? 1 : 0.25;
-
-        for (int64_t k = 0; k < a[i].extent[0] * a[i].extent[1]; k++)
-            CHECK(fabs((double)(c[i].data[k] - a[i].data[k]) -
-                       part * (double)(b[i].data[k] - a[i].data[k])) < 1e-6);
+    options.tensor = tensor;
+    options.micro_B = micro;
+    options.joined = joined;
+    CHECK(rf_trainer_create(&trainer, group, &SHAPE, &options, &err) == RF_OK);
+    if (trainer == NULL)
+        return;
+    for (int i = 0; i < STEPS; i++) {
+        make_listed(&s, i % 8, joined);
+        rf_trainer_step(trainer, &s.batch, &result);
+        losses[i] = result.loss;
     }
-    rf_trainer_destroy(start);
-    rf_trainer_destroy(even);
-    rf_trainer_destroy(slow);
+    make_listed(&s, 0, joined);
+    rf_trainer_predict(trainer, &s.batch, prob, best, NULL);
+    rf_trainer_destroy(trainer);
+}
+
+static void listed_answers_and_pairs_do_not_depend_on_the_ranks(const struct rf_group *world,
+                                                                const struct rf_group *self)
+{
+    enum { MOST = MAX_B * 3 };
+    static const struct {
+        int joined, tensor, micro;
+    } ways[] = {{1, 0, 0}, {2, 0, 0}, {2, 1, 0}, {2, 2, 3}, {1, 1, 2}};
+    static double alone[STEPS], loss[STEPS];
+    float prob_alone[MOST], prob[MOST];
+    int32_t best_alone[MAX_B], best[MAX_B];
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int n = MAX_B / ways[i].joined, classes = ways[i].joined > 1 ? 2 : 3;
+
+        train_listed(self, 0, 0, ways[i].joined, alone, prob_alone, best_alone);
+        train_listed(world, ways[i].tensor, ways[i].micro, ways[i].joined, loss, prob, best);
+        CHECK(close_to(loss, alone, 2e-4));
+        CHECK(loss[STEPS - 1] < loss[0]);
+        for (int k = 0; k < n * classes; k++)
+            CHECK(fabsf(prob[k] - prob_alone[k]) < 2e-3F);
+        for (int k = 0; k < n; k++)
+            CHECK(best[k] == best_alone[k] ||
+                  fabsf(prob[k * classes + best[k]] - prob[k * classes + best_alone[k]]) < 2e-3F);
+    }
 }
 
 int main(int argc, char **argv)
@@ -663,23 +772,22 @@ int main(int argc, char **argv)
     bf16_stays_close_to_fp32(&world);
     trainer = trained(&world);
     if (trainer != NULL) {
-        for (int step = 2; step <= 5; step += 3) { /* of last rows, of means */
-            answers_do_not_depend_on_the_batch(trainer, step);
-            padding_is_never_seen(trainer, step);
-        }
+        answers_do_not_depend_on_the_batch(trainer);
+        padding_is_never_seen(trainer);
         every_rank_hears_the_same_answer(&world, trainer);
     }
     rf_trainer_destroy(trainer);
     features_explain_the_answers(&self);
     features_are_the_same_on_any_number_of_ranks(&world, &self);
-    layers_learn_at_a_rate_of_their_own(&world);
     a_step_that_is_not_finite_changes_nothing(&world);
     curves_agree_on_any_grid(&world, &self);
+    bf16_copies_share_out_the_values(&world, &self);
     copies_without_a_sequence_learn_nothing(&world);
     widths_of_copies_divide_the_ranks();
     what_is_made_again_is_the_same(&world, &SHAPE);
     what_is_made_again_is_the_same(&world, &LLAMA);
     parts_of_a_batch_make_the_whole(&world);
+    listed_answers_and_pairs_do_not_depend_on_the_ranks(&world, &self);
     text_is_the_same_on_any_number_of_ranks(&world, &self);
     impossible_models_are_refused_everywhere(&world);
     status = check_result();

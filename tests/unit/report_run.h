@@ -194,7 +194,7 @@ static inline struct rf_experiment_result experiment_of(const char *name, const 
                                      .same_size = NAN,
                                      .strong_on_weak_half = 0.86,
                                      .probe = 0.73,
-                                     .agreement = {0.8, 0.92, 0.55, 0.11, 0.05},
+                                     .agreement = {0.8, 0.92, 0.55, 0.11, 0.05, 0.42},
                                      .ece = 0.04,
                                      .brier = 0.3,
                                      .test_items = 1500,
@@ -253,8 +253,10 @@ static inline void fill_results(struct report_run *run)
     fill_job(run, 2, "student", 0.69, 0.45);
     fill_job(run, 3, "ceiling", 0.69, 0.3);
     fill_job(run, 4, "", 0, 0);
-    run->scores[0] = (struct rf_seed_scores){0.69, 0.79, 0.91};
-    run->scores[1] = (struct rf_seed_scores){0.71, 0.81, 0.89};
+    run->scores[0] = (struct rf_seed_scores){
+        .weak = 0.69, .student = 0.79, .ceiling = 0.91, .seed = 42, .job = "w2s.s0.student"};
+    run->scores[1] = (struct rf_seed_scores){
+        .weak = 0.71, .student = 0.81, .ceiling = 0.89, .seed = 43, .job = "w2s.s1.student"};
     fill_experiments(run);
     run->results = fixed;
     run->results.state = run->journal.state;

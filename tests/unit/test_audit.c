@@ -459,7 +459,7 @@ static void its_own_books_agree_with_the_state_whatever_happens(void **unused)
     for (uint64_t seed = 0; seed < 60; seed++) {
         struct random_cluster c;
         struct rf_audit_test tests[RF_AUDIT_NTESTS] = {{.count = 0}};
-        struct rf_watch watch = {.tests = tests};
+        struct rf_audit_watch watch = {.tests = tests};
         struct careful careful = {.watch = rf_watch_observer(&watch)};
         struct rf_error err = {RF_OK, ""};
 
@@ -503,7 +503,7 @@ static void match_crashed(int64_t unread_s, const char *table, enum rf_match_by 
                              .nextras = 1,
                              .now_us = 100 * (int64_t)SECOND,
                              .peak = 2};
-    struct rf_watch watch = {.run = "study"};
+    struct rf_audit_watch watch = {.run = "study"};
     struct rf_sacct_match_options options = {.by = by, .unit = -1};
     struct rf_error err = {RF_OK, ""};
 
@@ -617,7 +617,7 @@ static void segments_follow_the_checkpoints_and_a_crash(void **unused)
         {.job = 1, .lease = 1, .step = 10, .devices = 1, .digest = "bb", .path = "k/10"},
         {.job = 0, .lease = 0, .step = 20, .devices = 2, .digest = "cc", .path = "j/20"},
         {.job = 0, .lease = 2, .step = 20, .devices = 1, .digest = "dd", .path = "j/20"}};
-    struct rf_watch watch = {.checkpoints = seen, .ncheckpoints = 4};
+    struct rf_audit_watch watch = {.checkpoints = seen, .ncheckpoints = 4};
     struct rf_segments segments;
 
     (void)unused;

@@ -111,6 +111,19 @@ static void runs_and_steps_of_a_slurm_job_are_put_together(void **state)
     assert_int_equal(s.limit_us, INT64_C(5400000000));
     assert_true(s.memory_bytes == 2097152.0 * 1024);
     assert_true(s.memory_limit_bytes == 8.0 * 1024 * 1024 * 1024);
+    assert_int_equal(rf_seff_sacct(&s,
+                                   "9+0|NODE_FAIL|a|h|2|10|00:01||1G|5|1000|/w|990\n"
+                                   "9+0|COMPLETED|a|h|2|20|00:01||1G|5|1030|/w|1010\n"
+                                   "9+1|NODE_FAIL|a|h|1|10|00:01||1G|5|1000|/w|990\n"
+                                   "9+1|COMPLETED|a|h|1|20|00:01||1G|5|1030|/w|1010\n",
+                                   &err),
+                     RF_OK);
+    assert_int_equal(s.devices, 3); /* its parts run beside each other */
+    assert_int_equal(s.leases, 2);
+    assert_int_equal(s.lost, 1);
+    assert_int_equal(s.held_us, 90 * INT64_C(1000000));
+    assert_int_equal(s.waited_us, 30 * INT64_C(1000000));
+    assert_int_equal(s.end_us - s.first_us, 50 * INT64_C(1000000));
     assert_int_equal(rf_seff_sacct(&s, "", &err), RF_ERR_PEER);
     assert_int_equal(rf_seff_sacct(&s, "|||\n7.0|x", &err), RF_ERR_PEER);
 }

@@ -14,6 +14,7 @@
 #include "nn/attention.h"
 #include "nn/bf16.h"
 #include "nn/half.h"
+#include "nn/held.h"
 #include "nn/plan.h"
 #include "nn/primitive.h"
 
@@ -153,6 +154,122 @@ static void weights_in_their_layout_follow_each_update(void **state)
         rf_primitives_refresh(p);
     }
     rf_primitives_destroy(p);
+}
+
+/* Two matrices that are in copies alone, one of nothing, and one that is looked up, with room between them. */
+static const struct rf_weight HELD[4] = {
+    {.at = 0, .rows = 48, .cols = 64, .multiplied = 1},
+    {.at = 3072, .rows = 0, .cols = 9, .multiplied = 1},
+    {.at = 3072, .rows = 33, .cols = 17, .multiplied = 1},
+    {.at = 3648, .rows = 50, .cols = 16, .looked_up = 1, .multiplied = 1},
+};
+
+/* Puts new values of weight k into its room. */
+static void bring(const struct rf_held *held, float *weights, int k, int round)
+{
+    float *room = rf_held_room(held, k);
+
+    for (int64_t i = 0; i < HELD[k].rows * HELD[k].cols; i++) {
+        size_t at = HELD[k].at + (size_t)i;
+
+        room[i] = weights[at] = (float)rf_rng_normal(1, (uint64_t)round, at);
+    }
+}
+
+/* Weights that are nowhere but in copies, and some that lie row by row: in fp32, as above. */
+static void weights_may_be_in_copies_alone(void **state)
+{
+    static float weights[ELEMENTS], x[ELEMENTS], rows[ELEMENTS];
+    struct rf_primitives *p;
+    struct rf_held *held;
+    size_t bytes = 0, none;
+
+    (void)state;
+    for (int i = 0; i < ELEMENTS; i++)
+        x[i] = (float)rf_rng_normal(2, 2, (uint64_t)i);
+    assert_int_equal(rf_held_create(&held, HELD, 4, 0, sizeof(float), NULL), RF_OK);
+    assert_int_equal(rf_primitives_create(&p, 0, NULL, 0, NULL), RF_OK);
+    rf_primitives_hold(p, held);
+    none = rf_primitives_bytes(p);
+    for (int round = 0; round < 3; round++) {
+        for (int k = 0; k < 4; k++) { /* the room is that of one after the other */
+            bring(held, weights, k, round);
+            rf_primitives_take(p, k);
+            assert_true((rf_held_rows_at(held, HELD[k].at) != NULL) == HELD[k].looked_up);
+        }
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            check_weights(p, RF_NN, x, weights, 3072, 128, 17, 33, accumulate);
+            check_weights(p, RF_NT, x, weights, 0, 128, 48, 64, accumulate);
+            check_weights(p, RF_NN, x, weights, 0, 128, 64, 48, accumulate);
+            check_weights(p, RF_NT, x, weights, 3072, 16, 33, 17, accumulate);
+            check_weights(p, RF_NT, x, weights, 3648, 128, 50, 16, accumulate);
+            check_weights(p, RF_NT, x, weights, 3648 + 5 * 16, 128, 7, 16, accumulate);
+            check_weights(p, RF_NN, x, weights, 3648 + 5 * 16, 128, 16, 7, accumulate);
+        }
+        assert_true(rf_primitives_give(p, RF_NT, 48, 64, 0, rows));
+        assert_memory_equal(rows, weights, 3072 * sizeof *rows);
+        assert_true(rf_primitives_give(p, RF_NN, 17, 33, 3072, rows));
+        assert_memory_equal(rows, weights + 3072, 561 * sizeof *rows);
+        assert_false(rf_primitives_give(p, RF_NT, 20, 64, 0, rows)); /* a part of one */
+        bytes = round == 0 ? rf_primitives_bytes(p) : bytes;
+        assert_true(rf_primitives_bytes(p) == bytes);
+    }
+    /* two layouts at most of each, with room for their blocks, and nothing left of how they came */
+    assert_true(bytes - none <= 2 * sizeof(float) * (64 * 64 + 64 * 32 + 64 * 64 + 64 * 64));
+    rf_primitives_destroy(p);
+    rf_held_destroy(held);
+}
+
+/* Products with what is held are, to the bit, those with weights in fp32 that round to it. */
+static void held_weights_multiply_as_those_in_fp32(void **state)
+{
+    static float weights[ELEMENTS], names[ELEMENTS], x[ELEMENTS], c[2][ELEMENTS];
+    struct rf_bf16 *plain, *holds;
+    enum { M = 150 };
+
+    (void)state;
+    for (int i = 0; i < ELEMENTS; i++)
+        x[i] = (float)rf_rng_normal(2, 2, (uint64_t)i);
+    for (int path = RF_BF16_AUTO; path <= RF_BF16_ROUNDED; path++) {
+        enum rf_bf16_path way = (enum rf_bf16_path)path;
+
+        assert_int_equal(rf_bf16_create(&plain, way, weights, ELEMENTS, OPERAND, NULL), RF_OK);
+        assert_int_equal(rf_bf16_create(&holds, way, NULL, 0, OPERAND, NULL), RF_OK);
+        assert_int_equal(rf_bf16_hold(holds, names, ELEMENTS, HELD, 4, NULL), RF_OK);
+        for (int k = 0; k < 4; k++) {
+            uint16_t *room = rf_bf16_room(holds, k);
+            size_t n = (size_t)(HELD[k].rows * HELD[k].cols);
+
+            for (size_t i = 0; i < n; i++)
+                weights[HELD[k].at + i] = (float)rf_rng_normal(3, 1, HELD[k].at + i);
+            rf_bf16_round(room, weights + HELD[k].at, n);
+            rf_bf16_take(holds, k);
+        }
+        rf_bf16_refresh(plain);
+        rf_bf16_refresh(holds);
+        memset(c, 0, sizeof c);
+        for (int k = 0; k < 4; k++) {
+            int n = (int)HELD[k].rows, cols = (int)HELD[k].cols;
+
+            if (n == 0)
+                continue;
+            rf_bf16_multiply(plain, RF_NT, M, n, cols, rf_operand(x, cols),
+                             rf_operand(weights + HELD[k].at, cols), 0, c[0]);
+            rf_bf16_multiply(holds, RF_NT, M, n, cols, rf_operand(x, cols),
+                             rf_operand(names + HELD[k].at, cols), 0, c[1]);
+            assert_memory_equal(c[0], c[1], sizeof c[0]);
+            assert_true(c[0][M * n - 1] != 0);
+            rf_bf16_multiply(plain, RF_NN, M, cols, n, rf_operand(x, n),
+                             rf_operand(weights + HELD[k].at, cols), 0, c[0]);
+            rf_bf16_multiply(holds, RF_NN, M, cols, n, rf_operand(x, n),
+                             rf_operand(names + HELD[k].at, cols), 0, c[1]);
+            assert_memory_equal(c[0], c[1], sizeof c[0]);
+        }
+        assert_memory_equal(rf_bf16_rows(holds, HELD[3].at + 16), rf_bf16_room(holds, 3) + 16,
+                            16 * sizeof(uint16_t));
+        rf_bf16_destroy(plain);
+        rf_bf16_destroy(holds);
+    }
 }
 
 /* Operands that are in bf16 already, with gaps or without, make the products that they make when they are rounded on the
@@ -474,6 +591,85 @@ static void adamw_is_the_published_update(void **state)
     }
 }
 
+/* Updating and rounding in one pass gives what two give. */
+static void updated_values_come_rounded_as_well(void **state)
+{
+    struct rf_adamw a = {.lr = 0.01,
+                         .beta1 = 0.9,
+                         .beta2 = 0.95,
+                         .eps = 1e-8,
+                         .weight_decay = 0.1,
+                         .scale = 0.5};
+    float p[2][37], g[37], m[2][37] = {{0}}, v[2][37] = {{0}};
+    uint16_t rounded[37], after[37];
+
+    (void)state;
+    for (int i = 0; i < 37; i++)
+        p[0][i] = p[1][i] = (float)rf_rng_normal(1, 1, (uint64_t)i);
+    for (a.step = 1; a.step <= 5; a.step++) {
+        for (int i = 0; i < 37; i++)
+            g[i] = (float)rf_rng_normal(2, (uint64_t)a.step, (uint64_t)i);
+        rf_adamw_update(p[0], g, m[0], v[0], 37, &a);
+        rf_bf16_round(after, p[0], 37);
+        rf_adamw_update_half(rounded, p[1], g, m[1], v[1], 37, &a);
+        assert_memory_equal(p[0], p[1], sizeof p[0]);
+        assert_memory_equal(m[0], m[1], sizeof m[0]);
+        assert_memory_equal(v[0], v[1], sizeof v[0]);
+        assert_memory_equal(rounded, after, sizeof after);
+    }
+}
+
+/* Every matrix is listed once, tensors that are multiplied together as one, and nothing else is. */
+static void matrices_are_listed_with_all_their_tensors(void **state)
+{
+    const struct rf_model_shape shapes[2] = {
+        {.vocabulary = 11, .context = 8, .layers = 2, .heads = 2, .width = 6, .hidden = 3},
+        {.family = RF_MODEL_LLAMA,
+         .vocabulary = 11,
+         .context = 8,
+         .layers = 2,
+         .heads = 6,
+         .kv_heads = 3,
+         .width = 12,
+         .hidden = 7,
+         .untied = 1}};
+    const int want[2] = {1 + 2 * 5,
+                         2 + 2 * 5}; /* wte, then q, kv, o, (gate) fc, proj; lm_head */
+    struct rf_weight list[32];
+
+    (void)state;
+    for (int s = 0; s < 2; s++)
+        for (int size = 1; size <= 4; size++)
+            for (int rank = 0; rank < size; rank++) {
+                size_t elements = 0, listed = 0;
+                struct rf_plan plan;
+                int n;
+
+                assert_int_equal(rf_plan_make(&plan, &shapes[s], rank, size, NULL), RF_OK);
+                n = rf_weights_list(list, &plan);
+                assert_int_equal(n, want[s]);
+                assert_int_equal(rf_weights_list(NULL, &plan), n);
+                for (int i = 0; i < plan.nparams; i++) {
+                    const struct rf_param *p = &plan.params[i];
+
+                    assert_int_equal(rf_weights_has(&plan, i), p->decays && i != plan.wpe);
+                    elements +=
+                        rf_weights_has(&plan, i) ? (size_t)(p->extent[0] * p->extent[1]) : 0;
+                }
+                for (int k = 0; k < n; k++) {
+                    const struct rf_param *first = &plan.params[list[k].first];
+
+                    assert_true(list[k].at == first->at && list[k].cols == first->extent[1]);
+                    assert_int_equal(list[k].looked_up,
+                                     list[k].first == plan.wte || list[k].first == plan.head);
+                    assert_int_equal(list[k].multiplied, s == 0 || list[k].first != plan.wte);
+                    listed += (size_t)(list[k].rows * list[k].cols);
+                }
+                assert_true(listed == elements);
+                rf_plan_clear(&plan);
+            }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +677,8 @@ int main(void)
         cmocka_unit_test(bf16_rounds_to_nearest_even),
         cmocka_unit_test(bf16_products_are_those_of_rounded_operands),
         cmocka_unit_test(weights_in_their_layout_follow_each_update),
+        cmocka_unit_test(weights_may_be_in_copies_alone),
+        cmocka_unit_test(held_weights_multiply_as_those_in_fp32),
         cmocka_unit_test(attention_in_bf16_is_that_in_fp32),
         cmocka_unit_test(what_is_kept_is_read_again),
         cmocka_unit_test(bf16_operands_are_as_good_as_rounded_ones),
@@ -489,6 +687,8 @@ int main(void)
         cmocka_unit_test(flops_follow_the_stated_convention),
         cmocka_unit_test(the_rate_warms_up_and_falls_to_its_minimum),
         cmocka_unit_test(adamw_is_the_published_update),
+        cmocka_unit_test(updated_values_come_rounded_as_well),
+        cmocka_unit_test(matrices_are_listed_with_all_their_tensors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

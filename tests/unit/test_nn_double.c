@@ -554,54 +554,93 @@ static void classifier_gradients_are_right(void **state)
     }
 }
 
-static void gradients_through_a_mean_of_rows_are_right(void **state)
+/* Answers that lie apart, not in their order, are what a range is that lies together. */
+static void listed_answers_are_a_range_that_lies_apart(void **state)
 {
-    static const int32_t ROWS[2] = {3, 17}; /* the second sequence is not asked, the third whole */
-    static const int32_t TARGET[2] = {2, 0};
-    static const float WEIGHT[2] = {1, 0.5F};
+    static const int32_t ROWS[4] = {2, 5, 12, 15}, SAME[3] = {7, 8, 9}, APART[3] = {9, 2, 5};
+    static const float SOFT[12] = {0.25F, 0.5F, 0.25F, 1, 0, 0, 0, 0.75F, 0.25F, 0.5F, 0.5F, 0};
+    static const float WEIGHT[4] = {1, 0.5F, 2, 0.25F};
     static struct whole w;
+    struct rf_work work;
 
     (void)state;
     for (int i = 0; i < NSHAPES; i++) {
+        float prob[12], listed[12];
+        int32_t best[4], listed_best[4];
+        double loss, gradient = 0;
+
         whole_init(&w, &SHAPES[i]);
-        w.batch.mean = 1;
-        w.batch.R = 2;
+        w.batch.R = 4;
         w.batch.rows = ROWS;
         w.batch.range_begin = 7;
         w.batch.range_count = 3;
-        w.batch.target = TARGET;
+        w.batch.soft = SOFT;
         w.batch.weight = WEIGHT;
+        loss = rf_model_learn(w.model, &w.batch, &work);
+        for (size_t k = 0; k < w.plan.nlocal; k++)
+            gradient += (double)(k % 97) * rf_model_gradients(w.model)[k];
+        rf_model_predict(w.model, &w.batch, prob, best, &work);
+        w.batch.range_begin = 0;
+        w.batch.answers = SAME;
+        assert_true(fabs(loss - rf_model_learn(w.model, &w.batch, &work)) < 1e-12);
+        for (size_t k = 0; k < w.plan.nlocal; k++)
+            gradient -= (double)(k % 97) * rf_model_gradients(w.model)[k];
+        assert_true(fabs(gradient) < 1e-10);
+        rf_model_predict(w.model, &w.batch, listed, listed_best, &work);
+        assert_memory_equal(best, listed_best, sizeof best);
+        for (int k = 0; k < 12; k++)
+            assert_true(fabsf(prob[k] - listed[k]) < 1e-6F);
+        w.batch.answers = APART;
         check_whole(&w);
         whole_clear(&w);
     }
 }
 
-/* A sequence of one token is its own mean. */
-static void the_mean_of_one_row_is_that_row(void **state)
+/* The loss is Bradley's and Terry's: that of two scores, one for each text. */
+static void two_scores_are_compared(void **state)
 {
-    static const int32_t FIRST[2] = {0, 6}, LAST[2] = {4, 9};
-    float one[6], same[6], more[6], other[6];
+    static const int32_t ROWS[2] = {2, 12}, ANSWER[1] = {4};
+    static const float SOFT[2] = {0.75F, 0.25F};
+    static const int32_t SECOND[1] = {1};
     static struct whole w;
-    struct rf_work work, longer;
+    struct rf_work work;
 
     (void)state;
-    whole_init(&w, &SHAPES[0]);
-    w.batch.R = 2;
-    w.batch.rows = FIRST;
-    w.batch.range_count = 3;
-    rf_model_predict(w.model, &w.batch, one, NULL, &work);
-    w.batch.mean = 1;
-    rf_model_predict(w.model, &w.batch, same, NULL, &work);
-    w.batch.rows = LAST;
-    rf_model_predict(w.model, &w.batch, more, NULL, &longer);
-    w.batch.mean = 0;
-    rf_model_predict(w.model, &w.batch, other, NULL, &work);
-    for (int i = 0; i < 6; i++)
-        assert_true(fabs((double)one[i] - (double)same[i]) < 1e-7);
-    assert_true(fabs((double)more[0] - (double)other[0]) > 1e-4);
-    assert_int_equal(longer.asked, longer.rows);
-    assert_int_equal(longer.asked - longer.pooled, 2);
-    whole_clear(&w);
+    for (int i = 0; i < NSHAPES; i++) {
+        double score[2], loss;
+        float features[2 * 16], prob[2];
+        int32_t best;
+        const rf_real *head;
+
+        whole_init(&w, &SHAPES[i]);
+        w.batch.R = 2;
+        w.batch.rows = ROWS;
+        w.batch.range_count = 1;
+        w.batch.answers = ANSWER;
+        w.batch.joined = 2;
+        w.batch.soft = SOFT;
+        assert_int_equal(rf_batch_items(&w.batch), 1);
+        assert_int_equal(rf_batch_classes(&w.batch), 2);
+        check_whole(&w);
+        rf_model_features(w.model, &w.batch, features, &work);
+        head = rf_model_values(w.model) + w.plan.params[w.plan.head].at +
+               ANSWER[0] * w.plan.shape.width;
+        for (int k = 0; k < 2; k++) {
+            score[k] = 0;
+            for (int c = 0; c < w.plan.shape.width; c++)
+                score[k] += (double)features[k * w.plan.shape.width + c] * head[c];
+        }
+        loss = 0.75 * log1p(exp(score[1] - score[0])) + 0.25 * log1p(exp(score[0] - score[1]));
+        assert_true(fabs(rf_model_learn(w.model, &w.batch, &work) - loss) < 1e-5);
+        rf_model_predict(w.model, &w.batch, prob, &best, &work);
+        assert_true(fabs(prob[0] - 1 / (1 + exp(score[1] - score[0]))) < 1e-5);
+        assert_int_equal(best, score[1] > score[0]);
+        w.batch.soft = NULL;
+        w.batch.target = SECOND;
+        loss = log1p(exp(score[0] - score[1]));
+        assert_true(fabs(rf_model_learn(w.model, &w.batch, &work) - loss) < 1e-5);
+        whole_clear(&w);
+    }
 }
 
 int main(void)
@@ -621,8 +660,8 @@ int main(void)
         cmocka_unit_test(cross_entropy_backward_is_its_gradient),
         cmocka_unit_test(language_model_gradients_are_right),
         cmocka_unit_test(classifier_gradients_are_right),
-        cmocka_unit_test(gradients_through_a_mean_of_rows_are_right),
-        cmocka_unit_test(the_mean_of_one_row_is_that_row),
+        cmocka_unit_test(listed_answers_are_a_range_that_lies_apart),
+        cmocka_unit_test(two_scores_are_compared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

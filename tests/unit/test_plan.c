@@ -200,6 +200,58 @@ static void a_chain_goes_from_model_to_model_on_disjoint_parts(void **unused)
     assert_non_null(strstr(err.text, "'nobody'"));
 }
 
+static void easy_examples_have_a_student_and_a_control_of_as_many(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_experiment_spec more = experiment;
+    struct rf_job_plan plan;
+    struct rf_error err;
+    const struct rf_planned_job *easy, *control;
+
+    (void)unused;
+    more.easy = 1200;
+    spec.experiments = &more;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    easy = named(&plan, "exp.s1.student-easy");
+    control = named(&plan, "exp.s1.student-as-many");
+    assert_true(easy != NULL && control != NULL);
+    assert_true(easy->rated == RF_RATED_EASY && control->rated == RF_RATED_AS_MANY);
+    assert_true(easy->easy == 1200 && control->easy == 1200);
+    assert_true(named(&plan, "exp.s1.student-xent")->rated == RF_RATED_ANY);
+    assert_ptr_equal(&plan.jobs[easy->label_job], named(&plan, "exp.s1.weak"));
+    assert_true(easy->model_seed == control->model_seed);
+    rf_job_plan_clear(&plan);
+}
+
+/* The weak model, and the student of its size, read the task in another vocabulary. */
+static void a_weak_task_is_what_weak_models_read(void **unused)
+{
+    struct rf_run_spec spec = spec_of();
+    struct rf_experiment_spec other = experiment;
+    struct rf_task_options two[2];
+    struct rf_job_plan plan;
+    struct rf_error err;
+
+    (void)unused;
+    two[0] = spec.tasks[0];
+    two[1] = spec.tasks[0];
+    snprintf(two[1].name, sizeof two[1].name, "other");
+    spec.tasks = two;
+    spec.ntasks = 2;
+    snprintf(other.weak_task, sizeof other.weak_task, "other");
+    other.same_size = 1;
+    spec.experiments = &other;
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_OK);
+    assert_ptr_equal(named(&plan, "exp.s1.weak")->task, &two[1]);
+    assert_ptr_equal(named(&plan, "exp.s1.same-size")->task, &two[1]);
+    assert_ptr_equal(named(&plan, "exp.s1.student-xent")->task, &two[0]);
+    assert_ptr_equal(named(&plan, "exp.s1.ceiling")->task, &two[0]);
+    rf_job_plan_clear(&plan);
+    snprintf(other.weak_task, sizeof other.weak_task, "nowhere");
+    assert_int_equal(rf_job_plan_expand(&plan, &spec, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "'nowhere'"));
+}
+
 static void noise_has_a_student_of_its_own_and_linear_methods_a_ceiling(void **unused)
 {
     struct rf_run_spec spec = spec_of();
@@ -284,6 +336,8 @@ int main(void)
         cmocka_unit_test(a_start_from_another_model_is_refused),
         cmocka_unit_test(a_probe_differs_from_the_student_in_its_model_alone),
         cmocka_unit_test(a_chain_goes_from_model_to_model_on_disjoint_parts),
+        cmocka_unit_test(easy_examples_have_a_student_and_a_control_of_as_many),
+        cmocka_unit_test(a_weak_task_is_what_weak_models_read),
         cmocka_unit_test(noise_has_a_student_of_its_own_and_linear_methods_a_ceiling),
         cmocka_unit_test(two_jobs_of_one_name_are_refused),
         cmocka_unit_test(jobs_stand_in_the_order_of_their_submission),

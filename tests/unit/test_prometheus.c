@@ -156,15 +156,18 @@ static void a_run_without_promises_or_accounts_has_figures(void **unused)
 static void a_status_says_who_runs_who_waits_and_how_pledges_stand(void **unused)
 {
     struct run r = make_run();
+    const struct rf_pace pace = rf_pace_of(2, 8, 5.5, "tokens");
     const struct rf_status_source source = {.run = "r",
                                             .source = "live",
+                                            .pace = &pace,
+                                            .planned = 7,
                                             .state = "running",
                                             .now_us = 5500000,
                                             .cluster = r.state,
                                             .tally = r.tally,
                                             .entries = 10};
     json_t *d = rf_status_object(&source), *job;
-    char line[200], text[4000] = "";
+    char line[400], plain[400], text[4000] = "";
     struct rf_error err;
     FILE *out = tmpfile();
     int lines = 0, n = 0;
@@ -178,10 +181,18 @@ static void a_status_says_who_runs_who_waits_and_how_pledges_stand(void **unused
     assert_string_equal(json_string_value(json_object_get(job, "account")), "theirs");
     assert_int_equal(json_array_size(json_object_get(d, "pledges")), 2);
     rf_status_line(d, line, sizeof line);
-    assert_non_null(strstr(line, " running=1 queued=1 ended=1 jobs=3 "));
+    assert_non_null(strstr(line, "progress what=run percent=25.0 elapsed_s=5.5 eta_s=16.5 "
+                                 "unit=tokens rate_per_s=0.363636 state=running running=1 "
+                                 "queued=1 ended=1 jobs=7 "));
     assert_non_null(strstr(line, " share.mine=0.3182 pledge.mine=0.2000"));
     rf_status_line(d, line, 10); /* cut, not overrun */
     assert_int_equal(strlen(line), 9);
+    rf_status_plain(r.state, r.tally, &pace, 7, plain, sizeof plain); /* the same words */
+    rf_status_line(d, line, sizeof line);
+    assert_memory_equal(plain, line, strcspn(line, "."));
+    assert_non_null(strstr(plain, " ended=1 jobs=7 "));
+    rf_status_screen(r.state, r.tally, &pace, 7, plain, sizeof plain);
+    assert_non_null(strstr(plain, "5.5 s  25%  0.364 tokens/s  ETA 16 s  1/7 jobs  mine "));
     assert_int_equal(rf_status_print(d, out, 60, &lines, &err), RF_OK);
     rewind(out);
     while (fgets(text, sizeof text, out) != NULL)

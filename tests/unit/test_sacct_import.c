@@ -305,10 +305,107 @@ static void a_table_without_its_columns_is_refused(void **state)
     remove_ledger();
 }
 
+#define NODES "NodeName|TimeStart|TimeEnd|State|TRES\n"
+
+static struct rf_sacct_import with_events(const char *events)
+{
+    return (struct rf_sacct_import){.devices = 8,
+                                    .events = events,
+                                    .events_bytes = strlen(events),
+                                    .events_file = "events"};
+}
+
+/* Sums over the ledger: the tally counts what was up. */
+static int64_t capacity_s(const struct rf_journal *journal)
+{
+    return (int64_t)(rf_wide_double(journal->tally->capacity_us) / 1e6 + 0.5);
+}
+
+static void a_node_that_is_down_is_no_part_of_the_fleet(void **state)
+{
+    /* 4 of 8 are down from second 20 to 60, 2 of another node from 50 to the end; the cluster's own row,
+     * a node without GPUs and one that is drained do not count */
+    const struct rf_sacct_import o =
+        with_events(NODES "|2025-12-31T00:00:00|Unknown||cpu=16,gres/gpu=8\n"
+                          "n1|2026-01-01T00:00:20|2026-01-01T00:01:00|DOWN*|cpu=4,gres/gpu=4\n"
+                          "n2|2026-01-01T00:00:50|Unknown|DOWN+DRAIN|cpu=4,gres/gpu=2\n"
+                          "n3|2026-01-01T00:00:00|Unknown|DOWN|cpu=4\n"
+                          "n2|2026-01-01T00:00:40|2026-01-01T00:00:50|DRAIN|gres/gpu=2\n");
+    struct rf_journal journal;
+    struct rf_sacct_imported out;
+
+    (void)state;
+    import(&journal, &out,
+           HEAD "1|a|NODE_FAIL|2026-01-01T00:00:00||2026-01-01T00:00:00|2026-01-01T00:00:20|20|5|"
+                "gres/gpu=8|\n"
+                "2|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:20|2026-01-01T00:01:40|80|5|"
+                "gres/gpu=2|\n",
+           &o);
+    assert_int_equal(out.outages, 2);
+    assert_int_equal(out.drained, 1);
+    assert_int_equal(out.clashes, 0);
+    assert_true(rf_wide_double(out.down_us) == 1e6 * (4 * 40 + 2 * 50));
+    assert_true(rf_wide_double(out.drained_us) == 1e6 * 2 * 10);
+    assert_int_equal(out.peak, 8);
+    assert_int_equal(capacity_s(&journal), 8 * 100 - 4 * 40 - 2 * 50);
+    rf_journal_clear(&journal);
+    remove_ledger();
+}
+
+static void a_run_is_believed_where_a_node_is_said_to_be_down(void **state)
+{
+    const struct rf_sacct_import o = with_events(
+        NODES "n1|2026-01-01T00:00:10|2026-01-01T00:00:40|DOWN|gres/gpu=8\n");
+    struct rf_journal journal;
+    struct rf_sacct_imported out;
+
+    (void)state;
+    import(&journal, &out,
+           HEAD "1|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:20|2026-01-01T00:00:30|10|5|"
+                "gres/gpu=3|\n"
+                "2|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:50|2026-01-01T00:01:00|10|5|"
+                "gres/gpu=8|\n",
+           &o);
+    assert_int_equal(out.clashes, 1);
+    assert_int_equal(capacity_s(&journal), 8 * 60 - 8 * 30 + 3 * 10);
+    rf_journal_clear(&journal);
+    remove_ledger();
+}
+
+static void events_that_cannot_be_are_refused(void **state)
+{
+    static const char table[] = HEAD "1|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:20|"
+                                     "2026-01-01T00:00:30|10|5|gres/gpu=3|\n";
+    static const struct {
+        const char *text, *problem;
+    } BAD[] = {{"Node|State\n", "events: no header"},
+               {NODES "n1|soon|Unknown|DOWN|gres/gpu=4\n", "events:2: not a time of start 'soon'"},
+               {NODES "n1|2026-01-01T00:00:10|x|DOWN|gres/gpu=4\n", "events:2: not a time of end"},
+               {NODES "n1|2026-01-01T00:00:10|Unknown|DOWN|gres/gpu=9\n",
+                "events:2: with this node 9 gpus are down, of 8"}};
+    struct rf_journal journal;
+    struct rf_sacct_imported out;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
+        const struct rf_sacct_import o = with_events(BAD[i].text);
+        struct rf_error err;
+
+        assert_int_equal(import_into(&journal, &out, table, &o, &err), RF_ERR_INPUT);
+        if (strstr(err.text, BAD[i].problem) == NULL)
+            fail_msg("'%s' instead of '%s'", err.text, BAD[i].problem);
+        rf_journal_clear(&journal);
+    }
+    remove_ledger();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_run_is_a_grant_and_its_device_time_a_reading),
+        cmocka_unit_test(a_node_that_is_down_is_no_part_of_the_fleet),
+        cmocka_unit_test(a_run_is_believed_where_a_node_is_said_to_be_down),
+        cmocka_unit_test(events_that_cannot_be_are_refused),
         cmocka_unit_test(runs_of_a_requeued_job_are_one_job),
         cmocka_unit_test(what_never_ran_waited_from_when_it_could_have_run),
         cmocka_unit_test(runs_that_are_over_at_once_leave_room_for_the_next),

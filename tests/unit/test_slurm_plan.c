@@ -64,7 +64,7 @@ static void read_text(struct rf_slurm_facts *facts, enum rf_slurm_kind kind, con
 static void bare(struct rf_slurm_facts *facts)
 {
     read_text(facts, RF_SLURM_QOS, "normal|0|00:00:00||cluster||||\n");
-    read_text(facts, RF_SLURM_ACCOUNT, "root||1|normal||\nroot|root|1|normal||\n");
+    read_text(facts, RF_SLURM_ACCOUNT, "root||1|normal|||\nroot|root|1|normal|||\n");
     read_text(facts, RF_SLURM_PARTITION,
               "PartitionName=main AllowGroups=ALL AllowQos=ALL TotalNodes=4 "
               "TRES=cpu=16,node=4,gres/gpu=16\n");
@@ -262,9 +262,9 @@ static void applied(struct rf_slurm_facts *facts)
               "normal|0|00:00:00||cluster||||\nrf-lent|0|00:00:10||requeue||||\n"
               "rf-pledge-alignment|1000|00:00:00|rf-lent|cluster||gres/gpu=4||\n");
     read_text(facts, RF_SLURM_ACCOUNT,
-              "root||1|normal||\nalignment||2500|rf-lent,rf-pledge-alignment|"
-              "rf-pledge-alignment|\nalignment|eve|1|normal||cpu=1\n"
-              "capability||7500|rf-lent|rf-lent|\n");
+              "root||1|normal|||\nalignment||2500|rf-lent,rf-pledge-alignment|"
+              "rf-pledge-alignment||\nalignment|eve|1|normal||cpu=1|\n"
+              "capability||7500|rf-lent|rf-lent||\n");
     read_text(facts, RF_SLURM_PARTITION,
               "PartitionName=main AllowQos=rf-lent,rf-pledge-alignment "
               "TRESBillingWeights=GRES/gpu=1.0 TotalNodes=4\n");
@@ -274,6 +274,112 @@ static void applied(struct rf_slurm_facts *facts)
               "PreemptType = preempt/qos\nPriorityType = priority/multifactor\n"
               "PriorityWeightQOS = 10000\nRequeueExit = 85\nSchedulerType = sched/backfill\n"
               "SlurmctldParameters = preempt_send_user_signal\n");
+}
+
+/* ---- limits ------------------------------------------------------------------- */
+
+static enum rf_status plan_limits(struct rf_slurm_plan *out, const char *order,
+                                  const struct rf_slurm_limit *limits, int n,
+                                  struct rf_error *err)
+{
+    struct rf_slurm_policy p = policy("floor", &QUARTER);
+
+    snprintf(p.order, sizeof p.order, "%s", order);
+    p.limits = limits;
+    p.nlimits = n;
+    return rf_slurm_plan_make(out, &p, &SITE, err);
+}
+
+static int says(const struct rf_slurm_plan *p, const char *words_)
+{
+    for (int i = 0; i < p->nnotes; i++)
+        if (strstr(p->notes[i], words_) != NULL)
+            return 1;
+    return 0;
+}
+
+static void a_limit_is_a_budget_of_its_account(void **state)
+{
+    const struct rf_slurm_limit limits[] = {
+        {.account = "capability", .device_us = 3659000000, .flops = 1},
+        {.account = "alignment.trial", .device_us = 60000000},
+        {.account = "capability.big", .flops = 1}};
+    struct rf_slurm_facts facts = {0};
+    struct rf_slurm_changes changes = {0};
+    struct rf_slurm_plan p;
+    struct rf_error err;
+
+    (void)state;
+    assert_int_equal(plan_limits(&p, "easy", limits, 3, &err), RF_OK);
+    assert_string_equal(value(&p, RF_SLURM_ACCOUNT, "capability", "grptresmins"),
+                        "gres/gpu=60"); /* whole minutes, never more than was allowed */
+    assert_string_equal(value(&p, RF_SLURM_ACCOUNT, "alignment_trial", "grptresmins"),
+                        "gres/gpu=1");
+    assert_string_equal(value(&p, RF_SLURM_ACCOUNT, "alignment", "grptresmins"), "");
+    assert_string_equal(value(&p, RF_SLURM_CONF, "PriorityDecayHalfLife",
+                              "PriorityDecayHalfLife"), "0");
+    assert_true(says(&p, "the FLOPs of 'capability'; Slurm counts none"));
+    assert_true(says(&p, "the FLOPs of 'capability.big'"));
+    assert_true(says(&p, "is killed"));
+    assert_false(says(&p, "decays"));
+    applied(&facts);
+    read_text(&facts, RF_SLURM_CONF,
+              "PriorityDecayHalfLife = 7-00:00:00\nPriorityUsageResetPeriod = NONE\n");
+    find(&changes, &p, &facts);
+    assert_true(has_command(&changes, "sacctmgr -i add account alignment_trial parent=alignment "
+                                      "description=ringfence organization=ringfence"));
+    assert_true(has_command(&changes, "sacctmgr -i modify account where name=capability set "
+                                      "grptresmins=gres/gpu=60"));
+    assert_int_equal(changes.nlacking, 1);
+    assert_non_null(strstr(changes.lacking[0].what, "PriorityDecayHalfLife: 7-00:00:00 -> 0"));
+    rf_slurm_changes_clear(&changes);
+    rf_slurm_plan_clear(&p);
+
+    /* what has lost its limit is unlimited again */
+    rf_slurm_facts_clear(&facts);
+    applied(&facts);
+    for (int i = 0; i < facts.n; i++)
+        if (facts.items[i].key == rf_slurm_key_of(RF_SLURM_ACCOUNT, "grptresmins") &&
+            strcmp(facts.items[i].name, "capability") == 0)
+            snprintf(facts.items[i].value, sizeof facts.items[i].value, "gres/gpu=60");
+    assert_int_equal(plan_limits(&p, "easy", NULL, 0, &err), RF_OK);
+    find(&changes, &p, &facts);
+    assert_int_equal(changes.ncommands, 1);
+    assert_true(has_command(&changes, "sacctmgr -i modify account where name=capability set "
+                                      "grptresmins=gres/gpu=-1"));
+    rf_slurm_changes_clear(&changes);
+    rf_slurm_plan_clear(&p);
+    rf_slurm_facts_clear(&facts);
+}
+
+static void where_usage_decays_a_limit_is_said_to_come_back(void **state)
+{
+    const struct rf_slurm_limit limit = {.account = "capability", .device_us = 3600000000};
+    struct rf_slurm_plan p;
+    struct rf_error err;
+
+    (void)state;
+    assert_int_equal(plan_limits(&p, "fairshare", &limit, 1, &err), RF_OK);
+    assert_string_equal(value(&p, RF_SLURM_CONF, "PriorityDecayHalfLife",
+                              "PriorityDecayHalfLife"), "604800");
+    assert_true(says(&p, "PriorityDecayHalfLife 604800 s"));
+    rf_slurm_plan_clear(&p);
+}
+
+static void a_limit_without_a_place_is_refused(void **state)
+{
+    const struct rf_slurm_limit nowhere = {.account = "evals", .device_us = 3600000000};
+    const struct rf_slurm_limit short_ = {.account = "capability", .device_us = 59000000};
+    struct rf_slurm_plan p;
+    struct rf_error err;
+
+    (void)state;
+    assert_int_equal(plan_limits(&p, "easy", &nowhere, 1, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "'evals' has no place"));
+    rf_slurm_plan_clear(&p);
+    assert_int_equal(plan_limits(&p, "easy", &short_, 1, &err), RF_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "below a minute"));
+    rf_slurm_plan_clear(&p);
 }
 
 static void a_plan_that_is_in_place_changes_nothing(void **state)
@@ -418,6 +524,9 @@ int main(void)
         cmocka_unit_test(what_drifted_is_set_back_and_nothing_else),
         cmocka_unit_test(another_fence_takes_the_old_one_away_last),
         cmocka_unit_test(slurm_conf_is_looked_at_and_left_alone),
+        cmocka_unit_test(a_limit_is_a_budget_of_its_account),
+        cmocka_unit_test(where_usage_decays_a_limit_is_said_to_come_back),
+        cmocka_unit_test(a_limit_without_a_place_is_refused),
         cmocka_unit_test(an_unknown_partition_is_refused),
         cmocka_unit_test(a_row_with_too_few_cells_is_refused),
         cmocka_unit_test(values_are_compared_as_slurm_means_them),

@@ -739,6 +739,40 @@ static void puzzles_and_games_become_a_task(void **state)
     remove("task_games.tsv");
 }
 
+/* Fifty-six rated puzzles: the test takes twenty, the rest is learned from with its ratings. */
+static void what_the_test_leaves_over_may_be_learned_from(void **state)
+{
+    struct rf_task_options options = puzzles();
+    char *rated = NULL, *at;
+    size_t size = 0;
+    struct rf_error err;
+    struct rf_task *task;
+    int known = 0, n = 0;
+
+    (void)state;
+    write_extra();
+    assert_int_equal(rf_file_read("task_extra.tsv", 1 << 16, &rated, &size, &err), RF_OK);
+    for (at = rated; (at = strstr(at, "x\t?\t")) != NULL; n++)
+        memcpy(at, "x\t7\t", 4);
+    write_file("task_rated.tsv", rated);
+    free(rated);
+    snprintf(options.corpus, sizeof options.corpus, "%s", "");
+    write_file("task_extra.tsv", one_puzzle);
+    options.test = 20;
+    options.validation = 4;
+    refused(&options, "no examples are left", "half"); /* of one puzzle */
+    options.learn_rest = 1;
+    task = opened(&options, 1);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_TEST)->n, 20);
+    assert_int_equal(rf_task_split(task, RF_SPLIT_STRONG)->n, (n - 20 + 1 - 4) / 2);
+    for (int i = 0; i < rf_task_split(task, RF_SPLIT_STRONG)->n; i++)
+        known += rf_task_split(task, RF_SPLIT_STRONG)->rating[i] == 7.0f;
+    assert_true(known >= rf_task_split(task, RF_SPLIT_STRONG)->n - 1);
+    rf_task_close(task);
+    remove("task_rated.tsv");
+    remove("task_extra.tsv");
+}
+
 static void a_test_position_is_not_in_the_corpus(void **state)
 {
     struct rf_task_options options = puzzles();
@@ -855,6 +889,7 @@ int main(void)
         cmocka_unit_test(pictures_are_read_value_by_value),
         cmocka_unit_test(texts_that_another_task_tests_are_counted),
         cmocka_unit_test(puzzles_and_games_become_a_task),
+        cmocka_unit_test(what_the_test_leaves_over_may_be_learned_from),
         cmocka_unit_test(a_test_position_is_not_in_the_corpus),
         cmocka_unit_test(malformed_puzzles_and_games_name_file_and_line),
         cmocka_unit_test(the_real_files_read_where_they_are_there),

@@ -64,7 +64,7 @@ static void a_bar_has_rate_and_time_left(void **state)
     assert_string_equal(line, "two words=x [======                  ]  25%  1.5 MB/s  ETA 6 s");
     rf_bar_plain(&bar, 3000000, 12000000, 2, line, sizeof line);
     assert_string_equal(line, "progress what=two_words_x percent=25.0 elapsed_s=2.0 eta_s=6.0 "
-                              "done=3000000 total=12000000 unit=B rate_per_s=1.5e+06");
+                              "unit=B rate_per_s=1.5e+06 done=3000000 total=12000000");
     bar.unit = NULL;
     rf_bar_screen(&bar, 1, 100, 600, line, sizeof line);
     assert_string_equal(line, "two words=x [                        ]   1%  ETA 16.5 h");

@@ -253,8 +253,13 @@ static void agreement_is_split_by_whether_the_supervisor_is_right(void **state)
     assert_near(a.supervisor_wrong, 1.0 / 3, 1e-12);
     assert_near(a.corrected, 2.0 / 6, 1e-12);
     assert_near(a.new_errors, 1.0 / 6, 1e-12);
+    assert_near(a.error_correlation, 0, 1e-12); /* 3 and 2 of 6 are wrong, 1 for both */
     rf_w2s_agreement(truth, truth, truth, 6, &a);
-    assert_true(isnan(a.supervisor_wrong));
+    assert_true(isnan(a.supervisor_wrong) && isnan(a.error_correlation));
+    rf_w2s_agreement(weak, weak, truth, 6, &a);
+    assert_near(a.error_correlation, 1, 1e-12);
+    rf_w2s_agreement(weak, student, truth, 3, &a); /* 1 and 2 of 3, 1 for both */
+    assert_near(a.error_correlation, 0.5, 1e-12);
 }
 
 static void calibration_figures_match_hand_counts(void **state)
