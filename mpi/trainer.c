@@ -114,7 +114,8 @@ static enum rf_status check(const struct rf_model_shape *shape,
 /* Sequences at a time: at most those that fall to one of so many copies. */
 static int micro(const struct rf_train_options *o, int copies)
 {
-    int joined = joined_of(o), most = joined * (int)rf_slice(o->max_B / joined, 0, copies).count;
+    int joined = joined_of(o),
+        most = joined * (int)rf_slice(o->max_B / joined, 0, copies).count;
     int some = o->micro_B - o->micro_B % joined;
 
     return some > 0 && some < most ? some : most;

@@ -33,7 +33,7 @@ struct rf_train_options {
     int exchange_bf16;     /* with bf16: sums of rows are rounded on their way between nodes */
     int exchange_messages; /* no shared memory between slices, even where there is: to compare */
     int max_range;           /* the widest range_count that will be asked, at max_R rows */
-    int joined;              /* rf_batch.joined of the batches to come, each of whose sequences then has one asked
+    int joined; /* rf_batch.joined of the batches to come, each of whose sequences then has one asked
                                 row; max_B is a multiple, and items are not divided. 0: none are */
 };
 
