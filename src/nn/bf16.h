@@ -11,7 +11,7 @@
 /* Operands are padded to multiples of this many rows, so that batches of any
  * number of rows share few primitives; tiles of attention to multiples of RF_BF16_TILE. What has to be rounded
  * or widened first is so RF_BF16_ROWS rows at a time. */
-enum { RF_BF16_GRANULE = 128, RF_BF16_TILE = 64, RF_BF16_ROWS = 1024 };
+enum { RF_BF16_GRANULE = 128, RF_BF16_TILE = 64, RF_BF16_ROWS = 512 };
 
 struct rf_bf16;
 

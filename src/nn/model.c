@@ -304,13 +304,11 @@ static size_t largest_operand(const struct rf_model *m)
     size_t D = (size_t)plan->heads.count * W, E = 2 * (size_t)plan->kv_heads.count * W;
     size_t range = (size_t)m->limits.max_range, held = (size_t)plan->vocabulary.count;
     size_t keys = (size_t)m->limits.max_T + RF_ATTENTION_TILE;
-    size_t logits, most, rows = n < RF_BF16_ROWS ? n : RF_BF16_ROWS;
-    size_t operand = rows * larger(larger(C, H), larger(D, E));
+    size_t rows = n < RF_BF16_ROWS ? n : RF_BF16_ROWS;
+    size_t operand = rows * larger(larger(C, H), larger(D, E)), logits;
 
-    held = held < range ? held : range;
-    most = larger(LOGITS_AT_A_TIME + 128 * held, ROWS_AT_LEAST * held);
-    logits = padded((size_t)m->limits.max_R) * held;
-    logits = logits < most ? logits : most;
+    logits = padded(rf_model_loss_rows(m->limits.max_R, 1));
+    logits = (logits < RF_BF16_ROWS ? logits : RF_BF16_ROWS) * (held < range ? held : range);
     operand = larger(operand, keys * larger(W, RF_ATTENTION_TILE));
     return larger(operand, logits);
 }

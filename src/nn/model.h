@@ -71,7 +71,7 @@ void rf_model_take(struct rf_model *model, int k);
  * the lowest on ties) may be NULL and come out the same on every rank. Returns the loss where
  * the batch has targets, else 0.
  * rf_model_features: forward only, up to the normalised end of the residual stream, from which
- * the output layer reads. features [R][width] comes out the same on every rank. */
+ * the output layer reads: in bf16 as that reads it. features [R][width] comes out the same on every rank. */
 double rf_model_learn(struct rf_model *model, const struct rf_batch *batch,
                       struct rf_work *work);
 /* One part of a batch whose rows weigh `weight` in all: adds its share of the gradient to what earlier
