@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "mpi/protocol.h"
 #include "mpi/trainer.h"
-#include "nn/matmul.h"
+#include "nn/kept.h"
 
 enum { SEED = 1, ROUNDS = 3 };
 
@@ -33,13 +33,15 @@ static double slowest_since(const struct rf_group *group, double since)
 
 struct operands {
     struct rf_matmul *matmul;
-    rf_real *a, *b, *c; /* owned; b stands for the weights */
+    struct rf_kept a; /* owned; bf16 where products are, as training has it */
+    rf_real *b, *c;   /* owned; b stands for the weights */
 };
 
 static void operands_clear(struct operands *o)
 {
     rf_matmul_destroy(o->matmul);
-    free(o->a);
+    free(o->a.real);
+    free(o->a.half);
     free(o->b);
     free(o->c);
 }
@@ -51,13 +53,20 @@ static enum rf_status operands_make(struct operands *o, size_t rows, size_t widt
     size_t widest = width > hidden ? width : hidden, n = (rows + 128) * widest;
     size_t weights = width * hidden;
 
-    *o = (struct operands){.a = calloc(n, sizeof *o->a),
-                           .b = calloc(weights, sizeof *o->b),
+    *o = (struct operands){.b = calloc(weights, sizeof *o->b),
                            .c = calloc(n + weights, sizeof *o->c)};
-    if (o->a == NULL || o->b == NULL || o->c == NULL)
+    if (bf16)
+        o->a.half = calloc(n, sizeof *o->a.half);
+    else
+        o->a.real = calloc(n, sizeof *o->a.real);
+    if ((o->a.half == NULL && o->a.real == NULL) || o->b == NULL || o->c == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: operands of %zu rows", rows);
-    for (size_t i = 0; i < n; i++)
-        o->a[i] = (rf_real)rf_rng_uniform(SEED, 1, i) - (rf_real)0.5;
+    for (size_t i = 0; i < n; i++) {
+        rf_real u = (rf_real)rf_rng_uniform(SEED, 1, i) - (rf_real)0.5;
+
+        *rf_kept_write(o->a, i, &u) = u;
+        rf_kept_done(o->a, i, &u, 1);
+    }
     for (size_t i = 0; i < weights; i++)
         o->b[i] = (rf_real)rf_rng_uniform(SEED, 2, i) - (rf_real)0.5;
     return rf_matmul_create(&o->matmul, bf16, o->b, weights, n + weights, err);
@@ -67,19 +76,22 @@ static enum rf_status operands_make(struct operands *o, size_t rows, size_t widt
 static double product_rate(const struct rf_group *group, struct operands *o, enum rf_form form,
                            int m, int n, int k, double seconds)
 {
-    int lda = form == RF_TN ? m : k, ldb = form == RF_NT ? k : n, times;
-    const rf_real *b = form == RF_TN ? o->a : o->b; /* a gradient of weights: both are rows */
+    struct rf_operand x = rf_kept_operand(o->a, 0, form == RF_TN ? m : k);
+    /* a gradient of weights: both are rows */
+    struct rf_operand y =
+        form == RF_TN ? rf_kept_operand(o->a, 0, n) : rf_operand(o->b, form == RF_NT ? k : n);
     double since, best = 0, rate;
+    int times;
 
-    rf_matmul_run(o->matmul, form, m, n, k, o->a, lda, b, ldb, 0, o->c, n);
+    rf_matmul_multiply(o->matmul, form, m, n, k, x, y, 0, o->c, n);
     since = MPI_Wtime();
-    rf_matmul_run(o->matmul, form, m, n, k, o->a, lda, b, ldb, 0, o->c, n);
+    rf_matmul_multiply(o->matmul, form, m, n, k, x, y, 0, o->c, n);
     times = repeats(group, MPI_Wtime() - since, seconds / ROUNDS);
     for (int round = 0; round < ROUNDS; round++) {
         MPI_Barrier(group->comm);
         since = MPI_Wtime();
         for (int i = 0; i < times; i++)
-            rf_matmul_run(o->matmul, form, m, n, k, o->a, lda, b, ldb, 0, o->c, n);
+            rf_matmul_multiply(o->matmul, form, m, n, k, x, y, 0, o->c, n);
         rate = 2.0 * m * n * k * times * group->size / slowest_since(group, since);
         best = rate > best ? rate : best;
     }

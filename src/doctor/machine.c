@@ -59,8 +59,8 @@ static void ask_bf16(char name[96])
     if (x != NULL &&
         rf_bf16_create(&products, RF_BF16_AUTO, x, EDGE * EDGE, EDGE * EDGE, &err) == RF_OK) {
         rf_bf16_refresh(products);
-        rf_bf16_run(products, RF_NN, EDGE, EDGE, EDGE, x, EDGE, x + EDGE * EDGE, EDGE, 0,
-                    x + 2 * EDGE * EDGE, EDGE);
+        rf_bf16_multiply(products, RF_NN, EDGE, EDGE, EDGE, rf_operand(x + EDGE * EDGE, EDGE),
+                         rf_operand(x, EDGE), 0, x + 2 * EDGE * EDGE);
         snprintf(name, 96, "%s", rf_bf16_implementation(products));
     }
     rf_bf16_destroy(products);

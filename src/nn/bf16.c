@@ -2,7 +2,8 @@
  * to batch. So the row dimension comes in granules: what does not fill one goes
  * through a padded block on the side, and where rows are summed over, zero rows are added. That
  * leaves a few dozen shapes per model. Where oneDNN has no such products, operands are rounded and
- * stay in fp32, and shapes do not matter. */
+ * stay in fp32, and shapes do not matter. What has to be rounded or widened first is so a few
+ * hundred rows at a time, to be multiplied out of a cache. */
 #include "nn/bf16.h"
 
 #include <assert.h>
@@ -16,7 +17,7 @@
 #include "nn/held.h"
 #include "nn/primitive.h"
 
-enum { GRANULE = RF_BF16_GRANULE, SMALL_GRANULE = 16 };
+enum { GRANULE = RF_BF16_GRANULE, SMALL_GRANULE = 16, ROWS = RF_BF16_ROWS };
 
 struct rf_bf16 {
     const float *weights; /* borrowed [nweights] */
@@ -26,8 +27,9 @@ struct rf_bf16 {
     float *side;                      /* owned [max_operand]: a padded block of results */
     float *wide_weights;              /* owned [nweights], without: rounded, as all of these */
     float *wide_a, *wide_b;           /* owned [max_operand] */
-    struct rf_held *held; /* owned; NULL: weights are there, and not just names of what is held */
-    float *wide_held;     /* owned, without primitives: one of them */
+    struct rf_held
+        *held;        /* owned; NULL: weights are there, and not just names of what is held */
+    float *wide_held; /* owned, without primitives: one of them */
     char implementation[96];
 };
 
@@ -37,14 +39,8 @@ RF_CLONES
 void rf_bf16_round(uint16_t *restrict to, const float *restrict x, size_t n)
 {
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        uint32_t u, r;
-
-        memcpy(&u, x + i, sizeof u);
-        r = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-        r = (u & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : r;
-        to[i] = (uint16_t)r;
-    }
+    for (size_t i = 0; i < n; i++)
+        to[i] = rf_half_of(x[i]);
 }
 
 /* The same number in fp32. */
@@ -52,125 +48,148 @@ RF_CLONES
 static void round_wide(float *restrict to, const float *restrict x, size_t n)
 {
 #pragma omp simd
-    for (size_t i = 0; i < n; i++) {
-        uint32_t u, r;
-
-        memcpy(&u, x + i, sizeof u);
-        r = (u + 0x7fffu + ((u >> 16) & 1u)) & 0xffff0000u;
-        r = (u & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : r;
-        memcpy(to + i, &r, sizeof r);
-    }
-}
-
-/* x [rows][cols] in bf16 without gaps, with zero rows behind it up to padded. */
-static const uint16_t *narrow(uint16_t *buffer, const float *x, int ld, int rows, int cols,
-                              int padded)
-{
-    size_t width = (size_t)cols, n = (size_t)rows * width;
-
-    if (ld == cols)
-        rf_bf16_round(buffer, x, n);
-    else
-        for (int r = 0; r < rows; r++)
-            rf_bf16_round(buffer + (size_t)r * width, x + (size_t)r * (size_t)ld, width);
-    memset(buffer + n, 0, (size_t)(padded - rows) * width * sizeof *buffer);
-    return buffer;
-}
-
-/* Which element of the weights x is; nweights: none, or not without gaps. */
-static size_t weight_at(const struct rf_bf16 *p, const float *x, int ld, int cols)
-{
-    uintptr_t from = (uintptr_t)x, block = (uintptr_t)p->weights;
-
-    return from >= block && from < block + p->nweights * sizeof *x && ld == cols
-               ? (from - block) / sizeof *x
-               : p->nweights;
+    for (size_t i = 0; i < n; i++)
+        to[i] = rf_half_wide(rf_half_of(x[i]));
 }
 
 RF_CLONES
-static void widen_half(float *restrict to, const uint16_t *restrict x, size_t n)
+static void widen(float *restrict to, const uint16_t *restrict x, size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         to[i] = rf_half_wide(x[i]);
 }
 
-/* x [rows][cols], rounded, in fp32. */
-static const float *widen(struct rf_bf16 *p, float *buffer, const float *x, int ld, int rows,
-                          int cols)
+/* The operand from row `first` on. */
+static struct rf_operand from_row(struct rf_operand x, int first)
 {
-    size_t at = weight_at(p, x, ld, cols), width = (size_t)cols;
+    size_t at = (size_t)first * (size_t)x.ld;
+
+    if (x.half != NULL)
+        x.half += at;
+    else
+        x.real += at;
+    return x;
+}
+
+/* Which element of the weights x [..][cols] is; nweights: none, or not without gaps. */
+static size_t weight_at(const struct rf_bf16 *p, struct rf_operand x, int cols)
+{
+    uintptr_t from = (uintptr_t)x.real, block = (uintptr_t)p->weights;
+
+    return x.half == NULL && from >= block && from < block + p->nweights * sizeof *x.real &&
+                   x.ld == cols
+               ? (from - block) / sizeof *x.real
+               : p->nweights;
+}
+
+/* x [rows][cols] in bf16: as it is, or rounded into buffer. *ld: its leading dimension then. */
+static const uint16_t *narrow(uint16_t *buffer, struct rf_operand x, int rows, int cols,
+                              int *ld)
+{
+    size_t width = (size_t)cols;
+
+    *ld = x.half != NULL ? x.ld : cols;
+    if (x.half != NULL)
+        return x.half;
+    if (x.ld == cols)
+        rf_bf16_round(buffer, x.real, (size_t)rows * width);
+    else
+        for (int r = 0; r < rows; r++)
+            rf_bf16_round(buffer + (size_t)r * width, from_row(x, r).real, width);
+    return buffer;
+}
+
+/* x [rows][cols], rounded, in fp32 without gaps. */
+static const float *wide(struct rf_bf16 *p, float *buffer, struct rf_operand x, int rows,
+                         int cols)
+{
+    size_t at = weight_at(p, x, cols), width = (size_t)cols;
+    int whole = x.ld == cols, n = whole ? 1 : rows;
 
     if (at < p->nweights && p->held != NULL) {
-        widen_half(p->wide_held, rf_held_rows_at(p->held, at), (size_t)rows * width);
+        widen(p->wide_held, rf_held_rows_at(p->held, at), (size_t)rows * width);
         return p->wide_held;
     }
     if (at < p->nweights)
         return p->wide_weights + at;
-    if (ld == cols)
-        round_wide(buffer, x, (size_t)rows * width);
-    else
-        for (int r = 0; r < rows; r++)
-            round_wide(buffer + (size_t)r * width, x + (size_t)r * (size_t)ld, width);
+    width = whole ? (size_t)rows * width : width;
+    for (int r = 0; r < n; r++)
+        if (x.half != NULL)
+            widen(buffer + (size_t)r * width, from_row(x, r).half, width);
+        else
+            round_wide(buffer + (size_t)r * width, from_row(x, r).real, width);
     return buffer;
 }
 
-/* ---- products -------------------------------------------------------------- */
+/* ---- products through oneDNN ------------------------------------------------- */
 
 static int round_up(int n, int granule)
 {
     return (n + granule - 1) / granule * granule;
 }
 
-/* What is multiplied, rounded or as one of the weights, beside what it was made from: should oneDNN be
- * without memory, the product is made from that. */
-struct operand {
-    const uint16_t *rounded; /* NULL: the weights from `at` on */
-    size_t at;
-    const float *plain;
-    int ld;
-};
-
-/* NT and NN. 0: nothing has happened. */
-static int multiply(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
-                    const uint16_t *a, const struct operand *b, int accumulate, float *c)
+/* Element i of an operand, rounded. */
+static float element(struct rf_operand x, size_t i)
 {
-    if (b->rounded == NULL)
-        return rf_primitives_run_weights(p->primitives, form, m, n, k, a, b->at, accumulate, c);
-    return rf_primitives_run(p->primitives, form, m, n, k, a, b->rounded, accumulate, c);
+    return rf_half_wide(x.half != NULL ? x.half[i] : rf_half_of(x.real[i]));
 }
 
-/* What multiply() could not do, in fp32. */
-static void multiply_wide(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
-                          const float *a, int lda, const struct operand *b, int accumulate,
-                          float *c)
+/* What oneDNN would not do, for want of memory. */
+static void multiply_slowly(enum rf_form form, int m, int n, int k, struct rf_operand a,
+                            struct rf_operand b, int accumulate, float *c, int ldc)
 {
-    size_t elements = (size_t)n * (size_t)k;
-    const uint16_t *rows;
-    float *wide;
-    int ok;
+    size_t lda = (size_t)a.ld, ldb = (size_t)b.ld;
 
-    if (b->rounded != NULL || p->held == NULL) {
-        rf_gemm(form, m, n, k, 1, a, lda, b->plain, b->ld, accumulate, c, n);
-        return;
+    for (size_t i = 0; i < (size_t)m; i++)
+        for (size_t j = 0; j < (size_t)n; j++) {
+            float sum = accumulate ? c[i * (size_t)ldc + j] : 0;
+
+            for (size_t l = 0; l < (size_t)k; l++)
+                sum += element(a, form == RF_TN ? l * lda + i : i * lda + l) *
+                       element(b, form == RF_NT ? j * ldb + l : l * ldb + j);
+            c[i * (size_t)ldc + j] = sum;
+        }
+}
+
+/* NT and NN, with a in bf16 and rows behind it up to a small granule. */
+static int multiply(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
+                    struct rf_operand a, struct rf_operand b, int accumulate, float *c)
+{
+    size_t at = weight_at(p, b, form == RF_NT ? k : n);
+
+    return at < p->nweights && a.ld == k
+               ? rf_primitives_run_weights(p->primitives, form, m, n, k, a.half, at, accumulate,
+                                           c)
+               : b.half != NULL && rf_primitives_run(p->primitives, form, m, n, k, a.half, a.ld,
+                                                     b.half, b.ld, accumulate, c, n);
+}
+
+/* NT and NN all the same, also with weights of which there are but copies. */
+static void multiply_held(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
+                          struct rf_operand a, struct rf_operand b, int accumulate, float *c)
+{
+    size_t at = weight_at(p, b, form == RF_NT ? k : n);
+    float *wide = NULL;
+    int ok = 1;
+
+    if (at < p->nweights && p->held != NULL) {
+        b.half = rf_held_rows_at(p->held, at);
+        if (b.half == NULL) {
+            b.real = wide = malloc((size_t)n * (size_t)k * sizeof *wide);
+            ok = wide != NULL && rf_primitives_give(p->primitives, form, n, k, at, wide);
+        }
     }
-    wide = malloc(elements * sizeof *wide);
-    rows = rf_held_rows_at(p->held, b->at);
-    ok = wide != NULL &&
-         (rows != NULL || rf_primitives_give(p->primitives, form, n, k, b->at, wide));
-    if (ok && rows != NULL)
-        widen_half(wide, rows, elements);
     if (ok)
-        rf_gemm(form, m, n, k, 1, a, lda, wide, b->ld, accumulate, c, n);
-    else /* whoever trains skips steps that are not finite, and says so */
-        for (size_t i = 0; i < (size_t)m * (size_t)n; i++)
-            c[i] = NAN;
+        multiply_slowly(form, m, n, k, a, b, accumulate, c, n);
+    for (size_t i = 0; !ok && i < (size_t)m * (size_t)n; i++)
+        c[i] = NAN; /* whoever trains skips steps that are not finite, and says so */
     free(wide);
 }
 
 /* The last rows, fewer than a granule: by way of a padded block. */
 static int multiply_rest(struct rf_bf16 *p, enum rf_form form, int rows, int n, int k,
-                         const uint16_t *a, const struct operand *b, int accumulate, float *c)
+                         struct rf_operand a, struct rf_operand b, int accumulate, float *c)
 {
     int padded = round_up(rows, SMALL_GRANULE);
     size_t count = (size_t)rows * (size_t)n;
@@ -187,99 +206,126 @@ static int multiply_rest(struct rf_bf16 *p, enum rf_form form, int rows, int n, 
     return 1;
 }
 
-/* NT and NN, with zero rows behind a up to a granule: whole granules at once, then the rest. */
+/* NT and NN: whole granules at once, then the rest. */
 static void multiply_rows(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
-                          const struct operand *a, const struct operand *b, int accumulate,
-                          float *c)
+                          struct rf_operand a, struct rf_operand b, int accumulate, float *c)
 {
-    int whole = m / GRANULE * GRANULE, rest = m - whole;
-    const float *plain = a->plain + (size_t)whole * (size_t)a->ld;
-    float *behind = c + (size_t)whole * (size_t)n;
+    int nt = form == RF_NT;
 
-    if (whole > 0 && !multiply(p, form, whole, n, k, a->rounded, b, accumulate, c))
-        multiply_wide(p, form, whole, n, k, a->plain, a->ld, b, accumulate, c);
-    if (rest > 0 && !multiply_rest(p, form, rest, n, k, a->rounded + (size_t)whole * (size_t)k,
-                                   b, accumulate, behind))
-        multiply_wide(p, form, rest, n, k, plain, a->ld, b, accumulate, behind);
-}
+    if (weight_at(p, b, nt ? k : n) == p->nweights)
+        b.half = narrow(p->b, b, nt ? n : k, nt ? k : n, &b.ld);
+    for (int first = 0, rows; first < m; first += rows) {
+        struct rf_operand x = from_row(a, first);
+        float *to = c + (size_t)first * (size_t)n;
+        int done;
 
-static void multiply_sums(struct rf_bf16 *p, int m, int n, int k, const struct operand *a,
-                          const struct operand *b, int accumulate, float *c)
-{
-    if (!rf_primitives_run(p->primitives, RF_TN, m, n, round_up(k, GRANULE), a->rounded,
-                           b->rounded, accumulate, c))
-        rf_gemm(RF_TN, m, n, k, 1, a->plain, a->ld, b->plain, b->ld, accumulate, c, n);
-}
-
-/* x [rows][cols], rounded into buffer, with zero rows behind it up to a granule. */
-static struct operand rounded(uint16_t *buffer, const float *x, int ld, int rows, int cols)
-{
-    return (struct operand){narrow(buffer, x, ld, rows, cols, round_up(rows, GRANULE)), 0, x,
-                            ld};
-}
-
-/* The second operand of a product over rows. */
-static struct operand factor(struct rf_bf16 *p, const float *x, int ld, int rows, int cols)
-{
-    size_t at = weight_at(p, x, ld, cols);
-
-    if (at == p->nweights)
-        return (struct operand){narrow(p->b, x, ld, rows, cols, rows), 0, x, ld};
-    return (struct operand){NULL, at, x, ld};
-}
-
-/* Through oneDNN. */
-static void run_narrow(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
-                       const float *a, int lda, const float *b, int ldb, int accumulate,
-                       float *c)
-{
-    struct operand left, right;
-
-    if (form == RF_TN) {
-        left = rounded(p->a, a, lda, k, m);
-        right = rounded(p->b, b, ldb, k, n);
-        multiply_sums(p, m, n, k, &left, &right, accumulate, c);
-        return;
+        rows = m - first < ROWS ? m - first : ROWS;
+        rows = rows < GRANULE ? rows : rows / GRANULE * GRANULE;
+        x.half = narrow(p->a, x, rows, k, &x.ld);
+        done = rows % GRANULE == 0 ? multiply(p, form, rows, n, k, x, b, accumulate, to)
+                                   : multiply_rest(p, form, rows, n, k, x, b, accumulate, to);
+        if (!done)
+            multiply_held(p, form, rows, n, k, x, b, accumulate, to);
     }
-    left = rounded(p->a, a, lda, m, k);
-    right = form == RF_NT ? factor(p, b, ldb, n, k) : factor(p, b, ldb, k, n);
-    multiply_rows(p, form, m, n, k, &left, &right, accumulate, c);
 }
 
-void rf_bf16_run(struct rf_bf16 *p, enum rf_form form, int m, int n, int k, const float *a,
-                 int lda, const float *b, int ldb, int accumulate, float *c, int ldc)
+/* The rows of x [rows][cols] in buffer, without gaps, with zero rows behind them. */
+static struct rf_operand pad(uint16_t *buffer, struct rf_operand x, int rows, int cols,
+                             int padded)
 {
-    assert(ldc == n);
-    (void)ldc;
+    size_t width = (size_t)cols, n = (size_t)rows * width;
+
+    if (x.half == NULL)
+        (void)narrow(buffer, x, rows, cols, &x.ld);
+    else
+        for (int r = 0; r < rows; r++)
+            memcpy(buffer + (size_t)r * width, from_row(x, r).half, width * sizeof *buffer);
+    memset(buffer + n, 0, (size_t)(padded - rows) * width * sizeof *buffer);
+    return (struct rf_operand){.half = buffer, .ld = cols};
+}
+
+/* TN: a sum over rows. */
+static void multiply_sums(struct rf_bf16 *p, int m, int n, int k, struct rf_operand a,
+                          struct rf_operand b, int accumulate, float *c)
+{
+    int most = a.half != NULL && b.half != NULL ? k : ROWS;
+
+    for (int first = 0, rows; first < k; first += rows, accumulate = 1) {
+        struct rf_operand x = from_row(a, first), y = from_row(b, first);
+        int padded;
+
+        rows = k - first < most ? k - first : most;
+        rows = rows < GRANULE ? rows : rows / GRANULE * GRANULE;
+        padded = round_up(rows, GRANULE);
+        if (padded > rows) {
+            x = pad(p->a, x, rows, m, padded);
+            y = pad(p->b, y, rows, n, padded);
+        } else {
+            x.half = narrow(p->a, x, rows, m, &x.ld);
+            y.half = narrow(p->b, y, rows, n, &y.ld);
+        }
+        if (!rf_primitives_run(p->primitives, RF_TN, m, n, padded, x.half, x.ld, y.half, y.ld,
+                               accumulate, c, n))
+            multiply_slowly(RF_TN, m, n, padded, x, y, accumulate, c, n);
+    }
+}
+
+/* ---- products of what is rounded and wide --------------------------------------- */
+
+/* A few rows of a at a time, or of both where those are summed over. */
+static void multiply_wide(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
+                          struct rf_operand a, struct rf_operand b, int accumulate, float *c)
+{
+    int tn = form == RF_TN, nt = form == RF_NT, all = tn ? k : m;
+    const float *y = tn ? NULL : wide(p, p->wide_b, b, nt ? n : k, nt ? k : n);
+
+    for (int first = 0; first < all; first += ROWS) {
+        int rows = all - first < ROWS ? all - first : ROWS;
+        const float *x = wide(p, p->wide_a, from_row(a, first), rows, tn ? m : k);
+
+        if (tn) {
+            y = wide(p, p->wide_b, from_row(b, first), rows, n);
+            rf_gemm(form, m, n, rows, 1, x, m, y, n, accumulate || first > 0, c, n);
+        } else {
+            rf_gemm(form, rows, n, k, 1, x, k, y, nt ? k : n, accumulate,
+                    c + (size_t)first * (size_t)n, n);
+        }
+    }
+}
+
+/* ---- both ----------------------------------------------------------------------- */
+
+void rf_bf16_multiply(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
+                      struct rf_operand a, struct rf_operand b, int accumulate, float *c)
+{
+    if (p->primitives == NULL)
+        multiply_wide(p, form, m, n, k, a, b, accumulate, c);
+    else if (form == RF_TN)
+        multiply_sums(p, m, n, k, a, b, accumulate, c);
+    else
+        multiply_rows(p, form, m, n, k, a, b, accumulate, c);
+}
+
+void rf_bf16_tile(struct rf_bf16 *p, enum rf_form form, int m, int n, int k,
+                  struct rf_operand a, struct rf_operand b, int accumulate, float *c, int ldc)
+{
+    int tn = form == RF_TN, nt = form == RF_NT;
+
+    assert(a.half != NULL && b.half != NULL);
     if (p->primitives == NULL) {
-        int tn = form == RF_TN, nt = form == RF_NT;
-        const float *wa = widen(p, p->wide_a, a, lda, tn ? k : m, tn ? m : k);
-        const float *wb = widen(p, p->wide_b, b, ldb, nt ? n : k, nt ? k : n);
+        const float *x = wide(p, p->wide_a, a, tn ? k : m, tn ? m : k);
+        const float *y = wide(p, p->wide_b, b, nt ? n : k, nt ? k : n);
 
-        rf_gemm(form, m, n, k, 1, wa, tn ? m : k, wb, nt ? k : n, accumulate, c, n);
-    } else {
-        run_narrow(p, form, m, n, k, a, lda, b, ldb, accumulate, c);
+        rf_gemm(form, m, n, k, 1, x, tn ? m : k, y, nt ? k : n, accumulate, c, ldc);
+    } else if (!rf_primitives_run(p->primitives, form, m, n, k, a.half, a.ld, b.half, b.ld,
+                                  accumulate, c, ldc)) {
+        multiply_slowly(form, m, n, k, a, b, accumulate, c, ldc);
     }
 }
 
-void rf_bf16_backward(struct rf_bf16 *p, int n, int C, int O, const float *dy, const float *x,
-                      const float *w, int accumulate, float *dx, float *dw)
+int rf_bf16_tile_granule(const struct rf_bf16 *p)
 {
-    struct operand left, right;
-
-    if (p->primitives == NULL) { /* dy is rounded once for both */
-        const float *wide = widen(p, p->wide_a, dy, O, n, O);
-
-        rf_gemm(RF_NN, n, C, O, 1, wide, O, widen(p, p->wide_b, w, C, O, C), C, accumulate, dx,
-                C);
-        rf_gemm(RF_TN, O, C, n, 1, wide, O, widen(p, p->wide_b, x, C, n, C), C, 1, dw, C);
-        return;
-    }
-    left = rounded(p->a, dy, O, n, O);
-    right = factor(p, w, C, O, C);
-    multiply_rows(p, RF_NN, n, C, O, &left, &right, accumulate, dx);
-    right = rounded(p->b, x, C, n, C);
-    multiply_sums(p, O, C, n, &left, &right, 1, dw);
+    return p->primitives != NULL ? RF_BF16_TILE : 1;
 }
 
 /* ---- making and ending ------------------------------------------------------ */
@@ -436,9 +482,9 @@ size_t rf_bf16_bytes(const struct rf_bf16 *p)
     int n;
     const struct rf_weight *list = p->held != NULL ? rf_held_list(p->held, &n) : NULL;
 
-    return list == NULL ? rf_bf16_cost(p->nweights, p->max_operand)
-                        : rf_bf16_cost(0, p->max_operand) +
-                              hold_cost(list, n, p->primitives != NULL);
+    return list == NULL
+               ? rf_bf16_cost(p->nweights, p->max_operand)
+               : rf_bf16_cost(0, p->max_operand) + hold_cost(list, n, p->primitives != NULL);
 }
 
 /* Of bf16 weights there is a copy for either direction, once both have been used; of rounded ones in fp32, one. */

@@ -9,8 +9,9 @@
 #include "nn/matmul.h"
 
 /* Operands are padded to multiples of this many rows, so that batches of any
- * number of rows share few primitives. */
-enum { RF_BF16_GRANULE = 128 };
+ * number of rows share few primitives; tiles of attention to multiples of RF_BF16_TILE. What has to be rounded
+ * or widened first is so RF_BF16_ROWS rows at a time. */
+enum { RF_BF16_GRANULE = 128, RF_BF16_TILE = 64, RF_BF16_ROWS = 512 };
 
 struct rf_bf16;
 
@@ -18,7 +19,7 @@ struct rf_bf16;
  * operands, which are faster than oneDNN's emulation. The other two choose, for tests. */
 enum rf_bf16_path { RF_BF16_AUTO, RF_BF16_ONEDNN, RF_BF16_ROUNDED };
 
-/* As rf_matmul_create(). max_operand counts rows rounded up to the granule. */
+/* As rf_matmul_create(). */
 enum rf_status rf_bf16_create(struct rf_bf16 **bf16, enum rf_bf16_path path,
                               const float *weights, size_t nweights, size_t max_operand,
                               struct rf_error *err);
@@ -32,13 +33,13 @@ uint16_t *rf_bf16_room(struct rf_bf16 *bf16, int k);
 void rf_bf16_take(struct rf_bf16 *bf16, int k);
 const uint16_t *rf_bf16_rows(const struct rf_bf16 *bf16, size_t at);
 
-/* As rf_matmul_run(), with m, n and k at least 1. */
-void rf_bf16_run(struct rf_bf16 *bf16, enum rf_form form, int m, int n, int k, const float *a,
-                 int lda, const float *b, int ldb, int accumulate, float *c, int ldc);
-
-/* As rf_matmul_backward(), with n, C and O at least 1. */
-void rf_bf16_backward(struct rf_bf16 *bf16, int n, int C, int O, const float *dy,
-                      const float *x, const float *w, int accumulate, float *dx, float *dw);
+/* As rf_matmul_multiply(), with m, n and k at least 1 and c without gaps. */
+void rf_bf16_multiply(struct rf_bf16 *bf16, enum rf_form form, int m, int n, int k,
+                      struct rf_operand a, struct rf_operand b, int accumulate, float *c);
+/* As rf_matmul_tile() and rf_matmul_tile_granule(). */
+void rf_bf16_tile(struct rf_bf16 *bf16, enum rf_form form, int m, int n, int k,
+                  struct rf_operand a, struct rf_operand b, int accumulate, float *c, int ldc);
+int rf_bf16_tile_granule(const struct rf_bf16 *bf16);
 
 const char *rf_bf16_implementation(const struct rf_bf16 *bf16);
 size_t rf_bf16_bytes(const struct rf_bf16 *bf16);

@@ -14,7 +14,7 @@ struct rf_decoder {
     float *rows, *prob;    /* [max_B][vocabulary]: of a pass's sequences; of all */
     int *read;             /* [max_B] */
     int32_t *next, *order; /* [max_B], [vocabulary] */
-    rf_real *memory;       /* all of cache.kv */
+    void *memory;          /* all of cache.kv */
     struct rf_model_cache cache;
 };
 
@@ -24,6 +24,7 @@ static enum rf_status allocate(struct rf_decoder *d, struct rf_error *err)
     size_t B = (size_t)d->max_B, T = (size_t)d->max_T, V = (size_t)plan->shape.vocabulary;
     size_t wide = 2 * (size_t)plan->kv_heads.count * (size_t)plan->head_width;
     size_t layers = (size_t)plan->shape.layers;
+    size_t one = d->model->precision != RF_PRECISION_FP32 ? sizeof(uint16_t) : sizeof(rf_real);
 
     d->length = calloc(B, sizeof *d->length);
     d->rows = malloc(B * V * sizeof *d->rows);
@@ -31,7 +32,7 @@ static enum rf_status allocate(struct rf_decoder *d, struct rf_error *err)
     d->read = malloc(B * sizeof *d->read);
     d->next = malloc(B * sizeof *d->next);
     d->order = malloc(V * sizeof *d->order);
-    d->memory = malloc((layers * B * T * wide + 1) * sizeof *d->memory);
+    d->memory = calloc((layers * B * T + RF_ATTENTION_TILE) * wide + 1, one);
     d->cache.kv = malloc(layers * sizeof *d->cache.kv);
     d->cache.key = malloc(B * sizeof *d->cache.key);
     d->cache.key_end = malloc(B * sizeof *d->cache.key_end);
@@ -42,8 +43,13 @@ static enum rf_status allocate(struct rf_decoder *d, struct rf_error *err)
         return rf_fail(err, RF_ERR_MEMORY,
                        "out of memory for the keys and values of %d sequences of %d tokens",
                        d->max_B, d->max_T);
-    for (size_t i = 0; i < layers; i++)
-        d->cache.kv[i] = d->memory + i * B * T * wide;
+    for (size_t i = 0; i < layers; i++) {
+        struct rf_kept all = {
+            .real = d->model->precision != RF_PRECISION_FP32 ? NULL : d->memory,
+            .half = d->model->precision != RF_PRECISION_FP32 ? d->memory : NULL};
+
+        d->cache.kv[i] = rf_kept_from(all, i * B * T * wide);
+    }
     return RF_OK;
 }
 

@@ -47,21 +47,23 @@ void rf_residual_forward(rf_real *y, const rf_real *branch, const rf_real *x,
     }
 }
 
-void rf_linear_forward(struct rf_matmul *matmul, rf_real *restrict y, const rf_real *restrict x,
+void rf_linear_forward(struct rf_matmul *matmul, rf_real *restrict y, struct rf_operand x,
                        const rf_real *restrict w, const rf_real *restrict b, int n, int C,
                        int O)
 {
-    rf_matmul_run(matmul, RF_NT, n, O, C, x, C, w, C, 0, y, O);
+    rf_matmul_multiply(matmul, RF_NT, n, O, C, x, rf_operand(w, C), 0, y, O);
     if (b != NULL)
         bias_forward(y, b, n, O);
 }
 
 void rf_linear_backward(struct rf_matmul *matmul, rf_real *restrict dx, int accumulate,
-                        rf_real *restrict dw, rf_real *restrict db, const rf_real *restrict dy,
-                        const rf_real *restrict x, const rf_real *restrict w, int n, int C,
-                        int O)
+                        struct rf_operand dy, const rf_real *restrict w, int n, int C, int O)
 {
-    rf_matmul_backward(matmul, n, C, O, dy, x, w, accumulate, dx, dw);
-    if (db != NULL)
-        rf_bias_backward(db, dy, n, O);
+    rf_matmul_multiply(matmul, RF_NN, n, C, O, dy, rf_operand(w, C), accumulate, dx, C);
+}
+
+void rf_linear_gradient(struct rf_matmul *matmul, rf_real *restrict dw, struct rf_operand dy,
+                        struct rf_operand x, int n, int C, int O)
+{
+    rf_matmul_multiply(matmul, RF_TN, O, C, n, dy, x, 1, dw, C);
 }

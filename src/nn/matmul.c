@@ -1,5 +1,6 @@
 #include "nn/matmul.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -125,35 +126,60 @@ void rf_gemm(enum rf_form form, int m, int n, int k, rf_real alpha, const rf_rea
 #endif
 }
 
+void rf_matmul_multiply(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
+                        struct rf_operand a, struct rf_operand b, int accumulate, rf_real *c,
+                        int ldc)
+{
+#ifndef RF_REAL_DOUBLE
+    if (matmul->bf16 != NULL && m > 0 && n > 0 && k > 0) {
+        assert(ldc == n);
+        rf_bf16_multiply(matmul->bf16, form, m, n, k, a, b, accumulate, c);
+        return;
+    }
+#else
+    (void)matmul;
+#endif
+    rf_gemm(form, m, n, k, 1, a.real, a.ld, b.real, b.ld, accumulate, c, ldc);
+}
+
 void rf_matmul_run(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
                    const rf_real *a, int lda, const rf_real *b, int ldb, int accumulate,
                    rf_real *c, int ldc)
 {
-#ifndef RF_REAL_DOUBLE
-    if (matmul->bf16 != NULL && m > 0 && n > 0 && k > 0) {
-        rf_bf16_run(matmul->bf16, form, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
-        return;
-    }
-#else
-    (void)matmul;
-#endif
-    rf_gemm(form, m, n, k, 1, a, lda, b, ldb, accumulate, c, ldc);
+    rf_matmul_multiply(matmul, form, m, n, k, rf_operand(a, lda), rf_operand(b, ldb),
+                       accumulate, c, ldc);
 }
 
-void rf_matmul_backward(struct rf_matmul *matmul, int n, int C, int O, const rf_real *dy,
-                        const rf_real *x, const rf_real *w, int accumulate, rf_real *dx,
-                        rf_real *dw)
+void rf_matmul_tile(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
+                    rf_real alpha, struct rf_operand a, struct rf_operand b, int accumulate,
+                    rf_real *c, int ldc)
 {
 #ifndef RF_REAL_DOUBLE
-    if (matmul->bf16 != NULL && n > 0 && C > 0 && O > 0) {
-        rf_bf16_backward(matmul->bf16, n, C, O, dy, x, w, accumulate, dx, dw);
+    if (a.half != NULL) {
+        assert(alpha == 1);
+        rf_bf16_tile(matmul->bf16, form, m, n, k, a, b, accumulate, c, ldc);
         return;
     }
 #else
     (void)matmul;
 #endif
-    rf_gemm(RF_NN, n, C, O, 1, dy, O, w, C, accumulate, dx, C);
-    rf_gemm(RF_TN, O, C, n, 1, dy, O, x, C, 1, dw, C);
+    rf_gemm(form, m, n, k, alpha, a.real, a.ld, b.real, b.ld, accumulate, c, ldc);
+}
+
+int rf_matmul_tile_granule(const struct rf_matmul *matmul)
+{
+#ifndef RF_REAL_DOUBLE
+    if (matmul->bf16 != NULL)
+        return rf_bf16_tile_granule(matmul->bf16);
+#else
+    (void)matmul;
+#endif
+    return 1;
+}
+
+int rf_matmul_is_bf16(const struct rf_matmul *matmul)
+{
+    return matmul->bf16 != NULL;
 }
 
 const char *rf_matmul_implementation(const struct rf_matmul *matmul)

@@ -15,10 +15,10 @@
 
 struct rf_matmul;
 
-/* bf16: products in bf16, with at most max_operand elements per operand or result, rows rounded
- * up to 128, and ldc == n. weights [nweights] is the block of parameters, borrowed, whose
- * rounded copy is kept between updates. The caller ends *matmul with rf_matmul_destroy(); on
- * failure it is NULL. */
+/* bf16: products in bf16. max_operand: most elements of an operand's RF_BF16_ROWS rows (bf16.h), of either
+ * operand of a tile, and of 128 rows of a result. weights [nweights] is the block of parameters,
+ * borrowed, whose rounded copy is kept between updates. The caller ends *matmul with
+ * rf_matmul_destroy(); on failure it is NULL. */
 enum rf_status rf_matmul_create(struct rf_matmul **matmul, int bf16, const rf_real *weights,
                                 size_t nweights, size_t max_operand, struct rf_error *err);
 void rf_matmul_destroy(struct rf_matmul *matmul);
@@ -38,21 +38,43 @@ void rf_matmul_take(struct rf_matmul *matmul, int k);
 /* Of a weight that is looked up: its values from element `at` of the block on. */
 const uint16_t *rf_matmul_rows(const struct rf_matmul *matmul, size_t at);
 
-/* c[m][n] = or += a b, over k; each operand as it lies in memory, row-major with its leading
+/* What is multiplied, as it lies in memory: rows, ld elements apart, in rf_real or in bf16, the other NULL.
+ * With bf16 products rf_real is rounded first. */
+struct rf_operand {
+    const rf_real *real;
+    const uint16_t *half;
+    int ld;
+};
+
+static inline struct rf_operand rf_operand(const rf_real *x, int ld)
+{
+    return (struct rf_operand){.real = x, .ld = ld};
+}
+
+/* c[m][n] = or += a b, over k; each operand row-major with its leading
  * dimension: NN: a [m][k], b [k][n];  NT: a [m][k], b [n][k];  TN: a [k][m], b [k][n]. With m
- * or n zero nothing happens; with k zero, c becomes zero (or stays). */
+ * or n zero nothing happens; with k zero, c becomes zero (or stays).
+ * With bf16 products ldc is n, and behind the rows of an a in bf16 there is memory up to a multiple of 128
+ * rows, whatever it holds. */
 enum rf_form { RF_NN, RF_NT, RF_TN };
+void rf_matmul_multiply(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
+                        struct rf_operand a, struct rf_operand b, int accumulate, rf_real *c,
+                        int ldc);
+/* The same of two operands in rf_real. */
 void rf_matmul_run(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
                    const rf_real *a, int lda, const rf_real *b, int ldb, int accumulate,
                    rf_real *c, int ldc);
 
-/* The two products of y = x w^T backwards: dx [n][C] = or += dy w, dw [O][C] += dy^T x. dy [n][O], x
- * [n][C], w [O][C], all without gaps. */
-void rf_matmul_backward(struct rf_matmul *matmul, int n, int C, int O, const rf_real *dy,
-                        const rf_real *x, const rf_real *w, int accumulate, rf_real *dx,
-                        rf_real *dw);
+/* A small product, without weights: c = or += alpha a b, both in rf_real or both in bf16; then alpha is 1, and m, n
+ * and k had better come from few numbers: multiples of the granule where they are not always the same. */
+void rf_matmul_tile(struct rf_matmul *matmul, enum rf_form form, int m, int n, int k,
+                    rf_real alpha, struct rf_operand a, struct rf_operand b, int accumulate,
+                    rf_real *c, int ldc);
+int rf_matmul_tile_granule(const struct rf_matmul *matmul);
 
-/* The same in rf_real, without a context: for the small products inside attention. */
+int rf_matmul_is_bf16(const struct rf_matmul *matmul);
+
+/* The same in rf_real, without a context. */
 void rf_gemm(enum rf_form form, int m, int n, int k, rf_real alpha, const rf_real *a, int lda,
              const rf_real *b, int ldb, int accumulate, rf_real *c, int ldc);
 

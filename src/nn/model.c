@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
+#include "nn/bf16.h"
+#include "nn/half.h"
 #include "nn/model_parts.h"
 #include "nn/rope.h"
 
@@ -15,16 +17,19 @@ enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256, ELEMENTS_AT_A_TIME = 1 <
 /* The same code measures and places: with an arena it takes, without it counts. */
 struct placer {
     struct rf_arena *arena, *room, *table;
-    int shares;
+    int shares, bf16;
     size_t bytes, room_bytes, table_bytes;
 };
 
-static rf_real *place(struct placer *p, size_t elements)
+static void *place_bytes(struct placer *p, size_t bytes)
 {
-    size_t bytes = elements * sizeof(rf_real);
-
     p->bytes += rf_arena_cost(bytes);
     return p->arena ? rf_arena_take(p->arena, bytes) : NULL;
+}
+
+static rf_real *place(struct placer *p, size_t elements)
+{
+    return place_bytes(p, elements * sizeof(rf_real));
 }
 
 /* The same for what is summed over ranks. */
@@ -37,14 +42,17 @@ static rf_real *place_summed(struct placer *p, size_t elements)
 }
 
 /* The same for what ranks have in common, where they do. */
-static rf_real *place_common(struct placer *p, size_t elements)
+static void *place_common(struct placer *p, size_t bytes)
 {
-    size_t bytes = elements * sizeof(rf_real);
-
     if (!p->shares)
-        return place(p, elements);
+        return place_bytes(p, bytes);
     p->table_bytes += rf_arena_cost(bytes);
     return p->table ? rf_arena_take(p->table, bytes) : NULL;
+}
+
+static rf_real *place_stream(struct placer *p, size_t elements)
+{
+    return place_common(p, elements * sizeof(rf_real));
 }
 
 size_t rf_model_loss_rows(int R, int range)
@@ -65,6 +73,16 @@ static size_t logits_elements(const struct rf_model *m)
     return all < most ? all : most;
 }
 
+/* An array of rows that is multiplied: in bf16 with the rows behind it that products may read. */
+static struct rf_kept place_kept(struct placer *p, int common, size_t rows, size_t width)
+{
+    size_t n = p->bf16 ? (rows + RF_BF16_GRANULE) * width : rows * width;
+    size_t bytes = n * (p->bf16 ? sizeof(uint16_t) : sizeof(rf_real));
+    void *at = common ? place_common(p, bytes) : place_bytes(p, bytes);
+
+    return (struct rf_kept){.real = p->bf16 ? NULL : at, .half = p->bf16 ? at : NULL};
+}
+
 /* all: whose arrays this layer shares, all but its input; NULL: it has its own. */
 static void place_layer(struct placer *p, struct rf_model_layer *l, const struct rf_plan *plan,
                         size_t n, const struct rf_model_layer *all)
@@ -76,25 +94,45 @@ static void place_layer(struct placer *p, struct rf_model_layer *l, const struct
 
     if (all != NULL) {
         *l = *all;
-        l->x = place_common(p, n * C);
+        l->x = place_stream(p, n * C);
         return;
     }
     *l = (struct rf_model_layer){
-        .x = place_common(p, n * C),
-        .h1 = place_common(p, n * C),
-        .q = place(p, n * D),
-        .kv = place(p, 2 * n * E),
+        .x = place_stream(p, n * C),
+        .h1 = place_kept(p, 1, n, C),
+        .q = place_kept(p, 0, n, D),
+        .kv = place_kept(p, 0, n, 2 * E),
         .log_sum = place(p, n * heads),
-        .a = place(p, n * D),
-        .x2 = place_common(p, n * C),
-        .h2 = place_common(p, n * C),
-        .f = place(p, gated * n * H),
-        .g = place(p, n * H),
+        .a = place_kept(p, 0, n, D),
+        .x2 = place_stream(p, n * C),
+        .h2 = place_kept(p, 1, n, C),
+        .f = place_kept(p, 0, n, gated * H),
+        .g = place_kept(p, 0, n, H),
         .mean1 = place(p, n),
         .rstd1 = place(p, n),
         .mean2 = place(p, n),
         .rstd2 = place(p, n),
     };
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Elements of m->block: some rows of a norm, projections, the MLP backwards, attention backwards of the longest
+ * sequence. */
+static size_t block_elements(const struct rf_model *m)
+{
+    const struct rf_plan *plan = m->plan;
+    size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
+    size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
+    size_t E = (size_t)plan->kv_heads.count * W, T = (size_t)m->limits.max_T;
+    size_t gated = plan->shape.family == RF_MODEL_LLAMA ? 2 : 1;
+    size_t block = RF_MODEL_BLOCK * larger((1 + 2 * gated) * H, larger(D, 2 * E));
+
+    block = larger(block, (size_t)rf_model_rows_at_a_time(m) * C);
+    return larger(block, T * D + (T + RF_ATTENTION_TILE) * 2 * E);
 }
 
 static void place_all(struct rf_model *m, struct placer *p)
@@ -104,6 +142,7 @@ static void place_all(struct rf_model *m, struct placer *p)
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
     size_t E = (size_t)plan->kv_heads.count * W, widest = H > D ? H : D;
+    size_t range = (size_t)m->limits.max_range;
     int llama = plan->shape.family == RF_MODEL_LLAMA;
 
     m->values = place(p, m->precision == RF_PRECISION_HELD ? m->nvalues : plan->nlocal);
@@ -112,22 +151,28 @@ static void place_all(struct rf_model *m, struct placer *p)
         place_layer(p, &m->layers[i], plan, n,
                     m->limits.recompute && i > 0 ? &m->layers[0] : NULL);
     m->turns = place(p, llama ? rf_rope_table_size(m->limits.max_T, plan->head_width) : 0);
-    m->df = place(p, llama ? 2 * n * H : 0);
-    m->hq = place(p, R * C);
+    if (llama)
+        m->df = place_kept(p, 0, n, 2 * H);
+    m->hq = place_kept(p, 0, R, C);
     m->spare = place(p, p->shares ? R * C : 0);
-    m->xf = place_common(p, n * C);
-    m->hf = place_common(p, R * C);
+    m->xf = place_stream(p, n * C);
+    m->hf = place_kept(p, 1, R, C);
     m->meanf = place(p, R);
     m->rstdf = place(p, R);
-    m->dx = place_common(p, n * C);
-    m->dx_other = place_common(p, n * C);
+    m->dx = place_stream(p, n * C);
+    m->dx_other = place_stream(p, n * C);
+    if (p->bf16)
+        m->dy = place_kept(p, 1, n, C);
     m->dh = place_summed(p, n * C);
     m->vectors = place_summed(p, p->shares ? rf_model_vectors(plan) : 0);
-    m->dwide = place(p, n * widest);
-    m->dq = place(p, n * D);
-    m->dkv = place(p, 2 * n * E);
-    m->scratch = place(p, rf_attention_scratch(m->limits.max_T));
+    m->dwide = place_kept(p, 0, n, widest);
+    m->dq = place_kept(p, 0, n, D);
+    m->dkv = place_kept(p, 0, n, 2 * E);
+    m->scratch = place(p, rf_attention_scratch(m->limits.max_T, plan->head_width, p->bf16));
+    m->block = place(p, p->bf16 ? block_elements(m) : 0);
     m->logits = place(p, logits_elements(m));
+    if (p->bf16)
+        m->dlogits = place_kept(p, 0, logits_elements(m) / range + 1, range);
     m->top = place_summed(p, R);
     m->sums = place_summed(p, 2 * R);
     m->scale = place(p, R);
@@ -198,7 +243,7 @@ static enum rf_status list_weights(struct rf_model *m, struct rf_error *err)
 static enum rf_status count(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
-    struct placer placer = {.shares = m->shares};
+    struct placer placer = {.shares = m->shares, .bf16 = m->precision != RF_PRECISION_FP32};
 
     if (list_weights(m, err) != RF_OK)
         return RF_ERR_MEMORY;
@@ -234,6 +279,8 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
         struct placer placer = {
             .arena = m->arena, .room = m->room, .table = m->table, .shares = m->shares};
 
+        placer.bf16 = m->precision != RF_PRECISION_FP32;
+
         place_all(m, &placer);
         rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R);
     }
@@ -246,7 +293,8 @@ static size_t padded(size_t rows)
     return (rows + 127) / 128 * 128;
 }
 
-/* Activations and their gradients, or logits of the classes here. */
+/* As rf_matmul_create() counts: some rows of activations and their gradients, a tile of attention, logits of the
+ * classes here. */
 static size_t largest_operand(const struct rf_model *m)
 {
     const struct rf_plan *plan = m->plan;
@@ -255,16 +303,14 @@ static size_t largest_operand(const struct rf_model *m)
     size_t H = (size_t)plan->hidden.count * (plan->shape.family == RF_MODEL_LLAMA ? 2 : 1);
     size_t D = (size_t)plan->heads.count * W, E = 2 * (size_t)plan->kv_heads.count * W;
     size_t range = (size_t)m->limits.max_range, held = (size_t)plan->vocabulary.count;
-    size_t logits, most, widest = C > H ? C : H;
+    size_t keys = (size_t)m->limits.max_T + RF_ATTENTION_TILE;
+    size_t rows = n < RF_BF16_ROWS ? n : RF_BF16_ROWS;
+    size_t operand = rows * larger(larger(C, H), larger(D, E)), logits;
 
-    widest = widest > D ? widest : D;
-    widest = widest > E ? widest : E;
-    held = held < range ? held : range;
-    most = LOGITS_AT_A_TIME + 128 * held;
-    most = most > ROWS_AT_LEAST * held ? most : ROWS_AT_LEAST * held;
-    logits = padded((size_t)m->limits.max_R) * held;
-    logits = logits < most ? logits : most;
-    return logits > n * widest ? logits : n * widest;
+    logits = padded(rf_model_loss_rows(m->limits.max_R, 1));
+    logits = (logits < RF_BF16_ROWS ? logits : RF_BF16_ROWS) * (held < range ? held : range);
+    operand = larger(operand, keys * larger(W, RF_ATTENTION_TILE));
+    return larger(operand, logits);
 }
 
 static enum rf_status make_products(struct rf_model *m, struct rf_error *err)
@@ -395,8 +441,10 @@ enum rf_status rf_model_predict_bytes(struct rf_model_bytes *need, const struct 
                                       enum rf_precision precision, int shares,
                                       struct rf_error *err)
 {
-    struct rf_model m = {
-        .plan = plan, .limits = *limits, .precision = precision, .shares = shares && plan->size > 1};
+    struct rf_model m = {.plan = plan,
+                         .limits = *limits,
+                         .precision = precision,
+                         .shares = shares && plan->size > 1};
     int held = precision == RF_PRECISION_HELD;
     enum rf_status st = count(&m, err);
 
@@ -576,5 +624,5 @@ void rf_model_features(struct rf_model *m, const struct rf_batch *batch, float *
     work->range = 0; /* the output layer does not run */
     rf_model_forward(m);
     for (size_t i = 0; i < n; i++)
-        features[i] = (float)m->hf[i];
+        features[i] = m->hf.half != NULL ? rf_half_wide(m->hf.half[i]) : (float)m->hf.real[i];
 }

@@ -22,8 +22,8 @@ struct rf_model_limits {
     int recompute;
 };
 
-/* How a model has its values. In bf16 products with weights are in bf16 (matmul.h), as are the embeddings that are
- * looked up; attention's inner products stay in fp32. */
+/* How a model has its values. In bf16 all products are in bf16 with fp32 sums (matmul.h), those within attention too; what
+ * they read is kept so, and embeddings that are looked up are. The residual stream and gradients of weights are fp32. */
 enum rf_precision {
     RF_PRECISION_FP32,
     RF_PRECISION_BF16, /* values in fp32, and what products need of them in bf16 */
@@ -71,7 +71,7 @@ void rf_model_take(struct rf_model *model, int k);
  * the lowest on ties) may be NULL and come out the same on every rank. Returns the loss where
  * the batch has targets, else 0.
  * rf_model_features: forward only, up to the normalised end of the residual stream, from which
- * the output layer reads. features [R][width] comes out the same on every rank. */
+ * the output layer reads: in bf16 as that reads it. features [R][width] comes out the same on every rank. */
 double rf_model_learn(struct rf_model *model, const struct rf_batch *batch,
                       struct rf_work *work);
 /* One part of a batch whose rows weigh `weight` in all: adds its share of the gradient to what earlier

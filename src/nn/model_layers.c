@@ -66,6 +66,26 @@ static struct rf_attention attention_of(const struct rf_model *m, int i)
                                  .longest = p->longest};
 }
 
+/* ---- rows at a time ------------------------------------------------------ */
+
+static int block_at(const struct rf_model *m, int first, int n)
+{
+    return m->precision != RF_PRECISION_FP32 && n - first > RF_MODEL_BLOCK ? RF_MODEL_BLOCK
+                                                                           : n - first;
+}
+
+/* What products may read behind n rows of an array is to be finite. */
+static void close_rows(struct rf_kept x, int n, int width)
+{
+    rf_kept_clear(x, (size_t)n * (size_t)width, (size_t)RF_ATTENTION_TILE * (size_t)width);
+}
+
+/* The gradient of the stream as what is multiplied. */
+static struct rf_kept stream_gradient(const struct rf_model *m)
+{
+    return m->dy.half != NULL ? m->dy : (struct rf_kept){.real = m->dx};
+}
+
 /* ---- what differs between the families ---------------------------------- */
 
 static void norm(const struct rf_model *m, rf_real *y, rf_real *mean, rf_real *rstd,
@@ -100,61 +120,75 @@ static void norm_backward(struct rf_model *m, const rf_real *x, const rf_real *m
         else
             rf_norm_backward(m->dx + at, w.dw, b.dw, m->dh + at, x + at, mean + i, rstd + i,
                              w.w, rows, C);
+        if (m->dy.half != NULL)
+            rf_kept_done(m->dy, at, m->dx + at, (size_t)rows * (size_t)C);
         mark(m, RF_SPENT_NORMS);
     }
     rf_model_close_rows(m);
 }
 
-/* Turns n rows of queries of layer i, and all rows of keys; nothing in GPT-2. */
-static void turn(const struct rf_model *m, const struct rf_attention *a, rf_real *q, int nq,
-                 rf_real *kv, int back)
+/* Turns n rows of heads at these positions; nothing in GPT-2. */
+static void turn(const struct rf_model *m, rf_real *x, int ld, const int32_t *position, int n,
+                 int heads, int back)
 {
-    int W = m->plan->head_width;
-
-    if (!is_llama(m))
-        return;
-    rf_rope_turn(q, a->heads * W, m->turns, a->position, nq, a->heads, W, back);
-    rf_rope_turn(kv, 2 * a->kv_heads * W, m->turns, m->pack.position, m->pack.n, a->kv_heads, W,
-                 back);
+    if (is_llama(m))
+        rf_rope_turn(x, ld, m->turns, position, n, heads, m->plan->head_width, back);
 }
 
-/* From h2 [nq] to g: what the MLP's second product reads. */
-static void widen(struct rf_model *m, int i, int nq)
+/* Which weights the MLP's first product reads: gate and fc lie side by side. */
+static struct rf_model_param first_weights(const struct rf_model *m, int i)
+{
+    return layer_param(m, i, is_llama(m) ? RF_GATE_W : RF_FC_W);
+}
+
+/* Elements of a row of f. */
+static int f_width(const struct rf_model *m)
+{
+    return (is_llama(m) ? 2 : 1) * (int)m->plan->hidden.count;
+}
+
+/* Rows first .. first+rows-1 of h2, by way of f, to g: what the MLP's second product reads. */
+static void widen(struct rf_model *m, int i, int first, int rows)
 {
     struct rf_model_layer *l = &m->layers[i];
-    int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
+    int C = m->plan->shape.width, H = (int)m->plan->hidden.count, F = f_width(m);
+    size_t at = (size_t)first * (size_t)F, to = (size_t)first * (size_t)H;
+    rf_real *f = rf_kept_write(l->f, at, m->block);
+    rf_real *g = rf_kept_write(l->g, to, m->block + (size_t)RF_MODEL_BLOCK * (size_t)F);
 
-    if (is_llama(m)) { /* gate and fc lie side by side */
-        rf_linear_forward(m->matmul, l->f, l->h2, layer_param(m, i, RF_GATE_W).w, NULL, nq, C,
-                          2 * H);
-        mark(m, RF_SPENT_PRODUCTS);
-        rf_swiglu_forward(l->g, l->f, nq, H);
-    } else {
-        rf_linear_forward(m->matmul, l->f, l->h2, layer_param(m, i, RF_FC_W).w, NULL, nq, C, H);
-        mark(m, RF_SPENT_PRODUCTS);
-        rf_gelu_forward(l->g, l->f, layer_param(m, i, RF_FC_B).w, nq, H);
-    }
+    rf_linear_forward(m->matmul, f, rf_kept_operand(l->h2, (size_t)first * (size_t)C, C),
+                      first_weights(m, i).w, NULL, rows, C, F);
+    mark(m, RF_SPENT_PRODUCTS);
+    if (is_llama(m))
+        rf_swiglu_forward(g, f, rows, H);
+    else
+        rf_gelu_forward(g, f, layer_param(m, i, RF_FC_B).w, rows, H);
+    rf_kept_done(l->f, at, f, (size_t)rows * (size_t)F);
+    rf_kept_done(l->g, to, g, (size_t)rows * (size_t)H);
     mark(m, RF_SPENT_ACTIVATION);
 }
 
-/* dwide, the gradient of g, gives that of h2 in dh. */
-static void widen_backward(struct rf_model *m, int i, int nq)
+/* dg, the gradient of rows of g, becomes that of f, which the products backwards read. */
+static struct rf_kept widen_backward(struct rf_model *m, int i, rf_real *dg, int first,
+                                     int rows)
 {
     struct rf_model_layer *l = &m->layers[i];
-    struct rf_model_param gate = layer_param(m, i, RF_GATE_W), fc = layer_param(m, i, RF_FC_W);
-    int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
+    int H = (int)m->plan->hidden.count, F = f_width(m);
+    size_t at = (size_t)first * (size_t)F, n = (size_t)rows * (size_t)F;
+    rf_real *behind = m->block + (size_t)RF_MODEL_BLOCK * (size_t)H;
+    const rf_real *f = rf_kept_read(l->f, at, behind, n);
+    struct rf_kept to = is_llama(m) ? m->df : m->dwide;
+    rf_real *df = dg;
 
     if (is_llama(m)) {
-        rf_swiglu_backward(m->df, m->dwide, l->f, nq, H);
-        mark(m, RF_SPENT_ACTIVATION);
-        rf_linear_backward(m->matmul, m->dh, 0, gate.dw, NULL, m->df, l->h2, gate.w, nq, C,
-                           2 * H);
+        df = rf_kept_write(to, at, behind + (size_t)RF_MODEL_BLOCK * (size_t)F);
+        rf_swiglu_backward(df, dg, f, rows, H);
     } else {
-        rf_gelu_backward(m->dwide, layer_param(m, i, RF_FC_B).dw, l->f, nq, H);
-        mark(m, RF_SPENT_ACTIVATION);
-        rf_linear_backward(m->matmul, m->dh, 0, fc.dw, NULL, m->dwide, l->h2, fc.w, nq, C, H);
+        rf_gelu_backward(dg, layer_param(m, i, RF_FC_B).dw, f, rows, H);
     }
-    mark(m, RF_SPENT_PRODUCTS);
+    rf_kept_done(to, at, df, n);
+    mark(m, RF_SPENT_ACTIVATION);
+    return to;
 }
 
 /* ---- forward ------------------------------------------------------------ */
@@ -170,14 +204,15 @@ static void look_up(struct rf_model *m, rf_real *x)
     else if (m->precision == RF_PRECISION_BF16)
         rf_embed_forward_rounded(x, wte, m->pack.token, n, C, begin, count);
     else
-        rf_embed_forward_half(
-            x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at), m->pack.token, n, C,
-            begin, count);
+        rf_embed_forward_half(x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at),
+                              m->pack.token, n, C, begin, count);
 }
 
 /* The rows of a stream and what comes with them: its norm, and the latter's means and deviations. */
 struct stream {
-    rf_real *x, *h, *mean, *rstd;
+    rf_real *x;
+    struct rf_kept h;
+    rf_real *mean, *rstd;
     struct rf_model_param w, b;
 };
 
@@ -185,7 +220,11 @@ static struct stream before_attention(const struct rf_model *m, int i)
 {
     const struct rf_model_layer *l = &m->layers[i];
 
-    return (struct stream){l->x, l->h1, l->mean1, l->rstd1, layer_param(m, i, RF_LN1_W),
+    return (struct stream){l->x,
+                           l->h1,
+                           l->mean1,
+                           l->rstd1,
+                           layer_param(m, i, RF_LN1_W),
                            layer_param(m, i, RF_LN1_B)};
 }
 
@@ -193,7 +232,11 @@ static struct stream before_mlp(const struct rf_model *m, int i)
 {
     const struct rf_model_layer *l = &m->layers[i];
 
-    return (struct stream){l->x2, l->h2, l->mean2, l->rstd2, layer_param(m, i, RF_LN2_W),
+    return (struct stream){l->x2,
+                           l->h2,
+                           l->mean2,
+                           l->rstd2,
+                           layer_param(m, i, RF_LN2_W),
                            layer_param(m, i, RF_LN2_B)};
 }
 
@@ -209,9 +252,12 @@ static struct stream at_the_end(const struct rf_model *m)
 
 static void normalise(struct rf_model *m, const struct stream *to, int first, int rows)
 {
-    size_t at = (size_t)first * (size_t)m->plan->shape.width;
+    int C = m->plan->shape.width;
+    size_t at = (size_t)first * (size_t)C;
+    rf_real *h = rf_kept_write(to->h, at, m->block);
 
-    norm(m, to->h + at, to->mean + first, to->rstd + first, to->x + at, to->w, to->b, rows);
+    norm(m, h, to->mean + first, to->rstd + first, to->x + at, to->w, to->b, rows);
+    rf_kept_done(to->h, at, h, (size_t)rows * (size_t)C);
     mark(m, RF_SPENT_NORMS);
 }
 
@@ -250,19 +296,56 @@ static void embed(struct rf_model *m)
 
 /* The keys and values that layer i's queries look at: this pass's, behind those of earlier ones
  * where there is a cache. */
-static const rf_real *seen(const struct rf_model *m, int i)
+static struct rf_kept seen(const struct rf_model *m, int i)
 {
     size_t wide = 2 * (size_t)key_width(m);
-    const rf_real *from = m->layers[i].kv;
-    rf_real *to;
+    struct rf_kept from = m->layers[i].kv;
 
     if (m->cache == NULL)
         return from;
-    to = m->cache->kv[i];
     for (int r = 0; r < m->pack.n; r++)
-        memcpy(to + (size_t)m->cache->place[r] * wide, from + (size_t)r * wide,
-               wide * sizeof *to);
-    return to;
+        rf_kept_copy(m->cache->kv[i], (size_t)m->cache->place[r] * wide, from, (size_t)r * wide,
+                     wide);
+    return m->cache->kv[i];
+}
+
+/* Rows of y [n][O] from those of h [n][C]: queries, or keys and values; the first `heads` heads of a row are turned. */
+static void project(struct rf_model *m, struct rf_kept y, struct rf_kept h, const rf_real *w,
+                    const rf_real *b, const int32_t *position, int first, int rows, int O,
+                    int heads)
+{
+    int C = m->plan->shape.width;
+    size_t at = (size_t)first * (size_t)O;
+    rf_real *to = rf_kept_write(y, at, m->block);
+
+    rf_linear_forward(m->matmul, to, rf_kept_operand(h, (size_t)first * (size_t)C, C), w, b,
+                      rows, C, O);
+    mark(m, RF_SPENT_PRODUCTS);
+    turn(m, to, O, position + first, rows, heads, 0);
+    rf_kept_done(y, at, to, (size_t)rows * (size_t)O);
+    mark(m, RF_SPENT_STREAM);
+}
+
+/* From h1, and hq where the last layer's queries are few. */
+static void project_all(struct rf_model *m, int i, const struct rf_attention *shape, int nq)
+{
+    struct rf_model_layer *l = &m->layers[i];
+    struct rf_kept hq = asked_only(m, i) ? m->hq : l->h1;
+    int n = m->pack.n, D = query_width(m), E2 = 2 * key_width(m);
+
+    for (int first = 0, rows; first < n; first += rows) {
+        int few;
+
+        rows = block_at(m, first, n);
+        few = first + rows < nq ? rows : nq - first;
+        project(m, l->kv, l->h1, layer_param(m, i, RF_K_W).w, layer_param(m, i, RF_K_B).w,
+                m->pack.position, first, rows, E2, shape->kv_heads);
+        if (few > 0)
+            project(m, l->q, hq, layer_param(m, i, RF_Q_W).w, layer_param(m, i, RF_Q_B).w,
+                    shape->position, first, few, D, shape->heads);
+    }
+    close_rows(l->kv, n, E2);
+    close_rows(l->q, nq, D);
 }
 
 /* From h1 to h2. */
@@ -271,26 +354,38 @@ static void attention_half(struct rf_model *m, int i)
     struct rf_model_layer *l = &m->layers[i];
     const struct stream to = before_mlp(m, i);
     struct rf_attention shape = attention_of(m, i);
-    int few = asked_only(m, i), n = m->pack.n, nq = few ? m->pack.nasked : n;
+    int few = asked_only(m, i), nq = few ? m->pack.nasked : m->pack.n;
     int C = m->plan->shape.width, D = query_width(m);
-    const rf_real *hq = few ? m->hq : l->h1;
 
     if (few) {
-        rf_gather_rows(m->hq, l->h1, m->pack.asked_row, nq, C);
+        rf_kept_gather(m->hq, l->h1, m->pack.asked_row, nq, C);
         mark(m, RF_SPENT_STREAM);
     }
-    rf_linear_forward(m->matmul, l->kv, l->h1, layer_param(m, i, RF_K_W).w,
-                      layer_param(m, i, RF_K_B).w, n, C, 2 * key_width(m));
-    rf_linear_forward(m->matmul, l->q, hq, layer_param(m, i, RF_Q_W).w,
-                      layer_param(m, i, RF_Q_B).w, nq, C, D);
-    mark(m, RF_SPENT_PRODUCTS);
-    turn(m, &shape, l->q, nq, l->kv, 0);
-    mark(m, RF_SPENT_STREAM);
-    rf_attention_forward(l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
+    project_all(m, i, &shape, nq);
+    rf_attention_forward(m->matmul, l->a, l->log_sum, l->q, seen(m, i), m->scratch, &shape);
     mark(m, RF_SPENT_ATTENTION);
-    rf_linear_forward(m->matmul, m->dh, l->a, layer_param(m, i, RF_O_W).w, NULL, nq, D, C);
+    rf_linear_forward(m->matmul, m->dh, rf_kept_operand(l->a, 0, D),
+                      layer_param(m, i, RF_O_W).w, NULL, nq, D, C);
     mark(m, RF_SPENT_PRODUCTS);
     join(m, &to, l->x, few ? m->pack.asked_row : NULL, layer_param(m, i, RF_O_B).w, nq);
+}
+
+/* From h2 to g, and to the end of the branch in dh unless that is there already. */
+static void mlp_inside(struct rf_model *m, int i, int ended)
+{
+    struct rf_model_layer *l = &m->layers[i];
+    int nq = asked_only(m, i) ? m->pack.nasked : m->pack.n;
+    int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
+
+    for (int first = 0, rows; first < nq; first += rows) {
+        rows = block_at(m, first, nq);
+        widen(m, i, first, rows);
+        if (!ended)
+            rf_linear_forward(m->matmul, m->dh + (size_t)first * (size_t)C,
+                              rf_kept_operand(l->g, (size_t)first * (size_t)H, H),
+                              layer_param(m, i, RF_PROJ_W).w, NULL, rows, H, C);
+        mark(m, RF_SPENT_PRODUCTS);
+    }
 }
 
 /* From h2 to the next layer's h1, or to hf. */
@@ -300,11 +395,8 @@ static void mlp_half(struct rf_model *m, int i)
     const struct stream to =
         i + 1 < m->plan->shape.layers ? before_attention(m, i + 1) : at_the_end(m);
     int nq = asked_only(m, i) ? m->pack.nasked : m->pack.n;
-    int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
 
-    widen(m, i, nq);
-    rf_linear_forward(m->matmul, m->dh, l->g, layer_param(m, i, RF_PROJ_W).w, NULL, nq, H, C);
-    mark(m, RF_SPENT_PRODUCTS);
+    mlp_inside(m, i, 0);
     join(m, &to, l->x2, NULL, layer_param(m, i, RF_PROJ_B).w, nq);
 }
 
@@ -322,11 +414,13 @@ static void make_again(struct rf_model *m, int i)
 {
     const struct stream first = before_attention(m, i);
     struct rf_slice own = rf_model_rows(m, m->pack.n);
+    int most = rf_model_rows_at_a_time(m), end = (int)(own.begin + own.count);
 
-    normalise(m, &first, (int)own.begin, (int)own.count);
+    for (int r = (int)own.begin; r < end; r += most)
+        normalise(m, &first, r, end - r < most ? end - r : most);
     rf_model_close_rows(m);
     attention_half(m, i);
-    widen(m, i, m->pack.n);
+    mlp_inside(m, i, 1);
 }
 
 /* ---- backward ------------------------------------------------------------ */
@@ -341,17 +435,52 @@ static void bias_backward(struct rf_model *m, rf_real *db, int n)
         rf_bias_backward(db, m->dx + own.begin * C, (int)own.count, C);
 }
 
+/* Rows of the gradient of what a block half's last product reads, [..][O], into dwide or a block. */
+static rf_real *half_backward(struct rf_model *m, const rf_real *w, int first, int rows, int O)
+{
+    int C = m->plan->shape.width;
+    rf_real *to = rf_kept_write(m->dwide, (size_t)first * (size_t)O, m->block);
+    struct rf_operand dy = rf_kept_operand(stream_gradient(m), (size_t)first * (size_t)C, C);
+
+    rf_linear_backward(m->matmul, to, 0, dy, w, rows, O, C);
+    mark(m, RF_SPENT_PRODUCTS);
+    return to;
+}
+
+/* And of that product's weights and bias, over all n rows; x is what it read. */
+static void half_gradient(struct rf_model *m, rf_real *dw, rf_real *db, struct rf_kept x, int n,
+                          int O)
+{
+    int C = m->plan->shape.width;
+
+    rf_linear_gradient(m->matmul, dw, rf_kept_operand(stream_gradient(m), 0, C),
+                       rf_kept_operand(x, 0, O), n, O, C);
+    bias_backward(m, db, n);
+    mark(m, RF_SPENT_PRODUCTS);
+}
+
 static void mlp_half_backward(struct rf_model *m, int i)
 {
     struct rf_model_layer *l = &m->layers[i];
     int nq = asked_only(m, i) ? m->pack.nasked : m->pack.n;
-    int C = m->plan->shape.width, H = (int)m->plan->hidden.count;
-    struct rf_model_param proj = layer_param(m, i, RF_PROJ_W);
+    int C = m->plan->shape.width, H = (int)m->plan->hidden.count, F = f_width(m);
+    struct rf_model_param proj = layer_param(m, i, RF_PROJ_W), w = first_weights(m, i);
+    struct rf_kept df = m->dwide;
 
-    rf_linear_backward(m->matmul, m->dwide, 0, proj.dw, NULL, m->dx, l->g, proj.w, nq, H, C);
-    bias_backward(m, layer_param(m, i, RF_PROJ_B).dw, nq);
+    for (int first = 0, rows; first < nq; first += rows) {
+        rf_real *dg;
+
+        rows = block_at(m, first, nq);
+        dg = half_backward(m, proj.w, first, rows, H);
+        df = widen_backward(m, i, dg, first, rows);
+        rf_linear_backward(m->matmul, m->dh + (size_t)first * (size_t)C, 0,
+                           rf_kept_operand(df, (size_t)first * (size_t)F, F), w.w, rows, C, F);
+        mark(m, RF_SPENT_PRODUCTS);
+    }
+    half_gradient(m, proj.dw, layer_param(m, i, RF_PROJ_B).dw, l->g, nq, H);
+    rf_linear_gradient(m->matmul, w.dw, rf_kept_operand(df, 0, F), rf_kept_operand(l->h2, 0, C),
+                       nq, C, F);
     mark(m, RF_SPENT_PRODUCTS);
-    widen_backward(m, i, nq);
     norm_backward(m, l->x2, l->mean2, l->rstd2, layer_param(m, i, RF_LN2_W),
                   layer_param(m, i, RF_LN2_B), nq);
 }
@@ -371,33 +500,80 @@ static void spread(struct rf_model *m)
     m->dx = all;
 }
 
+/* From dwide, the gradient of attention's output, to those of queries, keys and values, and of their biases. */
+static void attention_backward(struct rf_model *m, int i, const struct rf_attention *shape)
+{
+    struct rf_model_layer *l = &m->layers[i];
+    int D = query_width(m), E2 = 2 * key_width(m);
+    rf_real *dqb = layer_param(m, i, RF_Q_B).dw, *dkb = layer_param(m, i, RF_K_B).dw;
+
+    for (int s = 0; s < shape->nseq; s++) {
+        int query = shape->query[s], key = shape->key[s];
+        int nq = shape->query[s + 1] - query, nk = shape->key[s + 1] - key;
+        size_t qat = (size_t)query * (size_t)D, kat = (size_t)key * (size_t)E2;
+        rf_real *dkv = rf_kept_write(m->dkv, kat, m->block);
+        rf_real *dq =
+            rf_kept_write(m->dq, qat, m->block + (size_t)(nk + RF_ATTENTION_TILE) * (size_t)E2);
+
+        rf_attention_backward(m->matmul, dq, dkv, m->dwide, l->a, l->log_sum, l->q, l->kv,
+                              m->scratch, shape, s);
+        mark(m, RF_SPENT_ATTENTION);
+        turn(m, dq, D, shape->position + query, nq, shape->heads, 1);
+        turn(m, dkv, E2, m->pack.position + key, nk, shape->kv_heads, 1);
+        mark(m, RF_SPENT_STREAM);
+        if (dqb != NULL)
+            rf_bias_backward(dqb, dq, nq, D);
+        if (dkb != NULL)
+            rf_bias_backward(dkb, dkv, nk, E2);
+        rf_kept_done(m->dq, qat, dq, (size_t)nq * (size_t)D);
+        rf_kept_done(m->dkv, kat, dkv, (size_t)nk * (size_t)E2);
+        mark(m, RF_SPENT_PRODUCTS);
+    }
+}
+
 static void attention_half_backward(struct rf_model *m, int i)
 {
     struct rf_model_layer *l = &m->layers[i];
     struct rf_attention shape = attention_of(m, i);
     int few = asked_only(m, i), n = m->pack.n, nq = few ? m->pack.nasked : n;
-    int C = m->plan->shape.width, D = query_width(m), E = key_width(m);
+    int C = m->plan->shape.width, D = query_width(m), E2 = 2 * key_width(m);
     struct rf_model_param o = layer_param(m, i, RF_O_W), q = layer_param(m, i, RF_Q_W);
     struct rf_model_param k = layer_param(m, i, RF_K_W);
-    rf_real *dqb = layer_param(m, i, RF_Q_B).dw, *dkb = layer_param(m, i, RF_K_B).dw, *spare;
+    struct rf_operand dq = rf_kept_operand(m->dq, 0, D), dkv = rf_kept_operand(m->dkv, 0, E2);
+    rf_real *spare;
 
-    rf_linear_backward(m->matmul, m->dwide, 0, o.dw, NULL, m->dx, l->a, o.w, nq, D, C);
-    bias_backward(m, layer_param(m, i, RF_O_B).dw, nq);
-    mark(m, RF_SPENT_PRODUCTS);
-    rf_attention_backward(m->dq, m->dkv, m->dwide, l->a, l->log_sum, l->q, l->kv, m->scratch,
-                          &shape);
-    mark(m, RF_SPENT_ATTENTION);
-    turn(m, &shape, m->dq, nq, m->dkv, 1);
-    mark(m, RF_SPENT_STREAM);
-    rf_linear_backward(m->matmul, m->dh, 0, k.dw, dkb, m->dkv, l->h1, k.w, n, C, 2 * E);
+    for (int first = 0, rows; first < nq; first += rows) {
+        size_t at = (size_t)first * (size_t)D;
+        rf_real *da;
+
+        rows = block_at(m, first, nq);
+        da = half_backward(m, o.w, first, rows, D);
+        rf_kept_done(m->dwide, at, da, (size_t)rows * (size_t)D);
+    }
+    close_rows(m->dwide, nq, D);
+    half_gradient(m, o.dw, layer_param(m, i, RF_O_B).dw, l->a, nq, D);
+    attention_backward(m, i, &shape);
+    for (int first = 0, rows; first < n; first += rows) {
+        rf_real *dh = m->dh + (size_t)first * (size_t)C;
+
+        rows = block_at(m, first, n);
+        rf_linear_backward(m->matmul, dh, 0,
+                           rf_kept_operand(m->dkv, (size_t)first * (size_t)E2, E2), k.w, rows,
+                           C, E2);
+        if (!few)
+            rf_linear_backward(m->matmul, dh, 1,
+                               rf_kept_operand(m->dq, (size_t)first * (size_t)D, D), q.w, rows,
+                               C, D);
+    }
     if (few) {
         spread(m);
         spare = m->shares ? m->spare : m->dx_other;
-        rf_linear_backward(m->matmul, spare, 0, q.dw, dqb, m->dq, m->hq, q.w, nq, C, D);
+        rf_linear_backward(m->matmul, spare, 0, dq, q.w, nq, C, D);
         rf_scatter_rows(m->dh, spare, m->pack.asked_row, nq, C);
-    } else {
-        rf_linear_backward(m->matmul, m->dh, 1, q.dw, dqb, m->dq, l->h1, q.w, n, C, D);
     }
+    rf_linear_gradient(m->matmul, k.dw, dkv, rf_kept_operand(l->h1, 0, C), n, C, E2);
+    rf_linear_gradient(m->matmul, q.dw, dq, rf_kept_operand(few ? m->hq : l->h1, 0, C), nq, C,
+                       D);
     mark(m, RF_SPENT_PRODUCTS);
     norm_backward(m, l->x, l->mean1, l->rstd1, layer_param(m, i, RF_LN1_W),
                   layer_param(m, i, RF_LN1_B), n);

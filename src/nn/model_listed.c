@@ -51,8 +51,8 @@ static void make_logits(struct rf_model *m, const struct rf_batch *batch, int r,
 
         if (at < 0)
             continue;
-        rf_matmul_run(m->matmul, RF_NT, rows, 1, C, m->hf + (size_t)r * (size_t)C, C, head + at,
-                      C, 0, m->sums, 1);
+        rf_linear_forward(m->matmul, m->sums, rf_kept_operand(m->hf, (size_t)r * (size_t)C, C),
+                          head + at, NULL, rows, C, 1);
         for (int i = 0; i < rows; i++)
             m->prob[(size_t)i * (size_t)A + (size_t)k] = m->sums[i];
     }
@@ -106,6 +106,7 @@ static void spread_gradient(struct rf_model *m, const struct rf_batch *batch, in
     struct rf_model_param head = rf_model_param(m, m->plan->head);
     int A = batch->range_count, C = m->plan->shape.width;
     size_t from = (size_t)r * (size_t)C;
+    struct rf_operand dy = rf_operand(m->sums, 1);
 
     memset(m->dh + from, 0, (size_t)rows * (size_t)C * sizeof *m->dh);
     for (int k = 0; k < A; k++) {
@@ -115,8 +116,9 @@ static void spread_gradient(struct rf_model *m, const struct rf_batch *batch, in
             continue;
         for (int i = 0; i < rows; i++)
             m->sums[i] = m->prob[(size_t)i * (size_t)A + (size_t)k];
-        rf_linear_backward(m->matmul, m->dh + from, 1, head.dw + at, NULL, m->sums,
-                           m->hf + from, head.w + at, rows, C, 1);
+        rf_linear_backward(m->matmul, m->dh + from, 1, dy, head.w + at, rows, C, 1);
+        rf_linear_gradient(m->matmul, head.dw + at, dy, rf_kept_operand(m->hf, from, C), rows,
+                           C, 1);
     }
     rf_profile_mark(&m->profile, RF_SPENT_PRODUCTS);
 }

@@ -66,8 +66,8 @@ static double distributions(struct rf_model *m, const struct rf_batch *batch, st
     rf_real *sum = m->sums, *want = m->sums + rows;
     double loss = 0;
 
-    rf_matmul_run(m->matmul, RF_NT, rows, c.count, C, m->hf + (size_t)r * (size_t)C, C,
-                  rf_model_param(m, m->plan->head).w + c.at, C, 0, m->logits, c.count);
+    rf_linear_forward(m->matmul, m->logits, rf_kept_operand(m->hf, (size_t)r * (size_t)C, C),
+                      rf_model_param(m, m->plan->head).w + c.at, NULL, rows, C, c.count);
     rf_profile_mark(&m->profile, RF_SPENT_PRODUCTS);
     rf_loss_max(m->top, m->logits, rows, c.count);
     rf_profile_mark(&m->profile, RF_SPENT_LOSS);
@@ -100,14 +100,19 @@ double rf_model_output(struct rf_model *m, const struct rf_batch *batch, double 
         int rows = batch->R - r < step ? batch->R - r : step;
         struct rf_targets targets = targets_from(batch, r, c.begin);
         size_t at = (size_t)r * (size_t)C;
+        struct rf_kept dlogits =
+            m->dlogits.half != NULL ? m->dlogits : (struct rf_kept){.real = m->logits};
+        struct rf_operand dy = rf_kept_operand(dlogits, 0, c.count);
 
         loss += distributions(m, batch, c, r, rows, NULL);
         for (int k = 0; k < rows; k++)
             m->scale[k] = (rf_real)(unit * (batch->weight ? (double)batch->weight[r + k] : 1));
         rf_loss_backward(m->logits, m->sums, m->scale, &targets, rows, c.count);
+        rf_kept_done(dlogits, 0, m->logits, (size_t)rows * (size_t)c.count);
         rf_profile_mark(&m->profile, RF_SPENT_LOSS);
-        rf_linear_backward(m->matmul, m->dh + at, 0, head.dw + c.at, NULL, m->logits,
-                           m->hf + at, head.w + c.at, rows, C, c.count);
+        rf_linear_backward(m->matmul, m->dh + at, 0, dy, head.w + c.at, rows, C, c.count);
+        rf_linear_gradient(m->matmul, head.dw + c.at, dy, rf_kept_operand(m->hf, at, C), rows,
+                           C, c.count);
         rf_profile_mark(&m->profile, RF_SPENT_PRODUCTS);
     }
     return loss * unit;

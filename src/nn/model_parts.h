@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "nn/attention.h"
+#include "nn/kept.h"
 #include "nn/matmul.h"
 #include "nn/model.h"
 #include "nn/pack.h"
@@ -12,17 +13,19 @@
  * the work on rows: each makes its own (rf_model_rows()), products read all. Means are there of own rows only. Llama's f holds a row's gate, then
  * what it gates, and no means are kept. */
 struct rf_model_layer {
-    rf_real *x, *h1, *q, *kv, *log_sum, *a; /* stream; its norm; attention in and out */
-    rf_real *x2, *h2, *f, *g;               /* stream; its norm; MLP before and after GELU */
-    rf_real *mean1, *rstd1, *mean2, *rstd2;
+    rf_real *x, *x2;         /* stream, before and after attention */
+    struct rf_kept h1, h2;   /* its norms */
+    struct rf_kept q, kv, a; /* attention in and out */
+    struct rf_kept f, g;     /* MLP before and after GELU */
+    rf_real *log_sum, *mean1, *rstd1, *mean2, *rstd2;
 };
 
 /* Keys and values of what sequences have read so far, while a decoder runs the model (decode.c). */
 struct rf_model_cache {
-    rf_real **kv;   /* [layers]: rows as in rf_model_layer.kv, longest for each sequence */
-    int *key;       /* [sequences of the pack] where a sequence's rows begin */
-    int *key_end;   /* ... and end, with those of this pass */
-    int32_t *place; /* [rows of the pack] where a row's keys and values go */
+    struct rf_kept *kv; /* [layers]: rows as in rf_model_layer.kv, longest for each sequence */
+    int *key;           /* [sequences of the pack] where a sequence's rows begin */
+    int *key_end;       /* ... and end, with those of this pass */
+    int32_t *place;     /* [rows of the pack] where a row's keys and values go */
 };
 
 struct rf_model {
@@ -35,8 +38,9 @@ struct rf_model {
     struct rf_arena *arena; /* owned; all arrays below lie in it */
     struct rf_arena
         *room; /* owned, over the exchange's room where it has one: what is summed over ranks */
-    struct rf_arena *table; /* owned, over the exchange's table; NULL: every rank has all rows of the stream */
-    int shares;             /* whether there is one */
+    struct rf_arena *
+        table; /* owned, over the exchange's table; NULL: every rank has all rows of the stream */
+    int shares; /* whether there is one */
     size_t arena_bytes, room_bytes, table_bytes;
     struct rf_matmul *matmul; /* owned */
     rf_real *values, *gradients;
@@ -47,16 +51,23 @@ struct rf_model {
     struct rf_profile profile;
     const struct rf_model_cache *cache;  /* borrowed; NULL: the pack is all there is */
     rf_real *turns;                      /* of rotary positions, rope.h */
-    rf_real *hq;                         /* the last layer's norm at the asked rows */
+    struct rf_kept hq;                   /* the last layer's norm at the asked rows */
     rf_real *spare;                      /* with a table: as hq, of gradients */
-    rf_real *xf, *hf, *meanf, *rstdf;    /* the end of the stream, asked rows */
-    rf_real *dx, *dx_other, *dwide; /* gradients: stream, inside a block half */
-    rf_real *dh;     /* what this rank adds to a sum over ranks: ends of branches; gradients of norms */
+    rf_real *xf, *meanf, *rstdf;         /* the end of the stream, asked rows */
+    struct rf_kept hf;                   /* its norm */
+    rf_real *dx, *dx_other;              /* gradient of the stream */
+    struct rf_kept dy;                   /* bf16 only: dx, rounded; it lies where dx does */
+    struct rf_kept dwide,
+        df; /* gradients inside a block half; Llama: of gate and what it gates */
+    rf_real
+        *dh; /* what this rank adds to a sum over ranks: ends of branches; gradients of norms */
     rf_real *vectors; /* gradients of norms and output biases, on their way */
-    rf_real *df;                         /* Llama: of gate and what it gates */
-    rf_real *dq, *dkv, *scratch;
+    struct rf_kept dq, dkv;
+    rf_real *scratch; /* of attention */
+    rf_real *block;   /* bf16 only: some rows in rf_real */
     rf_real *logits, *top, *sums,
         *scale; /* sums [2][rows]: of exponentials, of what is wanted */
+    struct rf_kept dlogits; /* bf16 only: their gradient, rounded */
     rf_real *best, *prob;
 };
 
@@ -69,6 +80,10 @@ struct rf_model_param {
 struct rf_model_param rf_model_param(const struct rf_model *m, int index);
 struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
                                            enum rf_layer_param which);
+
+/* Rows between products that are worked on at a time: in bf16 a block that stays in a cache until it is multiplied,
+ * otherwise all. */
+enum { RF_MODEL_BLOCK = 256 };
 
 /* Rows of logits that are held at a time, for batches with R asked rows. */
 size_t rf_model_loss_rows(int R, int range);

@@ -15,6 +15,7 @@ extern void omp_set_num_threads(int) __attribute__((weak));
 
 struct product {
     int form, m, n, k, accumulate, packed; /* m 0: free slot */
+    int lda, ldb, ldc;
     dnnl_primitive_t primitive;
     dnnl_memory_t a, b, c;
     dnnl_memory_desc_t layout; /* of b */
@@ -93,14 +94,15 @@ static int make(struct rf_primitives *p, struct product *s)
     dnnl_primitive_desc_t pd = NULL;
     int64_t m = s->m, n = s->n, k = s->k;
     dnnl_dims_t dims = {k, n};
-    int ok = describe(&a, m, k, s->form == RF_TN ? 1 : k, s->form == RF_TN ? m : 1, p->type);
+    int tn = s->form == RF_TN, nt = s->form == RF_NT;
+    int ok = describe(&a, m, k, tn ? 1 : s->lda, tn ? s->lda : 1, p->type);
 
     if (s->packed)
         ok = ok && dnnl_memory_desc_init_by_tag(&b, 2, dims, p->type, dnnl_format_tag_any) ==
                        dnnl_success;
     else
-        ok = ok && describe_b(&b, s->form, n, k, p->type);
-    ok = ok && describe(&c, m, n, n, 1, dnnl_f32);
+        ok = ok && describe(&b, k, n, nt ? 1 : s->ldb, nt ? s->ldb : 1, p->type);
+    ok = ok && describe(&c, m, n, s->ldc, 1, dnnl_f32);
     ok = ok && dnnl_matmul_desc_init(&op, &a, &b, NULL, &c) == dnnl_success;
     ok = ok && dnnl_primitive_attr_create(&attr) == dnnl_success;
     ok = ok && dnnl_post_ops_create(&sum) == dnnl_success;
@@ -137,22 +139,24 @@ static void forget_all(struct rf_primitives *p)
 static struct product *find(struct rf_primitives *p, const struct product *want)
 {
     uint32_t h = (uint32_t)want->m * 0x9e3779b1u ^ (uint32_t)want->n * 0x85ebca77u ^
-                 (uint32_t)want->k * 0xc2b2ae3du;
+                 (uint32_t)want->k * 0xc2b2ae3du,
+             home;
     struct product *s;
 
-    h = (h ^ h >> 15) + (uint32_t)want->form * 4 + (uint32_t)want->accumulate * 2 +
-        (uint32_t)want->packed;
-    for (;; h++) {
+    home = (h ^ h >> 15) + (uint32_t)want->form * 4 + (uint32_t)want->accumulate * 2 +
+           (uint32_t)want->packed;
+    for (h = home;; h++) {
         s = &p->table[h % SLOTS];
         if (s->m == 0)
             break;
         if (s->form == want->form && s->m == want->m && s->n == want->n && s->k == want->k &&
-            s->accumulate == want->accumulate && s->packed == want->packed)
+            s->accumulate == want->accumulate && s->packed == want->packed &&
+            s->lda == want->lda && s->ldb == want->ldb && s->ldc == want->ldc)
             return s;
     }
     if (p->used >= SLOTS / 2) {
         forget_all(p);
-        s = &p->table[h % SLOTS];
+        s = &p->table[home % SLOTS];
     }
     *s = *want;
     if (!make(p, s))
@@ -176,10 +180,17 @@ static int execute(struct rf_primitives *p, struct product *s, const void *a, co
 }
 
 int rf_primitives_run(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
-                      const void *a, const void *b, int accumulate, float *c)
+                      const void *a, int lda, const void *b, int ldb, int accumulate, float *c,
+                      int ldc)
 {
-    const struct product want = {
-        .form = (int)form, .m = m, .n = n, .k = k, .accumulate = accumulate};
+    const struct product want = {.form = (int)form,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .accumulate = accumulate,
+                                 .lda = lda,
+                                 .ldb = ldb,
+                                 .ldc = ldc};
     struct product *s = find(p, &want);
 
     return s != NULL && execute(p, s, a, b, c);
@@ -222,8 +233,8 @@ static int set_up(struct rf_primitives *p, struct copy *c)
 
     c->data = aligned_alloc(ALIGN, size_of(c));
     ok = ok && c->data != NULL;
-    ok = ok &&
-         dnnl_memory_create(&c->from, &plain, p->engine, DNNL_MEMORY_NONE) == dnnl_success;
+    ok =
+        ok && dnnl_memory_create(&c->from, &plain, p->engine, DNNL_MEMORY_NONE) == dnnl_success;
     ok = ok && dnnl_memory_create(&c->to, &c->layout, p->engine, c->data) == dnnl_success;
     ok = ok && reorder_from(p, c, &plain, &c->reorder);
     if (!ok)
@@ -269,8 +280,8 @@ static int turn_over(struct rf_primitives *p, const struct copy *from, int form,
     dnnl_memory_desc_t source = from->layout;
     dnnl_memory_t a = NULL, b = NULL;
     dnnl_primitive_t reorder = NULL;
-    int ok = from->form == form || dnnl_memory_desc_permute_axes(&source, &from->layout,
-                                                                 turned) == dnnl_success;
+    int ok = from->form == form ||
+             dnnl_memory_desc_permute_axes(&source, &from->layout, turned) == dnnl_success;
 
     ok = ok && reorder_from(p, &to, &source, &reorder);
     ok = ok && dnnl_memory_create(&a, &source, p->engine, from->data) == dnnl_success;
@@ -322,8 +333,7 @@ static int fill_held(struct rf_primitives *p, struct copy *c)
 
     if (rows != NULL)
         fill(p, c, rows);
-    return rows != NULL ||
-           (from != NULL && turn_over(p, from, c->form, &c->layout, c->data));
+    return rows != NULL || (from != NULL && turn_over(p, from, c->form, &c->layout, c->data));
 }
 
 /* The weights from `at` on in the layout of s, up to date; NULL: none can be made. */
@@ -368,8 +378,14 @@ static const void *copy_for(struct rf_primitives *p, const struct product *s, si
 int rf_primitives_run_weights(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
                               const void *a, size_t at, int accumulate, float *c)
 {
-    const struct product want = {
-        .form = (int)form, .m = m, .n = n, .k = k, .accumulate = accumulate, .packed = 1};
+    const struct product want = {.form = (int)form,
+                                 .m = m,
+                                 .n = n,
+                                 .k = k,
+                                 .accumulate = accumulate,
+                                 .packed = 1,
+                                 .lda = k,
+                                 .ldc = n};
     struct product *s = find(p, &want);
     const void *b = s != NULL ? copy_for(p, s, at) : NULL;
 
@@ -434,7 +450,8 @@ int rf_primitives_give(struct rf_primitives *p, enum rf_form form, int n, int k,
 enum rf_status rf_primitives_create(struct rf_primitives **made, int bf16, const float *weights,
                                     size_t nweights, struct rf_error *err)
 {
-    const struct product probe = {.form = RF_NT, .m = 64, .n = 64, .k = 64};
+    const struct product probe = {
+        .form = RF_NT, .m = 64, .n = 64, .k = 64, .lda = 64, .ldb = 64, .ldc = 64};
     struct rf_primitives *p = calloc(1, sizeof *p);
 
     *made = NULL;

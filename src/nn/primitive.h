@@ -36,11 +36,11 @@ int rf_primitives_give(struct rf_primitives *p, enum rf_form form, int n, int k,
 /* The weights have changed. */
 void rf_primitives_refresh(struct rf_primitives *p);
 
-/* c = or += a b as in matmul.h, all without gaps, operands in the format. 0: not with this shape; then
- * nothing has happened. */
+/* c = or += a b as in matmul.h, operands in the format. 0: not with this shape; then nothing has happened. */
 int rf_primitives_run(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
-                      const void *a, const void *b, int accumulate, float *c);
-/* The same with b the weights from element `at` on: not for TN. */
+                      const void *a, int lda, const void *b, int ldb, int accumulate, float *c,
+                      int ldc);
+/* The same with b the weights from element `at` on, and no gaps: not for TN. */
 int rf_primitives_run_weights(struct rf_primitives *p, enum rf_form form, int m, int n, int k,
                               const void *a, size_t at, int accumulate, float *c);
 

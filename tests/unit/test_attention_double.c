@@ -60,15 +60,31 @@ static void set_up(struct work *w, const int *length, int nseq, int kv_heads, in
     draw(w->dout, ROWS * HEADS * W, 3);
     draw(w->dq, ROWS * HEADS * W, 4); /* are overwritten */
     draw(w->dkv, ROWS * 2 * HEADS * W, 5);
-    w->scratch = malloc(rf_attention_scratch(w->shape.longest) * sizeof *w->scratch);
+    w->scratch = malloc(rf_attention_scratch(w->shape.longest, W, 0) * sizeof *w->scratch);
     assert_non_null(w->scratch);
+}
+
+static struct rf_kept kept(double *x)
+{
+    return (struct rf_kept){.real = x};
+}
+
+/* Sequence by sequence. */
+static void attend_backward(struct work *w)
+{
+    for (int s = 0; s < w->shape.nseq; s++)
+        rf_attention_backward(NULL, w->dq + w->shape.query[s] * HEADS * W,
+                              w->dkv + w->shape.key[s] * 2 * w->shape.kv_heads * W,
+                              kept(w->dout), kept(w->out), w->log_sum, kept(w->q), kept(w->kv),
+                              w->scratch, &w->shape, s);
 }
 
 static double forward(struct work *w)
 {
     double sum = 0;
 
-    rf_attention_forward(w->out, w->log_sum, w->q, w->kv, w->scratch, &w->shape);
+    rf_attention_forward(NULL, kept(w->out), w->log_sum, kept(w->q), kept(w->kv), w->scratch,
+                         &w->shape);
     for (int i = 0; i < w->queries * HEADS * W; i++)
         sum += w->out[i] * w->dout[i];
     return sum;
@@ -133,8 +149,7 @@ static void check(const int *length, int nseq, int kv_heads, int step)
     memset(dq, 0, sizeof dq);
     memset(dkv, 0, sizeof dkv);
     forward(&w);
-    rf_attention_backward(w.dq, w.dkv, w.dout, w.out, w.log_sum, w.q, w.kv, w.scratch,
-                          &w.shape);
+    attend_backward(&w);
     for (int s = 0; s < nseq; s++)
         for (int i = w.shape.query[s]; i < w.shape.query[s + 1]; i++)
             for (int h = 0; h < HEADS; h++) {
@@ -184,8 +199,7 @@ static void gradients_are_those_of_differences(void **state)
     (void)state;
     set_up(&w, lengths, 2, 2, 1);
     forward(&w);
-    rf_attention_backward(w.dq, w.dkv, w.dout, w.out, w.log_sum, w.q, w.kv, w.scratch,
-                          &w.shape);
+    attend_backward(&w);
     check_differences(&w, w.q, w.dq, w.queries * HEADS * W);
     check_differences(&w, w.kv, w.dkv, w.keys * 2 * 2 * W);
     free(w.scratch);
@@ -194,8 +208,8 @@ static void gradients_are_those_of_differences(void **state)
 static void memory_grows_with_the_length_and_not_with_its_square(void **state)
 {
     (void)state;
-    assert_true(rf_attention_scratch(8192) == 2 * TILE * 8192);
-    assert_true(rf_attention_scratch(16384) == 2 * rf_attention_scratch(8192));
+    assert_true(rf_attention_scratch(8192, W, 0) == 2 * TILE * 8192);
+    assert_true(rf_attention_scratch(16384, W, 0) == 2 * rf_attention_scratch(8192, W, 0));
 }
 
 int main(void)

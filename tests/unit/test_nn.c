@@ -11,7 +11,9 @@
 
 #include "base/rng.h"
 #include "nn/adamw.h"
+#include "nn/attention.h"
 #include "nn/bf16.h"
+#include "nn/half.h"
 #include "nn/held.h"
 #include "nn/plan.h"
 #include "nn/primitive.h"
@@ -47,16 +49,9 @@ static void bf16_rounds_to_nearest_even(void **state)
 
 enum { ELEMENTS = 200 * 70, OPERAND = 256 * 256 };
 
-static double as_bf16(float x)
+static float as_bf16(float x)
 {
-    uint16_t r;
-    uint32_t u;
-    float y;
-
-    rf_bf16_round(&r, &x, 1);
-    u = (uint32_t)r << 16;
-    memcpy(&y, &u, sizeof y);
-    return (double)y;
+    return rf_half_wide(rf_half_of(x));
 }
 
 /* c [m][n] against the sum over k in double of rounded operands. */
@@ -68,15 +63,15 @@ static void check_product(struct rf_bf16 *p, enum rf_form form, const float *a, 
     assert_true(m * n <= ELEMENTS);
     for (int i = 0; i < m * n; i++)
         c[i] = 0.5F;
-    rf_bf16_run(p, form, m, n, k, a, form == RF_TN ? m : k, b, form == RF_NT ? k : n,
-                accumulate, c, n);
+    rf_bf16_multiply(p, form, m, n, k, rf_operand(a, form == RF_TN ? m : k),
+                     rf_operand(b, form == RF_NT ? k : n), accumulate, c);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {
             double sum = accumulate ? 0.5 : 0;
 
             for (int l = 0; l < k; l++)
-                sum += as_bf16(form == RF_TN ? a[l * m + i] : a[i * k + l]) *
-                       as_bf16(form == RF_NT ? b[j * k + l] : b[l * n + j]);
+                sum += (double)as_bf16(form == RF_TN ? a[l * m + i] : a[i * k + l]) *
+                       (double)as_bf16(form == RF_NT ? b[j * k + l] : b[l * n + j]);
             assert_true(fabs(sum - (double)c[i * n + j]) < 1e-4);
         }
 }
@@ -255,18 +250,19 @@ static void held_weights_multiply_as_those_in_fp32(void **state)
         memset(c, 0, sizeof c);
         for (int k = 0; k < 4; k++) {
             int n = (int)HELD[k].rows, cols = (int)HELD[k].cols;
-            float *dw[2] = {c[0] + M * 64, c[1] + M * 64};
 
             if (n == 0)
                 continue;
-            rf_bf16_run(plain, RF_NT, M, n, cols, x, cols, weights + HELD[k].at, cols, 0, c[0],
-                        n);
-            rf_bf16_run(holds, RF_NT, M, n, cols, x, cols, names + HELD[k].at, cols, 0, c[1],
-                        n);
+            rf_bf16_multiply(plain, RF_NT, M, n, cols, rf_operand(x, cols),
+                             rf_operand(weights + HELD[k].at, cols), 0, c[0]);
+            rf_bf16_multiply(holds, RF_NT, M, n, cols, rf_operand(x, cols),
+                             rf_operand(names + HELD[k].at, cols), 0, c[1]);
             assert_memory_equal(c[0], c[1], sizeof c[0]);
             assert_true(c[0][M * n - 1] != 0);
-            rf_bf16_backward(plain, M, cols, n, x, x + 9, weights + HELD[k].at, 0, c[0], dw[0]);
-            rf_bf16_backward(holds, M, cols, n, x, x + 9, names + HELD[k].at, 0, c[1], dw[1]);
+            rf_bf16_multiply(plain, RF_NN, M, cols, n, rf_operand(x, n),
+                             rf_operand(weights + HELD[k].at, cols), 0, c[0]);
+            rf_bf16_multiply(holds, RF_NN, M, cols, n, rf_operand(x, n),
+                             rf_operand(names + HELD[k].at, cols), 0, c[1]);
             assert_memory_equal(c[0], c[1], sizeof c[0]);
         }
         assert_memory_equal(rf_bf16_rows(holds, HELD[3].at + 16), rf_bf16_room(holds, 3) + 16,
@@ -276,12 +272,17 @@ static void held_weights_multiply_as_those_in_fp32(void **state)
     }
 }
 
-/* Both products of a backward pass are those that run one by one. */
-static void backward_products_are_those_of_one_by_one(void **state)
+/* Operands that are in bf16 already, with gaps or without, make the products that they make when they are rounded on the
+ * way. */
+static void bf16_operands_are_as_good_as_rounded_ones(void **state)
 {
-    static float weights[ELEMENTS], x[ELEMENTS], dy[ELEMENTS], dx[2][ELEMENTS], dw[2][ELEMENTS];
+    static float weights[ELEMENTS], x[ELEMENTS], dy[ELEMENTS], got[ELEMENTS], want[ELEMENTS];
+    static uint16_t hx[2 * ELEMENTS], hdy[2 * ELEMENTS];
     struct rf_bf16 *p;
-    enum { N = 150, C = 33, O = 21 };
+    enum { N = 150, C = 33, O = 21, GAP = 7 };
+    const struct rf_operand w = rf_operand(weights + 5, C);
+    const struct rf_operand half_x = {.half = hx, .ld = C + GAP},
+                            half_dy = {.half = hdy, .ld = O};
 
     (void)state;
     for (int i = 0; i < ELEMENTS; i++) {
@@ -289,20 +290,152 @@ static void backward_products_are_those_of_one_by_one(void **state)
         x[i] = (float)rf_rng_normal(1, 2, (uint64_t)i);
         dy[i] = (float)rf_rng_normal(1, 3, (uint64_t)i);
     }
+    rf_bf16_round(hdy, dy, N * O);
+    for (int r = 0; r < N; r++)
+        rf_bf16_round(hx + r * (C + GAP), x + r * C, C);
     for (int path = RF_BF16_AUTO; path <= RF_BF16_ROUNDED; path++) {
-        memset(dx, 0, sizeof dx);
-        memset(dw, 0, sizeof dw);
         assert_int_equal(
             rf_bf16_create(&p, (enum rf_bf16_path)path, weights, ELEMENTS, OPERAND, NULL),
             RF_OK);
         rf_bf16_refresh(p);
-        rf_bf16_backward(p, N, C, O, dy, x, weights + 5, 1, dx[0], dw[0]);
-        rf_bf16_run(p, RF_NN, N, C, O, dy, O, weights + 5, C, 1, dx[1], C);
-        rf_bf16_run(p, RF_TN, O, C, N, dy, O, x, C, 1, dw[1], C);
-        assert_memory_equal(dx[0], dx[1], sizeof dx[0]);
-        assert_memory_equal(dw[0], dw[1], sizeof dw[0]);
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            rf_bf16_multiply(p, RF_NN, N, C, O, half_dy, w, accumulate, got);
+            rf_bf16_multiply(p, RF_NN, N, C, O, rf_operand(dy, O), w, accumulate, want);
+            assert_memory_equal(got, want, N * C * sizeof *got);
+            rf_bf16_multiply(p, RF_TN, O, C, N, half_dy, half_x, accumulate, got);
+            rf_bf16_multiply(p, RF_TN, O, C, N, rf_operand(dy, O), rf_operand(x, C), accumulate,
+                             want);
+            for (int i = 0; i < O * C; i++)
+                assert_true(fabsf(got[i] - want[i]) <= 1e-4F);
+        }
         rf_bf16_destroy(p);
     }
+}
+
+/* Sequences of 70, 1 and 64 keys, each position a query, four heads of queries on two of keys; behind the rows
+ * there are others. */
+enum {
+    SEQ = 3,
+    ROWS = 135,
+    SPARE = 128,
+    HEADS = 4,
+    KV = 2,
+    HW = 16,
+    D = HEADS * HW,
+    E = 2 * KV * HW
+};
+
+struct attending {
+    float q[(ROWS + SPARE) * D], kv[(ROWS + SPARE) * E], dout[(ROWS + SPARE) * D];
+    float out[ROWS * D], log_sum[ROWS * HEADS], dq[ROWS * D], dkv[ROWS * E];
+    uint16_t hq[(ROWS + SPARE) * D], hkv[(ROWS + SPARE) * E], hdout[(ROWS + SPARE) * D];
+    uint16_t hout[(ROWS + SPARE) * D];
+};
+
+/* Forward and backward; bf16: in bf16, results in fp32 all the same. */
+static void attend(struct attending *t, struct rf_matmul *matmul, int bf16)
+{
+    static const int start[SEQ + 1] = {0, 70, 71, 135};
+    static float dkv[(ROWS + SPARE) * E];
+    int32_t position[ROWS];
+    struct rf_attention a = {.nseq = SEQ,
+                             .heads = HEADS,
+                             .head_width = HW,
+                             .kv_heads = KV,
+                             .key = start,
+                             .query = start,
+                             .position = position,
+                             .longest = 70};
+    struct rf_kept q = {.real = t->q}, kv = {.real = t->kv}, dout = {.real = t->dout};
+    struct rf_kept out = {.real = t->out};
+    float *scratch = malloc(rf_attention_scratch(70, HW, bf16) * sizeof *scratch);
+
+    assert_non_null(scratch);
+    for (int s = 0; s < SEQ; s++)
+        for (int i = start[s]; i < start[s + 1]; i++)
+            position[i] = i - start[s];
+    if (bf16) {
+        rf_bf16_round(t->hq, t->q, (ROWS + SPARE) * D);
+        rf_bf16_round(t->hkv, t->kv, (ROWS + SPARE) * E);
+        rf_bf16_round(t->hdout, t->dout, (ROWS + SPARE) * D);
+        q = (struct rf_kept){.half = t->hq};
+        kv = (struct rf_kept){.half = t->hkv};
+        dout = (struct rf_kept){.half = t->hdout};
+        out = (struct rf_kept){.half = t->hout};
+    }
+    rf_attention_forward(matmul, out, t->log_sum, q, kv, scratch, &a);
+    for (int s = 0; s < SEQ; s++) {
+        rf_attention_backward(matmul, t->dq + start[s] * D, dkv, dout, out, t->log_sum, q, kv,
+                              scratch, &a, s);
+        memcpy(t->dkv + start[s] * E, dkv,
+               (size_t)((start[s + 1] - start[s]) * E) * sizeof *dkv);
+    }
+    if (bf16)
+        (void)rf_kept_read(out, 0, t->out, ROWS * D);
+    free(scratch);
+}
+
+/* Apart by a few roundings of what is itself at most about one. */
+static void assert_near(const float *got, const float *want, int n)
+{
+    double most = 0, apart = 0;
+
+    for (int i = 0; i < n; i++) {
+        most = fmax(most, fabs((double)want[i]));
+        apart = fmax(apart, fabs((double)got[i] - (double)want[i]));
+    }
+    if (!(apart < 0.015 * most))
+        fail_msg("%g apart, where the largest is %g", apart, most);
+}
+
+static void attention_in_bf16_is_that_in_fp32(void **state)
+{
+    static struct attending plain, half, other;
+    struct rf_matmul *matmul;
+    float none = 0;
+
+    (void)state;
+    assert_int_equal(rf_matmul_create(&matmul, 1, &none, 1, 70 * 70 * HW, NULL), RF_OK);
+    for (int i = 0; i < (ROWS + SPARE) * D; i++) {
+        half.q[i] = as_bf16((float)rf_rng_normal(1, 1, (uint64_t)i));
+        half.dout[i] = as_bf16((float)rf_rng_normal(1, 2, (uint64_t)i));
+    }
+    for (int i = 0; i < (ROWS + SPARE) * E; i++)
+        half.kv[i] = as_bf16((float)rf_rng_normal(1, 3, (uint64_t)i));
+    plain = other = half;
+    for (int i = ROWS; i < ROWS + SPARE; i++) /* what lies behind is not part of it */
+        for (int c = 0; c < D; c++)
+            other.q[i * D + c] = other.dout[i * D + c] = other.kv[i * E + c] = 1e9F;
+    attend(&plain, matmul, 0);
+    attend(&half, matmul, 1);
+    attend(&other, matmul, 1);
+    assert_near(half.out, plain.out, ROWS * D);
+    assert_near(half.dq, plain.dq, ROWS * D);
+    assert_near(half.dkv, plain.dkv, ROWS * E);
+    assert_memory_not_equal(half.out, plain.out, sizeof plain.out);
+    assert_memory_equal(half.out, other.out, sizeof half.out);
+    assert_memory_equal(half.dq, other.dq, sizeof half.dq);
+    assert_memory_equal(half.dkv, other.dkv, sizeof half.dkv);
+    rf_matmul_destroy(matmul);
+}
+
+static void what_is_kept_is_read_again(void **state)
+{
+    float real[4] = {0}, x[4] = {1, 2, 3, 4}, block[4];
+    uint16_t half[4] = {0, 0, 0, 9};
+    const struct rf_kept kinds[2] = {{.real = real}, {.half = half}};
+
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        struct rf_kept kept = rf_kept_from(kinds[k], 1);
+        float *to = rf_kept_write(kept, 0, block);
+
+        memcpy(to, x, 2 * sizeof *x);
+        rf_kept_done(kept, 0, to, 2);
+        assert_memory_equal(rf_kept_read(kinds[k], 1, block, 2), x, 2 * sizeof *x);
+    }
+    rf_kept_clear(kinds[1], 3, 1);
+    assert_int_equal(half[3], 0);
 }
 
 /* Does `second` lie right behind `first`? */
@@ -500,7 +633,8 @@ static void matrices_are_listed_with_all_their_tensors(void **state)
          .width = 12,
          .hidden = 7,
          .untied = 1}};
-    const int want[2] = {1 + 2 * 5, 2 + 2 * 5}; /* wte, then q, kv, o, (gate) fc, proj; lm_head */
+    const int want[2] = {1 + 2 * 5,
+                         2 + 2 * 5}; /* wte, then q, kv, o, (gate) fc, proj; lm_head */
     struct rf_weight list[32];
 
     (void)state;
@@ -519,9 +653,8 @@ static void matrices_are_listed_with_all_their_tensors(void **state)
                     const struct rf_param *p = &plan.params[i];
 
                     assert_int_equal(rf_weights_has(&plan, i), p->decays && i != plan.wpe);
-                    elements += rf_weights_has(&plan, i)
-                                    ? (size_t)(p->extent[0] * p->extent[1])
-                                    : 0;
+                    elements +=
+                        rf_weights_has(&plan, i) ? (size_t)(p->extent[0] * p->extent[1]) : 0;
                 }
                 for (int k = 0; k < n; k++) {
                     const struct rf_param *first = &plan.params[list[k].first];
@@ -546,7 +679,9 @@ int main(void)
         cmocka_unit_test(weights_in_their_layout_follow_each_update),
         cmocka_unit_test(weights_may_be_in_copies_alone),
         cmocka_unit_test(held_weights_multiply_as_those_in_fp32),
-        cmocka_unit_test(backward_products_are_those_of_one_by_one),
+        cmocka_unit_test(attention_in_bf16_is_that_in_fp32),
+        cmocka_unit_test(what_is_kept_is_read_again),
+        cmocka_unit_test(bf16_operands_are_as_good_as_rounded_ones),
         cmocka_unit_test(slices_of_all_ranks_make_the_whole),
         cmocka_unit_test(shapes_that_are_no_model_are_refused),
         cmocka_unit_test(flops_follow_the_stated_convention),

@@ -232,7 +232,7 @@ static double linear_value(void *data)
 {
     struct arrays *a = data;
 
-    rf_linear_forward(a->matmul, a->y, a->x, a->w, a->b, a->n, a->C, a->O);
+    rf_linear_forward(a->matmul, a->y, rf_operand(a->x, a->C), a->w, a->b, a->n, a->C, a->O);
     return dot(a->y, a->dy, (size_t)(a->n * a->O));
 }
 
@@ -243,7 +243,10 @@ static void linear_backward_is_its_gradient(void **state)
 
     (void)state;
     arrays_init(&a, 6, 7, 9);
-    rf_linear_backward(a.matmul, a.dx, 0, a.dw, a.db, a.dy, a.x, a.w, a.n, a.C, a.O);
+    rf_linear_backward(a.matmul, a.dx, 0, rf_operand(a.dy, a.O), a.w, a.n, a.C, a.O);
+    rf_linear_gradient(a.matmul, a.dw, rf_operand(a.dy, a.O), rf_operand(a.x, a.C), a.n, a.C,
+                       a.O);
+    rf_bias_backward(a.db, a.dy, a.n, a.O);
     assert_gradient(&p, a.x, a.dx, 42);
     assert_gradient(&p, a.w, a.dw, 63);
     assert_gradient(&p, a.b, a.db, 9);
@@ -260,11 +263,28 @@ struct attending {
     double dq[8 * 10], dkv[16 * 20], scratch[2 * 9 * 16];
 };
 
+static struct rf_kept kept(double *x)
+{
+    return (struct rf_kept){.real = x};
+}
+
+/* Sequence by sequence. */
+static void attend_backward(struct attending *a)
+{
+    int D = a->shape.heads * a->shape.head_width, E = a->shape.kv_heads * a->shape.head_width;
+
+    for (int s = 0; s < a->shape.nseq; s++)
+        rf_attention_backward(NULL, a->dq + a->shape.query[s] * D,
+                              a->dkv + a->shape.key[s] * 2 * E, kept(a->dout), kept(a->out),
+                              a->log_sum, kept(a->q), kept(a->kv), a->scratch, &a->shape, s);
+}
+
 static double attention_value(void *data)
 {
     struct attending *a = data;
 
-    rf_attention_forward(a->out, a->log_sum, a->q, a->kv, a->scratch, &a->shape);
+    rf_attention_forward(NULL, kept(a->out), a->log_sum, kept(a->q), kept(a->kv), a->scratch,
+                         &a->shape);
     return dot(a->out, a->dout, 80);
 }
 
@@ -286,8 +306,7 @@ static void attention_backward_is_its_gradient(void **state)
     draw(a.kv, 320, 2);
     draw(a.dout, 80, 3);
     attention_value(&a);
-    rf_attention_backward(a.dq, a.dkv, a.dout, a.out, a.log_sum, a.q, a.kv, a.scratch,
-                          &a.shape);
+    attend_backward(&a);
     assert_gradient(&p, a.q, a.dq, 80);
     assert_gradient(&p, a.kv, a.dkv, 320);
 }
@@ -312,8 +331,7 @@ static void grouped_attention_backward_is_its_gradient(void **state)
     draw(a.dout, 80, 3);
     draw(a.dkv, 160, 4); /* is overwritten */
     attention_value(&a);
-    rf_attention_backward(a.dq, a.dkv, a.dout, a.out, a.log_sum, a.q, a.kv, a.scratch,
-                          &a.shape);
+    attend_backward(&a);
     assert_gradient(&p, a.q, a.dq, 80);
     assert_gradient(&p, a.kv, a.dkv, 160);
 }
