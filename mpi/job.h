@@ -22,7 +22,8 @@ struct rf_job_context {
     const char *run_dir, *ckpt_dir; /* both exist; ckpt_dir holds a directory per job */
     const char *config_digest, *version;
     const char *cache_dir; /* exists; NULL: nothing is kept for other runs (cache.h) */
-    const struct rf_watch *watch; /* told of each step, in tokens of what is left at its start; may be
+    const struct rf_watch
+        *watch;            /* told of each step, in tokens of what is left at its start; may be
                                      NULL, on some ranks only too */
     struct rf_shelf shelf; /* owned: tasks of earlier jobs */
 };
@@ -52,10 +53,10 @@ struct rf_model_shape rf_job_model_shape(const struct rf_planned_job *job,
 /* How it trains, without the sizes of its batches. */
 struct rf_train_options rf_job_train_options(const struct rf_planned_job *job);
 
-/* Local: bytes of the job's trainer on rank `rank` of `size`, before it is made. Opens the job's task,
- * which stays open for the job. */
+/* Local: bytes of the job's trainer on rank `rank` of `size`, before it is made; apart: rf_mesh_apart(). Opens the job's
+ * task, which stays open for the job. */
 enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int rank, int size,
-                                    size_t *bytes, struct rf_error *err);
+                                    int apart, size_t *bytes, struct rf_error *err);
 
 /* Closes the tasks that are kept. */
 void rf_job_context_clear(struct rf_job_context *ctx);

@@ -26,8 +26,9 @@ struct rf_bf16 {
     float *side;                      /* owned [max_operand]: a padded block of results */
     float *wide_weights;              /* owned [nweights], without: rounded, as all of these */
     float *wide_a, *wide_b;           /* owned [max_operand] */
-    struct rf_held *held; /* owned; NULL: weights are there, and not just names of what is held */
-    float *wide_held;     /* owned, without primitives: one of them */
+    struct rf_held
+        *held;        /* owned; NULL: weights are there, and not just names of what is held */
+    float *wide_held; /* owned, without primitives: one of them */
     char implementation[96];
 };
 
@@ -436,9 +437,9 @@ size_t rf_bf16_bytes(const struct rf_bf16 *p)
     int n;
     const struct rf_weight *list = p->held != NULL ? rf_held_list(p->held, &n) : NULL;
 
-    return list == NULL ? rf_bf16_cost(p->nweights, p->max_operand)
-                        : rf_bf16_cost(0, p->max_operand) +
-                              hold_cost(list, n, p->primitives != NULL);
+    return list == NULL
+               ? rf_bf16_cost(p->nweights, p->max_operand)
+               : rf_bf16_cost(0, p->max_operand) + hold_cost(list, n, p->primitives != NULL);
 }
 
 /* Of bf16 weights there is a copy for either direction, once both have been used; of rounded ones in fp32, one. */

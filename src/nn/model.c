@@ -395,8 +395,10 @@ enum rf_status rf_model_predict_bytes(struct rf_model_bytes *need, const struct 
                                       enum rf_precision precision, int shares,
                                       struct rf_error *err)
 {
-    struct rf_model m = {
-        .plan = plan, .limits = *limits, .precision = precision, .shares = shares && plan->size > 1};
+    struct rf_model m = {.plan = plan,
+                         .limits = *limits,
+                         .precision = precision,
+                         .shares = shares && plan->size > 1};
     int held = precision == RF_PRECISION_HELD;
     enum rf_status st = count(&m, err);
 

@@ -170,9 +170,8 @@ static void look_up(struct rf_model *m, rf_real *x)
     else if (m->precision == RF_PRECISION_BF16)
         rf_embed_forward_rounded(x, wte, m->pack.token, n, C, begin, count);
     else
-        rf_embed_forward_half(
-            x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at), m->pack.token, n, C,
-            begin, count);
+        rf_embed_forward_half(x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at),
+                              m->pack.token, n, C, begin, count);
 }
 
 /* The rows of a stream and what comes with them: its norm, and the latter's means and deviations. */
@@ -185,7 +184,11 @@ static struct stream before_attention(const struct rf_model *m, int i)
 {
     const struct rf_model_layer *l = &m->layers[i];
 
-    return (struct stream){l->x, l->h1, l->mean1, l->rstd1, layer_param(m, i, RF_LN1_W),
+    return (struct stream){l->x,
+                           l->h1,
+                           l->mean1,
+                           l->rstd1,
+                           layer_param(m, i, RF_LN1_W),
                            layer_param(m, i, RF_LN1_B)};
 }
 
@@ -193,7 +196,11 @@ static struct stream before_mlp(const struct rf_model *m, int i)
 {
     const struct rf_model_layer *l = &m->layers[i];
 
-    return (struct stream){l->x2, l->h2, l->mean2, l->rstd2, layer_param(m, i, RF_LN2_W),
+    return (struct stream){l->x2,
+                           l->h2,
+                           l->mean2,
+                           l->rstd2,
+                           layer_param(m, i, RF_LN2_W),
                            layer_param(m, i, RF_LN2_B)};
 }
 

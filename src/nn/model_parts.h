@@ -35,8 +35,9 @@ struct rf_model {
     struct rf_arena *arena; /* owned; all arrays below lie in it */
     struct rf_arena
         *room; /* owned, over the exchange's room where it has one: what is summed over ranks */
-    struct rf_arena *table; /* owned, over the exchange's table; NULL: every rank has all rows of the stream */
-    int shares;             /* whether there is one */
+    struct rf_arena *
+        table; /* owned, over the exchange's table; NULL: every rank has all rows of the stream */
+    int shares; /* whether there is one */
     size_t arena_bytes, room_bytes, table_bytes;
     struct rf_matmul *matmul; /* owned */
     rf_real *values, *gradients;
@@ -45,15 +46,16 @@ struct rf_model {
     struct rf_model_layer *layers; /* owned */
     struct rf_pack pack;
     struct rf_profile profile;
-    const struct rf_model_cache *cache;  /* borrowed; NULL: the pack is all there is */
-    rf_real *turns;                      /* of rotary positions, rope.h */
-    rf_real *hq;                         /* the last layer's norm at the asked rows */
-    rf_real *spare;                      /* with a table: as hq, of gradients */
-    rf_real *xf, *hf, *meanf, *rstdf;    /* the end of the stream, asked rows */
-    rf_real *dx, *dx_other, *dwide; /* gradients: stream, inside a block half */
-    rf_real *dh;     /* what this rank adds to a sum over ranks: ends of branches; gradients of norms */
+    const struct rf_model_cache *cache; /* borrowed; NULL: the pack is all there is */
+    rf_real *turns;                     /* of rotary positions, rope.h */
+    rf_real *hq;                        /* the last layer's norm at the asked rows */
+    rf_real *spare;                     /* with a table: as hq, of gradients */
+    rf_real *xf, *hf, *meanf, *rstdf;   /* the end of the stream, asked rows */
+    rf_real *dx, *dx_other, *dwide;     /* gradients: stream, inside a block half */
+    rf_real
+        *dh; /* what this rank adds to a sum over ranks: ends of branches; gradients of norms */
     rf_real *vectors; /* gradients of norms and output biases, on their way */
-    rf_real *df;                         /* Llama: of gate and what it gates */
+    rf_real *df;      /* Llama: of gate and what it gates */
     rf_real *dq, *dkv, *scratch;
     rf_real *logits, *top, *sums,
         *scale; /* sums [2][rows]: of exponentials, of what is wanted */

@@ -222,8 +222,8 @@ static int set_up(struct rf_primitives *p, struct copy *c)
 
     c->data = aligned_alloc(ALIGN, size_of(c));
     ok = ok && c->data != NULL;
-    ok = ok &&
-         dnnl_memory_create(&c->from, &plain, p->engine, DNNL_MEMORY_NONE) == dnnl_success;
+    ok =
+        ok && dnnl_memory_create(&c->from, &plain, p->engine, DNNL_MEMORY_NONE) == dnnl_success;
     ok = ok && dnnl_memory_create(&c->to, &c->layout, p->engine, c->data) == dnnl_success;
     ok = ok && reorder_from(p, c, &plain, &c->reorder);
     if (!ok)
@@ -269,8 +269,8 @@ static int turn_over(struct rf_primitives *p, const struct copy *from, int form,
     dnnl_memory_desc_t source = from->layout;
     dnnl_memory_t a = NULL, b = NULL;
     dnnl_primitive_t reorder = NULL;
-    int ok = from->form == form || dnnl_memory_desc_permute_axes(&source, &from->layout,
-                                                                 turned) == dnnl_success;
+    int ok = from->form == form ||
+             dnnl_memory_desc_permute_axes(&source, &from->layout, turned) == dnnl_success;
 
     ok = ok && reorder_from(p, &to, &source, &reorder);
     ok = ok && dnnl_memory_create(&a, &source, p->engine, from->data) == dnnl_success;
@@ -322,8 +322,7 @@ static int fill_held(struct rf_primitives *p, struct copy *c)
 
     if (rows != NULL)
         fill(p, c, rows);
-    return rows != NULL ||
-           (from != NULL && turn_over(p, from, c->form, &c->layout, c->data));
+    return rows != NULL || (from != NULL && turn_over(p, from, c->form, &c->layout, c->data));
 }
 
 /* The weights from `at` on in the layout of s, up to date; NULL: none can be made. */

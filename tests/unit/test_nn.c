@@ -500,7 +500,8 @@ static void matrices_are_listed_with_all_their_tensors(void **state)
          .width = 12,
          .hidden = 7,
          .untied = 1}};
-    const int want[2] = {1 + 2 * 5, 2 + 2 * 5}; /* wte, then q, kv, o, (gate) fc, proj; lm_head */
+    const int want[2] = {1 + 2 * 5,
+                         2 + 2 * 5}; /* wte, then q, kv, o, (gate) fc, proj; lm_head */
     struct rf_weight list[32];
 
     (void)state;
@@ -519,9 +520,8 @@ static void matrices_are_listed_with_all_their_tensors(void **state)
                     const struct rf_param *p = &plan.params[i];
 
                     assert_int_equal(rf_weights_has(&plan, i), p->decays && i != plan.wpe);
-                    elements += rf_weights_has(&plan, i)
-                                    ? (size_t)(p->extent[0] * p->extent[1])
-                                    : 0;
+                    elements +=
+                        rf_weights_has(&plan, i) ? (size_t)(p->extent[0] * p->extent[1]) : 0;
                 }
                 for (int k = 0; k < n; k++) {
                     const struct rf_param *first = &plan.params[list[k].first];
