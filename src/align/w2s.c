@@ -318,8 +318,8 @@ void rf_w2s_agreement(const int32_t *weak, const int32_t *student, const int32_t
     result->supervisor_wrong = ratio(agree_wrong, n - right);
     result->corrected = ratio(corrected, n);
     result->new_errors = ratio(new_errors, n);
-    result->error_correlation = phi(n, n - right, n - right - corrected + new_errors,
-                                    n - right - corrected);
+    result->error_correlation =
+        phi(n, n - right, n - right - corrected + new_errors, n - right - corrected);
 }
 
 /* The most likely class, the lowest on ties. */

@@ -50,7 +50,8 @@ struct rf_w2s_agreement {
     double all, supervisor_right, supervisor_wrong;
     double corrected,
         new_errors; /* share of all items: weak wrong & student right; the reverse */
-    double error_correlation; /* of "is wrong" of the two, over items (phi): 0 for errors that have nothing
+    double
+        error_correlation; /* of "is wrong" of the two, over items (phi): 0 for errors that have nothing
                                  to do with each other, 1 for the same; NAN when one is always or never wrong */
 };
 void rf_w2s_agreement(const int32_t *weak, const int32_t *student, const int32_t *truth, int n,

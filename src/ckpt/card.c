@@ -20,7 +20,10 @@ static enum rf_status path_beside(char path[RF_PATH_BYTES], const char *file,
     slash = strrchr(folder, '/');
     if (slash != NULL)
         *slash = '\0';
-    return rf_file_join(path, slash == NULL ? "." : slash == folder ? "/" : folder,
+    return rf_file_join(path,
+                        slash == NULL     ? "."
+                        : slash == folder ? "/"
+                                          : folder,
                         "config.json", err);
 }
 
@@ -42,7 +45,8 @@ static int is_among(const char *word, const char *words)
     const char *at = strstr(words, word);
     size_t n = strlen(word);
 
-    return n > 0 && at != NULL && (at == words || at[-1] == ' ') && (at[n] == '\0' || at[n] == ' ');
+    return n > 0 && at != NULL && (at == words || at[-1] == ' ') &&
+           (at[n] == '\0' || at[n] == ' ');
 }
 
 static enum rf_status check(const json_t *root, const char *path, struct rf_error *err)
@@ -52,21 +56,25 @@ static enum rf_status check(const json_t *root, const char *path, struct rf_erro
     json_t *scaling = json_object_get(root, "rope_scaling");
 
     if (gelu != NULL && !is_among(gelu, "gelu_new gelu_pytorch_tanh gelu_fast"))
-        return rf_fail(err, RF_ERR_INPUT,
-                       "'%.200s' asks for the activation '%.40s'; a gpt2 model of ours has gelu_new",
-                       path, gelu);
+        return rf_fail(
+            err, RF_ERR_INPUT,
+            "'%.200s' asks for the activation '%.40s'; a gpt2 model of ours has gelu_new", path,
+            gelu);
     if (gelu == NULL && silu != NULL && !is_among(silu, "silu swish"))
-        return rf_fail(err, RF_ERR_INPUT,
-                       "'%.200s' asks for the activation '%.40s'; a llama model of ours has silu",
-                       path, silu);
+        return rf_fail(
+            err, RF_ERR_INPUT,
+            "'%.200s' asks for the activation '%.40s'; a llama model of ours has silu", path,
+            silu);
     if (scaling != NULL && !json_is_null(scaling))
-        return rf_fail(err, RF_ERR_INPUT,
-                       "'%.200s' scales its rotary frequencies (rope_scaling), which our models do not",
-                       path);
+        return rf_fail(
+            err, RF_ERR_INPUT,
+            "'%.200s' scales its rotary frequencies (rope_scaling), which our models do not",
+            path);
     if (json_is_true(json_object_get(root, "scale_attn_by_inverse_layer_idx")) ||
         json_is_false(json_object_get(root, "scale_attn_weights")))
         return rf_fail(err, RF_ERR_INPUT,
-                       "'%.200s' scales attention by something else than the width of a head", path);
+                       "'%.200s' scales attention by something else than the width of a head",
+                       path);
     return RF_OK;
 }
 

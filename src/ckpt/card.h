@@ -6,9 +6,9 @@
 #include "base/error.h"
 
 struct rf_model_card {
-    int found;                    /* 0: there is no such file, and nothing below is known */
-    int heads;                    /* of attention; 0: it does not say */
-    double rope_theta, norm_eps;  /* NAN: it does not say */
+    int found;                   /* 0: there is no such file, and nothing below is known */
+    int heads;                   /* of attention; 0: it does not say */
+    double rope_theta, norm_eps; /* NAN: it does not say */
 };
 
 /* Local: the config.json in the directory of a safetensors file. RF_ERR_INPUT: it is no JSON object, or it asks

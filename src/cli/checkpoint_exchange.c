@@ -81,12 +81,12 @@ static void print_entry(const struct rf_imported *imported, const struct rf_mode
     const char *words = imported->model, *untied = imported->untied ? " untied = true;" : "";
     int layers, heads, width, kv, hidden, context, vocabulary;
 
-    if (sscanf(words,
-               "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d", &layers,
-               &heads, &width, &hidden, &context, &vocabulary) == 6) {
-        printf("models = ( { name = \"NAME\"; layers = %d; heads = %d; width = %d; hidden = %d; "
-               "context = %d; vocabulary = %d;%s",
-               layers, heads, width, hidden, context, vocabulary, untied);
+    if (sscanf(words, "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d",
+               &layers, &heads, &width, &hidden, &context, &vocabulary) == 6) {
+        printf(
+            "models = ( { name = \"NAME\"; layers = %d; heads = %d; width = %d; hidden = %d; "
+            "context = %d; vocabulary = %d;%s",
+            layers, heads, width, hidden, context, vocabulary, untied);
         print_card(card, 0);
     } else if (sscanf(words, "llama layers=%d heads=%d width=%d kv=%d hidden=%d vocabulary=%d",
                       &layers, &heads, &width, &kv, &hidden, &vocabulary) == 6 &&

@@ -137,7 +137,8 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
          .integer = &call.heads,
          .min = 1,
          .max = 65536,
-         .help = "import: attention heads, where neither the file nor a config.json beside it says"},
+         .help = "import: attention heads, where neither the file nor a config.json beside it "
+                 "says"},
         {.name = "keep-last",
          .value = "K",
          .integer = &call.keep_last,
@@ -180,7 +181,8 @@ static enum rf_status checkpoint(const struct rf_group *world, int argc, char **
             "'reshard' writes a checkpoint anew into a directory, every value checked on the "
             "way, "
             "with other types, without moments, or compressed; it then stands by itself even "
-            "where it referred to earlier files for tensors that had not changed. Any number of "
+            "where it referred to earlier files for tensors that had not changed. Any number "
+            "of "
             "ranks reads any file without it. "
             "Under mpirun, verify, diff, export, import and reshard share "
             "the work over the ranks; the result is the same.",

@@ -358,9 +358,10 @@ static enum rf_status check_texts_task(const struct checker *c, int i)
                       "expected at least 280 (all bytes and a few marks), got %d",
                       t->vocabulary);
     if (!file && (t->nanswers > 0 || t->question[0] != '\0'))
-        return refuse(c, "tasks", i, t->nanswers > 0 ? "answers" : "question",
-                      "expected nothing, since a tokenizer that is learnt here has tokens of its "
-                      "own for labels, got a value");
+        return refuse(
+            c, "tasks", i, t->nanswers > 0 ? "answers" : "question",
+            "expected nothing, since a tokenizer that is learnt here has tokens of its "
+            "own for labels, got a value");
     if (t->preference[0] != '\0' && !score && strcmp(t->preference, "choice") != 0)
         return refuse(c, "tasks", i, "preference", "expected one of choice, score, got '%s'",
                       t->preference);
@@ -416,8 +417,7 @@ static enum rf_status check_task(const struct checker *c, int i)
     if (rule->rule == 2)
         return check_rules_task(c, i);
     if (t->learn_rest && (strcmp(t->source, "chess") != 0 || t->test == 0))
-        return refuse(c, "tasks", i, "learn_rest",
-                      "expected false, since %s, got true",
+        return refuse(c, "tasks", i, "learn_rest", "expected false, since %s, got true",
                       t->test == 0 ? "'test' leaves nothing over"
                                    : "only puzzles with ratings are in a file of their own");
     if (rule->documents)

@@ -219,11 +219,7 @@ static const struct rf_key single_task_keys[] = {
     {0}};
 
 static const struct rf_key train_keys[] = {
-    {.key = "steps",
-     .kind = RF_KEY_INT,
-     AT(rf_train_spec, steps),
-     .max = 1e8,
-     .required = 1},
+    {.key = "steps", .kind = RF_KEY_INT, AT(rf_train_spec, steps), .max = 1e8, .required = 1},
     {.key = "batch",
      .kind = RF_KEY_INT,
      AT(rf_train_spec, batch),

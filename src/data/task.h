@@ -53,20 +53,22 @@ struct rf_task_options {
     int alone;        /* 1: the configuration has it as its one `task` */
     int overlap;      /* declared: it may hold texts that another of the family tests */
     char rule[32];       /* chess-rules: which question is asked, see chess_rules.h */
-    char tokenizer[16];  /* text: "byte", "char", "bpe" or "file"; texts: "bpe" or "file", "" is "bpe" */
+    char tokenizer
+        [16]; /* text: "byte", "char", "bpe" or "file"; texts: "bpe" or "file", "" is "bpe" */
     char tokenizer_path[RF_PATH_BYTES]; /* "file": what vocabulary.h reads */
     /* texts, "file": the words that labels are said by, in the order of the labels, of which the first token
      * counts; none: a blank and the label. And what is said between a text and the answer. */
     char answers[RF_ANSWERS_MAX][RF_ANSWER_BYTES];
     int nanswers;
     char question[256];
-    char preference[16]; /* pairs: "score": each reply by itself; else both are read as one text */
+    char preference
+        [16]; /* pairs: "score": each reply by itself; else both are read as one text */
     char documents[16]; /* text: "file", "lines" or "paragraphs" are documents */
     int vocabulary;     /* texts, text: size of the tokenizer, default 4096 */
     int context; /* tokens; longer prompts lose their oldest tokens. default per source */
     int train, validation, test; /* examples; 0: all there are (chess-rules: must be > 0); text:
                                     rows of context tokens held back, 0: a tenth */
-    int learn_rest; /* chess: puzzles of `path` that the test leaves over are learned from */
+    int learn_rest;    /* chess: puzzles of `path` that the test leaves over are learned from */
     int corpus_size;   /* pretraining samples at most; 0: all (chess-rules: must be > 0) */
     char positive[64]; /* texts: this label against the rest; "": as they are */
 };
@@ -85,7 +87,8 @@ struct rf_examples {
     int32_t *start;  /* [n+1] */
     int32_t *label;  /* [n], 0 .. nclass-1 */
     float *rating;   /* [n] difficulty, or NULL */
-    uint64_t content; /* of what the examples are and of their labels, in their order, whatever the
+    uint64_t
+        content; /* of what the examples are and of their labels, in their order, whatever the
                          tokens: equal where two tasks hold the same */
 };
 

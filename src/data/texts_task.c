@@ -31,7 +31,7 @@ static void voice_clear(struct voice *voice)
 }
 
 /* Tokens of a text; room for one per byte and one more. where: for messages. */
-static enum rf_status encode(struct voice *voice, struct rf_text text, const char *where,
+static enum rf_status encode(struct voice *voice, struct rf_view text, const char *where,
                              int32_t *tokens, int *n, struct rf_error *err)
 {
     if (voice->given != NULL)
@@ -43,7 +43,7 @@ static enum rf_status encode(struct voice *voice, struct rf_text text, const cha
 }
 
 /* A text as a model reads it for its own sake: with what stands around it. */
-static enum rf_status document_tokens(struct voice *voice, struct rf_text text,
+static enum rf_status document_tokens(struct voice *voice, struct rf_view text,
                                       const char *where, int32_t *tokens, int *n,
                                       struct rf_error *err)
 {
@@ -70,8 +70,8 @@ static int cut_front(int32_t *tokens, int n, int room)
 
 /* A text of at most `room` tokens, of a longer one the last. Learnt: with its end. broken: after a line
  * break. */
-static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int broken, int room,
-                                  const char *where, int32_t *tokens, int *n,
+static enum rf_status text_tokens(struct voice *voice, struct rf_view text, int broken,
+                                  int room, const char *where, int32_t *tokens, int *n,
                                   struct rf_error *err)
 {
     char *copy = NULL;
@@ -84,7 +84,7 @@ static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int 
                            text.size_bytes);
         copy[0] = '\n';
         memcpy(copy + 1, text.bytes, text.size_bytes);
-        text = (struct rf_text){copy, text.size_bytes + 1};
+        text = (struct rf_view){copy, text.size_bytes + 1};
     }
     st = encode(voice, text, where, tokens, n, err);
     if (voice->given == NULL)
@@ -96,8 +96,8 @@ static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int 
 
 /* What a model is shown before it is asked: a text, or of two texts both, each with half of the room;
  * then the question. */
-static enum rf_status prompt_tokens(struct voice *voice, struct rf_text text,
-                                    struct rf_text second, const char *where, int32_t *tokens,
+static enum rf_status prompt_tokens(struct voice *voice, struct rf_view text,
+                                    struct rf_view second, const char *where, int32_t *tokens,
                                     int *n, struct rf_error *err)
 {
     int first = voice->given != NULL && voice->begin >= 0, more = 0;
@@ -121,7 +121,7 @@ static enum rf_status prompt_tokens(struct voice *voice, struct rf_text text,
 static enum rf_status row_tokens(struct voice *voice, const struct rf_kept_row *row,
                                  int32_t *tokens, int *n, struct rf_error *err)
 {
-    const struct rf_text none = {"", 0};
+    const struct rf_view none = {"", 0};
     char where[300];
     int second = 0;
     enum rf_status st;
@@ -138,8 +138,7 @@ static enum rf_status row_tokens(struct voice *voice, const struct rf_kept_row *
 }
 
 static enum rf_status add_prompts(struct rf_labelled *list, struct voice *voice,
-                                  int32_t *tokens, struct rf_pools *pools,
-                                  struct rf_error *err)
+                                  int32_t *tokens, struct rf_pools *pools, struct rf_error *err)
 {
     struct rf_samples *to[RF_NSIDES] = {&pools->train, &pools->validation, &pools->test};
     enum rf_status st = RF_OK;
@@ -219,15 +218,15 @@ static enum rf_status first_token(struct voice *voice, const char *word, int32_t
                                   struct rf_error *err)
 {
     int32_t tokens[RF_ANSWER_BYTES + 2];
-    struct rf_text text = {word, strlen(word)}, bytes;
+    struct rf_view text = {word, strlen(word)}, bytes;
     int n = 0;
     enum rf_status st = RF_OK;
 
     if (word[0] == ' ' && word[1] != '\0') {
-        st = rf_vocabulary_encode(voice->given, (struct rf_text){word + 1, text.size_bytes - 1},
+        st = rf_vocabulary_encode(voice->given, (struct rf_view){word + 1, text.size_bytes - 1},
                                   "answers", 0, tokens, &n, err);
         bytes = st == RF_OK && n > 0 ? rf_vocabulary_bytes(voice->given, tokens[0])
-                                     : (struct rf_text){"", 0};
+                                     : (struct rf_view){"", 0};
         *token = tokens[0];
         if (st != RF_OK || (bytes.size_bytes > 1 && bytes.bytes[0] == ' '))
             return st;
@@ -252,9 +251,10 @@ static void word_for(const struct rf_labelled *list, int class, char word[RF_ANS
     else if (options->positive[0] != '\0')
         snprintf(word, RF_ANSWER_BYTES, "%s", yes[class]);
     else
-        snprintf(word, RF_ANSWER_BYTES, " %.*s",
-                 (int)(list->labels[class].size_bytes < 60 ? list->labels[class].size_bytes : 60),
-                 list->labels[class].bytes);
+        snprintf(
+            word, RF_ANSWER_BYTES, " %.*s",
+            (int)(list->labels[class].size_bytes < 60 ? list->labels[class].size_bytes : 60),
+            list->labels[class].bytes);
 }
 
 static enum rf_status find_answers(const struct rf_labelled *list, struct voice *voice,
@@ -286,7 +286,7 @@ static enum rf_status find_answers(const struct rf_labelled *list, struct voice 
 static enum rf_status read_question(struct voice *voice, struct rf_error *err)
 {
     const char *question = voice->options->question;
-    struct rf_text text = {question, strlen(question)};
+    struct rf_view text = {question, strlen(question)};
 
     voice->question = malloc((text.size_bytes + 2) * sizeof *voice->question);
     if (voice->question == NULL)
@@ -309,10 +309,11 @@ static enum rf_status read_vocabulary(struct rf_labelled *list, struct voice *vo
     task->info.unseen = voice->end >= 0 ? voice->end : voice->begin >= 0 ? voice->begin : 0;
     st = read_question(voice, err);
     if (st == RF_OK && voice->context - voice->nquestion < ROOM_AT_LEAST + (voice->begin >= 0))
-        st = rf_fail(err, RF_ERR_CONFIG,
-                     "task '%s': its question has %d tokens, which leaves no room for a text in "
-                     "a context of %d",
-                     list->options->name, voice->nquestion, voice->context);
+        st =
+            rf_fail(err, RF_ERR_CONFIG,
+                    "task '%s': its question has %d tokens, which leaves no room for a text in "
+                    "a context of %d",
+                    list->options->name, voice->nquestion, voice->context);
     return st == RF_OK ? find_answers(list, voice, &task->info, err) : st;
 }
 
@@ -325,8 +326,7 @@ enum rf_status rf_labelled_encode(struct rf_labelled *list, struct rf_task *task
     struct voice voice = {.options = options,
                           .begin = -1,
                           .end = -1,
-                          .context =
-                              options->context > 0 ? options->context : DEFAULT_CONTEXT};
+                          .context = options->context > 0 ? options->context : DEFAULT_CONTEXT};
     /* a token per byte; of each text two marks, a blank and a line break; the question, twice */
     size_t room = list->longest_bytes + 2 * strlen(options->question) + 16;
     int32_t *tokens = malloc(room * sizeof *tokens);

@@ -65,7 +65,8 @@ static void put_model(FILE *out, const struct rf_model_spec *m)
 static void put_train(FILE *out, const struct rf_train_spec *t)
 {
     fprintf(out, "train %d %d %d %d %d %d %d %d %d\n", t->steps, t->batch, t->examples,
-            t->micro_batch, t->tensor, t->bf16, t->freeze_layers, t->max_skipped, t->eval_every);
+            t->micro_batch, t->tensor, t->bf16, t->freeze_layers, t->max_skipped,
+            t->eval_every);
     fprintf(out, "rates %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g\n", t->token_dropout,
             t->lr, t->min_lr_ratio, t->warmup, t->weight_decay, t->clip, t->beta1, t->beta2);
 }
@@ -113,12 +114,11 @@ static enum rf_status put_task(FILE *out, struct keys *keys, const struct rf_tas
                                struct rf_error *err)
 {
     const char *const paths[] = {t->path, t->test_path, t->extra_path, t->corpus};
-    const char *const texts[] = {t->source,        t->tokenizer,     t->documents,
-                                 t->question,      t->preference,
-                                 t->rule,          t->positive,
-                                 t->balance,       t->duplicates,    t->fields.split,
-                                 t->fields.label,  t->fields.text,   t->fields.second,
-                                 t->fields.prompt, t->fields.chosen, t->fields.rejected};
+    const char *const texts[] = {
+        t->source,        t->tokenizer,     t->documents,     t->question,
+        t->preference,    t->rule,          t->positive,      t->balance,
+        t->duplicates,    t->fields.split,  t->fields.label,  t->fields.text,
+        t->fields.second, t->fields.prompt, t->fields.chosen, t->fields.rejected};
     enum rf_status st = RF_OK;
 
     fprintf(out, "task %d %d %d %d %d %d %d\n", t->vocabulary, t->context, t->train,

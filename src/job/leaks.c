@@ -67,15 +67,17 @@ static enum rf_status check_weak_task(const struct rf_run_spec *spec,
     const struct rf_experiment_spec *e = &spec->experiments[experiment];
     int strong = find_task(spec, e->task), weak = find_task(spec, e->weak_task);
 
-    for (int s = 0; e->weak_task[0] != '\0' && strong >= 0 && weak >= 0 && s < RF_NSPLITS; s++) {
+    for (int s = 0; e->weak_task[0] != '\0' && strong >= 0 && weak >= 0 && s < RF_NSPLITS;
+         s++) {
         const struct rf_examples *a = rf_task_split(tasks[strong], (enum rf_split)s);
         const struct rf_examples *b = rf_task_split(tasks[weak], (enum rf_split)s);
 
         if (a->n != b->n || a->content != b->content)
-            return rf_fail(err, RF_ERR_INPUT,
-                           "experiment '%s': tasks '%s' and '%s' differ in %s (%d and %d "
-                           "examples): a weak_task holds the same examples in another vocabulary",
-                           e->name, e->task, e->weak_task, names[s], a->n, b->n);
+            return rf_fail(
+                err, RF_ERR_INPUT,
+                "experiment '%s': tasks '%s' and '%s' differ in %s (%d and %d "
+                "examples): a weak_task holds the same examples in another vocabulary",
+                e->name, e->task, e->weak_task, names[s], a->n, b->n);
     }
     return RF_OK;
 }

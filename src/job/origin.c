@@ -23,10 +23,11 @@ enum rf_status rf_origin_find(struct rf_origin *origin, const char *from, struct
 
     *origin = (struct rf_origin){.path = ""};
     if (ends_with(from, ".safetensors"))
-        return rf_fail(err, RF_ERR_INPUT,
-                       "'%.300s' is a safetensors file; make a checkpoint of it first: ringfence "
-                       "checkpoint import FILE DIR",
-                       from);
+        return rf_fail(
+            err, RF_ERR_INPUT,
+            "'%.300s' is a safetensors file; make a checkpoint of it first: ringfence "
+            "checkpoint import FILE DIR",
+            from);
     if (!rf_file_exists(from))
         return rf_fail(err, RF_ERR_INPUT, "there is no checkpoint or directory '%.300s'", from);
     if (ends_with(from, ".h5"))

@@ -12,10 +12,11 @@
 enum { RF_MODEL_WORDS = 160 };
 
 struct rf_origin {
-    char path[RF_PATH_BYTES];    /* of the file */
-    char model[RF_MODEL_WORDS];  /* as rf_model_words() says it */
-    char tokenizer[RF_DIGEST_HEX]; /* of the vocabulary that it speaks; "": the file does not say */
-    struct rf_digest content;    /* of all tensors */
+    char path[RF_PATH_BYTES];   /* of the file */
+    char model[RF_MODEL_WORDS]; /* as rf_model_words() says it */
+    char tokenizer
+        [RF_DIGEST_HEX];      /* of the vocabulary that it speaks; "": the file does not say */
+    struct rf_digest content; /* of all tensors */
 };
 
 /* Local; reads the file's index, not its values. RF_ERR_INPUT: there is none, or it is no checkpoint. */

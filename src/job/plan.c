@@ -389,10 +389,8 @@ static enum rf_status add_experiment(struct rf_job_plan *plan, const struct rf_r
                         .task = find_task(spec, from->task)};
     enum rf_status st;
 
-    cell.weak_task =
-        from->weak_task[0] != '\0' ? find_task(spec, from->weak_task) : cell.task;
-    if (cell.weak == NULL || cell.strong == NULL || cell.task == NULL ||
-        cell.weak_task == NULL)
+    cell.weak_task = from->weak_task[0] != '\0' ? find_task(spec, from->weak_task) : cell.task;
+    if (cell.weak == NULL || cell.strong == NULL || cell.task == NULL || cell.weak_task == NULL)
         return rf_fail(err, RF_ERR_CONFIG, "experiment '%s': there is no model or task '%s'",
                        from->name,
                        cell.weak == NULL     ? from->weak

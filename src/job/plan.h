@@ -63,11 +63,12 @@ struct rf_planned_job {
     const struct rf_method_options *options; /* of the method; NULL for a pretraining job */
     int stop_checks;                         /* so often it is looked at in training */
     int part, parts; /* of the examples of train_split: each parts-th from part on */
-    enum rf_rated rated; /* which of them, by rating: of RF_RATED_EASY those of at most `easy` */
+    enum rf_rated
+        rated; /* which of them, by rating: of RF_RATED_EASY those of at most `easy` */
     double easy;
     int further;     /* pretraining: -1 all of the corpus, 0 the task's own text, 1 the rest */
     int32_t init_job;           /* start from this job's final parameters; -1: from scratch */
-    const char *from; /* or from this checkpoint, or directory with some; "": none */
+    const char *from;           /* or from this checkpoint, or directory with some; "": none */
     int32_t label_job;          /* learn this job's labels; -1: ground truth */
     enum rf_split train_split;
     uint64_t task_seed;  /* decides the halves */

@@ -67,7 +67,8 @@ struct rf_pretrain_spec {
     char after[RF_AFTER_MAX][RF_NAME_BYTES];
     int nafter;
     char init[RF_NAME_BYTES]; /* job whose final parameters it starts from; "" none */
-    char from[RF_PATH_BYTES]; /* checkpoint, or directory with some, that it starts from; "" none */
+    char from
+        [RF_PATH_BYTES]; /* checkpoint, or directory with some, that it starts from; "" none */
     char text[16]; /* "all" of the task's corpus, its own text ("task"), or "further" */
 };
 
@@ -76,7 +77,8 @@ enum { RF_CHAIN_MAX = 8 };
 /* A weak-to-strong comparison: weak supervisor, its labels, students per loss, ceiling, controls. */
 struct rf_experiment_spec {
     char name[RF_NAME_BYTES], account[RF_NAME_BYTES], task[RF_NAME_BYTES];
-    char weak_task[RF_NAME_BYTES]; /* the same examples as the weak model reads them; "": task */
+    char
+        weak_task[RF_NAME_BYTES]; /* the same examples as the weak model reads them; "": task */
     char weak[RF_NAME_BYTES], strong[RF_NAME_BYTES]; /* models */
     char pretrained
         [RF_NAME_BYTES]; /* job whose final checkpoint the strong model starts from; "" none */
@@ -88,7 +90,8 @@ struct rf_experiment_spec {
     char chain[RF_CHAIN_MAX][RF_NAME_BYTES];            /* models between weak and strong */
     char chain_pretrained[RF_CHAIN_MAX][RF_NAME_BYTES]; /* jobs they start from */
     int nchain, nchain_pretrained;
-    double easy; /* rating up to which examples are easy, for rows of their own; 0: no such rows */
+    double
+        easy; /* rating up to which examples are easy, for rows of their own; 0: no such rows */
     int noise;               /* control: a supervisor that errs as often, but at random */
     int same_size;           /* control: a weak-sized student */
     int strong_on_weak_half; /* control: the strong model on the weak model's own half */

@@ -26,14 +26,16 @@ struct rf_batch {
     int R;                 /* asked rows */
     const int32_t *rows;   /* borrowed [R], each b * T + t, ascending */
     int range_begin, range_count;
-    const int32_t *answers; /* borrowed [range_count], or NULL: the tokens that are asked about, all
+    const int32_t
+        *answers; /* borrowed [range_count], or NULL: the tokens that are asked about, all
                                different, in any order, in place of the range */
-    int joined; /* with answers: so many rows, one behind the other, are one item and share a
+    int joined;   /* with answers: so many rows, one behind the other, are one item and share a
                    distribution over joined x range_count classes, the first row's first; R is a
                    multiple. 0 or 1: each row is an item */
     const int32_t *target; /* borrowed [items], 0 .. classes-1, or NULL */
     const float *soft; /* borrowed [items][classes], rows sum to 1; used when target is NULL */
-    const float *weight; /* borrowed [items], or NULL for all ones; the loss is the weighted mean */
+    const float
+        *weight; /* borrowed [items], or NULL for all ones; the loss is the weighted mean */
 };
 
 /* Items, and the classes of each item's distribution. */

@@ -18,7 +18,7 @@
 /* What a job left behind beyond its account in the state. */
 struct rf_job_result {
     const char *kind;          /* rf_role_name(): "pretrain", "weak", "student"... */
-    const char *row;           /* of a student: its method, or "chain", "easy"...; NULL or "": none */
+    const char *row; /* of a student: its method, or "chain", "easy"...; NULL or "": none */
     struct rf_curve curve;     /* may be empty */
     struct rf_metrics metrics; /* may be empty */
 };
@@ -55,7 +55,8 @@ struct rf_experiment_result {
     double ece, brier;     /* of the student; NAN if unknown */
     double weak_ece, weak_brier; /* of the supervisor */
     double weak_parameters, strong_parameters;
-    double weak_flops, strong_flops; /* model FLOPs that made the two models, with what they started
+    double weak_flops,
+        strong_flops; /* model FLOPs that made the two models, with what they started
                                         from; means over seeds, NAN if unknown */
     struct rf_row_cost cost;
     int test_items, seeds; /* seeds that were finished */

@@ -19,7 +19,7 @@ static void add_figure(struct rf_text *page, struct rf_report_input *in, char *s
 
     snprintf(caption, sizeof caption,
              "%s Seed %.0f and, for repeats, those after it; configuration config.cfg, SHA-256 "
-             "%.64s.",
+             "%.16s...",
              what, rf_json_number(in->results, "seed"), rf_json_text(in->results, "config"));
     rf_markup_figure(page, svg, caption);
     in->plots |= svg != NULL;
@@ -188,11 +188,12 @@ static void add_cells(struct rf_text *page, struct rf_report_input *in,
     char caption[CAPTION_BYTES];
     int rows = 0;
 
-    snprintf(caption, sizeof caption,
-             "The cells behind the figures, by seed. Each follows from config.cfg (SHA-256 "
-             "%.64s) and its seed; the key, where a cache was used, is the beginning of the digest "
-             "of all that the student depends on",
-             rf_json_text(in->results, "config"));
+    snprintf(
+        caption, sizeof caption,
+        "The cells behind the figures, by seed. Each follows from config.cfg (SHA-256 "
+        "%.64s) and its seed; the key, where a cache was used, is the beginning of the digest "
+        "of all that the student depends on",
+        rf_json_text(in->results, "config"));
     rf_markup_table(page, caption, "llrlrrrl", headings);
     for (size_t i = 0; i < json_array_size(experiments); i++) {
         const json_t *experiment = json_array_get(experiments, i);
@@ -243,15 +244,16 @@ enum rf_status rf_section_study(struct rf_text *page, struct rf_report_input *in
     add_figure(
         page, in, imitation,
         "How often students agree with their supervisor where it is right and where it is "
-        "wrong: on the dashed line errors are taken over as readily as right answers."
-        POINTS);
+        "wrong: on the dashed line errors are taken over as readily as right answers." POINTS);
     add_figure(page, in, size,
                "Gap recovered against how many times the supervisor's parameters the student "
                "has; void cells are left out." POINTS);
-    add_figure(page, in, compute,
-               "Gap recovered against how many times the model FLOPs the student was made with, "
-               "its pretraining included, those of the supervisor; what was imported cost nothing here. "
-               "Void cells are left out." POINTS);
+    add_figure(
+        page, in, compute,
+        "Gap recovered against how many times the model FLOPs the student was made with, "
+        "its pretraining included, those of the supervisor; what was imported cost nothing "
+        "here. "
+        "Void cells are left out." POINTS);
     add_figure(page, in, difficulty,
                "Accuracy by difficulty of the test items, in five groups of equal size; means "
                "over repeats.");

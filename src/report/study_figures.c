@@ -160,13 +160,17 @@ static enum rf_status draw_pgr(const json_t *experiments, const struct against *
                                    "to",      "cell",          "seeds"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
-    double times, pgr;
+    double times, pgr, least = INFINITY, most = 0;
 
     *svg = NULL;
     for (size_t i = 0; i < json_array_size(experiments); i++)
-        if (measured(json_array_get(experiments, i), a, &times, &pgr))
+        if (measured(json_array_get(experiments, i), a, &times, &pgr)) {
             number_of(&names, rf_json_text(json_array_get(experiments, i), "loss"));
-    if (names.n == 0)
+            least = fmin(least, times);
+            most = fmax(most, times);
+        }
+    if (names.n == 0 ||
+        most < 1.1 * least) /* of one size there is no more to see than before */
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
@@ -185,8 +189,9 @@ static enum rf_status draw_pgr(const json_t *experiments, const struct against *
         }
         rf_plot_block_end(&script);
     }
-    rf_text_addf(&script, "set logscale x\nset xlabel '%s'\nset ylabel 'gap recovered'\n"
-                          "set yrange [*<-0.1:1.1<*]\n",
+    rf_text_addf(&script,
+                 "set logscale x\nset xlabel '%s'\nset ylabel 'gap recovered'\n"
+                 "set yrange [*<-0.1:1.1<*]\n",
                  a->axis);
     add_plots(&script, &names, "using 1:3:(0):($4-$3) with vectors nohead lw 2",
               "0 with lines lw 1.5 dt 2 lc rgb '" RF_PLOT_INK "' notitle");
@@ -236,7 +241,8 @@ static const char *line_of(const json_t *job, char name[48])
 {
     const char *row = rf_json_text(job, "row");
 
-    snprintf(name, 48, "%.20s%s%.24s", rf_json_text(job, "kind"), row[0] != '\0' ? " " : "", row);
+    snprintf(name, 48, "%.20s%s%.24s", rf_json_text(job, "kind"), row[0] != '\0' ? " " : "",
+             row);
     return name;
 }
 
@@ -251,8 +257,7 @@ static void add_difficulty(struct rf_text *script, const json_t *jobs, const cha
 
             char name[48];
 
-            if (strcmp(line_of(job, name), line) != 0 ||
-                !rated(job, group, &rating, &accuracy))
+            if (strcmp(line_of(job, name), line) != 0 || !rated(job, group, &rating, &accuracy))
                 continue;
             sum += accuracy;
             at = rating;
@@ -265,8 +270,7 @@ static void add_difficulty(struct rf_text *script, const json_t *jobs, const cha
 
 enum rf_status rf_figure_difficulty(const json_t *jobs, char **svg, struct rf_error *err)
 {
-    static const char *const columns[] = {"rating of the test items", "accuracy",
-                                          "models"};
+    static const char *const columns[] = {"rating of the test items", "accuracy", "models"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
     double rating, accuracy, least = HUGE_VAL, most = -HUGE_VAL;

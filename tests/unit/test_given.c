@@ -58,18 +58,19 @@ static void put_llama(void)
 {
     char text[16000], *at = text;
 
-    at += sprintf(at,
-                  "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\","
-                  "\"prepend\":\"\xe2\x96\x81\"},{\"type\":\"Replace\",\"pattern\":{\"String\":"
-                  "\" \"},\"content\":\"\xe2\x96\x81\"}]},\"post_processor\":{\"type\":"
-                  "\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},"
-                  "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\","
-                  "\"ids\":[1]}}},\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{"
-                  "\"<unk>\":0,\"<s>\":1,\"</s>\":2,");
+    at += sprintf(
+        at, "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\","
+            "\"prepend\":\"\xe2\x96\x81\"},{\"type\":\"Replace\",\"pattern\":{\"String\":"
+            "\" \"},\"content\":\"\xe2\x96\x81\"}]},\"post_processor\":{\"type\":"
+            "\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},"
+            "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\","
+            "\"ids\":[1]}}},\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{"
+            "\"<unk>\":0,\"<s>\":1,\"</s>\":2,");
     for (int byte = 0; byte < 256; byte++)
         at += sprintf(at, "\"<0x%02X>\":%d,", byte, 3 + byte);
-    at += sprintf(at, "\"\xe2\x96\x81\":259,\"y\":260,\"n\":261,\"\xe2\x96\x81y\":262,"
-                      "\"\xe2\x96\x81n\":263},\"merges\":[\"\xe2\x96\x81 y\",\"\xe2\x96\x81 n\"]}}");
+    at += sprintf(
+        at, "\"\xe2\x96\x81\":259,\"y\":260,\"n\":261,\"\xe2\x96\x81y\":262,"
+            "\"\xe2\x96\x81n\":263},\"merges\":[\"\xe2\x96\x81 y\",\"\xe2\x96\x81 n\"]}}");
     put(LLAMA, text);
 }
 
@@ -79,7 +80,10 @@ static void put_data(void)
     char text[4000], *at = text;
 
     for (int i = 0; i < 40; i++)
-        at += sprintf(at, "%s\t%s\tnumber %c%c\n", i < 8 ? "test" : i < 16 ? "dev" : "train",
+        at += sprintf(at, "%s\t%s\tnumber %c%c\n",
+                      i < 8    ? "test"
+                      : i < 16 ? "dev"
+                               : "train",
                       i % 2 ? "odd" : "even", 'a' + i / 10, 'a' + i % 10);
     put(DATA, text);
 }
@@ -92,8 +96,10 @@ static void put_pairs(void)
         at += sprintf(at,
                       "{\"split\":\"%s\",\"chosen\":\"good %c%c\",\"rejected\":\"a bad one "
                       "%c%c\"}\n",
-                      i < 8 ? "test" : i < 16 ? "dev" : "train", 'a' + i / 10, 'a' + i % 10,
-                      'a' + i / 10, 'a' + i % 10);
+                      i < 8    ? "test"
+                      : i < 16 ? "dev"
+                               : "train",
+                      'a' + i / 10, 'a' + i % 10, 'a' + i / 10, 'a' + i % 10);
     put(PAIRS, text);
 }
 
@@ -175,9 +181,9 @@ static void a_text_and_its_question_are_in_the_given_tokens(void **state)
         int32_t index = i;
         int number;
 
-        assert_int_equal(rf_task_example_batch(task, RF_SPLIT_TEST, &index, 1, &memory, &batch,
-                                               NULL),
-                         RF_OK);
+        assert_int_equal(
+            rf_task_example_batch(task, RF_SPLIT_TEST, &index, 1, &memory, &batch, NULL),
+            RF_OK);
         assert_ptr_equal(batch.answers, info->answers);
         assert_int_equal(batch.range_count, 2);
         assert_int_equal(batch.R, 1);
@@ -293,7 +299,8 @@ static void a_scored_pair_is_two_texts_and_one_item(void **state)
             strcpy(o.question, "!");
         task = opened(&o);
         n = rf_task_split(task, RF_SPLIT_TEST)->n;
-        assert_true(n >= 4 && rf_task_info(task)->nclass == 2 && rf_task_info(task)->joined == 2);
+        assert_true(n >= 4 && rf_task_info(task)->nclass == 2 &&
+                    rf_task_info(task)->joined == 2);
         for (int i = 0; i < n; i++)
             index[i] = i;
         rf_task_example_batch(task, RF_SPLIT_TEST, index, n, &memory, &batch, NULL);

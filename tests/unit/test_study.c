@@ -11,18 +11,17 @@
 /* Results as results.json has them, with two rows and two rated jobs. */
 static json_t *results_of(const char *reason)
 {
-    json_t *root =
-        json_pack("{s:i, s:s, s:[{s:s, s:s, s:{s:f, s:f}, s:f, s:[f, f], s:f, s:f, s:f, s:f, "
-                  "s:[{s:i, s:s, s:s}], s:{s:i, s:i, s:f, s:f}},"
-                  " {s:s, s:s, s:s}], s:[{s:s, s:s, s:{s:f, s:f}}]}",
-                  "seed", 5, "config", "0123456789abcdef", "experiments", "name", "one", "loss",
-                  "xent", "agreement", "supervisor_right", 0.9, "supervisor_wrong", 0.6, "pgr",
-                  0.5, "pgr_ci", 0.4, 0.7, "weak_parameters", 1e4, "strong_parameters", 2e5,
-                  "weak_model_flops", 2e6, "strong_model_flops", 7e8, "by_seed", "seed", 5,
-                  "job", "one.s0.student-xent", "key", "fedcba9876543210ff", "cost", "jobs", 7, "cached", 2, "flops", 3.25e9, "weak_flops", 1.5e9, "name",
-                  "two", "loss", "window", "void", reason, "jobs", "kind", "student", "row", "easy",
-                  "metrics",
-                  "test_rating_1", 900.0, "test_accuracy_1", 0.4);
+    json_t *root = json_pack(
+        "{s:i, s:s, s:[{s:s, s:s, s:{s:f, s:f}, s:f, s:[f, f], s:f, s:f, s:f, s:f, "
+        "s:[{s:i, s:s, s:s}], s:{s:i, s:i, s:f, s:f}},"
+        " {s:s, s:s, s:s}], s:[{s:s, s:s, s:{s:f, s:f}}]}",
+        "seed", 5, "config", "0123456789abcdef", "experiments", "name", "one", "loss", "xent",
+        "agreement", "supervisor_right", 0.9, "supervisor_wrong", 0.6, "pgr", 0.5, "pgr_ci",
+        0.4, 0.7, "weak_parameters", 1e4, "strong_parameters", 2e5, "weak_model_flops", 2e6,
+        "strong_model_flops", 7e8, "by_seed", "seed", 5, "job", "one.s0.student-xent", "key",
+        "fedcba9876543210ff", "cost", "jobs", 7, "cached", 2, "flops", 3.25e9, "weak_flops",
+        1.5e9, "name", "two", "loss", "window", "void", reason, "jobs", "kind", "student",
+        "row", "easy", "metrics", "test_rating_1", 900.0, "test_accuracy_1", 0.4);
 
     assert_non_null(root);
     return root;
@@ -136,9 +135,9 @@ static void medians_leave_void_cells_out(void **state)
     json_t *results = json_pack(
         "{s:i, s:s, s:[{s:s, s:s, s:s, s:f}, {s:s, s:s, s:s, s:f}, {s:s, s:s, s:s, s:n}, "
         "{s:s, s:s, s:s, s:f}]}",
-        "seed", 5, "config", "0", "experiments", "name", "a", "loss", "xent", "task", "t", "pgr",
-        0.25, "name", "b", "loss", "xent", "task", "t", "pgr", 0.5, "name", "c", "loss", "xent",
-        "task", "u", "pgr", "name", "d", "loss", "xent", "task", "v", "pgr", -0.75);
+        "seed", 5, "config", "0", "experiments", "name", "a", "loss", "xent", "task", "t",
+        "pgr", 0.25, "name", "b", "loss", "xent", "task", "t", "pgr", 0.5, "name", "c", "loss",
+        "xent", "task", "u", "pgr", "name", "d", "loss", "xent", "task", "v", "pgr", -0.75);
     struct rf_report_input in = {.results = results};
     struct rf_text page = {0};
     struct rf_error err;
