@@ -153,7 +153,7 @@ static struct rf_train_options all_options(const struct rf_planned_job *job,
 }
 
 enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int rank, int size,
-                                    size_t *bytes, struct rf_error *err)
+                                    int apart, size_t *bytes, struct rf_error *err)
 {
     const struct rf_planned_job *planned = &ctx->plan->jobs[job];
     const struct rf_task *task = NULL;
@@ -165,6 +165,7 @@ enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int
     if (st != RF_OK)
         return st;
     options = all_options(planned, rf_task_info(task));
+    options.exchange_messages = apart;
     shape = rf_job_model_shape(planned, rf_task_info(task));
     return rf_trainer_predict_bytes(bytes, &shape, &options, rank, size, err);
 }

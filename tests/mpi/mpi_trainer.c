@@ -401,10 +401,9 @@ static void gradients_are_the_same_on_any_number_of_ranks(const struct rf_group 
             for (int64_t r = 0; r < part->extent[0]; r++)
                 for (int64_t c = 0; c < part->extent[1]; c++)
                     worst = fmax(
-                        worst,
-                        fabs((double)part->data[r * part->extent[1] + c] -
-                             (double)whole->data[(part->offset[0] + r) * part->shape[1] +
-                                                 part->offset[1] + c]));
+                        worst, fabs((double)part->data[r * part->extent[1] + c] -
+                                    (double)whole->data[(part->offset[0] + r) * part->shape[1] +
+                                                        part->offset[1] + c]));
             if (!(worst <= 2e-4 * most + 1e-9))
                 fprintf(stderr, "step %d, %s: %g of %g\n", step, part->name, worst, most);
             CHECK(worst <= 2e-4 * most + 1e-9);
