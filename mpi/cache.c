@@ -73,7 +73,7 @@ static enum rf_status place_of(char path[RF_PATH_BYTES], const struct rf_job_con
 /* One line of `content`: the file to its place. *fits: it was what the line says. */
 static enum rf_status take_file(const struct rf_job_context *ctx,
                                 const struct rf_planned_job *job, const char *dir,
-                                struct rf_text line, int *fits, struct rf_error *err)
+                                struct rf_view line, int *fits, struct rf_error *err)
 {
     char name[200], from[RF_PATH_BYTES], to[RF_PATH_BYTES], hex[RF_DIGEST_HEX];
     size_t head = RF_DIGEST_HEX + 1;
@@ -110,7 +110,7 @@ enum rf_status rf_cache_take(const struct rf_job_context *ctx, const struct rf_p
     char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], *content = NULL;
     size_t size = 0;
     struct rf_lines lines;
-    struct rf_text line;
+    struct rf_view line;
     int fits = 1;
     enum rf_status st;
 

@@ -6,6 +6,7 @@
 
 #include "alloc/journal.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "mpi/control.h"
 #include "mpi/dispatch.h"
 #include "mpi/protocol.h"
@@ -141,6 +142,17 @@ static enum rf_status check_same_run(const struct rf_journal *journal,
     return RF_OK;
 }
 
+/* Two builds keep the same rules, but perhaps not to the last bit of a sum. */
+static void warn_of_other_build(const struct rf_journal *journal,
+                                const struct rf_run_options *options)
+{
+    if (journal->seen[RF_EVENT_OPEN] > 0 && strcmp(journal->version, options->version) != 0)
+        rf_warn_alone(
+            "'%s' was begun by build %s and goes on under %s: jobs may end in other bits "
+            "than under one of them alone",
+            options->ledger_path, journal->version, options->version);
+}
+
 /* ---- the coordinator's side ---- */
 
 struct coordinator {
@@ -177,6 +189,8 @@ static enum rf_status open_ledger(struct coordinator *c, struct rf_error *err)
         return st;
     rf_journal_at(&c->journal, now_us(c));
     c->finished = strcmp(c->journal.closed, "done") == 0;
+    if (!c->finished)
+        warn_of_other_build(&c->journal, o);
     if (!c->finished && c->journal.seen[RF_EVENT_OPEN] > 0)
         st = record_recovery(&c->journal, err);
     return st;

@@ -35,7 +35,7 @@ struct rf_control_options;
 
 struct rf_run_options {
     char run[RF_NAME_BYTES];
-    char version[32];
+    char version[32]; /* of this build, with its commit: "0.1.0+934a451e7961" */
     char config_digest[65];
     int64_t seed;
     struct rf_policy_options policy;

@@ -22,7 +22,8 @@ struct rf_job_context {
     const char *run_dir, *ckpt_dir; /* both exist; ckpt_dir holds a directory per job */
     const char *config_digest, *version;
     const char *cache_dir; /* exists; NULL: nothing is kept for other runs (cache.h) */
-    const struct rf_watch *watch; /* told of each step, in tokens of what is left at its start; may be
+    const struct rf_watch
+        *watch;            /* told of each step, in tokens of what is left at its start; may be
                                      NULL, on some ranks only too */
     struct rf_shelf shelf; /* owned: tasks of earlier jobs */
 };

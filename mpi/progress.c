@@ -3,8 +3,8 @@
 #include "report/status.h"
 
 void rf_progress_show(struct rf_ticker *ticker, const struct rf_state *state,
-                      const struct rf_tally *tally, const struct rf_pace *pace,
-                      int64_t planned, int64_t now_us)
+                      const struct rf_tally *tally, const struct rf_pace *pace, int64_t planned,
+                      int64_t now_us)
 {
     char screen[RF_TICKER_BYTES], plain[RF_TICKER_BYTES];
 

@@ -10,7 +10,7 @@
 
 /* A line, now. pace: how far all `planned` jobs of the run have come. */
 void rf_progress_show(struct rf_ticker *ticker, const struct rf_state *state,
-                      const struct rf_tally *tally, const struct rf_pace *pace,
-                      int64_t planned, int64_t now_us);
+                      const struct rf_tally *tally, const struct rf_pace *pace, int64_t planned,
+                      int64_t now_us);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/pages.h"
 #include "nn/weights.h"
 
 /* Gradients on their way at a time, in elements: of all copies together. */
@@ -44,6 +46,15 @@ static int64_t rows_at_a_time(const struct rf_shard *shard, int i)
     return rows_of_piece(&shard->plan->params[i], shard->data->size);
 }
 
+static rf_real *zeros(size_t n)
+{
+    rf_real *made = rf_pages_take(n * sizeof *made);
+
+    if (made != NULL)
+        memset(made, 0, n * sizeof *made);
+    return made;
+}
+
 static enum rf_status allocate(struct rf_shard *s, int masters, struct rf_error *err)
 {
     size_t nparams = (size_t)s->plan->nparams, copies = (size_t)s->data->size;
@@ -67,16 +78,16 @@ static enum rf_status allocate(struct rf_shard *s, int masters, struct rf_error 
                            "for a copy",
                            p->name, INT_MAX);
         s->kept_at[i] = s->nkept;
-        s->nkept += mine;
+        s->nkept += rf_plan_next(mine);
         if (masters) {
             s->master_at[i] = s->nmasters;
-            s->nmasters += rf_weights_has(s->plan, i) ? mine : 0;
+            s->nmasters += rf_weights_has(s->plan, i) ? rf_plan_next(mine) : 0;
         }
         s->nmail = mail > s->nmail ? mail : s->nmail;
     }
     s->nmail = copies > 1 ? s->nmail : 0;
-    s->moments = calloc(2 * s->nkept + 1, sizeof *s->moments);
-    s->masters = calloc(s->nmasters + 1, sizeof *s->masters);
+    s->moments = zeros(2 * s->nkept);
+    s->masters = zeros(s->nmasters);
     s->mail = malloc((s->nmail + 1) * sizeof *s->mail);
     if (s->moments == NULL || s->masters == NULL || s->mail == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for the optimiser: %zu values",
@@ -235,8 +246,8 @@ size_t rf_shard_cost(const struct rf_plan *plan, int rank, int size, int masters
         size_t mail = (size_t)size * (size_t)rows_of_piece(p, size) * row;
         size_t mine = (size_t)rf_slice(p->extent[0], rank, size).count * row;
 
-        nkept += mine;
-        nmasters += masters && rf_weights_has(plan, i) ? mine : 0;
+        nkept += rf_plan_next(mine);
+        nmasters += masters && rf_weights_has(plan, i) ? rf_plan_next(mine) : 0;
         nmail = size > 1 && mail > nmail ? mail : nmail;
     }
     return bytes_for(nkept, nmasters, nmail, plan->nparams, size);

@@ -2,7 +2,7 @@
 set(CPACK_GENERATOR "DEB;TGZ")
 set(CPACK_PACKAGE_NAME ringfence)
 if(NOT CPACK_PACKAGE_CONTACT)
-  set(CPACK_PACKAGE_CONTACT "the ringfence authors <ringfence@example.org>")
+  set(CPACK_PACKAGE_CONTACT "The ringfence project <maintainers@ringfence.invalid>")
 endif()
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "keep a fixed share of compute for alignment work")
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)

@@ -3,16 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
-extern char **environ; /* POSIX has it in no header */
+#include "base/child.h"
 
 static enum rf_status write_note(int fd, const char *path, const char *note,
                                  struct rf_error *err)
@@ -74,23 +72,6 @@ static int is_number(const char *text)
     return text != NULL && text[0] != '\0' && strspn(text, "0123456789_") == strlen(text);
 }
 
-/* Away from our standard output, which may be a JSON document. */
-static int spawn_quietly(pid_t *pid, char *const argv[])
-{
-    posix_spawn_file_actions_t files;
-    int failed = posix_spawn_file_actions_init(&files);
-
-    if (failed != 0)
-        return failed;
-    failed = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-    if (failed == 0)
-        failed = posix_spawn_file_actions_adddup2(&files, 2, 1);
-    if (failed == 0)
-        failed = posix_spawnp(pid, argv[0], &files, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    return failed;
-}
-
 enum rf_status rf_anchor_slurm(const struct rf_head *head, pid_t *pid, struct rf_error *err)
 {
     const char *job = getenv("SLURM_JOB_ID");
@@ -106,7 +87,7 @@ enum rf_status rf_anchor_slurm(const struct rf_head *head, pid_t *pid, struct rf
     rf_anchor_line(head, line);
     snprintf(job_id, sizeof job_id, "JobId=%s", job);
     snprintf(comment, sizeof comment, "Comment=%s", line);
-    failed = spawn_quietly(pid, argv);
+    failed = rf_child_start(argv, pid);
     if (failed != 0) {
         *pid = 0;
         return rf_fail(err, RF_ERR_IO, "cannot start 'scontrol': %s", strerror(failed));
@@ -116,18 +97,15 @@ enum rf_status rf_anchor_slurm(const struct rf_head *head, pid_t *pid, struct rf
 
 enum rf_status rf_anchor_wait(pid_t *pid, int block, struct rf_error *err)
 {
-    int status = 0;
-    pid_t done;
+    int code = 0, over;
 
     if (*pid == 0)
         return RF_OK;
-    do
-        done = waitpid(*pid, &status, block ? 0 : WNOHANG);
-    while (done < 0 && errno == EINTR);
-    if (done == 0)
+    over = rf_child_over(*pid, block, &code);
+    if (over == 0)
         return RF_OK;
     *pid = 0;
-    if (done > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (over > 0 && code == 0)
         return RF_OK;
     return rf_fail(err, RF_ERR_IO,
                    "'scontrol update' has failed: the head is not in the job's "

@@ -61,8 +61,10 @@ static enum rf_status take(struct rf_journal *journal, const struct rf_event *ev
     journal->seen[event->type]++;
     if (event->type != RF_EVENT_ROTATE)
         journal->closed[0] = '\0';
-    if (event->type == RF_EVENT_OPEN)
+    if (event->type == RF_EVENT_OPEN) {
         snprintf(journal->config, sizeof journal->config, "%s", event->digest);
+        snprintf(journal->version, sizeof journal->version, "%s", event->version);
+    }
     if (event->type == RF_EVENT_CLOSE)
         snprintf(journal->closed, sizeof journal->closed, "%s", event->reason);
     return RF_OK;

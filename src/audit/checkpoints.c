@@ -100,7 +100,8 @@ static enum rf_status find_base(struct comparing *c, const struct rf_seen_checkp
 }
 
 /* Readings of the lease: the last before its step, the first at it or beyond; NULL: none. */
-static void find_bracket(const struct rf_audit_watch *watch, const struct rf_seen_checkpoint *seen,
+static void find_bracket(const struct rf_audit_watch *watch,
+                         const struct rf_seen_checkpoint *seen,
                          const struct rf_seen_reading **below,
                          const struct rf_seen_reading **above)
 {
@@ -224,8 +225,8 @@ static int written_again(const struct rf_audit_watch *watch, int i)
 }
 
 enum rf_status rf_audit_checkpoints(struct rf_audit_test *t2b, const char *dir,
-                                    const struct rf_state *state, const struct rf_audit_watch *watch,
-                                    struct rf_error *err)
+                                    const struct rf_state *state,
+                                    const struct rf_audit_watch *watch, struct rf_error *err)
 {
     struct comparing c = {.t = t2b, .dir = dir, .state = state, .watch = watch, .err = err};
     struct stat what;

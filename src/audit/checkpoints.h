@@ -15,7 +15,7 @@
 
 /* dir holds one directory per job. RF_ERR_INPUT when it is not there. */
 enum rf_status rf_audit_checkpoints(struct rf_audit_test *t2b, const char *dir,
-                                    const struct rf_state *state, const struct rf_audit_watch *watch,
-                                    struct rf_error *err);
+                                    const struct rf_state *state,
+                                    const struct rf_audit_watch *watch, struct rf_error *err);
 
 #endif

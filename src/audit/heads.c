@@ -26,7 +26,7 @@ struct heads {
     int nkeys;
 };
 
-static int is_signature(struct rf_text line)
+static int is_signature(struct rf_view line)
 {
     return line.size_bytes > sizeof DASH - 1 && memcmp(line.bytes, DASH, sizeof DASH - 1) == 0;
 }
@@ -144,7 +144,7 @@ static enum rf_status compare(struct rf_audit_test *t9, const struct heads *head
 {
     struct rf_lines lines = rf_lines_begin(data, size);
     struct rf_tree tree = {.size = 0};
-    struct rf_text line;
+    struct rf_view line;
     struct rf_digest root;
     int64_t fits = 0;
     enum rf_status st = RF_OK;
@@ -227,7 +227,7 @@ enum rf_status rf_audit_last_seal(const char *ledger, char head[RF_DIGEST_BASE64
 {
     char path[RF_PATH_BYTES], *text = NULL;
     size_t length;
-    struct rf_text line[3] = {{NULL, 0}}, last = {NULL, 0};
+    struct rf_view line[3] = {{NULL, 0}}, last = {NULL, 0};
     struct rf_lines lines;
     enum rf_status st;
     int at = 0;

@@ -36,7 +36,7 @@ struct importing {
     const struct rf_sacct_run *runs; /* borrowed */
     int64_t nruns;
     struct rf_slurm_events events;
-    int64_t down; /* devices of nodes that are down now */
+    int64_t down;     /* devices of nodes that are down now */
     struct job *jobs; /* owned, as all arrays here */
     int64_t njobs, jobs_room;
     struct moment *moments;
@@ -339,8 +339,7 @@ static enum rf_status enter(struct importing *m, struct job *job,
     e.lease = job->lease = m->nleases++;
     if (st == RF_OK)
         st = rf_journal_record(m->journal, &e, m->err);
-    m->out->peak =
-        (int32_t)larger(m->out->peak, state->nfleet - state->nfree);
+    m->out->peak = (int32_t)larger(m->out->peak, state->nfleet - state->nfree);
     rf_idset_clear(&rest);
     rf_event_clear(&e);
     return st;
@@ -474,7 +473,7 @@ enum rf_status rf_sacct_import_text(struct rf_sacct_imported *out, struct rf_jou
     enum rf_status st;
 
     *out = (struct rf_sacct_imported){.unit = ""};
-    st = rf_sacct_runs_read(&runs, text, size_bytes, file, options->unit, err);
+    st = rf_sacct_runs_read(&runs, text, size_bytes, file, options->unit, RF_SACCT_WHEN, err);
     out->rows = runs.rows;
     out->unit = runs.unit;
     m.runs = runs.items;

@@ -7,20 +7,13 @@
 #include <string.h>
 
 #include "audit/room.h"
+#include "audit/sacct_runs.h"
 #include "base/file.h"
-#include "slurm/sacct.h"
 
 #define TABLE_MAX_BYTES ((size_t)4 << 30)
 #define RUN_TOLERANCE_US INT64_C(2000000)
 
 enum { PERCENT = 1, KEY_BYTES = RF_NAME_BYTES, ID_BYTES = 32 };
-
-/* A run in Slurm's table. */
-struct run {
-    struct rf_text id, name, account, comment; /* borrowed from the text */
-    int64_t number, task, component, submit_us, start_us, run_us, devices;
-    uint64_t cluster;
-};
 
 /* What goes by one key on one side. */
 struct entry {
@@ -43,8 +36,9 @@ struct matching {
     const struct rf_state *state;
     const struct rf_audit_watch *watch;
     const char *file;
-    struct run *runs; /* owned */
-    int64_t nruns, runs_room;
+    struct rf_sacct_runs table;
+    struct rf_sacct_run *runs; /* of the table: those that are over and had devices */
+    int64_t nruns;
     struct rf_error *err;
 };
 
@@ -81,67 +75,22 @@ int rf_match_unit_of(const char *name)
 
 /* ---- Slurm's side ---------------------------------------------------------- */
 
-static enum rf_status take_run(struct matching *m, const struct rf_sacct *sacct,
-                               const struct rf_sacct_row *row)
-{
-    enum rf_status st;
-
-    m->out->rows++;
-    m->out->unfinished += !row->step && row->unfinished;
-    if (row->step || row->unfinished || row->run_us <= 0 || row->devices <= 0)
-        return RF_OK;
-    st = rf_audit_room((void **)&m->runs, &m->runs_room, m->nruns + 1, sizeof *m->runs, m->err);
-    if (st != RF_OK)
-        return st;
-    m->runs[m->nruns++] = (struct run){.id = row->id,
-                                       .name = rf_sacct_cell(sacct, RF_SACCT_NAME),
-                                       .account = rf_sacct_cell(sacct, RF_SACCT_ACCOUNT),
-                                       .comment = rf_sacct_cell(sacct, RF_SACCT_COMMENT),
-                                       .number = row->job,
-                                       .task = row->task,
-                                       .component = row->component,
-                                       .submit_us = row->submit_us,
-                                       .start_us = row->start_us,
-                                       .run_us = row->run_us,
-                                       .devices = row->devices,
-                                       .cluster = row->cluster};
-    return RF_OK;
-}
-
-static int order(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-static int by_run(const void *a, const void *b)
-{
-    const struct run *x = a, *y = b;
-    int c = x->cluster < y->cluster ? -1 : x->cluster > y->cluster;
-
-    c = c != 0 ? c : order(x->number, y->number);
-    c = c != 0 ? c : order(x->task, y->task);
-    c = c != 0 ? c : order(x->component, y->component);
-    c = c != 0 ? c : order(x->submit_us, y->submit_us);
-    c = c != 0 ? c : order(x->start_us, y->start_us);
-    return c != 0 ? c : order(x->run_us, y->run_us);
-}
-
-/* The very same run may stand in a table twice, when exports overlap. */
-static void drop_repeated(struct matching *m)
+/* Of the runs of the table, those that can be compared; the others are counted. */
+static void keep_finished(struct matching *m)
 {
     int64_t kept = 0;
 
-    if (m->nruns > 0)
-        qsort(m->runs, (size_t)m->nruns, sizeof *m->runs, by_run);
-    for (int64_t i = 0; i < m->nruns; i++) {
-        if (kept > 0 && by_run(&m->runs[kept - 1], &m->runs[i]) == 0) {
-            m->out->repeated++;
+    m->runs = m->table.items;
+    for (int64_t i = 0; i < m->table.n; i++) {
+        const struct rf_sacct_run *run = &m->runs[i];
+
+        m->out->unfinished += run->unfinished;
+        if (run->unfinished || run->run_us <= 0 || run->devices <= 0)
             continue;
-        }
-        if (kept > 0 && m->runs[i].cluster == m->runs[kept - 1].cluster &&
-            m->runs[i].number > m->runs[kept - 1].number)
-            m->out->missing_ids += m->runs[i].number - m->runs[kept - 1].number - 1;
-        m->runs[kept++] = m->runs[i];
+        if (kept > 0 && run->cluster == m->runs[kept - 1].cluster &&
+            run->number > m->runs[kept - 1].number)
+            m->out->missing_ids += run->number - m->runs[kept - 1].number - 1;
+        m->runs[kept++] = *run;
     }
     m->nruns = kept;
     m->out->runs = kept;
@@ -153,41 +102,20 @@ static void drop_repeated(struct matching *m)
 
 static enum rf_status read_runs(struct matching *m, const char *text, size_t size, int unit)
 {
-    struct rf_sacct sacct;
-    struct rf_sacct_row row;
-    enum rf_row got;
-    enum rf_sacct_unit count =
-        unit < 0 ? rf_sacct_unit_of(text, size) : (enum rf_sacct_unit)unit;
-    enum rf_status st = RF_OK;
+    enum rf_status st =
+        rf_sacct_runs_read(&m->table, text, size, m->file, unit, RF_SACCT_HOW_LONG, m->err);
 
-    m->out->unit = UNITS[(int)count + 1];
-    if (!rf_sacct_begin(&sacct, text, size, count))
-        return rf_fail(m->err, RF_ERR_INPUT, "%s:%ld: no header of sacct -P with JobID",
-                       m->file, sacct.sheet.lines.number);
-    if (sacct.column[RF_SACCT_ELAPSED_RAW] < 0 && sacct.column[RF_SACCT_ELAPSED] < 0 &&
-        (sacct.column[RF_SACCT_START] < 0 || sacct.column[RF_SACCT_END] < 0))
-        return rf_fail(
-            m->err, RF_ERR_INPUT,
-            "%s:%ld: no column with run times: ElapsedRaw, Elapsed, or Start and End", m->file,
-            sacct.sheet.lines.number);
-    while (st == RF_OK && (got = rf_sacct_next(&sacct, &row)) != RF_ROW_END) {
-        if (got == RF_ROW_OK)
-            st = take_run(m, &sacct, &row);
-        else
-            st = rf_fail(m->err, RF_ERR_INPUT, "%s:%ld: %s%s%.*s%s", m->file,
-                         sacct.sheet.lines.number, sacct.wrong,
-                         sacct.value.size_bytes > 0 ? " '" : "",
-                         (int)(sacct.value.size_bytes < 60 ? sacct.value.size_bytes : 60),
-                         sacct.value.bytes, sacct.value.size_bytes > 0 ? "'" : "");
-    }
+    m->out->unit = m->table.unit;
+    m->out->rows = m->table.rows;
+    m->out->repeated = m->table.repeated;
     if (st == RF_OK)
-        drop_repeated(m);
+        keep_finished(m);
     return st;
 }
 
 /* ---- keys ------------------------------------------------------------------ */
 
-static void copy_text(char *to, size_t size, struct rf_text text)
+static void copy_text(char *to, size_t size, struct rf_view text)
 {
     size_t n = text.size_bytes < size - 1 ? text.size_bytes : size - 1;
 
@@ -196,7 +124,7 @@ static void copy_text(char *to, size_t size, struct rf_text text)
 }
 
 /* What stands behind `word` in a comment, up to a blank, ',' or ';'; or "". */
-static struct rf_text behind(struct rf_text comment, const char *word)
+static struct rf_view behind(struct rf_view comment, const char *word)
 {
     size_t n = strlen(word);
     const char *end = comment.bytes + comment.size_bytes;
@@ -207,9 +135,9 @@ static struct rf_text behind(struct rf_text comment, const char *word)
 
             while (stop < end && strchr(" ,;", *stop) == NULL)
                 stop++;
-            return (struct rf_text){p + n, (size_t)(stop - p) - n};
+            return (struct rf_view){p + n, (size_t)(stop - p) - n};
         }
-    return (struct rf_text){"", 0};
+    return (struct rf_view){"", 0};
 }
 
 /* '_' and '-' as '.', letters small: Slurm's names of accounts are poorer than ours. */
@@ -223,9 +151,9 @@ static void plain_account(char *name)
     }
 }
 
-static void key_of_run(const struct run *run, enum rf_match_by by, char key[KEY_BYTES])
+static void key_of_run(const struct rf_sacct_run *run, enum rf_match_by by, char key[KEY_BYTES])
 {
-    struct rf_text job = behind(run->comment, "job=");
+    struct rf_view job = behind(run->comment, "job=");
 
     key[0] = '\0';
     if (by == RF_MATCH_COMMENT)
@@ -290,7 +218,7 @@ static enum rf_status list_runs(struct matching *m, enum rf_match_by by, struct 
 
     list->n = 0;
     for (int64_t i = 0; st == RF_OK && i < m->nruns; i++) {
-        const struct run *run = &m->runs[i];
+        const struct rf_sacct_run *run = &m->runs[i];
         struct entry entry = {.job = 0,
                               .device_us = rf_wide_product(run->run_us, run->devices),
                               .tolerance_us = rf_wide_product(RUN_TOLERANCE_US, run->devices),
@@ -432,12 +360,12 @@ static int64_t common(const struct list *a, const struct list *b)
 
 /* ---- a run that was one job ------------------------------------------------- */
 
-static int is_this_run(const struct matching *m, const struct run *run)
+static int is_this_run(const struct matching *m, const struct rf_sacct_run *run)
 {
-    struct rf_text named = behind(run->comment, "run=");
+    struct rf_view named = behind(run->comment, "run=");
 
     return m->watch->run[0] != '\0' &&
-           (rf_text_is(run->name, m->watch->run) || rf_text_is(named, m->watch->run));
+           (rf_view_is(run->name, m->watch->run) || rf_view_is(named, m->watch->run));
 }
 
 static enum rf_status compare_run(struct matching *m)
@@ -531,8 +459,8 @@ static void describe(struct matching *m)
 enum rf_status rf_sacct_match_text(struct rf_sacct_match *match, struct rf_audit_test *t2,
                                    const char *text, size_t size_bytes, const char *name,
                                    const struct rf_sacct_match_options *options,
-                                   const struct rf_state *state, const struct rf_audit_watch *watch,
-                                   struct rf_error *err)
+                                   const struct rf_state *state,
+                                   const struct rf_audit_watch *watch, struct rf_error *err)
 {
     struct matching m = {
         .out = match, .t2 = t2, .state = state, .watch = watch, .file = name, .err = err};
@@ -551,7 +479,7 @@ enum rf_status rf_sacct_match_text(struct rf_sacct_match *match, struct rf_audit
     }
     free(ledger.items);
     free(slurm.items);
-    free(m.runs);
+    rf_sacct_runs_clear(&m.table);
     return st;
 }
 

@@ -55,8 +55,8 @@ enum rf_status rf_sacct_match(struct rf_sacct_match *match, struct rf_audit_test
 enum rf_status rf_sacct_match_text(struct rf_sacct_match *match, struct rf_audit_test *t2,
                                    const char *text, size_t size_bytes, const char *name,
                                    const struct rf_sacct_match_options *options,
-                                   const struct rf_state *state, const struct rf_audit_watch *watch,
-                                   struct rf_error *err);
+                                   const struct rf_state *state,
+                                   const struct rf_audit_watch *watch, struct rf_error *err);
 
 const char *rf_match_name(enum rf_match_by by); /* "auto", "comment", "name"... */
 int rf_match_of(const char *name);              /* -1: no such word */

@@ -15,8 +15,8 @@ static int before(const struct rf_audit_watch *watch, int i)
     return -1;
 }
 
-enum rf_status rf_segments_find(struct rf_segments *segments, const struct rf_audit_watch *watch,
-                                struct rf_error *err)
+enum rf_status rf_segments_find(struct rf_segments *segments,
+                                const struct rf_audit_watch *watch, struct rf_error *err)
 {
     *segments = (struct rf_segments){NULL, 0};
     if (watch->ncheckpoints == 0)

@@ -26,8 +26,8 @@ struct rf_segments {
 };
 
 /* From the checkpoints that the watch has seen. */
-enum rf_status rf_segments_find(struct rf_segments *segments, const struct rf_audit_watch *watch,
-                                struct rf_error *err);
+enum rf_status rf_segments_find(struct rf_segments *segments,
+                                const struct rf_audit_watch *watch, struct rf_error *err);
 /* The order in which they are drawn: order[n], a permutation; the caller frees it. head: the
  * last sealed head as base64. */
 enum rf_status rf_segments_draw(int32_t **order, const struct rf_segments *segments,

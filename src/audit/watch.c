@@ -69,8 +69,8 @@ static enum rf_status check_numbers(struct rf_audit_watch *w, const struct rf_ev
 }
 
 /* A crash that a recover line admits is explained; what it left unread, the verdicts know. */
-static enum rf_status report_gap(struct rf_audit_watch *w, const struct rf_gap *g, int64_t start_us,
-                                 struct rf_error *err)
+static enum rf_status report_gap(struct rf_audit_watch *w, const struct rf_gap *g,
+                                 int64_t start_us, struct rf_error *err)
 {
     struct rf_audit_test *t3 = &w->tests[RF_T3_GAPS];
     double length_s = (double)(g->end_us - g->begin_us) / 1e6;
@@ -92,7 +92,8 @@ static enum rf_status report_gap(struct rf_audit_watch *w, const struct rf_gap *
     }
 }
 
-static enum rf_status judge_gaps(struct rf_audit_watch *w, int64_t start_us, struct rf_error *err)
+static enum rf_status judge_gaps(struct rf_audit_watch *w, int64_t start_us,
+                                 struct rf_error *err)
 {
     struct rf_audit_test *t3 = &w->tests[RF_T3_GAPS];
     enum rf_status st = RF_OK;

@@ -6,8 +6,9 @@
 
 /* ---- the table ---------------------------------------------------------- */
 
-static enum rf_status account_of(struct rf_audit_watch *w, const struct rf_state *state, int32_t job,
-                                 struct rf_account_requests **row, struct rf_error *err)
+static enum rf_status account_of(struct rf_audit_watch *w, const struct rf_state *state,
+                                 int32_t job, struct rf_account_requests **row,
+                                 struct rf_error *err)
 {
     int64_t room = w->accounts_room;
     int32_t account = state->jobs[job].account;
@@ -51,8 +52,8 @@ static enum rf_status count_answer(struct rf_audit_watch *w, int32_t account, in
 }
 
 /* It has waited for the reason that it was given up to now. */
-static enum rf_status end_wait(struct rf_audit_watch *w, const struct rf_state *state, int32_t id,
-                               int64_t t_us, struct rf_error *err)
+static enum rf_status end_wait(struct rf_audit_watch *w, const struct rf_state *state,
+                               int32_t id, int64_t t_us, struct rf_error *err)
 {
     struct rf_watch_job *job = &w->jobs[id];
     struct rf_account_requests *row;
@@ -165,7 +166,8 @@ static int64_t percentile(const struct rf_watch_waits *waits, int percent)
     return waits->waits[(percent * waits->n + 99) / 100 - 1];
 }
 
-static enum rf_status judge_waits(struct rf_audit_watch *w, int64_t limit_us, struct rf_error *err)
+static enum rf_status judge_waits(struct rf_audit_watch *w, int64_t limit_us,
+                                  struct rf_error *err)
 {
     struct rf_audit_test *t6 = &w->tests[RF_T6_TIMELINESS];
     struct rf_watch_waits *of[2] = {&w->pledged, &w->others};

@@ -48,6 +48,11 @@ static double seconds_since(const struct timespec *begin)
     return (double)(now.tv_sec - begin->tv_sec) + 1e-9 * (double)(now.tv_nsec - begin->tv_nsec);
 }
 
+static int code_of(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 /* Waits by looking: there is no wait with a limit in POSIX that leaves signals alone. */
 static int wait_for(pid_t child, int limit_s)
 {
@@ -67,7 +72,25 @@ static int wait_for(pid_t child, int limit_s)
         if (got == 0)
             nanosleep(&nap, NULL);
     }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return code_of(status);
+}
+
+int rf_child_start(char *const argv[], pid_t *child)
+{
+    return start(child, argv, -1, STDERR_FILENO, STDERR_FILENO);
+}
+
+int rf_child_over(pid_t child, int block, int *code)
+{
+    int status = 0;
+    pid_t got;
+
+    do
+        got = waitpid(child, &status, block ? 0 : WNOHANG);
+    while (got < 0 && errno == EINTR);
+    if (got > 0)
+        *code = code_of(status);
+    return got > 0 ? 1 : got < 0 ? -1 : 0;
 }
 
 int rf_child_run(char *const argv[], int in, int out, int limit_s)

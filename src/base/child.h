@@ -1,10 +1,11 @@
-/* child.h - other programs, run to their end.
+/* child.h - other programs, run to their end, or beside ours.
  *
  * Found by PATH, started without a shell. */
 #ifndef RF_BASE_CHILD_H
 #define RF_BASE_CHILD_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -22,6 +23,13 @@ int rf_child_read(char *const argv[], int limit_s, char **text);
  * with the last line that it said on stderr. *text is then NULL. */
 enum rf_status rf_child_ask(const char *const argv[], char **text, size_t *size_bytes,
                             struct rf_error *err);
+
+/* Starts it and does not wait. Its stdin is /dev/null, and what it prints goes to our stderr, as our
+ * stdout may be a document. 0, or an errno and no child. */
+int rf_child_start(char *const argv[], pid_t *child);
+/* Is it over, waiting for that if block says so? 1, and *code is as rf_child_run() returns it; 0: not yet;
+ * -1: there is no such child. */
+int rf_child_over(pid_t child, int block, int *code);
 
 /* Is there a program of that name along PATH? */
 int rf_child_exists(const char *name);

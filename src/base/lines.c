@@ -7,7 +7,7 @@ struct rf_lines rf_lines_begin(const char *data, size_t size_bytes)
     return (struct rf_lines){data, data + size_bytes, 0};
 }
 
-int rf_lines_next(struct rf_lines *lines, struct rf_text *line)
+int rf_lines_next(struct rf_lines *lines, struct rf_view *line)
 {
     const char *feed;
     size_t size;
@@ -16,7 +16,7 @@ int rf_lines_next(struct rf_lines *lines, struct rf_text *line)
         return 0;
     feed = memchr(lines->at, '\n', (size_t)(lines->end - lines->at));
     size = (size_t)((feed != NULL ? feed : lines->end) - lines->at);
-    *line = (struct rf_text){lines->at, size};
+    *line = (struct rf_view){lines->at, size};
     lines->at += size + (feed != NULL);
     lines->number++;
     if (size > 0 && line->bytes[size - 1] == '\r')
@@ -24,7 +24,7 @@ int rf_lines_next(struct rf_lines *lines, struct rf_text *line)
     return 1;
 }
 
-int rf_columns(struct rf_text line, struct rf_text *columns, int most)
+int rf_columns(struct rf_view line, struct rf_view *columns, int most)
 {
     int n = 0;
 
@@ -35,7 +35,7 @@ int rf_columns(struct rf_text line, struct rf_text *columns, int most)
 
         if (tab == NULL)
             break;
-        columns[n++] = (struct rf_text){line.bytes, size};
+        columns[n++] = (struct rf_view){line.bytes, size};
         line.bytes += size + 1;
         line.size_bytes -= size + 1;
     }
@@ -43,7 +43,7 @@ int rf_columns(struct rf_text line, struct rf_text *columns, int most)
     return n;
 }
 
-int rf_text_is(struct rf_text text, const char *word)
+int rf_view_is(struct rf_view text, const char *word)
 {
     return strlen(word) == text.size_bytes && memcmp(text.bytes, word, text.size_bytes) == 0;
 }

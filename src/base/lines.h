@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-struct rf_text {
+struct rf_view {
     const char *bytes; /* borrowed, not ended by NUL */
     size_t size_bytes;
 };
@@ -18,11 +18,11 @@ struct rf_lines {
 
 struct rf_lines rf_lines_begin(const char *data, size_t size_bytes);
 /* 1 and the next line, or 0 at the end. */
-int rf_lines_next(struct rf_lines *lines, struct rf_text *line);
+int rf_lines_next(struct rf_lines *lines, struct rf_view *line);
 
 /* Cuts a line at tabs into at most `most` columns, the last of which takes what is left;
  * returns how many there are. */
-int rf_columns(struct rf_text line, struct rf_text *columns, int most);
-int rf_text_is(struct rf_text text, const char *word);
+int rf_columns(struct rf_view line, struct rf_view *columns, int most);
+int rf_view_is(struct rf_view text, const char *word);
 
 #endif

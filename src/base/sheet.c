@@ -5,7 +5,7 @@
 #include "base/value.h"
 
 /* A cell in quotes that begins at *at; *at moves to the separator or the end. */
-static int quoted(const char **at, const char *end, struct rf_text *cell)
+static int quoted(const char **at, const char *end, struct rf_view *cell)
 {
     const char *begin = *at + 1, *p = begin;
 
@@ -13,7 +13,7 @@ static int quoted(const char **at, const char *end, struct rf_text *cell)
         p += *p == '"' ? 2 : 1;
     if (p == end)
         return 0;
-    *cell = (struct rf_text){begin, (size_t)(p - begin)};
+    *cell = (struct rf_view){begin, (size_t)(p - begin)};
     for (p++; p < end && (*p == ' ' || *p == '\t'); p++)
         ;
     *at = p;
@@ -21,7 +21,7 @@ static int quoted(const char **at, const char *end, struct rf_text *cell)
 }
 
 /* Cuts a line into cells; how many, or -1: table->wrong says why not. */
-static int cut(struct rf_sheet *table, struct rf_text line, struct rf_text *cells)
+static int cut(struct rf_sheet *table, struct rf_view line, struct rf_view *cells)
 {
     const char *at = line.bytes, *end = at + line.size_bytes;
     const char separator = table->separator;
@@ -41,7 +41,7 @@ static int cut(struct rf_sheet *table, struct rf_text line, struct rf_text *cell
         } else {
             while (at < end && *at != separator)
                 at++;
-            cells[n] = (struct rf_text){begin, (size_t)(at - begin)};
+            cells[n] = (struct rf_view){begin, (size_t)(at - begin)};
             if (at > begin &&
                 (*begin == ' ' || *begin == '\t' || at[-1] == ' ' || at[-1] == '\t'))
                 cells[n] = rf_value_trim(cells[n]);
@@ -55,10 +55,10 @@ static int cut(struct rf_sheet *table, struct rf_text line, struct rf_text *cell
 }
 
 /* The next line that is neither blank nor a comment. */
-static int next_line(struct rf_sheet *table, struct rf_text *line)
+static int next_line(struct rf_sheet *table, struct rf_view *line)
 {
     while (rf_lines_next(&table->lines, line)) {
-        struct rf_text inner = *line;
+        struct rf_view inner = *line;
 
         if (inner.size_bytes > 0 && *inner.bytes == '#')
             continue;
@@ -73,7 +73,7 @@ static int next_line(struct rf_sheet *table, struct rf_text *line)
 enum rf_row rf_sheet_begin(struct rf_sheet *table, const char *text, size_t size_bytes,
                            char separator)
 {
-    struct rf_text line;
+    struct rf_view line;
 
     table->lines = rf_lines_begin(text, size_bytes);
     table->separator = separator;
@@ -87,7 +87,7 @@ enum rf_row rf_sheet_begin(struct rf_sheet *table, const char *text, size_t size
 
 enum rf_row rf_sheet_next(struct rf_sheet *table)
 {
-    struct rf_text line;
+    struct rf_view line;
     int n;
 
     if (!next_line(table, &line))
@@ -123,7 +123,7 @@ int rf_sheet_column(const struct rf_sheet *table, const char *names)
     return -1;
 }
 
-struct rf_text rf_sheet_cell(const struct rf_sheet *table, int column)
+struct rf_view rf_sheet_cell(const struct rf_sheet *table, int column)
 {
-    return column >= 0 ? table->cells[column] : (struct rf_text){"", 0};
+    return column >= 0 ? table->cells[column] : (struct rf_view){"", 0};
 }

@@ -16,8 +16,8 @@ struct rf_sheet {
     char separator;
     int ncolumns;      /* of the header */
     const char *wrong; /* with RF_ROW_BAD: what */
-    struct rf_text header[RF_SHEET_COLUMNS];
-    struct rf_text cells[RF_SHEET_COLUMNS]; /* of the row, without quotes and outer blanks */
+    struct rf_view header[RF_SHEET_COLUMNS];
+    struct rf_view cells[RF_SHEET_COLUMNS]; /* of the row, without quotes and outer blanks */
 };
 
 /* Takes the header off the text. A separator ',' allows quotes. RF_ROW_END: there is none. */
@@ -31,6 +31,6 @@ enum rf_row rf_sheet_next(struct rf_sheet *table);
  * the first that is there counts. */
 int rf_sheet_column(const struct rf_sheet *table, const char *names);
 /* The cell of a column; of column -1 an empty one. */
-struct rf_text rf_sheet_cell(const struct rf_sheet *table, int column);
+struct rf_view rf_sheet_cell(const struct rf_sheet *table, int column);
 
 #endif

@@ -149,8 +149,8 @@ void rf_pace_add_screen(const struct rf_pace *pace, char *line, size_t size)
         short_number(pace->rate, rate);
     if (isfinite(pace->eta_s))
         short_time(pace->eta_s, left);
-    snprintf(line + used, size - used, "%s%s%s%s%s%s%s", part, rate[0] != '\0' ? "  " : "", rate,
-             rate[0] != '\0' ? pace->unit : "", rate[0] != '\0' ? "/s" : "",
+    snprintf(line + used, size - used, "%s%s%s%s%s%s%s", part, rate[0] != '\0' ? "  " : "",
+             rate, rate[0] != '\0' ? pace->unit : "", rate[0] != '\0' ? "/s" : "",
              left[0] != '\0' ? "  ETA " : "", left);
 }
 
@@ -188,8 +188,7 @@ void rf_pace_plain(const struct rf_pace *pace, const char *what, char *line, siz
 void rf_bar_screen(const struct rf_bar *bar, int64_t done, int64_t total, double elapsed_s,
                    char *line, size_t size)
 {
-    const struct rf_pace pace =
-        rf_pace_of((double)done, (double)total, elapsed_s, bar->unit);
+    const struct rf_pace pace = rf_pace_of((double)done, (double)total, elapsed_s, bar->unit);
     int filled = (int)(pace.part * CELLS);
     char cells[CELLS + 1];
 
@@ -203,8 +202,7 @@ void rf_bar_screen(const struct rf_bar *bar, int64_t done, int64_t total, double
 void rf_bar_plain(const struct rf_bar *bar, int64_t done, int64_t total, double elapsed_s,
                   char *line, size_t size)
 {
-    const struct rf_pace pace =
-        rf_pace_of((double)done, (double)total, elapsed_s, bar->unit);
+    const struct rf_pace pace = rf_pace_of((double)done, (double)total, elapsed_s, bar->unit);
     size_t used;
 
     rf_pace_plain(&pace, bar->what, line, size);

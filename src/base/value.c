@@ -32,7 +32,7 @@ static int64_t millionths(const char **at, const char *end)
 
 /* [-]digits[.digits]: the whole part and the millionths, both without the sign. Most of the time
  * of reading a trace goes here and into finding the fields. */
-static int number(struct rf_text text, int *negative, int64_t *whole, int64_t *millionth)
+static int number(struct rf_view text, int *negative, int64_t *whole, int64_t *millionth)
 {
     const char *at = text.bytes, *end = at + text.size_bytes, *begin;
     int64_t value = 0;
@@ -56,7 +56,7 @@ static int number(struct rf_text text, int *negative, int64_t *whole, int64_t *m
     return at == end;
 }
 
-int rf_value_integer(struct rf_text text, int64_t *value)
+int rf_value_integer(struct rf_view text, int64_t *value)
 {
     int negative;
     int64_t whole, millionth;
@@ -67,7 +67,7 @@ int rf_value_integer(struct rf_text text, int64_t *value)
     return 1;
 }
 
-int rf_value_seconds(struct rf_text text, int64_t *value_us)
+int rf_value_seconds(struct rf_view text, int64_t *value_us)
 {
     int negative;
     int64_t whole, millionth;
@@ -129,7 +129,7 @@ static int zone(const char *at, const char *end, int64_t *east_s)
     return 1;
 }
 
-int rf_value_date(struct rf_text text, int64_t *value_us)
+int rf_value_date(struct rf_view text, int64_t *value_us)
 {
     static const int LENGTH[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     const char *at = text.bytes, *end = at + text.size_bytes;
@@ -160,12 +160,12 @@ int rf_value_date(struct rf_text text, int64_t *value_us)
     return 1;
 }
 
-int rf_value_instant(struct rf_text text, int64_t *value_us)
+int rf_value_instant(struct rf_view text, int64_t *value_us)
 {
     return rf_value_seconds(text, value_us) || rf_value_date(text, value_us);
 }
 
-int rf_value_duration(struct rf_text text, int64_t *value_us)
+int rf_value_duration(struct rf_view text, int64_t *value_us)
 {
     const char *at = text.bytes, *end = at + text.size_bytes;
     int64_t days = 0, part[3] = {0}, millionth = 0;
@@ -198,7 +198,7 @@ int rf_value_duration(struct rf_text text, int64_t *value_us)
     return 1;
 }
 
-int rf_value_missing(struct rf_text text)
+int rf_value_missing(struct rf_view text)
 {
     static const char *const WORDS[] = {"Unknown", "None", "null", "NaN", "N/A"};
 
@@ -212,13 +212,13 @@ int rf_value_missing(struct rf_text text)
     return 0;
 }
 
-int rf_value_is(struct rf_text text, const char *word)
+int rf_value_is(struct rf_view text, const char *word)
 {
     return strlen(word) == text.size_bytes &&
            strncasecmp(text.bytes, word, text.size_bytes) == 0;
 }
 
-struct rf_text rf_value_trim(struct rf_text text)
+struct rf_view rf_value_trim(struct rf_view text)
 {
     while (text.size_bytes > 0 && (*text.bytes == ' ' || *text.bytes == '\t')) {
         text.bytes++;

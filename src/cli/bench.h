@@ -19,7 +19,7 @@ struct rf_bench_request {
     const char *model;                 /* train, gemm: "gpt" or "gpt2" */
     const char *dir;                   /* where files may be written and removed */
     const struct rf_text_list *traces; /* "FILE" or "FILE:DEVICES" */
-    const struct rf_watch *watch; /* rank 0: told between rounds; NULL elsewhere */
+    const struct rf_watch *watch;      /* rank 0: told between rounds; NULL elsewhere */
 };
 
 struct rf_bench {

@@ -124,8 +124,7 @@ static enum rf_status print_table(const struct rf_figure *figures, int n, struct
 
 /* Collective on world. */
 static enum rf_status measure(const struct rf_group *world, const char *name,
-                              struct rf_bench_request *request, int json,
-                              struct rf_error *err)
+                              struct rf_bench_request *request, int json, struct rf_error *err)
 {
     struct rf_bar bar;
     const struct rf_bench *what = NULL;
@@ -215,13 +214,13 @@ static enum rf_status bench(const struct rf_group *world, int argc, char **argv,
     st = rf_options_parse(&line, argc, argv, &args, err);
     if (st == RF_OK && !args.help) {
         struct rf_bench_request request = {.quick = small,
-                                                 .full = full,
-                                                 .profile = profile,
-                                                 .model = model,
-                                                 .rounds = (int)rounds,
-                                                 .steps = (int)steps,
-                                                 .dir = dir,
-                                                 .traces = &traces};
+                                           .full = full,
+                                           .profile = profile,
+                                           .model = model,
+                                           .rounds = (int)rounds,
+                                           .steps = (int)steps,
+                                           .dir = dir,
+                                           .traces = &traces};
 
         st = measure(world, args.text[0], &request, json, err);
     }

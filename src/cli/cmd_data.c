@@ -108,7 +108,7 @@ static enum rf_status learn_tokenizer(const char *from, int vocabulary, const ch
     enum rf_status st = rf_file_read(from, FILE_BYTES_MOST, &text, &size, err);
 
     if (st == RF_OK)
-        st = rf_vocabulary_learn(&v, (struct rf_text){text, size}, vocabulary, err);
+        st = rf_vocabulary_learn(&v, (struct rf_view){text, size}, vocabulary, err);
     if (st == RF_OK)
         st = rf_vocabulary_json(v, &json, err);
     if (st == RF_OK)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build_id.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/desk.h"
@@ -149,7 +150,7 @@ static enum rf_status coordinate(const struct rf_group *world, struct rf_launch 
     struct rf_request *requests = calloc((size_t)launch->plan.njobs + 1, sizeof *requests);
     struct rf_key *key = NULL, *next_key = NULL;
     enum rf_status st;
-    struct rf_run_options options = {.version = RF_VERSION,
+    struct rf_run_options options = {.version = RF_BUILD,
                                      .seed = spec->seed,
                                      .grace_us = spec->grace_us,
                                      .lease_us = spec->lease_us,

@@ -51,17 +51,17 @@ static enum rf_status after(void *self, const struct rf_state *state,
 
 static json_t *document_of(const struct heard *heard, const struct rf_audit *audit)
 {
-    const struct rf_status_source source = {
-        .run = heard->run,
-        .source = "ledger",
-        .state = !audit->state->closed                  ? "gone"
-                 : strcmp(heard->closed, "signal") == 0 ? "interrupted"
-                                                        : "done",
-        .now_us = audit->state->now_us,
-        .cluster = audit->state,
-        .tally = audit->tally,
-        .entries = audit->state->next_seq,
-        .sealed_entries = audit->ledger.sealed_entries};
+    const struct rf_status_source source = {.run = heard->run,
+                                            .source = "ledger",
+                                            .state = !audit->state->closed ? "gone"
+                                                     : strcmp(heard->closed, "signal") == 0
+                                                         ? "interrupted"
+                                                         : "done",
+                                            .now_us = audit->state->now_us,
+                                            .cluster = audit->state,
+                                            .tally = audit->tally,
+                                            .entries = audit->state->next_seq,
+                                            .sealed_entries = audit->ledger.sealed_entries};
 
     return rf_status_object(&source);
 }

@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <unistd.h>
 
+#include "build_id.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/help.h"
@@ -32,7 +33,7 @@ static void print_version(void)
 
     MPI_Get_library_version(library, &length);
     library[strcspn(library, ",\n")] = '\0';
-    printf("ringfence %s\ncompiler: %s\nMPI: %s\nlibsodium: %s\n%s", RF_VERSION, RF_COMPILER,
+    printf("ringfence %s\ncompiler: %s\nMPI: %s\nlibsodium: %s\n%s", RF_BUILD, RF_COMPILER,
            library, sodium_version_string(), RF_LIBRARIES);
 }
 

@@ -78,7 +78,7 @@ static enum rf_status take_promises(struct work *w, struct rf_error *err)
 static enum rf_status take_time(const char *option, const char *text, int64_t *us,
                                 struct rf_error *err)
 {
-    if (text != NULL && !rf_value_instant((struct rf_text){text, strlen(text)}, us))
+    if (text != NULL && !rf_value_instant((struct rf_view){text, strlen(text)}, us))
         return rf_fail(err, RF_ERR_ARG,
                        "%s: expected a date such as 2026-07-01T00:00:00, got '%.40s'", option,
                        text);
@@ -140,7 +140,8 @@ static void tell_rest(const struct rf_slurm_call *call, const struct rf_sacct_im
         printf("  nodes: down %" PRId64 " times, %.0f device-s\n", r->outages,
                rf_wide_double(r->down_us) / 1e6);
     if (r->drained > 0)
-        printf("  drained: %" PRId64 " times, up to %.0f device-s, which count as up: jobs that "
+        printf("  drained: %" PRId64
+               " times, up to %.0f device-s, which count as up: jobs that "
                "ran went on\n",
                r->drained, rf_wide_double(r->drained_us) / 1e6);
     if (r->clashes > 0)

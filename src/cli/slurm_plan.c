@@ -55,7 +55,8 @@ static struct rf_slurm_promise promise_of(const struct rf_pledge_plan *plan, int
 
 static struct rf_slurm_limit limit_of(const struct rf_limit_spec *from)
 {
-    struct rf_slurm_limit limit = {.device_us = from->max_device_us, .flops = from->max_flops > 0};
+    struct rf_slurm_limit limit = {.device_us = from->max_device_us,
+                                   .flops = from->max_flops > 0};
 
     snprintf(limit.account, sizeof limit.account, "%s", from->account);
     return limit;

@@ -87,7 +87,7 @@ void rf_bpe_destroy(struct rf_bpe *bpe)
 /* ---- tokens and merges ---- */
 
 /* Where the token of some bytes is, or would be. */
-static size_t slot_of_bytes(const struct rf_bpe *b, struct rf_text text)
+static size_t slot_of_bytes(const struct rf_bpe *b, struct rf_view text)
 {
     uint64_t h = 0xcbf29ce484222325u;
     size_t at;
@@ -119,7 +119,7 @@ static size_t slot_of_pair(const struct rf_bpe *b, int32_t left, int32_t right)
     return at;
 }
 
-enum rf_status rf_bpe_spell(struct rf_bpe *b, int32_t token, struct rf_text bytes,
+enum rf_status rf_bpe_spell(struct rf_bpe *b, int32_t token, struct rf_view bytes,
                             struct rf_error *err)
 {
     size_t at = slot_of_bytes(b, bytes);
@@ -138,14 +138,14 @@ enum rf_status rf_bpe_spell(struct rf_bpe *b, int32_t token, struct rf_text byte
     return RF_OK;
 }
 
-int32_t rf_bpe_token(const struct rf_bpe *b, struct rf_text bytes)
+int32_t rf_bpe_token(const struct rf_bpe *b, struct rf_view bytes)
 {
     return b->by_bytes[slot_of_bytes(b, bytes)] - 1;
 }
 
-struct rf_text rf_bpe_bytes(const struct rf_bpe *b, int32_t token)
+struct rf_view rf_bpe_bytes(const struct rf_bpe *b, int32_t token)
 {
-    return (struct rf_text){b->bytes[token], b->size[token]};
+    return (struct rf_view){b->bytes[token], b->size[token]};
 }
 
 int rf_bpe_size(const struct rf_bpe *b)
@@ -163,7 +163,7 @@ enum rf_status rf_bpe_merge(struct rf_bpe *b, int32_t left, int32_t right, struc
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a merge");
     memcpy(joined, b->bytes[left], nl);
     memcpy(joined + nl, b->bytes[right], nr);
-    made = rf_bpe_token(b, (struct rf_text){joined, nl + nr});
+    made = rf_bpe_token(b, (struct rf_view){joined, nl + nr});
     free(joined);
     if (made < 0)
         return rf_fail(err, RF_ERR_INPUT, "tokens %d and %d make no token", (int)left,

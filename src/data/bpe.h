@@ -18,12 +18,12 @@ void rf_bpe_destroy(struct rf_bpe *bpe);
 
 /* The bytes that a token stands for, which are copied. RF_ERR_INPUT: another token has them, or this one
  * has others. */
-enum rf_status rf_bpe_spell(struct rf_bpe *bpe, int32_t token, struct rf_text bytes,
+enum rf_status rf_bpe_spell(struct rf_bpe *bpe, int32_t token, struct rf_view bytes,
                             struct rf_error *err);
 /* The token of some bytes; -1: there is none. */
-int32_t rf_bpe_token(const struct rf_bpe *bpe, struct rf_text bytes);
+int32_t rf_bpe_token(const struct rf_bpe *bpe, struct rf_view bytes);
 /* Empty for a token that has not been spelled. Borrowed. */
-struct rf_text rf_bpe_bytes(const struct rf_bpe *bpe, int32_t token);
+struct rf_view rf_bpe_bytes(const struct rf_bpe *bpe, int32_t token);
 int rf_bpe_size(const struct rf_bpe *bpe);
 
 /* The next merge, ranked behind all earlier ones. RF_ERR_INPUT: left and right together are no token. */

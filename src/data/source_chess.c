@@ -40,13 +40,13 @@ static enum rf_status add_position(struct reader *reader, struct rf_samples *lis
     return rf_samples_add(list, tokens + cut, n - cut, number, key, rating, err);
 }
 
-static enum rf_status read_rating(const struct reader *reader, struct rf_text text, long line,
+static enum rf_status read_rating(const struct reader *reader, struct rf_view text, long line,
                                   float *rating, struct rf_error *err)
 {
     long value = 0;
 
     *rating = -1.0f; /* unknown */
-    if (rf_text_is(text, "?"))
+    if (rf_view_is(text, "?"))
         return RF_OK;
     for (size_t i = 0; i < text.size_bytes; i++) {
         if (text.bytes[i] < '0' || text.bytes[i] > '9' || i > 4)
@@ -61,10 +61,10 @@ static enum rf_status read_rating(const struct reader *reader, struct rf_text te
     return RF_OK;
 }
 
-static enum rf_status read_puzzle(struct reader *reader, struct rf_text line, long number,
+static enum rf_status read_puzzle(struct reader *reader, struct rf_view line, long number,
                                   struct rf_samples *list, struct rf_error *err)
 {
-    struct rf_text column[5];
+    struct rf_view column[5];
     struct rf_chess position;
     struct rf_chess_move move;
     struct rf_error why;
@@ -78,7 +78,7 @@ static enum rf_status read_puzzle(struct reader *reader, struct rf_text line, lo
         return rf_fail(err, RF_ERR_INPUT,
                        "%s:%ld: fewer than four columns (id, rating, position, solution)",
                        reader->path, number);
-    if (number == 1 && rf_text_is(column[0], "id"))
+    if (number == 1 && rf_view_is(column[0], "id"))
         return RF_OK;
     st = read_rating(reader, column[1], number, &rating, err);
     if (st != RF_OK)
@@ -110,7 +110,7 @@ static enum rf_status read_puzzles(struct reader *reader, const char *path,
     char *data = NULL;
     size_t size = 0;
     struct rf_lines lines;
-    struct rf_text line;
+    struct rf_view line;
     enum rf_status st = rf_file_read(path, FILE_BYTES_MAX, &data, &size, err);
 
     reader->path = path;
@@ -122,13 +122,13 @@ static enum rf_status read_puzzles(struct reader *reader, const char *path,
 }
 
 /* Goes on to the next move of a game: 1 and its text, or 0 at the end. */
-static int next_word(struct rf_text *rest, struct rf_text *word)
+static int next_word(struct rf_view *rest, struct rf_view *word)
 {
     size_t n = 0;
 
     while (n < rest->size_bytes && rest->bytes[n] != ' ')
         n++;
-    *word = (struct rf_text){rest->bytes, n};
+    *word = (struct rf_view){rest->bytes, n};
     n += n < rest->size_bytes;
     rest->bytes += n;
     rest->size_bytes -= n;
@@ -156,11 +156,11 @@ static enum rf_status learn(struct reader *reader, struct rf_samples *corpus,
 
 /* Plays a game through; each ply is learnt with probability `share`, until `wanted` are there.
  */
-static enum rf_status read_game(struct reader *reader, struct rf_text line, long number,
+static enum rf_status read_game(struct reader *reader, struct rf_view line, long number,
                                 double share, int wanted, struct rf_samples *corpus,
                                 struct rf_error *err)
 {
-    struct rf_text column[5], word;
+    struct rf_view column[5], word;
     struct rf_chess position;
     uint64_t stream = rf_rng_stream("game", (uint64_t)number), ply = 0;
     enum rf_status st = RF_OK;
@@ -208,7 +208,7 @@ static enum rf_status read_games(struct reader *reader, const char *path, int wa
     char *data = NULL;
     size_t size = 0;
     struct rf_lines lines;
-    struct rf_text line;
+    struct rf_view line;
     enum rf_status st = rf_file_read(path, FILE_BYTES_MAX, &data, &size, err);
     double share = share_wanted(size, wanted);
 

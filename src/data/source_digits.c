@@ -24,7 +24,7 @@ struct reader {
 };
 
 /* The next number of a line, 0 .. most; -1: there is none. */
-static int next_value(struct rf_text *line, int most)
+static int next_value(struct rf_view *line, int most)
 {
     int value = 0, digits = 0;
 
@@ -51,7 +51,7 @@ static int next_value(struct rf_text *line, int most)
 }
 
 /* One picture into tokens [PIXELS + 1] and its class. */
-static int read_picture(struct rf_text line, int32_t *tokens, int *label)
+static int read_picture(struct rf_view line, int32_t *tokens, int *label)
 {
     for (int i = 0; i < PIXELS; i++) {
         int value = next_value(&line, GREYS - 1);
@@ -97,7 +97,7 @@ static enum rf_status read_file(struct reader *r, const char *path, int tested,
     char *data = NULL;
     size_t size = 0;
     struct rf_lines lines;
-    struct rf_text line;
+    struct rf_view line;
     enum rf_status st = rf_file_read(path, FILE_BYTES_MAX, &data, &size, err);
 
     if (st != RF_OK)

@@ -29,20 +29,20 @@ static enum rf_status bad(const struct line *line, const char *field, const char
 
 /* Copies a field to where it lasts. */
 static enum rf_status keep(struct line *line, const char *field, const char *bytes, size_t size,
-                           struct rf_text *text)
+                           struct rf_view *text)
 {
     struct rf_text_file *file = line->file;
 
     if (size > file->room - file->used)
         return bad(line, field, "is used too often");
     memcpy(file->strings + file->used, bytes, size);
-    *text = (struct rf_text){file->strings + file->used, size};
+    *text = (struct rf_view){file->strings + file->used, size};
     file->used += size;
     return RF_OK;
 }
 
 /* A text that must be there. Line feeds and tabs in it count as blanks. */
-static enum rf_status text_of(struct line *line, const char *field, struct rf_text *text)
+static enum rf_status text_of(struct line *line, const char *field, struct rf_view *text)
 {
     const json_t *value = json_object_get(line->object, field);
     enum rf_status st;
@@ -62,7 +62,7 @@ static enum rf_status text_of(struct line *line, const char *field, struct rf_te
 }
 
 /* A label: text, a whole number, or a truth value. */
-static enum rf_status label_of(struct line *line, const char *field, struct rf_text *label)
+static enum rf_status label_of(struct line *line, const char *field, struct rf_view *label)
 {
     const json_t *value = json_object_get(line->object, field);
     char number[32];
@@ -82,13 +82,13 @@ static enum rf_status label_of(struct line *line, const char *field, struct rf_t
 
 /* The split, where the file has one: in all lines or in none. */
 static enum rf_status split_of(struct line *line, const char *field, int *has_split,
-                               struct rf_text *split)
+                               struct rf_view *split)
 {
     const json_t *value = json_object_get(line->object, field);
 
-    *split = (struct rf_text){"", 0};
+    *split = (struct rf_view){"", 0};
     if (line->file->tested) {
-        *split = (struct rf_text){"test", 4};
+        *split = (struct rf_view){"test", 4};
         return RF_OK;
     }
     if (*has_split < 0)
@@ -101,7 +101,7 @@ static enum rf_status split_of(struct line *line, const char *field, int *has_sp
 
 /* ---- lines */
 
-static enum rf_status parse(struct line *line, struct rf_text text)
+static enum rf_status parse(struct line *line, struct rf_view text)
 {
     json_error_t wrong;
 
@@ -136,23 +136,23 @@ static enum rf_status labelled(struct line *line, const struct rf_task_fields *f
 }
 
 /* A reply of no words is one, too. */
-static enum rf_status reply_of(struct line *line, const char *field, struct rf_text *reply)
+static enum rf_status reply_of(struct line *line, const char *field, struct rf_view *reply)
 {
     enum rf_status st = text_of(line, field, reply);
 
     for (size_t i = 0; st == RF_OK && i < reply->size_bytes; i++)
         if (reply->bytes[i] != ' ')
             return RF_OK;
-    *reply = (struct rf_text){"(empty)", 7};
+    *reply = (struct rf_view){"(empty)", 7};
     return st;
 }
 
 static enum rf_status pair(struct line *line, const struct rf_task_fields *fields,
                            int *has_split, struct rf_text_row *row)
 {
-    static const struct rf_text better[2] = {{"first", 5}, {"second", 6}};
+    static const struct rf_view better[2] = {{"first", 5}, {"second", 6}};
     const char *prompt = name_or(fields->prompt, "prompt");
-    struct rf_text reply[2]; /* chosen, rejected */
+    struct rf_view reply[2]; /* chosen, rejected */
     uint64_t key[2];
     int swapped;
     enum rf_status st = split_of(line, name_or(fields->split, "split"), has_split, &row->split);
@@ -180,7 +180,7 @@ static enum rf_status read_lines(struct rf_labelled *list, struct rf_text_file *
 {
     struct rf_lines lines = rf_lines_begin(file->text.bytes, file->text.size_bytes);
     int has_split = -1;
-    struct rf_text text;
+    struct rf_view text;
     enum rf_status st = RF_OK;
 
     file->room = 2 * file->text.size_bytes + 64;

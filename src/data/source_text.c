@@ -15,9 +15,9 @@ enum { USUAL_CONTEXT = 256, USUAL_VOCABULARY = 4096, HELD_PART = 10 };
 static const size_t FILE_BYTES_MOST = (size_t)1 << 30;
 
 /* The text without its last tenth, up to a whole character. */
-static struct rf_text learning_part(struct rf_text text)
+static struct rf_view learning_part(struct rf_view text)
 {
-    struct rf_text part = text;
+    struct rf_view part = text;
 
     part.size_bytes -= text.size_bytes / HELD_PART;
     while (part.size_bytes < text.size_bytes &&
@@ -26,7 +26,7 @@ static struct rf_text learning_part(struct rf_text text)
     return part;
 }
 
-static enum rf_status make_vocabulary(struct rf_vocabulary **v, struct rf_text text,
+static enum rf_status make_vocabulary(struct rf_vocabulary **v, struct rf_view text,
                                       const struct rf_task_options *o, struct rf_error *err)
 {
     int size = o->vocabulary > 0 ? o->vocabulary : USUAL_VOCABULARY;
@@ -40,7 +40,7 @@ static enum rf_status make_vocabulary(struct rf_vocabulary **v, struct rf_text t
     return rf_vocabulary_read(v, o->tokenizer_path, err);
 }
 
-static int is_blank(struct rf_text line)
+static int is_blank(struct rf_view line)
 {
     for (size_t i = 0; i < line.size_bytes; i++)
         if (line.bytes[i] != ' ' && line.bytes[i] != '\t')
@@ -50,13 +50,13 @@ static int is_blank(struct rf_text line)
 
 /* The next document from byte *at on, which moves behind it; 0: there is none. Blank lines are between
  * paragraphs, and no line is blank. */
-static int next_document(struct rf_text text, const char *kind, size_t *at, struct rf_text *doc)
+static int next_document(struct rf_view text, const char *kind, size_t *at, struct rf_view *doc)
 {
     struct rf_lines lines = rf_lines_begin(text.bytes + *at, text.size_bytes - *at);
     int by_line = strcmp(kind, "lines") == 0;
-    struct rf_text line;
+    struct rf_view line;
 
-    *doc = (struct rf_text){NULL, 0};
+    *doc = (struct rf_view){NULL, 0};
     while (rf_lines_next(&lines, &line)) {
         if (is_blank(line)) {
             if (doc->bytes != NULL)
@@ -75,12 +75,12 @@ static int next_document(struct rf_text text, const char *kind, size_t *at, stru
 
 /* All tokens of the text, without the room that is left. */
 static enum rf_status encode_all(struct rf_stream *all, struct rf_vocabulary *v,
-                                 struct rf_text text, const struct rf_task_options *o,
+                                 struct rf_view text, const struct rf_task_options *o,
                                  struct rf_error *err)
 {
     int whole = strcmp(o->documents, "file") == 0, n = 0;
     int32_t end = whole ? -1 : rf_vocabulary_end(v);
-    struct rf_text doc;
+    struct rf_view doc;
     size_t at = 0;
     enum rf_status st = RF_OK;
 
@@ -136,7 +136,7 @@ enum rf_status rf_source_text(struct rf_task *task, const struct rf_task_options
                               uint64_t seed, struct rf_error *err)
 {
     struct rf_vocabulary *v = NULL;
-    struct rf_text text = {NULL, 0};
+    struct rf_view text = {NULL, 0};
     char *data = NULL;
     enum rf_status st = rf_file_read(o->path, FILE_BYTES_MOST, &data, &text.size_bytes, err);
 

@@ -17,13 +17,13 @@ static read_rows *reader_of(const char *source)
 }
 
 /* A whole file as text, which the caller frees. */
-static enum rf_status open_text(struct rf_text *text, char **data, const char *path,
+static enum rf_status open_text(struct rf_view *text, char **data, const char *path,
                                 struct rf_error *err)
 {
     size_t size = 0;
     enum rf_status st = rf_file_read(path, FILE_BYTES_MAX, data, &size, err);
 
-    *text = (struct rf_text){*data, st == RF_OK ? size : 0};
+    *text = (struct rf_view){*data, st == RF_OK ? size : 0};
     return st;
 }
 
@@ -51,7 +51,7 @@ enum rf_status rf_source_texts(struct rf_task *task, const struct rf_task_option
                                     {.path = options->test_path, .tested = 1}};
     int nfiles = options->test_path[0] != '\0' ? 2 : 1;
     char *data[2] = {NULL, NULL}, *further = NULL;
-    struct rf_text corpus = {"", 0};
+    struct rf_view corpus = {"", 0};
     struct rf_labelled *list = NULL;
     enum rf_status st = check_options(options, err);
 

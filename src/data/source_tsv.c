@@ -2,9 +2,9 @@
 #include "data/texts.h"
 
 static enum rf_status read_row(struct rf_labelled *list, const struct rf_text_file *file,
-                               struct rf_text line, long number, struct rf_error *err)
+                               struct rf_view line, long number, struct rf_error *err)
 {
-    struct rf_text column[4];
+    struct rf_view column[4];
     int n = rf_columns(line, column, 4);
     struct rf_text_row row = {.path = file->path, .line = number};
 
@@ -14,7 +14,7 @@ static enum rf_status read_row(struct rf_labelled *list, const struct rf_text_fi
                        file->path, number, n);
     if (column[0].size_bytes == 0)
         return rf_fail(err, RF_ERR_INPUT, "%s:%ld: the split is empty", file->path, number);
-    row.split = file->tested ? (struct rf_text){"test", 4} : column[0];
+    row.split = file->tested ? (struct rf_view){"test", 4} : column[0];
     row.label = column[1];
     row.text = column[2];
     return rf_labelled_add(list, &row, err);
@@ -24,7 +24,7 @@ enum rf_status rf_texts_read_tsv(struct rf_labelled *list, struct rf_text_file *
                                  const struct rf_task_options *options, struct rf_error *err)
 {
     struct rf_lines lines = rf_lines_begin(file->text.bytes, file->text.size_bytes);
-    struct rf_text line;
+    struct rf_view line;
     enum rf_status st = RF_OK;
 
     (void)options;

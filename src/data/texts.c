@@ -50,7 +50,7 @@ static int is_letter_or_digit(char c)
 
 /* Appends a text with case and runs of blanks folded; with `letters`, all other signs count as
  * blanks. Returns the new length. */
-static size_t fold(char *to, size_t n, struct rf_text text, int letters)
+static size_t fold(char *to, size_t n, struct rf_view text, int letters)
 {
     size_t begin = n;
     int blank = 0;
@@ -86,8 +86,8 @@ static enum rf_status make_fold(struct rf_labelled *list, size_t size_bytes,
 }
 
 /* Keys of a text or of two. A text without a letter or digit is the same only as itself. */
-static enum rf_status find_keys(struct rf_labelled *list, struct rf_text text,
-                                struct rf_text second, uint64_t *key, uint64_t *same,
+static enum rf_status find_keys(struct rf_labelled *list, struct rf_view text,
+                                struct rf_view second, uint64_t *key, uint64_t *same,
                                 struct rf_error *err)
 {
     size_t n;
@@ -110,7 +110,7 @@ static enum rf_status find_keys(struct rf_labelled *list, struct rf_text text,
     return RF_OK;
 }
 
-static int is_blank(struct rf_text text)
+static int is_blank(struct rf_view text)
 {
     for (size_t i = 0; i < text.size_bytes; i++) {
         if (text.bytes[i] != ' ' && text.bytes[i] != '\t')
@@ -121,7 +121,7 @@ static int is_blank(struct rf_text text)
 
 /* ---- labels */
 
-static int compare_texts(struct rf_text a, struct rf_text b)
+static int compare_texts(struct rf_view a, struct rf_view b)
 {
     size_t n = a.size_bytes < b.size_bytes ? a.size_bytes : b.size_bytes;
     int order = memcmp(a.bytes, b.bytes, n);
@@ -130,7 +130,7 @@ static int compare_texts(struct rf_text a, struct rf_text b)
 }
 
 /* Keeps the list of labels sorted; -1 when there are too many. */
-static int note_label(struct rf_labelled *list, struct rf_text label)
+static int note_label(struct rf_labelled *list, struct rf_view label)
 {
     int at = 0;
 
@@ -147,12 +147,12 @@ static int note_label(struct rf_labelled *list, struct rf_text label)
     return 0;
 }
 
-static int label_number(const struct rf_labelled *list, struct rf_text label)
+static int label_number(const struct rf_labelled *list, struct rf_view label)
 {
     int at = 0;
 
     if (list->options->positive[0] != '\0')
-        return rf_text_is(label, list->options->positive);
+        return rf_view_is(label, list->options->positive);
     while (compare_texts(list->labels[at], label) != 0)
         at++;
     return at;
@@ -165,7 +165,7 @@ static enum rf_status number_labels(struct rf_labelled *list, struct rf_error *e
     int found = 0;
 
     for (int i = 0; i < list->nlabels; i++)
-        found = found || rf_text_is(list->labels[i], positive);
+        found = found || rf_view_is(list->labels[i], positive);
     if (positive[0] != '\0' && !found)
         return rf_fail(err, RF_ERR_CONFIG, "task '%s': no row of '%s' has the label '%s'",
                        list->options->name, path, positive);
@@ -180,16 +180,16 @@ static enum rf_status number_labels(struct rf_labelled *list, struct rf_error *e
 
 /* ---- rows */
 
-static enum rf_side side_of(struct rf_text split)
+static enum rf_side side_of(struct rf_view split)
 {
     static const char *const validation[] = {"dev", "validation", "valid", "val"};
 
-    if (split.size_bytes == 0 || rf_text_is(split, "train"))
+    if (split.size_bytes == 0 || rf_view_is(split, "train"))
         return RF_SIDE_TRAIN;
     for (int i = 0; i < 4; i++)
-        if (rf_text_is(split, validation[i]))
+        if (rf_view_is(split, validation[i]))
             return RF_SIDE_VALIDATION;
-    return rf_text_is(split, "test") ? RF_SIDE_TEST : RF_SIDE_NONE;
+    return rf_view_is(split, "test") ? RF_SIDE_TEST : RF_SIDE_NONE;
 }
 
 static enum rf_status keep_row(struct rf_labelled *list, struct rf_kept_row row,
@@ -233,7 +233,7 @@ enum rf_status rf_labelled_add(struct rf_labelled *list, const struct rf_text_ro
     st = find_keys(list, row->text, row->second, &kept.key, &kept.same, err);
     kept.group = kept.same;
     if (st == RF_OK && row->group.size_bytes > 0)
-        st = find_keys(list, row->group, (struct rf_text){"", 0}, &kept.group, &unused, err);
+        st = find_keys(list, row->group, (struct rf_view){"", 0}, &kept.group, &unused, err);
     if (st != RF_OK)
         return st;
     list->longest_bytes = bytes > list->longest_bytes ? bytes : list->longest_bytes;
@@ -253,12 +253,12 @@ static void cut_test(struct rf_labelled *list)
 
 /* ---- duplicates */
 
-static enum rf_status learn_from(struct rf_labelled *list, struct rf_text text, uint64_t key,
+static enum rf_status learn_from(struct rf_labelled *list, struct rf_view text, uint64_t key,
                                  int further, struct rf_error *err)
 {
     if (list->nlearn == list->learn_room) {
         int room = list->learn_room > 0 ? 2 * list->learn_room : 4096;
-        struct rf_text *texts = realloc(list->learn, (size_t)room * sizeof *texts);
+        struct rf_view *texts = realloc(list->learn, (size_t)room * sizeof *texts);
         uint64_t *keys = NULL;
         int *furthers = NULL;
 
@@ -354,11 +354,11 @@ static enum rf_status drop_duplicates(struct rf_labelled *list, struct rf_error 
 }
 
 /* Further unlabelled text, one per line; blank lines are skipped. */
-static enum rf_status read_corpus(struct rf_labelled *list, struct rf_text corpus,
+static enum rf_status read_corpus(struct rf_labelled *list, struct rf_view corpus,
                                   struct rf_error *err)
 {
     struct rf_lines lines = rf_lines_begin(corpus.bytes, corpus.size_bytes);
-    struct rf_text line;
+    struct rf_view line;
     enum rf_status st = RF_OK;
 
     while (st == RF_OK && rf_lines_next(&lines, &line)) {
@@ -367,7 +367,7 @@ static enum rf_status read_corpus(struct rf_labelled *list, struct rf_text corpu
 
         if (is_blank(line))
             continue;
-        st = find_keys(list, line, (struct rf_text){"", 0}, &key, &same, err);
+        st = find_keys(list, line, (struct rf_view){"", 0}, &key, &same, err);
         if (st == RF_OK && !rf_keys_has(&list->test, same))
             st = rf_keys_add(&list->train, same, &is_new, err);
         list->longest_bytes =
@@ -380,7 +380,7 @@ static enum rf_status read_corpus(struct rf_labelled *list, struct rf_text corpu
     return st;
 }
 
-enum rf_status rf_labelled_finish(struct rf_labelled *list, struct rf_text corpus,
+enum rf_status rf_labelled_finish(struct rf_labelled *list, struct rf_view corpus,
                                   struct rf_task *task, uint64_t seed, struct rf_error *err)
 {
     const char *balance = list->options->balance;

@@ -31,10 +31,10 @@ enum rf_side { RF_SIDE_TRAIN, RF_SIDE_VALIDATION, RF_SIDE_TEST, RF_NSIDES, RF_SI
 struct rf_text_row {
     const char *path; /* where it stands, for messages */
     long line;
-    struct rf_text split; /* empty: the file does not say; counts as train */
-    struct rf_text label;
-    struct rf_text text, second; /* second: empty unless an example has two texts */
-    struct rf_text group; /* rows with the same group stay together when the test split is
+    struct rf_view split; /* empty: the file does not say; counts as train */
+    struct rf_view label;
+    struct rf_view text, second; /* second: empty unless an example has two texts */
+    struct rf_view group; /* rows with the same group stay together when the test split is
                                     cut by content; empty: the text is its own */
 };
 
@@ -51,13 +51,13 @@ enum rf_status rf_labelled_add(struct rf_labelled *list, const struct rf_text_ro
 
 /* Once, when all rows are in: makes the task. corpus: further unlabelled text, a line each. With
  * no row for test, every fifth text is taken for it, by content. */
-enum rf_status rf_labelled_finish(struct rf_labelled *list, struct rf_text corpus,
+enum rf_status rf_labelled_finish(struct rf_labelled *list, struct rf_view corpus,
                                   struct rf_task *task, uint64_t seed, struct rf_error *err);
 
 /* A file that is being read. */
 struct rf_text_file {
     const char *path;
-    struct rf_text text;
+    struct rf_view text;
     int tested;    /* all its rows are for test, whatever they say */
     char *strings; /* owned: what is unescaped, as long as the file's rows are in use */
     size_t used, room;

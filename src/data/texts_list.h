@@ -8,8 +8,8 @@
 struct rf_kept_row {
     const char *path;
     long line;
-    struct rf_text name; /* of the label, until labels are numbered */
-    struct rf_text text, second;
+    struct rf_view name; /* of the label, until labels are numbered */
+    struct rf_view text, second;
     uint64_t key, same; /* of the text; equal for texts that count as the same */
     uint64_t group;     /* key of its group */
     int32_t label;
@@ -20,10 +20,10 @@ struct rf_labelled {
     const struct rf_task_options *options;
     struct rf_kept_row *rows; /* owned, as all arrays here */
     int nrows, room;
-    struct rf_text labels[RF_TEXT_CLASSES]; /* sorted */
+    struct rf_view labels[RF_TEXT_CLASSES]; /* sorted */
     int nlabels;
     struct rf_keys test, train; /* what is the same as what: keys of texts */
-    struct rf_text *learn;      /* what the tokenizer and the corpus are made of */
+    struct rf_view *learn;      /* what the tokenizer and the corpus are made of */
     uint64_t *learn_key;
     int *learn_further; /* 1: from the further text */
     int nlearn, learn_room;

@@ -31,7 +31,7 @@ static void voice_clear(struct voice *voice)
 }
 
 /* Tokens of a text; room for one per byte and one more. where: for messages. */
-static enum rf_status encode(struct voice *voice, struct rf_text text, const char *where,
+static enum rf_status encode(struct voice *voice, struct rf_view text, const char *where,
                              int32_t *tokens, int *n, struct rf_error *err)
 {
     if (voice->given != NULL)
@@ -43,7 +43,7 @@ static enum rf_status encode(struct voice *voice, struct rf_text text, const cha
 }
 
 /* A text as a model reads it for its own sake: with what stands around it. */
-static enum rf_status document_tokens(struct voice *voice, struct rf_text text,
+static enum rf_status document_tokens(struct voice *voice, struct rf_view text,
                                       const char *where, int32_t *tokens, int *n,
                                       struct rf_error *err)
 {
@@ -70,7 +70,7 @@ static int cut_front(int32_t *tokens, int n, int room)
 
 /* A text of at most `room` tokens, of a longer one the last. Learnt: with its end. broken: after a line
  * break. */
-static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int broken,
+static enum rf_status text_tokens(struct voice *voice, struct rf_view text, int broken,
                                   int room, const char *where, int32_t *tokens, int *n,
                                   struct rf_error *err)
 {
@@ -84,7 +84,7 @@ static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int 
                            text.size_bytes);
         copy[0] = '\n';
         memcpy(copy + 1, text.bytes, text.size_bytes);
-        text = (struct rf_text){copy, text.size_bytes + 1};
+        text = (struct rf_view){copy, text.size_bytes + 1};
     }
     st = encode(voice, text, where, tokens, n, err);
     if (voice->given == NULL)
@@ -96,8 +96,8 @@ static enum rf_status text_tokens(struct voice *voice, struct rf_text text, int 
 
 /* What a model is shown before it is asked: a text, or of two texts both, each with half of the room;
  * then the question. */
-static enum rf_status prompt_tokens(struct voice *voice, struct rf_text text,
-                                    struct rf_text second, const char *where, int32_t *tokens,
+static enum rf_status prompt_tokens(struct voice *voice, struct rf_view text,
+                                    struct rf_view second, const char *where, int32_t *tokens,
                                     int *n, struct rf_error *err)
 {
     int first = voice->given != NULL && voice->begin >= 0, more = 0;
@@ -121,7 +121,7 @@ static enum rf_status prompt_tokens(struct voice *voice, struct rf_text text,
 static enum rf_status row_tokens(struct voice *voice, const struct rf_kept_row *row,
                                  int32_t *tokens, int *n, struct rf_error *err)
 {
-    const struct rf_text none = {"", 0};
+    const struct rf_view none = {"", 0};
     char where[300];
     int second = 0;
     enum rf_status st;
@@ -218,15 +218,15 @@ static enum rf_status first_token(struct voice *voice, const char *word, int32_t
                                   struct rf_error *err)
 {
     int32_t tokens[RF_ANSWER_BYTES + 2] = {-1};
-    struct rf_text text = {word, strlen(word)}, bytes;
+    struct rf_view text = {word, strlen(word)}, bytes;
     int n = 0;
     enum rf_status st = RF_OK;
 
     if (word[0] == ' ' && word[1] != '\0') {
-        st = rf_vocabulary_encode(voice->given, (struct rf_text){word + 1, text.size_bytes - 1},
+        st = rf_vocabulary_encode(voice->given, (struct rf_view){word + 1, text.size_bytes - 1},
                                   "answers", 0, tokens, &n, err);
         bytes = st == RF_OK && n > 0 ? rf_vocabulary_bytes(voice->given, tokens[0])
-                                     : (struct rf_text){"", 0};
+                                     : (struct rf_view){"", 0};
         *token = tokens[0];
         if (st != RF_OK || (bytes.size_bytes > 1 && bytes.bytes[0] == ' '))
             return st;
@@ -286,7 +286,7 @@ static enum rf_status find_answers(const struct rf_labelled *list, struct voice 
 static enum rf_status read_question(struct voice *voice, struct rf_error *err)
 {
     const char *question = voice->options->question;
-    struct rf_text text = {question, strlen(question)};
+    struct rf_view text = {question, strlen(question)};
 
     voice->question = malloc((text.size_bytes + 2) * sizeof *voice->question);
     if (voice->question == NULL)

@@ -63,7 +63,7 @@ static enum letter_class class_of(char c)
 }
 
 /* Length of the word that begins at `at`. */
-static size_t word_length(struct rf_text text, size_t at)
+static size_t word_length(struct rf_view text, size_t at)
 {
     size_t end = at;
     enum letter_class class;
@@ -81,7 +81,7 @@ static size_t word_length(struct rf_text text, size_t at)
 /* ---- training ---- */
 
 struct word {
-    struct rf_text text;
+    struct rf_view text;
     uint64_t hash;
     int64_t count;
     size_t at; /* in lesson.symbols */
@@ -127,7 +127,7 @@ static int rehash_words(struct lesson *lesson)
     return 0;
 }
 
-static int count_word(struct lesson *lesson, struct rf_text text)
+static int count_word(struct lesson *lesson, struct rf_view text)
 {
     uint64_t hash = hash_bytes(text.bytes, text.size_bytes);
     size_t at;
@@ -242,14 +242,14 @@ static int count_neighbours(struct lesson *lesson, int32_t w, int sign)
     return 0;
 }
 
-static int start_lesson(struct lesson *lesson, const struct rf_text *texts, int ntexts)
+static int start_lesson(struct lesson *lesson, const struct rf_view *texts, int ntexts)
 {
     size_t total = 0;
 
     for (int i = 0; i < ntexts; i++) {
         for (size_t at = 0, n; at < texts[i].size_bytes; at += n) {
             n = word_length(texts[i], at);
-            if (count_word(lesson, (struct rf_text){texts[i].bytes + at, n}) != 0)
+            if (count_word(lesson, (struct rf_view){texts[i].bytes + at, n}) != 0)
                 return -1;
         }
     }
@@ -409,7 +409,7 @@ static int index_merges(struct rf_tokenizer *tokenizer)
     return 0;
 }
 
-enum rf_status rf_tokenizer_train(struct rf_tokenizer **tokenizer, const struct rf_text *texts,
+enum rf_status rf_tokenizer_train(struct rf_tokenizer **tokenizer, const struct rf_view *texts,
                                   int ntexts, int vocabulary, struct rf_error *err)
 {
     struct rf_tokenizer *made = calloc(1, sizeof *made);
@@ -485,11 +485,11 @@ void rf_tokenizer_parts(const struct rf_tokenizer *tokenizer, int32_t token, int
     *right = tokenizer->merges[token - NBYTES].right;
 }
 
-struct rf_text rf_tokenizer_bytes(const struct rf_tokenizer *tokenizer, int32_t token)
+struct rf_view rf_tokenizer_bytes(const struct rf_tokenizer *tokenizer, int32_t token)
 {
     size_t at = tokenizer->spelling_at[token];
 
-    return (struct rf_text){tokenizer->spelling + at, tokenizer->spelling_at[token + 1] - at};
+    return (struct rf_view){tokenizer->spelling + at, tokenizer->spelling_at[token + 1] - at};
 }
 
 /* Number of the merge of a pair, or -1. */
@@ -507,7 +507,7 @@ static int32_t rank_of(const struct rf_tokenizer *tokenizer, int32_t left, int32
 }
 
 /* Merges in the order in which they were learnt. */
-static int encode_word(const struct rf_tokenizer *tokenizer, struct rf_text word,
+static int encode_word(const struct rf_tokenizer *tokenizer, struct rf_view word,
                        int32_t *tokens)
 {
     int n = (int)word.size_bytes;
@@ -531,7 +531,7 @@ static int encode_word(const struct rf_tokenizer *tokenizer, struct rf_text word
 }
 
 /* Remembers a word in its slot, in place of whatever was there; without memory it does not. */
-static void remember(struct cached *slot, uint64_t hash, struct rf_text word,
+static void remember(struct cached *slot, uint64_t hash, struct rf_view word,
                      const int32_t *tokens, int ntokens)
 {
     char *bytes = malloc(word.size_bytes);
@@ -549,17 +549,17 @@ static void remember(struct cached *slot, uint64_t hash, struct rf_text word,
     *slot = (struct cached){hash, bytes, copy, (uint32_t)word.size_bytes, (uint32_t)ntokens};
 }
 
-int rf_tokenizer_encode(struct rf_tokenizer *tokenizer, struct rf_text text, int32_t *tokens)
+int rf_tokenizer_encode(struct rf_tokenizer *tokenizer, struct rf_view text, int32_t *tokens)
 {
     int n = 0;
 
     for (size_t at = 0, length; at < text.size_bytes; at += length) {
-        struct rf_text word;
+        struct rf_view word;
         struct cached *slot;
         uint64_t hash;
 
         length = word_length(text, at);
-        word = (struct rf_text){text.bytes + at, length};
+        word = (struct rf_view){text.bytes + at, length};
         hash = hash_bytes(word.bytes, length);
         slot = &tokenizer->cache[hash % CACHE_SLOTS];
         if (slot->hash == hash && slot->size_bytes == length &&

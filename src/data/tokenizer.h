@@ -19,7 +19,7 @@ struct rf_tokenizer;
 
 /* Learns at most `vocabulary` tokens (>= 256) from the texts; pairs seen only once are not
  * merged, so small texts give fewer. On success the caller owns *tokenizer. */
-enum rf_status rf_tokenizer_train(struct rf_tokenizer **tokenizer, const struct rf_text *texts,
+enum rf_status rf_tokenizer_train(struct rf_tokenizer **tokenizer, const struct rf_view *texts,
                                   int ntexts, int vocabulary, struct rf_error *err);
 void rf_tokenizer_destroy(struct rf_tokenizer *tokenizer);
 
@@ -29,13 +29,13 @@ struct rf_digest rf_tokenizer_digest(const struct rf_tokenizer *tokenizer);
 
 /* Writes the tokens of a text, at most one per byte, and returns their number. Words are
  * remembered, which is why the tokenizer is not const; the result does not depend on it. */
-int rf_tokenizer_encode(struct rf_tokenizer *tokenizer, struct rf_text text, int32_t *tokens);
+int rf_tokenizer_encode(struct rf_tokenizer *tokenizer, struct rf_view text, int32_t *tokens);
 
 /* The two tokens that a token from 256 on was merged from. */
 void rf_tokenizer_parts(const struct rf_tokenizer *tokenizer, int32_t token, int32_t *left,
                         int32_t *right);
 
 /* The bytes a token stands for; borrowed. */
-struct rf_text rf_tokenizer_bytes(const struct rf_tokenizer *tokenizer, int32_t token);
+struct rf_view rf_tokenizer_bytes(const struct rf_tokenizer *tokenizer, int32_t token);
 
 #endif

@@ -37,7 +37,7 @@ static enum rf_status no_character(const char *name, size_t at, struct rf_error 
                    at);
 }
 
-enum rf_status rf_vocabulary_of_characters(struct rf_vocabulary **v, struct rf_text text,
+enum rf_status rf_vocabulary_of_characters(struct rf_vocabulary **v, struct rf_view text,
                                            const char *name, struct rf_error *err)
 {
     unsigned char *seen = calloc(LARGEST_CODE + 1, 1);
@@ -121,7 +121,7 @@ static enum rf_status take_over(struct rf_vocabulary *v, const struct rf_tokeniz
     return st;
 }
 
-enum rf_status rf_vocabulary_learn(struct rf_vocabulary **v, struct rf_text text, int size,
+enum rf_status rf_vocabulary_learn(struct rf_vocabulary **v, struct rf_view text, int size,
                                    struct rf_error *err)
 {
     struct rf_tokenizer *tokenizer = NULL;
@@ -211,7 +211,7 @@ struct rf_digest rf_vocabulary_digest(const struct rf_vocabulary *v)
     add_number(&hash, (uint32_t)(v->by_character | v->prefix_space << 1 | v->whole_words << 2));
     rf_hash_add(&hash, v->expression, strlen(v->expression) + 1);
     for (int32_t i = 0; i < rf_bpe_size(v->bpe); i++) {
-        struct rf_text bytes = rf_bpe_bytes(v->bpe, i);
+        struct rf_view bytes = rf_bpe_bytes(v->bpe, i);
 
         add_number(&hash, (uint32_t)bytes.size_bytes);
         rf_hash_add(&hash, bytes.bytes, bytes.size_bytes);
@@ -226,9 +226,9 @@ struct rf_digest rf_vocabulary_digest(const struct rf_vocabulary *v)
     return rf_hash_end(&hash);
 }
 
-struct rf_text rf_vocabulary_bytes(struct rf_vocabulary *v, int32_t token)
+struct rf_view rf_vocabulary_bytes(struct rf_vocabulary *v, int32_t token)
 {
-    struct rf_text none = {v->spelled, 0}, one = {v->spelled, 1};
+    struct rf_view none = {v->spelled, 0}, one = {v->spelled, 1};
     uint32_t c;
 
     if (token < 0 || token >= ruled(v))
@@ -262,7 +262,7 @@ struct rf_text rf_vocabulary_bytes(struct rf_vocabulary *v, int32_t token)
 
 /* ---- encoding ---- */
 
-static enum rf_status encode_characters(const struct rf_vocabulary *v, struct rf_text text,
+static enum rf_status encode_characters(const struct rf_vocabulary *v, struct rf_view text,
                                         const char *name, size_t begin, int32_t *tokens, int *n,
                                         struct rf_error *err)
 {
@@ -292,7 +292,7 @@ static enum rf_status encode_characters(const struct rf_vocabulary *v, struct rf
 }
 
 /* What a word is made of before anything is merged; -1: something that is no token. */
-static int symbols(const struct rf_vocabulary *v, struct rf_text word, int32_t *tokens)
+static int symbols(const struct rf_vocabulary *v, struct rf_view word, int32_t *tokens)
 {
     int n = 0;
 
@@ -301,9 +301,9 @@ static int symbols(const struct rf_vocabulary *v, struct rf_text word, int32_t *
 
         size = v->by_character ? rf_utf8_length(word, at) : 0;
         if (size > 0 && rf_utf8_code(word, at) == BLANK_SIGN)
-            token = rf_bpe_token(v->bpe, (struct rf_text){" ", 1});
+            token = rf_bpe_token(v->bpe, (struct rf_view){" ", 1});
         else if (size > 0)
-            token = rf_bpe_token(v->bpe, (struct rf_text){word.bytes + at, size});
+            token = rf_bpe_token(v->bpe, (struct rf_view){word.bytes + at, size});
         if (token >= 0) {
             tokens[n++] = token;
             continue;
@@ -318,7 +318,7 @@ static int symbols(const struct rf_vocabulary *v, struct rf_text word, int32_t *
     return n;
 }
 
-static enum rf_status encode_word(struct rf_vocabulary *v, struct rf_text word,
+static enum rf_status encode_word(struct rf_vocabulary *v, struct rf_view word,
                                   const char *name, size_t at, int32_t *tokens, int *n,
                                   struct rf_error *err)
 {
@@ -358,11 +358,11 @@ static enum rf_status encode_word(struct rf_vocabulary *v, struct rf_text word,
     return RF_OK;
 }
 
-static enum rf_status encode_words(struct rf_vocabulary *v, struct rf_text text,
+static enum rf_status encode_words(struct rf_vocabulary *v, struct rf_view text,
                                    const char *name, size_t begin, int32_t *tokens, int *n,
                                    struct rf_error *err)
 {
-    struct rf_text word = text;
+    struct rf_view word = text;
     size_t at = 0;
     enum rf_status st = RF_OK;
 
@@ -374,7 +374,7 @@ static enum rf_status encode_words(struct rf_vocabulary *v, struct rf_text text,
 }
 
 /* With a blank before it. */
-static enum rf_status encode_prefixed(struct rf_vocabulary *v, struct rf_text text,
+static enum rf_status encode_prefixed(struct rf_vocabulary *v, struct rf_view text,
                                       const char *name, size_t begin, int32_t *tokens, int *n,
                                       struct rf_error *err)
 {
@@ -386,13 +386,13 @@ static enum rf_status encode_prefixed(struct rf_vocabulary *v, struct rf_text te
                        text.size_bytes);
     copy[0] = ' ';
     memcpy(copy + 1, text.bytes, text.size_bytes);
-    st = encode_words(v, (struct rf_text){copy, text.size_bytes + 1}, name, begin, tokens, n,
+    st = encode_words(v, (struct rf_view){copy, text.size_bytes + 1}, name, begin, tokens, n,
                       err);
     free(copy);
     return st;
 }
 
-enum rf_status rf_vocabulary_encode(struct rf_vocabulary *v, struct rf_text text,
+enum rf_status rf_vocabulary_encode(struct rf_vocabulary *v, struct rf_view text,
                                     const char *name, size_t begin, int32_t *tokens, int *n,
                                     struct rf_error *err)
 {

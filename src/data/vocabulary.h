@@ -22,9 +22,9 @@ struct rf_vocabulary;
 
 /* Each gives one that the caller ends with rf_vocabulary_destroy(). name: of the text, for messages. */
 enum rf_status rf_vocabulary_of_bytes(struct rf_vocabulary **v, struct rf_error *err);
-enum rf_status rf_vocabulary_of_characters(struct rf_vocabulary **v, struct rf_text text,
+enum rf_status rf_vocabulary_of_characters(struct rf_vocabulary **v, struct rf_view text,
                                            const char *name, struct rf_error *err);
-enum rf_status rf_vocabulary_learn(struct rf_vocabulary **v, struct rf_text text, int size,
+enum rf_status rf_vocabulary_learn(struct rf_vocabulary **v, struct rf_view text, int size,
                                    struct rf_error *err);
 /* path: a file, or a directory that holds tokenizer.json or vocab.json. */
 enum rf_status rf_vocabulary_read(struct rf_vocabulary **v, const char *path,
@@ -50,11 +50,11 @@ struct rf_digest rf_vocabulary_digest(const struct rf_vocabulary *v);
 
 /* Tokens of a text: at most one per byte, and one more; returns their number. RF_ERR_INPUT: a character
  * that the vocabulary does not have, at byte `begin` + its place in the text, of the file `name`. */
-enum rf_status rf_vocabulary_encode(struct rf_vocabulary *v, struct rf_text text,
+enum rf_status rf_vocabulary_encode(struct rf_vocabulary *v, struct rf_view text,
                                     const char *name, size_t begin, int32_t *tokens, int *n,
                                     struct rf_error *err);
 
 /* The bytes a token stands for; none for the one between documents. Borrowed, until the next call. */
-struct rf_text rf_vocabulary_bytes(struct rf_vocabulary *v, int32_t token);
+struct rf_view rf_vocabulary_bytes(struct rf_vocabulary *v, int32_t token);
 
 #endif

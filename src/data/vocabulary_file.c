@@ -33,7 +33,7 @@ static void fill_codes(uint32_t code[256])
 /* The bytes behind such a print, in place; 0: it is none. */
 static int unprint(char *text, size_t *size)
 {
-    struct rf_text from = {text, *size};
+    struct rf_view from = {text, *size};
     uint32_t code[256];
     size_t n = 0, length;
 
@@ -57,7 +57,7 @@ static int unprint(char *text, size_t *size)
 }
 
 /* The print of some bytes: at most two bytes for each, and a NUL. */
-static void print_bytes(struct rf_text bytes, char *to)
+static void print_bytes(struct rf_view bytes, char *to)
 {
     uint32_t code[256];
 
@@ -138,7 +138,7 @@ static enum rf_status spell_all(struct rf_vocabulary *v, const struct file *f, c
         if (byte >= 0)
             v->byte_token[byte] = token;
         else if (spelling(f, text, buffer, &size))
-            st = rf_bpe_spell(v->bpe, token, (struct rf_text){buffer, size}, err);
+            st = rf_bpe_spell(v->bpe, token, (struct rf_view){buffer, size}, err);
         if (st == RF_ERR_INPUT)
             st = refuse(f, err, "two tokens have the same text or number");
         if (st != RF_OK)
@@ -147,7 +147,7 @@ static enum rf_status spell_all(struct rf_vocabulary *v, const struct file *f, c
     for (int i = 0; i < 256 && !f->by_character; i++) {
         char c = (char)(unsigned char)i;
 
-        v->byte_token[i] = rf_bpe_token(v->bpe, (struct rf_text){&c, 1});
+        v->byte_token[i] = rf_bpe_token(v->bpe, (struct rf_view){&c, 1});
     }
     return RF_OK;
 }
@@ -164,7 +164,7 @@ static enum rf_status add_merge(struct rf_vocabulary *v, const struct file *f, c
         size_t size;
 
         token[i] = spelling(f, texts[i], buffer, &size)
-                       ? rf_bpe_token(v->bpe, (struct rf_text){buffer, size})
+                       ? rf_bpe_token(v->bpe, (struct rf_view){buffer, size})
                        : -1;
     }
     st = token[0] >= 0 && token[1] >= 0 ? rf_bpe_merge(v->bpe, token[0], token[1], err)
@@ -271,7 +271,7 @@ static enum rf_status build(struct rf_vocabulary **v, struct file *f, const json
 {
     char *buffer = malloc(TEXT_MOST + 1);
     struct rf_lines at = rf_lines_begin(lines, size);
-    struct rf_text line;
+    struct rf_view line;
     int room = merges != NULL ? (int)json_array_size(merges) : 0;
     size_t i;
     json_t *item;
@@ -506,7 +506,7 @@ enum rf_status rf_vocabulary_read(struct rf_vocabulary **v, const char *path,
 
 /* ---- writing ---- */
 
-static json_t *printed(struct rf_text bytes, char *buffer)
+static json_t *printed(struct rf_view bytes, char *buffer)
 {
     print_bytes(bytes, buffer);
     return json_string(buffer);

@@ -16,7 +16,7 @@ struct rf_words {
     size_t size_bytes;
 };
 
-size_t rf_utf8_length(struct rf_text text, size_t at)
+size_t rf_utf8_length(struct rf_view text, size_t at)
 {
     const unsigned char *p = (const unsigned char *)text.bytes + at;
     size_t left = text.size_bytes - at, n;
@@ -40,7 +40,7 @@ size_t rf_utf8_length(struct rf_text text, size_t at)
     return n;
 }
 
-uint32_t rf_utf8_code(struct rf_text text, size_t at)
+uint32_t rf_utf8_code(struct rf_view text, size_t at)
 {
     const unsigned char *p = (const unsigned char *)text.bytes + at;
     size_t n = rf_utf8_length(text, at);
@@ -95,7 +95,7 @@ void rf_words_destroy(struct rf_words *words)
 }
 
 /* The characters from byte `at` on, as far as there are such. */
-static void find_stretch(struct rf_words *w, struct rf_text text, size_t at)
+static void find_stretch(struct rf_words *w, struct rf_view text, size_t at)
 {
     const char *from = text.bytes + at;
     size_t end = at, n;
@@ -108,7 +108,7 @@ static void find_stretch(struct rf_words *w, struct rf_text text, size_t at)
     w->size_bytes = end - at;
 }
 
-int rf_words_next(struct rf_words *w, struct rf_text text, size_t *at, struct rf_text *word)
+int rf_words_next(struct rf_words *w, struct rf_view text, size_t *at, struct rf_view *word)
 {
     size_t begin, end;
     int found;
@@ -117,7 +117,7 @@ int rf_words_next(struct rf_words *w, struct rf_text text, size_t *at, struct rf
         w->from = NULL; /* another text may lie where the last one did */
     if (*at >= text.size_bytes)
         return 0;
-    *word = (struct rf_text){text.bytes + *at, 1};
+    *word = (struct rf_view){text.bytes + *at, 1};
     find_stretch(w, text, *at);
     if (w->size_bytes > 0) {
         size_t offset = (size_t)(word->bytes - w->from);

@@ -11,9 +11,9 @@
 #include "base/lines.h"
 
 /* Bytes of the character that begins at byte `at` of a text in UTF-8, 1 to 4; 0: there is none. */
-size_t rf_utf8_length(struct rf_text text, size_t at);
+size_t rf_utf8_length(struct rf_view text, size_t at);
 /* Its code point; at is the beginning of a character. */
-uint32_t rf_utf8_code(struct rf_text text, size_t at);
+uint32_t rf_utf8_code(struct rf_view text, size_t at);
 
 /* GPT-2's rule: contractions; runs of letters, of numbers, of other signs, each with the blank before
  * it; runs of white space, whose last blank belongs to the word behind it. */
@@ -28,7 +28,7 @@ void rf_words_destroy(struct rf_words *words);
 
 /* The next word from byte *at of the text on, which moves behind it; 0 at the end. What the expression
  * does not match is a word of its own, and so is each byte that belongs to no character. */
-int rf_words_next(struct rf_words *words, struct rf_text text, size_t *at,
-                  struct rf_text *word);
+int rf_words_next(struct rf_words *words, struct rf_view text, size_t *at,
+                  struct rf_view *word);
 
 #endif

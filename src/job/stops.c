@@ -74,7 +74,7 @@ enum rf_status rf_stops_write(const struct rf_stops *stops, const char *run_dir,
 }
 
 /* A column as a number. */
-static int number_of(struct rf_text column, double *value)
+static int number_of(struct rf_view column, double *value)
 {
     char text[40], *end;
 
@@ -92,7 +92,7 @@ enum rf_status rf_stops_read(struct rf_stops *stops, const char *run_dir, const 
     char path[RF_PATH_BYTES], *data = NULL;
     size_t size = 0;
     struct rf_lines lines;
-    struct rf_text line, column[4];
+    struct rf_view line, column[4];
     enum rf_status st = path_of(path, run_dir, job, err);
 
     stops->n = 0;

@@ -16,9 +16,6 @@ enum cut {
     HIDDEN_COLUMNS
 };
 
-/* So that a tensor lies on borders of 512 bytes, from where disks take it as it is. */
-enum { ALIGN_ELEMENTS = 128 };
-
 static const char *const FAMILIES[] = {[RF_MODEL_GPT2] = "gpt2", [RF_MODEL_LLAMA] = "llama"};
 
 const char *rf_model_family_name(enum rf_model_family family)
@@ -152,6 +149,13 @@ int rf_plan_follows(const struct rf_plan *plan, int index)
            (plan->in_layer[RF_GATE_W] >= 0 && in_layer == plan->in_layer[RF_FC_W]);
 }
 
+size_t rf_plan_next(size_t at)
+{
+    const size_t border = 128; /* elements: 512 bytes in fp32 */
+
+    return (at + border - 1) / border * border;
+}
+
 static void place(struct rf_plan *plan)
 {
     size_t at = 0;
@@ -160,7 +164,7 @@ static void place(struct rf_plan *plan)
         struct rf_param *p = &plan->params[i];
 
         if (!rf_plan_follows(plan, i))
-            at = (at + ALIGN_ELEMENTS - 1) / ALIGN_ELEMENTS * ALIGN_ELEMENTS;
+            at = rf_plan_next(at);
         p->at = at;
         at += (size_t)(p->extent[0] * p->extent[1]);
     }

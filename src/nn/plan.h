@@ -100,6 +100,10 @@ struct rf_plan {
     int64_t nglobal; /* parameters of the whole model */
 };
 
+/* Where a tensor may begin in a block on a page border, at this element or behind: from there disks take
+ * it as it lies. */
+size_t rf_plan_next(size_t at);
+
 /* The plan of rank `rank` of `size`. Refuses with RF_ERR_ARG a shape that is no model: numbers
  * below 1, a width that heads do not divide, heads that kv_heads do not divide, an odd width of
  * heads with rotary positions. The plan's shape has the defaults filled in. End it with

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Short cells stay on one line; a table that is then too wide scrolls. */
+enum { SHORT_CELL = 30 };
+
 void rf_markup_table(struct rf_text *page, const char *caption, const char *align,
                      const char *const *headings)
 {
@@ -13,8 +16,9 @@ void rf_markup_table(struct rf_text *page, const char *caption, const char *alig
     rf_text_add_html(page, caption);
     rf_text_add(page, "</span></caption>\n<thead><tr>");
     for (size_t c = 0; align[c] != '\0'; c++) {
-        rf_text_add(page,
-                    align[c] == 'r' ? "<th scope=\"col\" class=\"n\">" : "<th scope=\"col\">");
+        rf_text_add(page, align[c] == 'r'                     ? "<th scope=\"col\" class=\"n\">"
+                          : strlen(headings[c]) <= SHORT_CELL ? "<th scope=\"col\" class=\"s\">"
+                                                              : "<th scope=\"col\">");
         rf_text_add_html(page, headings[c]);
         rf_text_add(page, "</th>");
     }
@@ -26,19 +30,24 @@ void rf_markup_row(struct rf_text *page)
     rf_text_add(page, "\n<tr>"); /* HTML closes the row before */
 }
 
-void rf_markup_open(struct rf_text *page, int number)
+static void open_cell(struct rf_text *page, const char *class)
 {
     static const char row[] = "<tr>";
     size_t n = sizeof row - 1;
     int first = page->size >= n && memcmp(page->data + page->size - n, row, n) == 0;
 
     rf_text_add(page, first ? "<th scope=\"row\"" : "<td");
-    rf_text_add(page, number ? " class=\"n\">" : ">");
+    rf_text_add(page, class);
+}
+
+void rf_markup_open(struct rf_text *page, int number)
+{
+    open_cell(page, number ? " class=\"n\">" : ">");
 }
 
 void rf_markup_cell(struct rf_text *page, const char *text)
 {
-    rf_markup_open(page, 0);
+    open_cell(page, strlen(text) <= SHORT_CELL ? " class=\"s\">" : ">");
     rf_text_add_html(page, text[0] != '\0' ? text : "-");
 }
 

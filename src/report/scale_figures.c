@@ -170,10 +170,11 @@ enum rf_status rf_scale_figure_wire(const json_t *results, const char *kind, cha
         return RF_OK;
     }
     rf_text_add(&script, "set logscale xy\nset xlabel 'bytes'\nset ylabel 'microseconds'\n"
-                         "set format x '%.0s%c'\nset format y '%.0f'\nplot ");
+                         "set format x '%.0s%c'\nset format y '%.0f'\n"
+                         "set style circle radius graph 0.012\nset style fill solid\nplot ");
     for (int k = 0; k < n; k++)
         rf_text_addf(&script,
-                     "%s$p%d using 1:2 with lines lw 2.5 lc rgb '%s' title '%d ranks', "
+                     "%s$p%d using 1:2 with circles lc rgb '%s' title '%d ranks', "
                      "$p%d using 1:3 with lines lw 1.5 dt 2 lc rgb '%s' notitle",
                      k > 0 ? ", " : "", ranks[k], rf_plot_colour(k), ranks[k], ranks[k],
                      rf_plot_colour(k));

@@ -191,10 +191,13 @@ static enum rf_status section_wire(struct rf_text *page, const json_t *results, 
 
         st = rf_scale_figure_wire(results, rf_json_text(json_array_get(wire, i), "kind"), &svg,
                                   err);
-        add_figure(page, svg,
-                   i == 0 ? "A sum over ranks; dashed: the model."
-                          : "Gradients to their keepers and values back; dashed: the model.",
-                   plots);
+        add_figure(
+            page, svg,
+            i == 0
+                ? "A sum over ranks: points are measured, the dashed line is the model."
+                : "Gradients to their keepers and values back: points are measured, the dashed "
+                  "line is the model.",
+            plots);
     }
     rf_markup_table(page, "Latency and bandwidth", "lrlrlr", headings);
     for (size_t i = 0; i < json_array_size(wire); i++) {

@@ -9,7 +9,7 @@
 #include "report/markup.h"
 #include "report/waits.h"
 
-enum { MOST_ROWS = 400, MOST_GROUPS = 12 };
+enum { MOST_ROWS = 400, FOLDED_ROWS = 16, MOST_GROUPS = 12 };
 
 /* Says that a table was cut short. */
 static void add_cut(struct rf_text *page, size_t n)
@@ -58,6 +58,8 @@ static void add_windows(struct rf_text *page, const json_t *pledge)
     const json_t *windows = rf_json_list(pledge, "windows");
     size_t n = json_array_size(windows);
 
+    if (n > FOLDED_ROWS)
+        rf_text_addf(page, "<details><summary>All %zu windows</summary>\n", n);
     rf_markup_table(page, "By window, in device-seconds", "llrrrr", headings);
     for (size_t i = 0; i < n && i < MOST_ROWS; i++) {
         const json_t *window = json_array_get(windows, i);
@@ -75,6 +77,7 @@ static void add_windows(struct rf_text *page, const json_t *pledge)
     }
     rf_markup_end(page);
     add_cut(page, n);
+    rf_text_add(page, n > FOLDED_ROWS ? "</details>\n" : "");
 }
 
 static enum rf_status add_pledge(struct rf_text *page, struct rf_report_input *in,

@@ -150,7 +150,8 @@ static void take_pledge(struct reader *r, int32_t account)
             continue;
         snprintf(s->pledge, sizeof s->pledge, "%s", p->pledge.account_name);
         s->promised = (double)p->pledge.share.num / (double)p->pledge.share.den;
-        s->received = rf_status_share(r->state, r->audit.tally, p->pledge.account, r->state->now_us);
+        s->received =
+            rf_status_share(r->state, r->audit.tally, p->pledge.account, r->state->now_us);
         s->entitled_device_s = rf_wide_double(p->entitled_us) / 1e6;
     }
 }

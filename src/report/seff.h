@@ -17,7 +17,7 @@ struct rf_seff {
     int running;                         /* its figures are not the last ones */
     int64_t submit_us, first_us, end_us; /* since 1970; first_us, end_us 0: not yet */
     int64_t now_us;                      /* what the figures are as of */
-    int slurm;              /* a job of Slurm's; its devices are processors, its leases are runs */
+    int slurm; /* a job of Slurm's; its devices are processors, its leases are runs */
     int32_t requeues, lost; /* of Slurm's: put back into the queue; lost a node */
     int32_t devices, leases, preemptions, disputes;
     int64_t held_us, busy_us, waited_us, limit_us; /* device-time; waited and limit: time */

@@ -69,8 +69,7 @@ static void print_work(const struct rf_seff *s, FILE *out)
 {
     char held[RF_DURATION_BYTES], busy[RF_DURATION_BYTES];
 
-    fprintf(out, "%s %s allocated, %s used: ",
-            s->slurm ? "processor-time " : "device-time    ",
+    fprintf(out, "%s %s allocated, %s used: ", s->slurm ? "processor-time " : "device-time    ",
             rf_duration_text(held, seconds(s->held_us)),
             rf_duration_text(busy, seconds(s->busy_us)));
     print_percent(out, efficiency(s));
@@ -91,7 +90,7 @@ static void print_pledge(const struct rf_seff *s, FILE *out)
 {
     fputs("pledge          ", out);
     if (s->pledge[0] == '\0') {
-        fputs(!s->slurm                ? "none for its account\n"
+        fputs(!s->slurm               ? "none for its account\n"
               : s->run_dir[0] == '\0' ? "no run of this job was found where it worked\n"
                                       : "none in ",
               out);
@@ -133,8 +132,7 @@ void rf_seff_print(const struct rf_seff *s, FILE *out)
                 (int)s->leases, s->leases == 1 ? "" : "s");
     fprintf(out, "time            %s from the first start%s%s%s\n",
             s->first_us > 0 ? rf_duration_text(text, seconds(until_us - s->first_us)) : "-",
-            s->running ? "" : " to the end",
-            s->limit_us > 0 ? ", limit " : "",
+            s->running ? "" : " to the end", s->limit_us > 0 ? ", limit " : "",
             s->limit_us > 0 ? rf_duration_text(limit, seconds(s->limit_us)) : "");
     print_work(s, out);
     print_pledge(s, out);

@@ -82,7 +82,7 @@ static int64_t whole_of_seconds(const char *cell)
 
 static int64_t duration_of(const char *cell)
 {
-    const struct rf_text text = {cell, strlen(cell)};
+    const struct rf_view text = {cell, strlen(cell)};
     int64_t us = 0;
 
     return cell[0] != '\0' && rf_value_duration(text, &us) ? us : 0;

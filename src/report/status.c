@@ -25,9 +25,10 @@ double rf_status_share(const struct rf_state *state, const struct rf_tally *tall
 
 double rf_status_used(const struct rf_account *account)
 {
-    double held = rf_wide_sign(account->held_limit_us) > 0
-                      ? rf_wide_double(account->held_us) / rf_wide_double(account->held_limit_us)
-                      : (double)NAN;
+    double held =
+        rf_wide_sign(account->held_limit_us) > 0
+            ? rf_wide_double(account->held_us) / rf_wide_double(account->held_limit_us)
+            : (double)NAN;
     double flops = account->flops_limit > 0
                        ? (double)account->flops / (double)account->flops_limit
                        : (double)NAN;

@@ -19,7 +19,7 @@ static void add_figure(struct rf_text *page, struct rf_report_input *in, char *s
 
     snprintf(caption, sizeof caption,
              "%s Seed %.0f and, for repeats, those after it; configuration config.cfg, SHA-256 "
-             "%.64s.",
+             "%.16s...",
              what, rf_json_number(in->results, "seed"), rf_json_text(in->results, "config"));
     rf_markup_figure(page, svg, caption);
     in->plots |= svg != NULL;

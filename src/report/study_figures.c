@@ -160,13 +160,17 @@ static enum rf_status draw_pgr(const json_t *experiments, const struct against *
                                    "to",      "cell",          "seeds"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
-    double times, pgr;
+    double times, pgr, least = INFINITY, most = 0;
 
     *svg = NULL;
     for (size_t i = 0; i < json_array_size(experiments); i++)
-        if (measured(json_array_get(experiments, i), a, &times, &pgr))
+        if (measured(json_array_get(experiments, i), a, &times, &pgr)) {
             number_of(&names, rf_json_text(json_array_get(experiments, i), "loss"));
-    if (names.n == 0)
+            least = fmin(least, times);
+            most = fmax(most, times);
+        }
+    if (names.n == 0 ||
+        most < 1.1 * least) /* of one size there is no more to see than before */
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {

@@ -161,7 +161,7 @@ void rf_accounts_destroy(struct rf_accounts *a)
     free(a);
 }
 
-static char *copy_of(struct rf_text text)
+static char *copy_of(struct rf_view text)
 {
     char *copy = malloc(text.size_bytes + 1);
 
@@ -174,7 +174,7 @@ static char *copy_of(struct rf_text text)
 }
 
 enum rf_status rf_accounts_rename(struct rf_accounts *a, enum rf_field field,
-                                  struct rf_text value, struct rf_text name,
+                                  struct rf_view value, struct rf_view name,
                                   struct rf_error *err)
 {
     struct rename *more = realloc(a->renames, ((size_t)a->nrenames + 1) * sizeof *a->renames);
@@ -195,7 +195,7 @@ enum rf_status rf_accounts_rename(struct rf_accounts *a, enum rf_field field,
 
 /* The value of a field as it reads after renaming, ended by NUL and cut where it is very long;
  * a NUL inside ends it early, which no sensible value notices. */
-static void value_of(const struct rf_accounts *a, enum rf_field field, struct rf_text text,
+static void value_of(const struct rf_accounts *a, enum rf_field field, struct rf_view text,
                      char value[RF_VALUE_BYTES])
 {
     size_t n = text.size_bytes < RF_VALUE_BYTES - 1 ? text.size_bytes : RF_VALUE_BYTES - 1;
@@ -239,7 +239,7 @@ static enum rf_status number_of(struct rf_accounts *a, const char *name, int32_t
     return RF_OK;
 }
 
-static enum rf_status work_out(struct rf_accounts *a, const struct rf_text fields[RF_NFIELDS],
+static enum rf_status work_out(struct rf_accounts *a, const struct rf_view fields[RF_NFIELDS],
                                int32_t *account, struct rf_error *err)
 {
     char values[RF_NFIELDS][RF_VALUE_BYTES], name[RF_NAME_BYTES];
@@ -257,7 +257,7 @@ static enum rf_status work_out(struct rf_accounts *a, const struct rf_text field
 }
 
 /* Joins the values that matter, each behind its length; 0: out of memory. */
-static size_t join(struct rf_accounts *a, const struct rf_text fields[RF_NFIELDS])
+static size_t join(struct rf_accounts *a, const struct rf_view fields[RF_NFIELDS])
 {
     size_t n = 1, at = 0;
 
@@ -285,7 +285,7 @@ static size_t join(struct rf_accounts *a, const struct rf_text fields[RF_NFIELDS
     return at;
 }
 
-enum rf_status rf_accounts_find(struct rf_accounts *a, const struct rf_text fields[RF_NFIELDS],
+enum rf_status rf_accounts_find(struct rf_accounts *a, const struct rf_view fields[RF_NFIELDS],
                                 int32_t *account, struct rf_error *err)
 {
     size_t n = join(a, fields);

@@ -52,13 +52,13 @@ void rf_accounts_destroy(struct rf_accounts *accounts);
 
 /* From now on `value` of that field reads as `name`: group 6 is called ee9e8c. */
 enum rf_status rf_accounts_rename(struct rf_accounts *accounts, enum rf_field field,
-                                  struct rf_text value, struct rf_text name,
+                                  struct rf_view value, struct rf_view name,
                                   struct rf_error *err);
 
 /* The account of a job, by what the trace says about it (empty: nothing), as a number in order
  * of first use. RF_ERR_INPUT: more than RF_ACCOUNTS_MAX of them. */
 enum rf_status rf_accounts_find(struct rf_accounts *accounts,
-                                const struct rf_text fields[RF_NFIELDS], int32_t *account,
+                                const struct rf_view fields[RF_NFIELDS], int32_t *account,
                                 struct rf_error *err);
 int32_t rf_accounts_count(const struct rf_accounts *accounts);
 const char *rf_accounts_name(const struct rf_accounts *accounts, int32_t account);

@@ -152,9 +152,9 @@ static double stretch(const struct rf_generate_options *o, const struct jobs *jo
 
 /* ---- the workload ------------------------------------------------------- */
 
-static struct rf_text text_of(const char *word)
+static struct rf_view text_of(const char *word)
 {
-    return (struct rf_text){word, strlen(word)};
+    return (struct rf_view){word, strlen(word)};
 }
 
 /* Some users submit more than others: u0 127 jobs of 4096, u1 125, ... u63 one. */
@@ -162,7 +162,7 @@ static enum rf_status choose_account(struct rf_accounts *accounts, const struct 
                                      uint64_t users, int64_t index, int type, int32_t *account,
                                      struct rf_error *err)
 {
-    struct rf_text fields[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
+    struct rf_view fields[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
     char user[16] = "";
 
     if (model->options->nrules > 0) { /* otherwise nobody asks */

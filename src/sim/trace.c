@@ -46,7 +46,7 @@ const char *rf_trace_drop_name(enum rf_trace_drop reason)
 /* ---- the sink -------------------------------------------------------------- */
 
 enum rf_status rf_sink_account(struct rf_trace_sink *sink,
-                               const struct rf_text fields[RF_NFIELDS], int32_t *account)
+                               const struct rf_view fields[RF_NFIELDS], int32_t *account)
 {
     return rf_accounts_find(sink->accounts, fields, account, sink->err);
 }
@@ -62,7 +62,7 @@ void rf_sink_drop(struct rf_trace_sink *sink, int64_t line, enum rf_trace_drop r
 }
 
 enum rf_status rf_sink_malformed(struct rf_trace_sink *sink, int64_t line, const char *what,
-                                 struct rf_text value)
+                                 struct rf_view value)
 {
     char shown[48], text[RF_TEXT_BYTES];
     size_t n = value.size_bytes < sizeof shown - 1 ? value.size_bytes : sizeof shown - 1;
@@ -247,22 +247,22 @@ static enum rf_status finish(struct rf_trace_sink *sink)
 
 /* ---- which format ---------------------------------------------------------- */
 
-static struct rf_text first_line(const char *text, size_t size_bytes)
+static struct rf_view first_line(const char *text, size_t size_bytes)
 {
     struct rf_lines lines = rf_lines_begin(text, size_bytes);
-    struct rf_text line = {text, 0};
+    struct rf_view line = {text, 0};
 
     while (rf_lines_next(&lines, &line)) {
         line = rf_value_trim(line);
         if (line.size_bytes > 0 && *line.bytes != '#')
             return line;
     }
-    return (struct rf_text){text, 0};
+    return (struct rf_view){text, 0};
 }
 
 static enum rf_trace_format format_of(const char *text, size_t size_bytes)
 {
-    struct rf_text line = first_line(text, size_bytes);
+    struct rf_view line = first_line(text, size_bytes);
     char first = line.size_bytes > 0 ? *line.bytes : '\0';
     struct rf_sheet *table;
     enum rf_trace_format format = RF_TRACE_CSV;

@@ -20,7 +20,7 @@ struct reader {
 /* A date into *value; *there says whether there is one at all. */
 static int read_date(const struct reader *r, int which, int64_t *value, int *there)
 {
-    struct rf_text cell = rf_sheet_cell(&r->table, r->column[which]);
+    struct rf_view cell = rf_sheet_cell(&r->table, r->column[which]);
 
     *there = !rf_value_missing(cell);
     return !*there || rf_value_date(cell, value);
@@ -35,8 +35,8 @@ static enum rf_status wrong(const struct reader *r, int which, const char *what)
 static enum rf_status read_row(struct reader *r)
 {
     struct rf_trace_job job = {.line = r->table.lines.number};
-    struct rf_text about[RF_NFIELDS], state = rf_sheet_cell(&r->table, r->column[STATE]);
-    struct rf_text devices = rf_sheet_cell(&r->table, r->column[DEVICES]);
+    struct rf_view about[RF_NFIELDS], state = rf_sheet_cell(&r->table, r->column[STATE]);
+    struct rf_view devices = rf_sheet_cell(&r->table, r->column[DEVICES]);
     int64_t start = 0, end = 0;
     int submitted, started, ended;
     enum rf_status st;
@@ -100,7 +100,7 @@ static enum rf_status read_all(struct reader *r, const char *text, size_t size_b
             st = read_row(r);
         else
             st = rf_sink_malformed(r->sink, r->table.lines.number, r->table.wrong,
-                                   (struct rf_text){"", 0});
+                                   (struct rf_view){"", 0});
     }
     return st;
 }

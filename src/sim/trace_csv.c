@@ -25,7 +25,7 @@ struct reader {
 /* The submission: a number or a date, but all of them the same. */
 static int read_submit(struct reader *r, struct rf_trace_job *job)
 {
-    struct rf_text cell = rf_sheet_cell(&r->table, r->column[SUBMIT]);
+    struct rf_view cell = rf_sheet_cell(&r->table, r->column[SUBMIT]);
     int is_date;
 
     if (rf_value_missing(cell)) {
@@ -43,7 +43,7 @@ static int read_submit(struct reader *r, struct rf_trace_job *job)
 /* A number of devices; a column that is not there, or an empty cell, is 0. */
 static int read_count(const struct reader *r, int which, int64_t *count)
 {
-    struct rf_text cell = rf_sheet_cell(&r->table, r->column[which]);
+    struct rf_view cell = rf_sheet_cell(&r->table, r->column[which]);
 
     *count = 0;
     return rf_value_missing(cell) || rf_value_integer(cell, count);
@@ -51,7 +51,7 @@ static int read_count(const struct reader *r, int which, int64_t *count)
 
 static int read_time(const struct reader *r, int which, int64_t *time_us)
 {
-    struct rf_text cell = rf_sheet_cell(&r->table, r->column[which]);
+    struct rf_view cell = rf_sheet_cell(&r->table, r->column[which]);
 
     *time_us = 0;
     return rf_value_missing(cell) || rf_value_seconds(cell, time_us);
@@ -60,7 +60,7 @@ static int read_time(const struct reader *r, int which, int64_t *time_us)
 static enum rf_status read_row(struct reader *r)
 {
     struct rf_trace_job job = {.line = r->table.lines.number};
-    struct rf_text about[RF_NFIELDS];
+    struct rf_view about[RF_NFIELDS];
     int64_t procs;
     int wrong = -1;
     enum rf_status st;
@@ -111,7 +111,7 @@ static enum rf_status read_all(struct reader *r, const char *text, size_t size_b
             st = read_row(r);
         else
             st = rf_sink_malformed(r->sink, r->table.lines.number, r->table.wrong,
-                                   (struct rf_text){"", 0});
+                                   (struct rf_view){"", 0});
     }
     return st;
 }

@@ -18,17 +18,17 @@ struct place { /* in the text */
     int64_t line;
 };
 
-static struct rf_text text_of(const json_t *value)
+static struct rf_view text_of(const json_t *value)
 {
     return json_is_string(value)
-               ? (struct rf_text){json_string_value(value), json_string_length(value)}
-               : (struct rf_text){"", 0};
+               ? (struct rf_view){json_string_value(value), json_string_length(value)}
+               : (struct rf_view){"", 0};
 }
 
 /* A date that may be missing or null: *there. */
 static int read_date(const json_t *value, int64_t *us, int *there)
 {
-    struct rf_text text = text_of(value);
+    struct rf_view text = text_of(value);
 
     *us = 0;
     *there = !rf_value_missing(text);
@@ -77,7 +77,7 @@ static const char *read_attempts(const json_t *job, struct rf_trace_job *it, int
 
 static enum rf_status read_job(struct rf_trace_sink *sink, const json_t *job, int64_t line)
 {
-    struct rf_text about[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
+    struct rf_view about[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
     struct rf_trace_job it = {.line = line};
     const json_t *submitted_time = json_object_get(job, "submitted_time");
     int submitted, unfinished;

@@ -57,7 +57,7 @@ static enum rf_status take(struct reader *r, const struct rf_sacct_row *in)
                              .limit_us = in->limit_us,
                              .min = in->devices},
                       .requeued = in->requeued};
-    struct rf_text about[RF_NFIELDS];
+    struct rf_view about[RF_NFIELDS];
     enum rf_status st;
 
     if (in->step || in->unfinished) {

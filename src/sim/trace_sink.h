@@ -29,14 +29,14 @@ struct rf_trace_sink {
 
 /* The account of a job with these fields. */
 enum rf_status rf_sink_account(struct rf_trace_sink *sink,
-                               const struct rf_text fields[RF_NFIELDS], int32_t *account);
+                               const struct rf_view fields[RF_NFIELDS], int32_t *account);
 /* Takes a job, or drops it by the common rules. */
 enum rf_status rf_sink_add(struct rf_trace_sink *sink, const struct rf_trace_job *job);
 void rf_sink_drop(struct rf_trace_sink *sink, int64_t line, enum rf_trace_drop reason);
 /* A line that is not what the format demands: RF_ERR_INPUT with its place, or, where options
  * say lenient, counted and RF_OK. `value` is quoted in the message unless it is empty. */
 enum rf_status rf_sink_malformed(struct rf_trace_sink *sink, int64_t line, const char *what,
-                                 struct rf_text value);
+                                 struct rf_view value);
 /* The file as a whole is not what it should be: RF_ERR_INPUT, lenient or not. */
 enum rf_status rf_sink_refuse(struct rf_trace_sink *sink, int64_t line, const char *what);
 

@@ -25,18 +25,18 @@ enum {
 };
 
 /* "; MaxProcs: 100" */
-static void read_header(struct rf_trace_report *report, struct rf_text line)
+static void read_header(struct rf_trace_report *report, struct rf_view line)
 {
     static const char *const KEYS[] = {"MaxProcs", "MaxNodes", "UnixStartTime"};
     int64_t *const values[] = {&report->max_procs, &report->max_nodes, &report->start_unix_s};
     const char *colon = memchr(line.bytes, ':', line.size_bytes);
-    struct rf_text key, rest;
+    struct rf_view key, rest;
 
     if (colon == NULL)
         return;
-    key = rf_value_trim((struct rf_text){line.bytes, (size_t)(colon - line.bytes)});
+    key = rf_value_trim((struct rf_view){line.bytes, (size_t)(colon - line.bytes)});
     rest = rf_value_trim(
-        (struct rf_text){colon + 1, line.size_bytes - (size_t)(colon - line.bytes) - 1});
+        (struct rf_view){colon + 1, line.size_bytes - (size_t)(colon - line.bytes) - 1});
     for (size_t n = 0; n < rest.size_bytes; n++)
         if (rest.bytes[n] == ' ' || rest.bytes[n] == '\t')
             rest.size_bytes = n;
@@ -105,7 +105,7 @@ static int lowest_bit(uint64_t x)
 }
 
 /* Cuts a line at blanks; how many fields there are, up to NFIELDS. */
-static int cut(struct rf_text line, struct rf_text fields[NFIELDS + 1])
+static int cut(struct rf_view line, struct rf_view fields[NFIELDS + 1])
 {
     const char *begin = line.bytes; /* of the next field */
     uint64_t before = 0;            /* is the last byte so far inside of it? */
@@ -122,7 +122,7 @@ static int cut(struct rf_text line, struct rf_text fields[NFIELDS + 1])
             begins &= begins - 1;
         }
         for (; ends != 0; ends &= ends - 1) {
-            fields[++n] = (struct rf_text){begin, (size_t)(bytes + lowest_bit(ends) - begin)};
+            fields[++n] = (struct rf_view){begin, (size_t)(bytes + lowest_bit(ends) - begin)};
             if (n == NFIELDS)
                 return n;
             if (begins != 0)
@@ -132,28 +132,28 @@ static int cut(struct rf_text line, struct rf_text fields[NFIELDS + 1])
         before = words >> 63;
     }
     if (before)
-        fields[++n] = (struct rf_text){begin, (size_t)(line.bytes + line.size_bytes - begin)};
+        fields[++n] = (struct rf_view){begin, (size_t)(line.bytes + line.size_bytes - begin)};
     return n;
 }
 
 /* -1 means unknown in this format. */
-static struct rf_text known(struct rf_text field)
+static struct rf_view known(struct rf_view field)
 {
     if (field.size_bytes == 2 && memcmp(field.bytes, "-1", 2) == 0)
         field.size_bytes = 0;
     return field;
 }
 
-static enum rf_status read_job(struct rf_trace_sink *sink, struct rf_text line, int64_t number)
+static enum rf_status read_job(struct rf_trace_sink *sink, struct rf_view line, int64_t number)
 {
-    struct rf_text field[NFIELDS + 1];
-    struct rf_text about[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
+    struct rf_view field[NFIELDS + 1];
+    struct rf_view about[RF_NFIELDS] = {{"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}, {"", 0}};
     struct rf_trace_job job = {.line = number};
     int64_t allocated, requested;
     enum rf_status st;
 
     if (cut(line, field) < NFIELDS)
-        return rf_sink_malformed(sink, number, "fewer than 18 fields", (struct rf_text){"", 0});
+        return rf_sink_malformed(sink, number, "fewer than 18 fields", (struct rf_view){"", 0});
     if (!rf_value_seconds(field[SUBMIT], &job.submit_us))
         return rf_sink_malformed(sink, number, "not a submit time (field 2)", field[SUBMIT]);
     if (!rf_value_seconds(field[RUN], &job.run_us))
@@ -180,7 +180,7 @@ static enum rf_status read_job(struct rf_trace_sink *sink, struct rf_text line, 
 enum rf_status rf_trace_swf(struct rf_trace_sink *sink, const char *text, size_t size_bytes)
 {
     struct rf_lines lines = rf_lines_begin(text, size_bytes);
-    struct rf_text line;
+    struct rf_view line;
     enum rf_status st = RF_OK;
 
     while (st == RF_OK && rf_lines_next(&lines, &line)) {
@@ -192,9 +192,9 @@ enum rf_status rf_trace_swf(struct rf_trace_sink *sink, const char *text, size_t
             continue;
         if (line.size_bytes > RF_SHEET_LINE_MAX)
             st = rf_sink_malformed(sink, lines.number, "the line is too long",
-                                   (struct rf_text){"", 0});
+                                   (struct rf_view){"", 0});
         else if (*line.bytes == ';')
-            read_header(sink->report, (struct rf_text){line.bytes + 1, line.size_bytes - 1});
+            read_header(sink->report, (struct rf_view){line.bytes + 1, line.size_bytes - 1});
         else
             st = read_job(sink, line, lines.number);
     }

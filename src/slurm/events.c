@@ -14,7 +14,7 @@ struct reading {
     struct rf_error *err;
 };
 
-static enum rf_status wrong(const struct reading *m, const char *what, struct rf_text cell)
+static enum rf_status wrong(const struct reading *m, const char *what, struct rf_view cell)
 {
     return rf_fail(m->err, RF_ERR_INPUT, "%s:%ld: %s '%.*s'", m->file, m->sheet.lines.number,
                    what, (int)(cell.size_bytes < 60 ? cell.size_bytes : 60), cell.bytes);
@@ -39,20 +39,19 @@ static enum rf_status add(struct reading *m, const struct rf_slurm_outage *it)
 
 /* "DOWN", "DOWN*" and "DOWN+DRAIN" are down; POWERED_DOWN comes up when it is wanted. All else
  * that is written down here keeps new jobs away only. */
-static int is_down(struct rf_text state)
+static int is_down(struct rf_view state)
 {
     return state.size_bytes >= 4 && memcmp(state.bytes, "DOWN", 4) == 0;
 }
 
 static enum rf_status take_row(struct reading *m)
 {
-    struct rf_text begin = rf_sheet_cell(&m->sheet, m->begin);
-    struct rf_text end = rf_sheet_cell(&m->sheet, m->end);
-    struct rf_text state = rf_sheet_cell(&m->sheet, m->state);
-    struct rf_text tres = rf_sheet_cell(&m->sheet, m->tres);
-    struct rf_slurm_outage it = {.end_us = -1,
-                                 .line = m->sheet.lines.number,
-                                 .drained = !is_down(state)};
+    struct rf_view begin = rf_sheet_cell(&m->sheet, m->begin);
+    struct rf_view end = rf_sheet_cell(&m->sheet, m->end);
+    struct rf_view state = rf_sheet_cell(&m->sheet, m->state);
+    struct rf_view tres = rf_sheet_cell(&m->sheet, m->tres);
+    struct rf_slurm_outage it = {
+        .end_us = -1, .line = m->sheet.lines.number, .drained = !is_down(state)};
 
     if (rf_value_missing(rf_sheet_cell(&m->sheet, m->node)))
         return RF_OK;

@@ -28,8 +28,8 @@ const struct rf_slurm_question *rf_slurm_question_of(enum rf_slurm_kind kind)
 }
 
 static enum rf_status add(struct rf_slurm_facts *facts, enum rf_slurm_kind kind,
-                          struct rf_text name, const struct rf_slurm_key *key,
-                          struct rf_text value, struct rf_error *err)
+                          struct rf_view name, const struct rf_slurm_key *key,
+                          struct rf_view value, struct rf_error *err)
 {
     struct rf_slurm_fact *it;
 
@@ -65,12 +65,12 @@ static const char *header_of(enum rf_slurm_kind kind, char header[256])
 static enum rf_status read_row(struct rf_slurm_facts *facts, enum rf_slurm_kind kind,
                                const struct rf_sheet *sheet, struct rf_error *err)
 {
-    struct rf_text name = sheet->cells[0];
+    struct rf_view name = sheet->cells[0];
     enum rf_status st;
 
     if (kind == RF_SLURM_ACCOUNT && sheet->cells[1].size_bytes > 0)
         return RF_OK; /* a user's */
-    st = add(facts, kind, name, NULL, (struct rf_text){"", 0}, err);
+    st = add(facts, kind, name, NULL, (struct rf_view){"", 0}, err);
     for (int c = 1; st == RF_OK && c < sheet->ncolumns; c++) {
         char column[64];
         const struct rf_slurm_key *key = NULL;
@@ -113,10 +113,10 @@ static enum rf_status read_rows(struct rf_slurm_facts *facts, enum rf_slurm_kind
 
 /* ---- scontrol ---------------------------------------------------------------- */
 
-static struct rf_text pair_next(struct rf_text *rest, struct rf_text *value)
+static struct rf_view pair_next(struct rf_view *rest, struct rf_view *value)
 {
     const char *end = rest->bytes + rest->size_bytes, *at = rest->bytes, *equals, *stop;
-    struct rf_text key = {"", 0};
+    struct rf_view key = {"", 0};
 
     *value = key;
     while (at < end && *at == ' ')
@@ -125,14 +125,14 @@ static struct rf_text pair_next(struct rf_text *rest, struct rf_text *value)
     stop = stop != NULL ? stop : end;
     equals = memchr(at, '=', (size_t)(stop - at));
     if (equals != NULL) {
-        key = (struct rf_text){at, (size_t)(equals - at)};
-        *value = (struct rf_text){equals + 1, (size_t)(stop - equals - 1)};
+        key = (struct rf_view){at, (size_t)(equals - at)};
+        *value = (struct rf_view){equals + 1, (size_t)(stop - equals - 1)};
     }
-    *rest = (struct rf_text){stop, (size_t)(end - stop)};
+    *rest = (struct rf_view){stop, (size_t)(end - stop)};
     return key;
 }
 
-static const struct rf_slurm_key *key_of_text(enum rf_slurm_kind kind, struct rf_text text)
+static const struct rf_slurm_key *key_of_text(enum rf_slurm_kind kind, struct rf_view text)
 {
     char name[64];
 
@@ -143,14 +143,14 @@ static const struct rf_slurm_key *key_of_text(enum rf_slurm_kind kind, struct rf
 }
 
 static enum rf_status read_pairs(struct rf_slurm_facts *facts, enum rf_slurm_kind kind,
-                                 struct rf_text line, struct rf_error *err)
+                                 struct rf_view line, struct rf_error *err)
 {
-    struct rf_text value, name, key = pair_next(&line, &name);
+    struct rf_view value, name, key = pair_next(&line, &name);
     enum rf_status st;
 
-    if (!rf_text_is(key, kind == RF_SLURM_PARTITION ? "PartitionName" : "ReservationName"))
+    if (!rf_view_is(key, kind == RF_SLURM_PARTITION ? "PartitionName" : "ReservationName"))
         return RF_OK; /* "No reservations in the system" */
-    st = add(facts, kind, name, NULL, (struct rf_text){"", 0}, err);
+    st = add(facts, kind, name, NULL, (struct rf_view){"", 0}, err);
     while (st == RF_OK && line.size_bytes > 0) {
         const struct rf_slurm_key *known;
 
@@ -158,7 +158,7 @@ static enum rf_status read_pairs(struct rf_slurm_facts *facts, enum rf_slurm_kin
         known = key_of_text(kind, key);
         if (known == NULL)
             continue;
-        if (rf_text_is(value, "(null)"))
+        if (rf_view_is(value, "(null)"))
             value.size_bytes = 0;
         st = add(facts, kind, name, known, value, err);
     }
@@ -166,20 +166,20 @@ static enum rf_status read_pairs(struct rf_slurm_facts *facts, enum rf_slurm_kin
 }
 
 /* "AccountingStorageTRES   = cpu,mem,gres/gpu" */
-static enum rf_status read_conf(struct rf_slurm_facts *facts, struct rf_text line,
+static enum rf_status read_conf(struct rf_slurm_facts *facts, struct rf_view line,
                                 struct rf_error *err)
 {
     const char *equals = memchr(line.bytes, '=', line.size_bytes);
-    struct rf_text name, value;
+    struct rf_view name, value;
     const struct rf_slurm_key *key;
     enum rf_status st;
 
     if (equals == NULL)
         return RF_OK;
-    name = (struct rf_text){line.bytes, strcspn(line.bytes, " =")};
-    value = (struct rf_text){equals + 1, line.size_bytes - (size_t)(equals - line.bytes) - 1};
+    name = (struct rf_view){line.bytes, strcspn(line.bytes, " =")};
+    value = (struct rf_view){equals + 1, line.size_bytes - (size_t)(equals - line.bytes) - 1};
     while (value.size_bytes > 0 && value.bytes[0] == ' ')
-        value = (struct rf_text){value.bytes + 1, value.size_bytes - 1};
+        value = (struct rf_view){value.bytes + 1, value.size_bytes - 1};
     key = key_of_text(RF_SLURM_CONF, name);
     if (key == NULL)
         return RF_OK;
@@ -187,7 +187,7 @@ static enum rf_status read_conf(struct rf_slurm_facts *facts, struct rf_text lin
         value.size_bytes = strcspn(value.bytes, " \n") < value.size_bytes
                                ? strcspn(value.bytes, " \n")
                                : value.size_bytes;
-    st = add(facts, RF_SLURM_CONF, name, NULL, (struct rf_text){"", 0}, err);
+    st = add(facts, RF_SLURM_CONF, name, NULL, (struct rf_view){"", 0}, err);
     return st == RF_OK ? add(facts, RF_SLURM_CONF, name, key, value, err) : st;
 }
 
@@ -197,7 +197,7 @@ enum rf_status rf_slurm_facts_read(struct rf_slurm_facts *facts, enum rf_slurm_k
                                    const char *text, size_t size_bytes, struct rf_error *err)
 {
     struct rf_lines lines = rf_lines_begin(text, size_bytes);
-    struct rf_text line;
+    struct rf_view line;
     enum rf_status st = RF_OK;
 
     if (kind == RF_SLURM_QOS || kind == RF_SLURM_ACCOUNT)
@@ -211,7 +211,7 @@ enum rf_status rf_slurm_facts_read(struct rf_slurm_facts *facts, enum rf_slurm_k
 enum rf_status rf_slurm_facts_add(struct rf_slurm_facts *facts, enum rf_slurm_kind kind,
                                   const char *name, struct rf_error *err)
 {
-    return add(facts, kind, (struct rf_text){name, strlen(name)}, NULL, (struct rf_text){"", 0},
+    return add(facts, kind, (struct rf_view){name, strlen(name)}, NULL, (struct rf_view){"", 0},
                err);
 }
 

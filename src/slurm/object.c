@@ -70,19 +70,19 @@ const char *rf_slurm_kind_name(enum rf_slurm_kind kind)
 }
 
 /* The word that begins at `at`; *at is then behind the comma. */
-static struct rf_text word(const char **at)
+static struct rf_view word(const char **at)
 {
-    struct rf_text text = {*at, strcspn(*at, ",")};
+    struct rf_view text = {*at, strcspn(*at, ",")};
 
     *at += text.size_bytes;
     *at += **at == ',';
     return text;
 }
 
-static int has(const char *list, struct rf_text wanted)
+static int has(const char *list, struct rf_view wanted)
 {
     while (*list != '\0') {
-        struct rf_text it = word(&list);
+        struct rf_view it = word(&list);
 
         if (it.size_bytes == wanted.size_bytes &&
             strncasecmp(it.bytes, wanted.bytes, it.size_bytes) == 0)
@@ -104,9 +104,9 @@ static int64_t seconds(const char *text)
 {
     int64_t value;
 
-    if (rf_value_duration((struct rf_text){text, strlen(text)}, &value))
+    if (rf_value_duration((struct rf_view){text, strlen(text)}, &value))
         return value / 1000000;
-    return rf_value_integer((struct rf_text){text, strlen(text)}, &value) ? value : -1;
+    return rf_value_integer((struct rf_view){text, strlen(text)}, &value) ? value : -1;
 }
 
 static int in_ranges(const char *wanted, const char *there)
@@ -114,7 +114,7 @@ static int in_ranges(const char *wanted, const char *there)
     long x = strtol(wanted, NULL, 10);
 
     while (*there != '\0') {
-        struct rf_text it = word(&there);
+        struct rf_view it = word(&there);
         char *end;
         long low = strtol(it.bytes, &end, 10);
         long high = *end == '-' ? strtol(end + 1, NULL, 10) : low;

@@ -371,8 +371,9 @@ static void set_budget(struct rf_slurm_making *m, struct rf_slurm_object *it)
         return;
     snprintf(s->value, sizeof s->value, "%s=%" PRId64, m->site->device,
              limit->device_us / 60000000);
-    snprintf(it->why + n, sizeof it->why - n, "; no more than %" PRId64
-             " device-seconds in all (GrpTRESMins)", limit->device_us / 1000000);
+    snprintf(it->why + n, sizeof it->why - n,
+             "; no more than %" PRId64 " device-seconds in all (GrpTRESMins)",
+             limit->device_us / 1000000);
 }
 
 /* Does it lie below an account of the plan, so that it inherits that one's QOS? */
@@ -403,10 +404,11 @@ static void put_limits(struct rf_slurm_making *m)
                             limit->account);
         else if (limit->device_us > 0 && find_account(m, name) == NULL &&
                  !has_parent(m, limit->account))
-            m->st = rf_fail(m->err, RF_ERR_CONFIG,
-                            "the limit of '%.60s' has no place: nothing is promised to it, and it "
-                            "does not lie below '%.60s', the account of all others (--others)",
-                            limit->account, m->site->others);
+            m->st =
+                rf_fail(m->err, RF_ERR_CONFIG,
+                        "the limit of '%.60s' has no place: nothing is promised to it, and it "
+                        "does not lie below '%.60s', the account of all others (--others)",
+                        limit->account, m->site->others);
         else if (limit->device_us > 0 && find_account(m, name) == NULL)
             put_account(m, limit->account, "what it may do is what those above it may");
     }

@@ -95,19 +95,22 @@ static void note_limits(struct rf_slurm_making *m)
                           p->limits[i].account);
     if (!has_budget(p))
         return;
-    rf_slurm_note(m, "limits: Slurm counts whole minutes, and what an account used before this as "
-                     "well, until 'sacctmgr modify account NAME set RawUsage=0'; jobs under a QOS "
-                     "with another UsageFactor than 1 count otherwise");
-    rf_slurm_note(m, "limits: what runs when a budget is used up is killed, without USR1 and "
-                     "without a checkpoint; what waits, waits (AssocGrp...Minutes), and is not denied");
+    rf_slurm_note(m,
+                  "limits: Slurm counts whole minutes, and what an account used before this as "
+                  "well, until 'sacctmgr modify account NAME set RawUsage=0'; jobs under a QOS "
+                  "with another UsageFactor than 1 count otherwise");
+    rf_slurm_note(
+        m, "limits: what runs when a budget is used up is killed, without USR1 and "
+           "without a checkpoint; what waits, waits (AssocGrp...Minutes), and is not denied");
     if (!rf_slurm_is(p->order, "fairshare"))
         return;
     snprintf(half_life, sizeof half_life, "%" PRId64, rf_slurm_seconds_up(p->half_life_us));
-    rf_slurm_note(m,
-                  "limits: with the order fairshare usage decays (PriorityDecayHalfLife %s s), and "
-                  "GrpTRESMins with it: an account that used its budget has half of it back after so "
-                  "long. Only an order without decay keeps a limit",
-                  half_life);
+    rf_slurm_note(
+        m,
+        "limits: with the order fairshare usage decays (PriorityDecayHalfLife %s s), and "
+        "GrpTRESMins with it: an account that used its budget has half of it back after so "
+        "long. Only an order without decay keeps a limit",
+        half_life);
 }
 
 void rf_slurm_put_notes(struct rf_slurm_making *m)

@@ -27,14 +27,14 @@ static const char *const NAMES[RF_SACCT_NCOLUMNS] = {
     [RF_SACCT_ACCOUNT] = "Account",
     [RF_SACCT_COMMENT] = "Comment AdminComment"};
 
-struct rf_text rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column)
+struct rf_view rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column)
 {
     return rf_sheet_cell(&sacct->sheet, sacct->column[column]);
 }
 
 /* ---- single cells ----------------------------------------------------- */
 
-static int begins(struct rf_text text, const char *word)
+static int begins(struct rf_view text, const char *word)
 {
     size_t n = strlen(word);
 
@@ -42,7 +42,7 @@ static int begins(struct rf_text text, const char *word)
 }
 
 /* 1234, 1234_7, 1234+1, 1234_[1-9%3]; a step is one of these and then .batch or .0 */
-static int read_job_id(struct rf_text text, struct rf_sacct_row *row)
+static int read_job_id(struct rf_view text, struct rf_sacct_row *row)
 {
     const char *dot = memchr(text.bytes, '.', text.size_bytes);
     size_t n = 0;
@@ -54,17 +54,17 @@ static int read_job_id(struct rf_text text, struct rf_sacct_row *row)
     while (n < text.size_bytes && text.bytes[n] != '_' && text.bytes[n] != '+')
         n++;
     row->task = row->component = -1;
-    if (!rf_value_integer((struct rf_text){text.bytes, n}, &row->job) || row->job < 0)
+    if (!rf_value_integer((struct rf_view){text.bytes, n}, &row->job) || row->job < 0)
         return 0;
     if (n == text.size_bytes)
         return 1;
     if (text.bytes[n] == '_' && n + 1 < text.size_bytes && text.bytes[n + 1] == '[')
         return text.bytes[text.size_bytes - 1] == ']'; /* tasks that were never started */
-    return rf_value_integer((struct rf_text){text.bytes + n + 1, text.size_bytes - n - 1},
+    return rf_value_integer((struct rf_view){text.bytes + n + 1, text.size_bytes - n - 1},
                             text.bytes[n] == '_' ? &row->task : &row->component);
 }
 
-int64_t rf_sacct_count(struct rf_text list, enum rf_sacct_unit unit)
+int64_t rf_sacct_count(struct rf_view list, enum rf_sacct_unit unit)
 {
     static const char *const KEY[RF_SACCT_NUNITS] = {"gres/gpu", "cpu", "node"};
     const char *key = KEY[unit];
@@ -80,7 +80,7 @@ int64_t rf_sacct_count(struct rf_text list, enum rf_sacct_unit unit)
         if (equals != NULL && length > n && memcmp(list.bytes, key, n) == 0) {
             size_t head = (size_t)(equals - list.bytes);
 
-            if (!rf_value_integer((struct rf_text){equals + 1, length - head - 1}, &count) ||
+            if (!rf_value_integer((struct rf_view){equals + 1, length - head - 1}, &count) ||
                 count < 0 || count > INT32_MAX)
                 count = 0;
             if (head == n)
@@ -103,9 +103,8 @@ static int64_t devices_of(const struct rf_sacct *sacct)
                                            cpus ? RF_SACCT_REQ_CPUS : RF_SACCT_REQ_NODES};
 
     for (int asked = 0; asked < 2; asked++) {
-        int64_t count =
-            rf_sacct_count(rf_sacct_cell(sacct, asked ? RF_SACCT_REQ_TRES : RF_SACCT_ALLOC_TRES),
-                           sacct->unit);
+        int64_t count = rf_sacct_count(
+            rf_sacct_cell(sacct, asked ? RF_SACCT_REQ_TRES : RF_SACCT_ALLOC_TRES), sacct->unit);
 
         if (count <= 0 && sacct->unit != RF_SACCT_GPUS &&
             !rf_value_integer(rf_sacct_cell(sacct, plain[asked]), &count))
@@ -145,7 +144,7 @@ static int64_t limit_of(const struct rf_sacct *sacct)
     return rf_value_duration(rf_sacct_cell(sacct, RF_SACCT_LIMIT), &limit_us) ? limit_us : 0;
 }
 
-static uint64_t hash_of(struct rf_text text)
+static uint64_t hash_of(struct rf_view text)
 {
     uint64_t h = 0xcbf29ce484222325u;
 
@@ -155,7 +154,7 @@ static uint64_t hash_of(struct rf_text text)
 }
 
 /* Still waiting or running when the table was printed? */
-static int unfinished(struct rf_text state, int started, int ended)
+static int unfinished(struct rf_view state, int started, int ended)
 {
     static const char *const WORDS[] = {"PENDING",     "RUNNING",    "SUSPENDED",
                                         "CONFIGURING", "COMPLETING", "RESIZING"};
@@ -177,7 +176,7 @@ static enum rf_row wrong(struct rf_sacct *sacct, enum rf_sacct_column which, con
 
 static enum rf_row read_row(struct rf_sacct *sacct, struct rf_sacct_row *row)
 {
-    struct rf_text state = rf_sacct_cell(sacct, RF_SACCT_STATE);
+    struct rf_view state = rf_sacct_cell(sacct, RF_SACCT_STATE);
     int said;
 
     *row = (struct rf_sacct_row){.line = sacct->sheet.lines.number};
@@ -214,7 +213,7 @@ enum rf_row rf_sacct_next(struct rf_sacct *sacct, struct rf_sacct_row *row)
     enum rf_row got = rf_sheet_next(&sacct->sheet);
 
     sacct->wrong = sacct->sheet.wrong;
-    sacct->value = (struct rf_text){"", 0};
+    sacct->value = (struct rf_view){"", 0};
     return got == RF_ROW_OK ? read_row(sacct, row) : got;
 }
 

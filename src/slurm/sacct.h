@@ -41,12 +41,12 @@ struct rf_sacct {
     int column[RF_SACCT_NCOLUMNS]; /* -1: the header has none */
     enum rf_sacct_unit unit;
     const char *wrong;    /* with RF_ROW_BAD: what */
-    struct rf_text value; /* ... and the cell; empty: the row as a whole */
+    struct rf_view value; /* ... and the cell; empty: the row as a whole */
 };
 
 struct rf_sacct_row {
     int64_t line;
-    struct rf_text id;            /* as printed, without the step */
+    struct rf_view id;            /* as printed, without the step */
     int64_t job, task, component; /* -1: no array, not heterogeneous */
     int step;                     /* a step of a job: nothing below is set */
     uint64_t cluster;             /* a hash of its name */
@@ -69,8 +69,8 @@ int rf_sacct_begin(struct rf_sacct *sacct, const char *text, size_t size_bytes,
 enum rf_row rf_sacct_next(struct rf_sacct *sacct, struct rf_sacct_row *row);
 /* How many of the unit a list such as "cpu=4,gres/gpu=4,node=1" has, or several kinds of it together;
  * 0: none. */
-int64_t rf_sacct_count(struct rf_text list, enum rf_sacct_unit unit);
+int64_t rf_sacct_count(struct rf_view list, enum rf_sacct_unit unit);
 /* A cell of the row that was read last; empty when there is no such column. */
-struct rf_text rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column);
+struct rf_view rf_sacct_cell(const struct rf_sacct *sacct, enum rf_sacct_column column);
 
 #endif

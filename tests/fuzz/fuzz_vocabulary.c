@@ -23,7 +23,7 @@ static void put(const char *path, const void *bytes, size_t size)
 /* A text that the file's own bytes make. */
 static void encode(struct rf_vocabulary *v, const uint8_t *data, size_t size)
 {
-    struct rf_text text = {(const char *)data, size};
+    struct rf_view text = {(const char *)data, size};
     int32_t *tokens = malloc((size + 2) * sizeof *tokens);
     struct rf_error err;
     int n;

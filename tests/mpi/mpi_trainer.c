@@ -369,6 +369,91 @@ static void features_are_the_same_on_any_number_of_ranks(const struct rf_group *
     rf_trainer_destroy(many);
 }
 
+/* After the first step the first moments are the gradients, clipped and a tenth of them: element by element those of one
+ * rank. Step 0 asks most rows over the whole vocabulary, step 2 one row of each sequence for two classes. */
+static void gradients_are_the_same_on_any_number_of_ranks(const struct rf_group *world,
+                                                          const struct rf_group *self,
+                                                          const struct rf_model_shape *shape)
+{
+    struct rf_train_options options = options_for(0);
+    const struct rf_group *groups[2] = {self, world};
+    const struct rf_tensor *of[2];
+    struct rf_trainer *trainers[2];
+    struct rf_step_result result;
+    struct rf_error err;
+    struct sample s;
+    int n, first;
+
+    for (int step = 0; step <= 2; step += 2) {
+        make_sample(&s, step);
+        for (int k = 0; k < 2; k++) {
+            CHECK(rf_trainer_create(&trainers[k], groups[k], shape, &options, &err) == RF_OK);
+            rf_trainer_step(trainers[k], &s.batch, &result);
+            of[k] = rf_trainer_tensors(trainers[k], &n);
+        }
+        first = rf_trainer_nparams(trainers[0]);
+        for (int i = first; i < 2 * first; i++) {
+            const struct rf_tensor *whole = &of[0][i], *part = &of[1][i];
+            double most = 0, worst = 0;
+
+            for (int64_t k = 0; k < whole->shape[0] * whole->shape[1]; k++)
+                most = fmax(most, fabs((double)whole->data[k]));
+            for (int64_t r = 0; r < part->extent[0]; r++)
+                for (int64_t c = 0; c < part->extent[1]; c++)
+                    worst = fmax(
+                        worst,
+                        fabs((double)part->data[r * part->extent[1] + c] -
+                             (double)whole->data[(part->offset[0] + r) * part->shape[1] +
+                                                 part->offset[1] + c]));
+            if (!(worst <= 2e-4 * most + 1e-9))
+                fprintf(stderr, "step %d, %s: %g of %g\n", step, part->name, worst, most);
+            CHECK(worst <= 2e-4 * most + 1e-9);
+        }
+        rf_trainer_destroy(trainers[0]);
+        rf_trainer_destroy(trainers[1]);
+    }
+}
+
+/* Slices that share the work on rows, and those that do it all because they only have messages: the same answers to
+ * the bit before they learn, and the same losses but for the order of sums in gradients. */
+static void sharing_rows_changes_nothing(const struct rf_group *world,
+                                         const struct rf_model_shape *shape)
+{
+    static float prob[2][MAX_R * 101];
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *shared, *sent;
+    struct rf_step_result a, b;
+    struct rf_error err;
+    struct sample s;
+
+    CHECK(rf_trainer_create(&shared, world, shape, &options, &err) == RF_OK);
+    options.exchange_messages = 1;
+    CHECK(rf_trainer_create(&sent, world, shape, &options, &err) == RF_OK);
+    CHECK(world->size == 1 || rf_trainer_bytes(shared) < rf_trainer_bytes(sent));
+    CHECK(rf_trainer_room_bytes(sent) == 0);
+    for (int i = 0; i < 12; i++) {
+        make_sample(&s, i);
+        if (i < 3) {
+            size_t n = (size_t)s.batch.R * (size_t)s.batch.range_count;
+            float worst = 0;
+
+            rf_trainer_predict(shared, &s.batch, prob[0], NULL, NULL);
+            rf_trainer_predict(sent, &s.batch, prob[1], NULL, NULL);
+            for (size_t k = 0; k < n; k++)
+                worst = fmaxf(worst, fabsf(prob[0][k] - prob[1][k]));
+            CHECK(worst < 1e-5F);
+            /* two numbers add up to the same in either order; more need not */
+            CHECK(world->size > 2 || i > 0 || worst == 0);
+        }
+        rf_trainer_step(shared, &s.batch, &a);
+        rf_trainer_step(sent, &s.batch, &b);
+        CHECK(fabs(a.loss - b.loss) < 1e-4 * b.loss && a.flops == b.flops);
+        CHECK(fabs(a.grad_norm - b.grad_norm) < 1e-3 * b.grad_norm);
+    }
+    rf_trainer_destroy(shared);
+    rf_trainer_destroy(sent);
+}
+
 static void a_step_that_is_not_finite_changes_nothing(const struct rf_group *world)
 {
     struct rf_train_options options = options_for(0);
@@ -440,9 +525,10 @@ static void check_copies(const struct rf_group *world, const struct rf_trainer *
     }
 }
 
-static void curves_agree_on_any_grid(const struct rf_group *world, const struct rf_group *self)
+static void curves_agree_on_any_grid(const struct rf_group *world, const struct rf_group *self,
+                                     double *alone)
 {
-    static double alone[STEPS], loss[STEPS], again[STEPS];
+    static double loss[STEPS], again[STEPS];
     struct rf_trainer *one = train_on_grid(self, 0, 0, alone), *all, *repeat;
 
     for (int width = 1; width < world->size; width++) {
@@ -505,14 +591,13 @@ static void check_loading(const struct rf_group *world, int width, struct rf_tra
     rf_trainer_destroy(fresh);
 }
 
-/* In bf16 copies hold rounded matrices, and share out what they are rounded from. */
+/* In bf16 copies hold rounded matrices, and share out what they are rounded from. plain: losses of one rank in fp32. */
 static void bf16_copies_share_out_the_values(const struct rf_group *world,
-                                             const struct rf_group *self)
+                                             const struct rf_group *self, const double *plain)
 {
-    static double plain[STEPS], alone[STEPS], loss[STEPS], again[STEPS];
+    static double alone[STEPS], loss[STEPS], again[STEPS];
     struct rf_trainer *all, *repeat;
 
-    rf_trainer_destroy(train_on_grid(self, 0, 0, plain));
     rf_trainer_destroy(train_on_grid(self, 0, 1, alone));
     CHECK(close_to(alone, plain, 2e-2));
     for (int width = 1; width < world->size; width++) {
@@ -768,6 +853,7 @@ static void listed_answers_and_pairs_do_not_depend_on_the_ranks(const struct rf_
 
 int main(int argc, char **argv)
 {
+    static double plain[STEPS];
     struct rf_model_shape two_heads = SHAPE;
     struct rf_trainer *trainer;
     struct rf_group world, self;
@@ -792,8 +878,12 @@ int main(int argc, char **argv)
     features_explain_the_answers(&self);
     features_are_the_same_on_any_number_of_ranks(&world, &self);
     a_step_that_is_not_finite_changes_nothing(&world);
-    curves_agree_on_any_grid(&world, &self);
-    bf16_copies_share_out_the_values(&world, &self);
+    gradients_are_the_same_on_any_number_of_ranks(&world, &self, &SHAPE);
+    gradients_are_the_same_on_any_number_of_ranks(&world, &self, &LLAMA);
+    sharing_rows_changes_nothing(&world, &SHAPE);
+    sharing_rows_changes_nothing(&world, &LLAMA);
+    curves_agree_on_any_grid(&world, &self, plain);
+    bf16_copies_share_out_the_values(&world, &self, plain);
     copies_without_a_sequence_learn_nothing(&world);
     widths_of_copies_divide_the_ranks();
     what_is_made_again_is_the_same(&world, &SHAPE);

@@ -16,13 +16,13 @@ struct about {
 
 static const char *account_of(struct rf_accounts *accounts, const struct about *about)
 {
-    struct rf_text fields[RF_NFIELDS];
+    struct rf_view fields[RF_NFIELDS];
     int32_t account;
 
     for (int f = 0; f < RF_NFIELDS; f++) {
         const char *text = about->field[f] != NULL ? about->field[f] : "";
 
-        fields[f] = (struct rf_text){text, strlen(text)};
+        fields[f] = (struct rf_view){text, strlen(text)};
     }
     assert_int_equal(rf_accounts_find(accounts, fields, &account, NULL), RF_OK);
     assert_true(account >= 0 && account < rf_accounts_count(accounts));
@@ -118,8 +118,8 @@ static void renamed_values_read_by_their_names(void **unused)
 
     (void)unused;
     assert_int_equal(rf_accounts_create(&accounts, RULES, 1, "rest", NULL), RF_OK);
-    assert_int_equal(rf_accounts_rename(accounts, RF_FIELD_GROUP, (struct rf_text){"6", 1},
-                                        (struct rf_text){"ee9e8c", 6}, NULL),
+    assert_int_equal(rf_accounts_rename(accounts, RF_FIELD_GROUP, (struct rf_view){"6", 1},
+                                        (struct rf_view){"ee9e8c", 6}, NULL),
                      RF_OK);
     assert_string_equal(account_of(accounts, &six), "vc");
     assert_string_equal(account_of(accounts, &user), "rest");

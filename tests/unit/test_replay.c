@@ -500,16 +500,19 @@ static void check_course(uint64_t seed, enum course course, int64_t most_us)
     struct rf_fidelity f;
     struct rf_replay replay;
     struct rf_error err = {RF_OK, ""};
-    char path[64];
+    enum rf_status st;
+    char dir[] = "/tmp/ringfence-replay-XXXXXX", path[64];
 
-    snprintf(path, sizeof path, "test_replay.%ld.jsonl", (long)getpid());
-    unlink(path);
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/ledger.jsonl", dir);
     assert_non_null(l);
     run_live(l, seed, course, path);
     free(l);
-    if (rf_replay_read(&replay, path, &options, &err) != RF_OK)
-        fail_msg("seed %d: %s", (int)seed, err.text);
+    st = rf_replay_read(&replay, path, &options, &err);
     unlink(path);
+    rmdir(dir);
+    if (st != RF_OK)
+        fail_msg("seed %d: %s", (int)seed, err.text);
     assert_int_equal(replay.retake.same, replay.retake.decisions);
     assert_true(replay.retake.decisions >= JOBS / 2);
     assert_int_equal(replay.unfinished, 0);

@@ -336,10 +336,11 @@ static void a_node_that_is_down_is_no_part_of_the_fleet(void **state)
 
     (void)state;
     import(&journal, &out,
-           HEAD "1|a|NODE_FAIL|2026-01-01T00:00:00||2026-01-01T00:00:00|2026-01-01T00:00:20|20|5|"
-                "gres/gpu=8|\n"
-                "2|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:20|2026-01-01T00:01:40|80|5|"
-                "gres/gpu=2|\n",
+           HEAD
+           "1|a|NODE_FAIL|2026-01-01T00:00:00||2026-01-01T00:00:00|2026-01-01T00:00:20|20|5|"
+           "gres/gpu=8|\n"
+           "2|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:20|2026-01-01T00:01:40|80|5|"
+           "gres/gpu=2|\n",
            &o);
     assert_int_equal(out.outages, 2);
     assert_int_equal(out.drained, 1);
@@ -354,17 +355,18 @@ static void a_node_that_is_down_is_no_part_of_the_fleet(void **state)
 
 static void a_run_is_believed_where_a_node_is_said_to_be_down(void **state)
 {
-    const struct rf_sacct_import o = with_events(
-        NODES "n1|2026-01-01T00:00:10|2026-01-01T00:00:40|DOWN|gres/gpu=8\n");
+    const struct rf_sacct_import o =
+        with_events(NODES "n1|2026-01-01T00:00:10|2026-01-01T00:00:40|DOWN|gres/gpu=8\n");
     struct rf_journal journal;
     struct rf_sacct_imported out;
 
     (void)state;
     import(&journal, &out,
-           HEAD "1|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:20|2026-01-01T00:00:30|10|5|"
-                "gres/gpu=3|\n"
-                "2|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:50|2026-01-01T00:01:00|10|5|"
-                "gres/gpu=8|\n",
+           HEAD
+           "1|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:20|2026-01-01T00:00:30|10|5|"
+           "gres/gpu=3|\n"
+           "2|a|COMPLETED|2026-01-01T00:00:00||2026-01-01T00:00:50|2026-01-01T00:01:00|10|5|"
+           "gres/gpu=8|\n",
            &o);
     assert_int_equal(out.clashes, 1);
     assert_int_equal(capacity_s(&journal), 8 * 60 - 8 * 30 + 3 * 10);
@@ -378,11 +380,12 @@ static void events_that_cannot_be_are_refused(void **state)
                                      "2026-01-01T00:00:30|10|5|gres/gpu=3|\n";
     static const struct {
         const char *text, *problem;
-    } BAD[] = {{"Node|State\n", "events: no header"},
-               {NODES "n1|soon|Unknown|DOWN|gres/gpu=4\n", "events:2: not a time of start 'soon'"},
-               {NODES "n1|2026-01-01T00:00:10|x|DOWN|gres/gpu=4\n", "events:2: not a time of end"},
-               {NODES "n1|2026-01-01T00:00:10|Unknown|DOWN|gres/gpu=9\n",
-                "events:2: with this node 9 gpus are down, of 8"}};
+    } BAD[] = {
+        {"Node|State\n", "events: no header"},
+        {NODES "n1|soon|Unknown|DOWN|gres/gpu=4\n", "events:2: not a time of start 'soon'"},
+        {NODES "n1|2026-01-01T00:00:10|x|DOWN|gres/gpu=4\n", "events:2: not a time of end"},
+        {NODES "n1|2026-01-01T00:00:10|Unknown|DOWN|gres/gpu=9\n",
+         "events:2: with this node 9 gpus are down, of 8"}};
     struct rf_journal journal;
     struct rf_sacct_imported out;
 

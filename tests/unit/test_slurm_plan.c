@@ -316,8 +316,8 @@ static void a_limit_is_a_budget_of_its_account(void **state)
     assert_string_equal(value(&p, RF_SLURM_ACCOUNT, "alignment_trial", "grptresmins"),
                         "gres/gpu=1");
     assert_string_equal(value(&p, RF_SLURM_ACCOUNT, "alignment", "grptresmins"), "");
-    assert_string_equal(value(&p, RF_SLURM_CONF, "PriorityDecayHalfLife",
-                              "PriorityDecayHalfLife"), "0");
+    assert_string_equal(
+        value(&p, RF_SLURM_CONF, "PriorityDecayHalfLife", "PriorityDecayHalfLife"), "0");
     assert_true(says(&p, "the FLOPs of 'capability'; Slurm counts none"));
     assert_true(says(&p, "the FLOPs of 'capability.big'"));
     assert_true(says(&p, "is killed"));
@@ -326,8 +326,9 @@ static void a_limit_is_a_budget_of_its_account(void **state)
     read_text(&facts, RF_SLURM_CONF,
               "PriorityDecayHalfLife = 7-00:00:00\nPriorityUsageResetPeriod = NONE\n");
     find(&changes, &p, &facts);
-    assert_true(has_command(&changes, "sacctmgr -i add account alignment_trial parent=alignment "
-                                      "description=ringfence organization=ringfence"));
+    assert_true(has_command(&changes,
+                            "sacctmgr -i add account alignment_trial parent=alignment "
+                            "description=ringfence organization=ringfence"));
     assert_true(has_command(&changes, "sacctmgr -i modify account where name=capability set "
                                       "grptresmins=gres/gpu=60"));
     assert_int_equal(changes.nlacking, 1);
@@ -360,8 +361,8 @@ static void where_usage_decays_a_limit_is_said_to_come_back(void **state)
 
     (void)state;
     assert_int_equal(plan_limits(&p, "fairshare", &limit, 1, &err), RF_OK);
-    assert_string_equal(value(&p, RF_SLURM_CONF, "PriorityDecayHalfLife",
-                              "PriorityDecayHalfLife"), "604800");
+    assert_string_equal(
+        value(&p, RF_SLURM_CONF, "PriorityDecayHalfLife", "PriorityDecayHalfLife"), "604800");
     assert_true(says(&p, "PriorityDecayHalfLife 604800 s"));
     rf_slurm_plan_clear(&p);
 }

@@ -13,14 +13,14 @@ enum { NLINES = sizeof lines / sizeof *lines };
 
 static struct rf_tokenizer *trained(int vocabulary, int backwards)
 {
-    struct rf_text texts[NLINES];
+    struct rf_view texts[NLINES];
     struct rf_tokenizer *tokenizer;
     struct rf_error err;
 
     for (int i = 0; i < NLINES; i++) {
         const char *line = lines[backwards ? NLINES - 1 - i : i];
 
-        texts[i] = (struct rf_text){line, strlen(line)};
+        texts[i] = (struct rf_view){line, strlen(line)};
     }
     assert_int_equal(rf_tokenizer_train(&tokenizer, texts, NLINES, vocabulary, &err), RF_OK);
     return tokenizer;
@@ -32,7 +32,7 @@ static size_t decode(const struct rf_tokenizer *tokenizer, const int32_t *tokens
     size_t size = 0;
 
     for (int i = 0; i < n; i++) {
-        struct rf_text bytes = rf_tokenizer_bytes(tokenizer, tokens[i]);
+        struct rf_view bytes = rf_tokenizer_bytes(tokenizer, tokens[i]);
 
         memcpy(out + size, bytes.bytes, bytes.size_bytes);
         size += bytes.size_bytes;
@@ -53,7 +53,7 @@ static void any_bytes_come_back_exactly(void **state)
 
         for (size_t k = 0; k < size; k++)
             text[k] = (char)rf_rng_below(2, i, k, i % 2 ? 256 : 128);
-        n = rf_tokenizer_encode(tokenizer, (struct rf_text){text, size}, tokens);
+        n = rf_tokenizer_encode(tokenizer, (struct rf_view){text, size}, tokens);
         assert_true(n <= (int)size);
         assert_int_equal(decode(tokenizer, tokens, n, back), size);
         assert_memory_equal(back, text, size);
@@ -68,10 +68,10 @@ static void frequent_words_become_single_tokens(void **state)
 
     (void)state;
     assert_true(rf_tokenizer_size(tokenizer) > 256 && rf_tokenizer_size(tokenizer) <= 300);
-    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_text){" the", 4}, tokens), 1);
-    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_text){" the cat", 8}, tokens),
+    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_view){" the", 4}, tokens), 1);
+    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_view){" the cat", 8}, tokens),
                      2);
-    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_text){"xyz", 3}, tokens), 3);
+    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_view){"xyz", 3}, tokens), 3);
     rf_tokenizer_destroy(tokenizer);
 }
 
@@ -81,7 +81,7 @@ static void the_order_of_texts_does_not_matter_and_the_cache_changes_nothing(voi
     struct rf_digest da = rf_tokenizer_digest(a), db = rf_tokenizer_digest(b),
                      dc = rf_tokenizer_digest(c);
     int32_t first[64], again[64];
-    struct rf_text text = {lines[2], strlen(lines[2])};
+    struct rf_view text = {lines[2], strlen(lines[2])};
     int n = rf_tokenizer_encode(a, text, first);
 
     (void)state;
@@ -105,7 +105,7 @@ static void without_text_the_tokens_are_the_bytes(void **state)
     (void)state;
     assert_int_equal(rf_tokenizer_train(&tokenizer, NULL, 0, 500, &err), RF_OK);
     assert_int_equal(rf_tokenizer_size(tokenizer), 256);
-    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_text){"a b", 3}, tokens), 3);
+    assert_int_equal(rf_tokenizer_encode(tokenizer, (struct rf_view){"a b", 3}, tokens), 3);
     assert_int_equal(tokens[1], ' ');
     rf_tokenizer_destroy(tokenizer);
 }

@@ -548,9 +548,9 @@ static void a_missing_file_and_a_bad_rule_are_refused(void **unused)
 
 /* ---- values ------------------------------------------------------------- */
 
-static struct rf_text text_of(const char *word)
+static struct rf_view text_of(const char *word)
 {
-    return (struct rf_text){word, strlen(word)};
+    return (struct rf_view){word, strlen(word)};
 }
 
 static void dates_durations_and_numbers_are_exact(void **unused)

@@ -20,9 +20,9 @@
 enum { MANY = 4000 };
 static char folder[] = "/tmp/ringfence-vocabulary.XXXXXX";
 
-static struct rf_text text_of(const char *s)
+static struct rf_view text_of(const char *s)
 {
-    return (struct rf_text){s, strlen(s)};
+    return (struct rf_view){s, strlen(s)};
 }
 
 static void write_file(const char *name, const char *content)
@@ -54,7 +54,7 @@ static void check(struct rf_vocabulary *v, const char *text, const int32_t *want
                      RF_OK);
     assert_int_equal(n, nwant);
     for (int i = 0; i < n; i++) {
-        struct rf_text bytes = rf_vocabulary_bytes(v, tokens[i]);
+        struct rf_view bytes = rf_vocabulary_bytes(v, tokens[i]);
 
         assert_int_equal(tokens[i], want[i]);
         memcpy(back + size, bytes.bytes, bytes.size_bytes);
@@ -111,7 +111,7 @@ static void words_are_cut_as_by_gpt2(void **state)
         "I",     "'ll", " ",    " say", "\n\n", " don", "'t", ",", " \xc3\x89t\xc3\xa9",
         " 2024", "!?",  "\xff", " x",   "\t"};
     struct rf_words *words;
-    struct rf_text word;
+    struct rf_view word;
     size_t at = 0;
     int n = 0;
 
@@ -205,7 +205,7 @@ static void what_is_learnt_comes_back_from_its_file(void **state)
         "the cat and the hat and the 12 bats; \xc3\xa9t\xc3\xa9, the \xff end\n";
     struct rf_vocabulary *learnt, *read;
     struct rf_digest a, b;
-    struct rf_text all = {text, sizeof text - 1};
+    struct rf_view all = {text, sizeof text - 1};
     int32_t one[MANY], two[MANY];
     char *json;
     int n, m;
@@ -241,15 +241,15 @@ static void any_bytes_come_back(void **state)
     assert_non_null(tokens);
     memset(text, 'a', 200000);
     assert_int_equal(
-        rf_vocabulary_learn(&v, (struct rf_text){"aaaaaaaaaaaa bb bb", 18}, 270, NULL), RF_OK);
+        rf_vocabulary_learn(&v, (struct rf_view){"aaaaaaaaaaaa bb bb", 18}, 270, NULL), RF_OK);
     for (int round = 0; round < 2; round++) {
         size_t size = 0;
 
         assert_int_equal(
-            rf_vocabulary_encode(v, (struct rf_text){text, 200000}, "t", 0, tokens, &n, NULL),
+            rf_vocabulary_encode(v, (struct rf_view){text, 200000}, "t", 0, tokens, &n, NULL),
             RF_OK);
         for (int i = 0; i < n; i++) {
-            struct rf_text bytes = rf_vocabulary_bytes(v, tokens[i]);
+            struct rf_view bytes = rf_vocabulary_bytes(v, tokens[i]);
 
             assert_memory_equal(text + size, bytes.bytes, bytes.size_bytes);
             size += bytes.size_bytes;

@@ -1,7 +1,13 @@
-# A recipe for Spack. Not tried: Spack is not at hand where this is developed; see ../../../README.md.
+# A recipe for Spack. Not tried: Spack is not at hand where this is developed; see ../../../README.md. Read against the
+# recipes of spack/spack-packages of July 2026: the packages named below are there.
 #
 #   spack repo add packaging/spack
 #   spack dev-build ringfence@0.1.0        in the checkout; or, after a release, spack install ringfence
+try:  # since Spack 1.0 build systems come with the packages
+    from spack_repo.builtin.build_systems.cmake import CMakePackage
+except ImportError:
+    pass
+
 from spack.package import *
 
 
@@ -9,7 +15,7 @@ class Ringfence(CMakePackage):
     """Keeps a fixed share of compute for alignment work, and proves it: simulates pledges of devices,
     enforces them in an MPI allocation, and audits the signed ledger of every decision."""
 
-    homepage = "https://example.org/ringfence"
+    homepage = "https://example.org/ringfence"  # it has none yet
 
     license("Apache-2.0")
 
