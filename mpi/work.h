@@ -1,6 +1,6 @@
 /* work.h - one job at work: what the parts of a job's body share.
  *
- * job.c sets up and trains; labels.c makes a supervisor's labels what the method wants; saves.c
+ * job.c sets up; learn.c trains; labels.c makes a supervisor's labels what the method wants; saves.c
  * keeps checkpoints; judge.c predicts and records, stopping.c does so on the way. Nobody else
  * includes this. */
 #ifndef RF_MPI_WORK_H
@@ -116,6 +116,11 @@ enum rf_status rf_job_predict(struct rf_job_work *w, enum rf_split split,
                               struct rf_predictions *p, double *loss, struct rf_error *err);
 /* The share of n classes that are the same; NAN of none. */
 double rf_job_agreement(const int32_t *best, const int32_t *other, int n);
+
+/* Collective: one step, its record, and a checkpoint where one is due. */
+enum rf_status rf_job_step(struct rf_job_work *w, struct rf_error *err);
+/* Collective: all steps that are left, and the lease's last checkpoint. */
+enum rf_status rf_job_learn(struct rf_job_work *w, struct rf_error *err);
 
 /* Collective: what is left behind. The locked test set is touched here alone, once per model. */
 enum rf_status rf_job_conclude(struct rf_job_work *w, struct rf_error *err);
