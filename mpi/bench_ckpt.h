@@ -12,12 +12,12 @@
 #include "nn/plan.h"
 
 struct rf_bench_ckpt {
-    struct rf_model_shape shape; /* saved: parameters, two moments, and a bf16 copy */
-    const char *dir;             /* where files of that size may be; they are removed */
-    int rounds;                  /* pairs */
+    struct rf_model_shape shape;  /* saved: parameters, two moments, and a bf16 copy */
+    const char *dir;              /* where files of that size may be; they are removed */
+    int rounds;                   /* pairs */
     const struct rf_watch *watch; /* told between them; may be NULL, on some ranks only too */
-    int batch, context;          /* of the training steps beside which a save goes on */
-    int steps;                   /* of those, before each save; 0: no training is measured */
+    int batch, context;           /* of the training steps beside which a save goes on */
+    int steps;                    /* of those, before each save; 0: no training is measured */
 };
 
 enum { RF_BENCH_CKPT_FIGURES = 8 };

@@ -26,13 +26,13 @@ struct rf_ckpt_source {
 struct rf_ckpt_options {
     const struct rf_ckpt_source *source; /* borrowed; NULL: the tensors' data */
     struct rf_store_keep keep;           /* what stays after a save; zeroed: everything */
-    int background;          /* the save goes on while the caller trains; costs a copy */
+    int background; /* the save goes on while the caller trains; costs a copy */
     int still; /* values stay as they are until the save has ended: most are written from where they
                 * lie. Not with background */
     const char *config_text; /* the run's configuration, to be kept in the file, or NULL */
     int cached;              /* through the page cache; 0: past it where possible */
     int by_hdf5;             /* values through parallel HDF5 itself: the reference, slower */
-    int share;               /* tensors that are as the checkpoint before has them are not written
+    int share; /* tensors that are as the checkpoint before has them are not written
                               * again: the file refers to the one that holds them (ckpt_share.h) */
 };
 

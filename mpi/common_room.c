@@ -31,7 +31,7 @@ struct piece {
 };
 
 struct rf_common_room {
-    const struct rf_group *node; /* borrowed */
+    const struct rf_group *node;  /* borrowed */
     MPI_Win window, table_window; /* MPI_WIN_NULL: there is no table */
     unsigned char *table;
     struct piece *pieces; /* owned [node->size] */
@@ -213,8 +213,8 @@ static void wait_for(const struct rf_common_room *room, struct slot *slot)
     int64_t since_us = 0;
     uint32_t seen;
 
-    for (int looks = 0;
-         (int32_t)((seen = atomic_load(&slot->meetings)) - room->meetings) < 0; looks++) {
+    for (int looks = 0; (int32_t)((seen = atomic_load(&slot->meetings)) - room->meetings) < 0;
+         looks++) {
         if (looks < room->looks)
             continue;
         if (since_us == 0)

@@ -58,12 +58,13 @@ struct rf_run_options {
     const char *ledger_path;
     int spread; /* for load generators: each worker rank stands for so many devices; else 0 */
     const struct rf_key *key; /* NULL on workers */
-    const struct rf_key *next_key; /* seals from the start of this run on, after `key` has signed
+    const struct rf_key
+        *next_key;           /* seals from the start of this run on, after `key` has signed
                                       for it; NULL: none */
     const char *anchor_file; /* each sealed head is appended to it; NULL: to none */
     int anchor_slurm;        /* ... and becomes the comment of the Slurm job */
-    int resume;               /* go on with the ledger; it must be of the same configuration */
-    int progress; /* a progress line on stderr (base/ticker.h) */
+    int resume;              /* go on with the ledger; it must be of the same configuration */
+    int progress;            /* a progress line on stderr (base/ticker.h) */
     const struct rf_control_options *control; /* control.h; NULL: nobody can ask for anything */
 };
 

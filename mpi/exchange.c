@@ -38,8 +38,8 @@ struct rf_exchanger {
     struct rf_group node;         /* owned: those that share memory with this rank */
     struct rf_group lane; /* owned: one rank of each node; size 0: this rank is in none */
     int lanes;            /* of each node */
-    struct rf_common_room *room; /* owned; NULL: messages among all */
-    struct rf_narrow *narrow;    /* owned; NULL: nothing is rounded */
+    struct rf_common_room *room;    /* owned; NULL: messages among all */
+    struct rf_narrow *narrow;       /* owned; NULL: nothing is rounded */
     size_t room_bytes, table_bytes; /* table 0: there is none */
     const rf_real *opened;          /* what this rank came with last */
     struct rf_meter meter;

@@ -29,10 +29,11 @@ void rf_meter_add(struct rf_meter *meter, enum rf_traffic_kind kind, size_t byte
 void rf_meter_join(struct rf_meter *meter, const struct rf_meter *other);
 
 struct rf_exchange_options {
-    size_t room_bytes;  /* that sums lie in (rf_exchange.room); 0: messages alone */
-    size_t table_bytes; /* that ranks have in common (rf_exchange.table) where all of them are on one node; 0: none */
-    int bf16;          /* sums of rows may be rounded when they are sent between nodes */
-    int messages;      /* even where ranks share memory: to compare */
+    size_t room_bytes; /* that sums lie in (rf_exchange.room); 0: messages alone */
+    size_t
+        table_bytes; /* that ranks have in common (rf_exchange.table) where all of them are on one node; 0: none */
+    int bf16;     /* sums of rows may be rounded when they are sent between nodes */
+    int messages; /* even where ranks share memory: to compare */
     int node_ranks; /* so many neighbouring ranks are taken for a node, as if others were elsewhere: to test;
                           0: those that share memory */
 };

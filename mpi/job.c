@@ -153,7 +153,7 @@ static struct rf_train_options all_options(const struct rf_planned_job *job,
 }
 
 enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int rank, int size,
-                                    size_t *bytes, struct rf_error *err)
+                                    int apart, size_t *bytes, struct rf_error *err)
 {
     const struct rf_planned_job *planned = &ctx->plan->jobs[job];
     const struct rf_task *task = NULL;
@@ -165,6 +165,7 @@ enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int
     if (st != RF_OK)
         return st;
     options = all_options(planned, rf_task_info(task));
+    options.exchange_messages = apart;
     shape = rf_job_model_shape(planned, rf_task_info(task));
     return rf_trainer_predict_bytes(bytes, &shape, &options, rank, size, err);
 }
@@ -507,12 +508,55 @@ static void tear_down(struct rf_job_work *w)
     free(w->features);
 }
 
+/* What a student's task and its supervisor's have to have in common: labels go by number. */
+struct same_examples {
+    int n[2];
+    uint64_t content[2];
+};
+
+static struct same_examples examples_of(const struct rf_task *task)
+{
+    const struct rf_examples *strong = rf_task_split(task, RF_SPLIT_STRONG);
+    const struct rf_examples *validation = rf_task_split(task, RF_SPLIT_VALIDATION);
+
+    return (struct same_examples){{strong->n, validation->n},
+                                  {strong->content, validation->content}};
+}
+
+/* Local: the job's task. Where its supervisor reads another, that one holds the same examples: a run
+ * has checked it before it started, but a job may have been submitted since. */
+static enum rf_status open_task(struct rf_job_work *w, struct rf_job_context *ctx,
+                                struct rf_error *err)
+{
+    int32_t from = w->job->label_job;
+    const struct rf_planned_job *labeller = from >= 0 ? &ctx->plan->jobs[from] : w->job;
+    struct same_examples theirs = {{0, 0}, {0, 0}}, own;
+    enum rf_status st = RF_OK;
+
+    if (labeller->task != w->job->task) {
+        st = rf_shelf_open(&ctx->shelf, labeller->task, labeller->task_seed, &w->task, err);
+        if (st == RF_OK)
+            theirs = examples_of(w->task);
+    }
+    if (st == RF_OK)
+        st = rf_shelf_open(&ctx->shelf, w->job->task, w->job->task_seed, &w->task, err);
+    if (st != RF_OK || labeller->task == w->job->task)
+        return st;
+    own = examples_of(w->task);
+    if (memcmp(own.n, theirs.n, sizeof own.n) != 0 ||
+        memcmp(own.content, theirs.content, sizeof own.content) != 0)
+        return rf_fail(err, RF_ERR_INPUT,
+                       "job '%s': its task '%s' and its supervisor's, '%s', do not hold the same "
+                       "examples",
+                       w->job->name, w->job->task->name, labeller->task->name);
+    return RF_OK;
+}
+
 /* Local: everything that may fail on one rank only, before the trainer is made. */
 static enum rf_status set_up(struct rf_job_work *w, struct rf_job_context *ctx,
                              struct rf_error *err)
 {
-    enum rf_status st =
-        rf_shelf_open(&ctx->shelf, w->job->task, w->job->task_seed, &w->task, err);
+    enum rf_status st = open_task(w, ctx, err);
 
     if (st != RF_OK)
         return st;

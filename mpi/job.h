@@ -53,10 +53,10 @@ struct rf_model_shape rf_job_model_shape(const struct rf_planned_job *job,
 /* How it trains, without the sizes of its batches. */
 struct rf_train_options rf_job_train_options(const struct rf_planned_job *job);
 
-/* Local: bytes of the job's trainer on rank `rank` of `size`, before it is made. Opens the job's task,
- * which stays open for the job. */
+/* Local: bytes of the job's trainer on rank `rank` of `size`, before it is made; apart: rf_mesh_apart(). Opens the job's
+ * task, which stays open for the job. */
 enum rf_status rf_job_predict_bytes(struct rf_job_context *ctx, int32_t job, int rank, int size,
-                                    size_t *bytes, struct rf_error *err);
+                                    int apart, size_t *bytes, struct rf_error *err);
 
 /* Closes the tasks that are kept. */
 void rf_job_context_clear(struct rf_job_context *ctx);

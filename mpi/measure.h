@@ -18,9 +18,9 @@ struct rf_measure {
 };
 
 struct rf_measured {
-    double flops_per_s;      /* of all ranks together */
-    double tokens_per_s;     /* of training; 0 for products */
-    double flops_per_token;  /* of training, by rf_plan_flops(); 0 for products */
+    double flops_per_s;     /* of all ranks together */
+    double tokens_per_s;    /* of training; 0 for products */
+    double flops_per_token; /* of training, by rf_plan_flops(); 0 for products */
     double spent
         [RF_SPENT_KINDS]; /* shares of a training step, means over the ranks; 0 for products */
     char implementation[160]; /* of matrix products, and how slices sum */

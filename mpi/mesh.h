@@ -16,6 +16,9 @@ struct rf_mesh {
 /* The widest copies that divide size ranks, of at most `width` ranks; width 0: one copy. */
 int rf_mesh_width(int size, int width);
 
+/* Collective on all: whether some copy would have ranks that do not share memory. */
+int rf_mesh_apart(const struct rf_group *all, int width);
+
 /* Collective on all, with equal width >= 0; all must outlive the mesh. */
 void rf_mesh_make(struct rf_mesh *mesh, const struct rf_group *all, int width);
 /* Collective on its group; a zeroed mesh is fine. */

@@ -105,7 +105,7 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
                                  const struct rf_scaling *what, struct rf_error *err)
 {
     const struct rf_model_shape *shape = &what->subject->shape;
-    struct rf_train_options options = *what->train;
+    struct rf_train_options options = *what->train, planned;
     struct rf_trainer *trainer = NULL;
     struct rf_step_result result;
     struct rf_batch batch;
@@ -122,8 +122,10 @@ static enum rf_status time_steps(struct rf_scale_point *point, const struct rf_g
     options.max_R = point->batch * shape->context;
     options.max_range = shape->vocabulary;
     options.tensor = point->tensor;
+    planned = options;
+    planned.exchange_messages = rf_mesh_apart(group, point->tensor);
     if (st == RF_OK)
-        st = rf_trainer_predict_bytes(&predicted, shape, &options, group->rank, group->size,
+        st = rf_trainer_predict_bytes(&predicted, shape, &planned, group->rank, group->size,
                                       err);
     st = rf_agree(group, st, err);
     before = rf_memory_mark();

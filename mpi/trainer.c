@@ -25,7 +25,7 @@ struct rf_trainer {
     int64_t steps_done;
 };
 
-/* ---- making and ending -------------------------------------------------- */
+/* ---- tensors and sizes --------------------------------------------------- */
 
 /* Does this parameter stay as it is? Embeddings come below the first layer. */
 static int is_frozen(const char *name, int layers)
@@ -54,7 +54,7 @@ static struct rf_tensor describe(const struct rf_param *p, const char *prefix, r
 
 /* What the optimiser has of the rows that this rank keeps. */
 static struct rf_tensor describe_part(const struct rf_trainer *t, int i, const char *prefix,
-                                         rf_real *data)
+                                      rf_real *data)
 {
     struct rf_tensor tensor = describe(&t->plan.params[i], prefix, data);
     struct rf_shard_part part = rf_shard_part(t->shard, i);
@@ -141,8 +141,8 @@ static enum rf_precision precision_of(const struct rf_train_options *o, int copi
 
 /* ---- master values ------------------------------------------------------- */
 
-/* Collective: this rank's rows of a matrix, rounded, after an update when there is one (weight decay aside), go to all copies,
- * and those of the others come. */
+/* Collective: this rank's rows of a matrix, rounded, go to all copies, and those of the others come; after an update,
+ * when there is one, whose weight decay is set here. */
 static void spread_weight(struct rf_trainer *t, const struct rf_weight *w, int k,
                           struct rf_adamw *update)
 {
@@ -190,7 +190,7 @@ static void hand_out(struct rf_trainer *t)
         spread_weight(t, &weights[k], k, NULL);
 }
 
-/* ---- making and ending, all of it ------------------------------------------ */
+/* ---- making and ending -------------------------------------------------- */
 
 /* Local: the plan, and what of the model's memory is summed over ranks. */
 static enum rf_status plan_all(struct rf_trainer *t, const struct rf_model_shape *shape,
@@ -235,8 +235,8 @@ static enum rf_status build(struct rf_trainer *t, struct rf_error *err)
         rf_model_create(&t->model, &t->plan, &t->exchange, &limits, precision, o->seed, err);
 
     if (st == RF_OK)
-        st = rf_shard_create(&t->shard, &t->plan, &t->mesh.data,
-                             precision == RF_PRECISION_HELD, err);
+        st = rf_shard_create(&t->shard, &t->plan, &t->mesh.data, precision == RF_PRECISION_HELD,
+                             err);
     if (st != RF_OK)
         return st;
     t->tensors = calloc(3 * (size_t)t->plan.nparams, sizeof *t->tensors);
@@ -339,9 +339,9 @@ static void update(struct rf_trainer *t, double lr, double norm)
     const struct rf_weight *weights = rf_model_weights(t->model, &nweights);
 
     for (int k = 0; k < nweights; k++)
-        spread_weight(t, &weights[k], k, is_frozen(t->plan.params[weights[k].first].name, o->freeze_layers)
-                          ? NULL
-                          : &a);
+        spread_weight(t, &weights[k], k,
+                      is_frozen(t->plan.params[weights[k].first].name, o->freeze_layers) ? NULL
+                                                                                         : &a);
     for (int i = 0; i < t->plan.nparams; i++) {
         struct rf_shard_part part = rf_shard_part(t->shard, i);
 
@@ -582,9 +582,9 @@ enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_sha
         st = rf_model_predict_bytes(&need, &plan, &limits, precision,
                                     !options->exchange_messages, err);
     if (st == RF_OK)
-        *bytes =
-            need.all + rf_shard_cost(&plan, rank / tensor, copies, precision == RF_PRECISION_HELD) +
-            own_bytes(options, plan.nparams);
+        *bytes = need.all +
+                 rf_shard_cost(&plan, rank / tensor, copies, precision == RF_PRECISION_HELD) +
+                 own_bytes(options, plan.nparams);
     rf_plan_clear(&plan);
     return st;
 }

@@ -18,21 +18,21 @@
 #include "nn/profile.h"
 
 struct rf_train_options {
-    int bf16;      /* matrix products in bf16 (fp32 accumulation, fp32 master weights: shard.h) */
+    int bf16; /* matrix products in bf16 (fp32 accumulation, fp32 master weights: shard.h) */
     int64_t steps; /* length of the schedule */
     double lr, min_lr_ratio,
         warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
     double beta1, beta2, eps, weight_decay, clip;
     int freeze_layers; /* so many from the bottom stay as they are, and the embeddings; 0: all learn */
-    int tensor;    /* ranks of a copy of the model, at most: mesh.h; 0: all, one copy */
-    uint64_t seed; /* of the initial values */
+    int tensor;        /* ranks of a copy of the model, at most: mesh.h; 0: all, one copy */
+    uint64_t seed;           /* of the initial values */
     int max_B, max_T, max_R; /* the largest batch that will come */
     int micro_B;             /* so many sequences at a time: less memory, the same step but for
                                 rounding; 0: all at once */
     int recompute;           /* less memory, more arithmetic, the same bits: nn/model.h */
     int exchange_bf16;     /* with bf16: sums of rows are rounded on their way between nodes */
     int exchange_messages; /* no shared memory between slices, even where there is: to compare */
-    int max_range;           /* the widest range_count that will be asked, at max_R rows */
+    int max_range;         /* the widest range_count that will be asked, at max_R rows */
     int joined; /* rf_batch.joined of the batches to come, each of whose sequences then has one asked
                                 row; max_B is a multiple, and items are not divided. 0: none are */
 };
@@ -105,7 +105,8 @@ size_t rf_trainer_room_bytes(const struct rf_trainer *trainer);
 int64_t rf_trainer_parameters(const struct rf_trainer *trainer);
 /* Bytes this rank holds: parameters, optimiser, gradients and activations. */
 size_t rf_trainer_bytes(const struct rf_trainer *trainer);
-/* The same before it is made, by rank `rank` of `size`: from the plan alone. Local. */
+/* The same before it is made, by rank `rank` of `size`: from the plan alone. With exchange_messages the ranks of a copy have
+ * no memory in common, as where they are on several nodes (rf_mesh_apart()). Local. */
 enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_shape *shape,
                                         const struct rf_train_options *options, int rank,
                                         int size, struct rf_error *err);

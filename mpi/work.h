@@ -38,16 +38,16 @@ struct rf_job_work {
     struct rf_probe *probe;      /* of a linear map, else NULL */
     struct rf_probe_fit fit;     /* what it chose */
     float *features; /* [RF_PREDICT_BATCH sequences or pairs][width] for the probe */
-    int64_t told_us, told_tokens; /* at the last look at the validation loss */
+    int64_t told_us, told_tokens;     /* at the last look at the validation loss */
     int64_t first_step, first_tokens; /* when this lease began */
-    int bad_steps;               /* skipped in a row */
-    int64_t skipped;             /* since the job's first step */
-    struct rf_memory memory_before; /* before the trainer was made ... */
-    int64_t memory_start; /* ... what the process then grew by until its first step, which
+    int bad_steps;                    /* skipped in a row */
+    int64_t skipped;                  /* since the job's first step */
+    struct rf_memory memory_before;   /* before the trainer was made ... */
+    int64_t memory_start;  /* ... what the process then grew by until its first step, which
                                        may have taken reading a checkpoint ... */
-    int64_t memory_step;  /* ... and had grown by in that step */
-    int64_t tokens, flops;       /* of this job since its first step, kept in checkpoints */
-    int64_t busy_us;             /* device-time of this lease inside steps */
+    int64_t memory_step;   /* ... and had grown by in that step */
+    int64_t tokens, flops; /* of this job since its first step, kept in checkpoints */
+    int64_t busy_us;       /* device-time of this lease inside steps */
     struct rf_ckpt_saver *saver; /* made with the first checkpoint */
     struct rf_tensor *saved_as;  /* owned: the trainer's tensors, as files keep them */
     char *config_text;           /* owned, on the first rank: what checkpoints carry */

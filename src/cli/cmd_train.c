@@ -10,6 +10,7 @@
 #include "cli/launch.h"
 #include "job/record.h"
 #include "mpi/job.h"
+#include "mpi/mesh.h"
 #include "mpi/signals.h"
 
 struct train_options {
@@ -116,8 +117,10 @@ static enum rf_status predict_memory(const struct rf_group *world, struct rf_job
                                      int32_t job, int64_t *most, struct rf_error *err)
 {
     size_t bytes = 0;
+    int apart = rf_mesh_apart(world, ctx->plan->jobs[job].train->tensor);
     enum rf_status st = rf_agree(
-        world, rf_job_predict_bytes(ctx, job, world->rank, world->size, &bytes, err), err);
+        world, rf_job_predict_bytes(ctx, job, world->rank, world->size, apart, &bytes, err),
+        err);
 
     *most = (int64_t)bytes;
     MPI_Allreduce(MPI_IN_PLACE, most, 1, MPI_INT64_T, MPI_MAX, world->comm);

@@ -217,7 +217,7 @@ static enum rf_status learn_tokenizer(struct rf_labelled *list, struct voice *vo
 static enum rf_status first_token(struct voice *voice, const char *word, int32_t *token,
                                   struct rf_error *err)
 {
-    int32_t tokens[RF_ANSWER_BYTES + 2];
+    int32_t tokens[RF_ANSWER_BYTES + 2] = {-1};
     struct rf_view text = {word, strlen(word)}, bytes;
     int n = 0;
     enum rf_status st = RF_OK;

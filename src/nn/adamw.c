@@ -9,15 +9,14 @@ struct factors {
 
 static struct factors factors_of(const struct rf_adamw *a)
 {
-    return (struct factors){
-        .b1 = (rf_real)a->beta1,
-        .b2 = (rf_real)a->beta2,
-        .r1 = (rf_real)((1 - a->beta1) * a->scale),
-        .r2 = (rf_real)((1 - a->beta2) * a->scale * a->scale),
-        .rate = (rf_real)(a->lr / (1 - pow(a->beta1, (double)a->step))),
-        .root = (rf_real)(1 / sqrt(1 - pow(a->beta2, (double)a->step))),
-        .eps = (rf_real)a->eps,
-        .keep = (rf_real)(1 - a->lr * a->weight_decay)};
+    return (struct factors){.b1 = (rf_real)a->beta1,
+                            .b2 = (rf_real)a->beta2,
+                            .r1 = (rf_real)((1 - a->beta1) * a->scale),
+                            .r2 = (rf_real)((1 - a->beta2) * a->scale * a->scale),
+                            .rate = (rf_real)(a->lr / (1 - pow(a->beta1, (double)a->step))),
+                            .root = (rf_real)(1 / sqrt(1 - pow(a->beta2, (double)a->step))),
+                            .eps = (rf_real)a->eps,
+                            .keep = (rf_real)(1 - a->lr * a->weight_decay)};
 }
 
 /* One element: its moments, and its new value. */

@@ -86,7 +86,8 @@ const struct rf_weight *rf_held_list(const struct rf_held *held, int *n)
 /* The weight that element `at` of the block is part of; -1: none is. */
 static int find(const struct rf_held *held, size_t at)
 {
-    int low = 0, high = held->n; /* in order; an empty one comes before what begins where it does */
+    int low = 0,
+        high = held->n; /* in order; an empty one comes before what begins where it does */
 
     while (high - low > 1) {
         int middle = low + (high - low) / 2;
@@ -112,8 +113,7 @@ const void *rf_held_rows_at(const struct rf_held *held, size_t at)
     int k = find(held, at);
 
     return k >= 0 && is_kept(&held->list[k], held->all)
-               ? held->block +
-                     (held->place[k] + at - held->list[k].at) * held->element_bytes
+               ? held->block + (held->place[k] + at - held->list[k].at) * held->element_bytes
                : NULL;
 }
 

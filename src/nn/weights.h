@@ -14,7 +14,7 @@ struct rf_weight {
     int first, nparams; /* which tensors of the plan, one above the other */
     size_t at;          /* its first element in the rank's block */
     int64_t rows, cols;
-    int looked_up;  /* rows are read one by one, or some of them multiplied alone: it is kept row by row */
+    int looked_up; /* rows are read one by one, or some of them multiplied alone: it is kept row by row */
     int multiplied; /* 0: an embedding that is not the output layer as well */
 };
 

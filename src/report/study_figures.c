@@ -156,8 +156,8 @@ static int measured(const json_t *experiment, const struct against *a, double *t
 static enum rf_status draw_pgr(const json_t *experiments, const struct against *a, char **svg,
                                struct rf_error *err)
 {
-    const char *const columns[] = {a->column, "gap recovered", "95 %: from",
-                                   "to",      "cell",          "seeds"};
+    const char *const columns[] = {RF_PLOT_HIDDEN, "gap recovered", "95 %: from", "to",
+                                   a->column,      "cell",          "seeds"};
     struct rf_text script = {0};
     struct names names = {.n = 0};
     double times, pgr, least = INFINITY, most = 0;
@@ -174,16 +174,17 @@ static enum rf_status draw_pgr(const json_t *experiments, const struct against *
         return RF_OK;
     rf_plot_start(&script, HEIGHT);
     for (int g = 0; g < names.n; g++) {
-        begin_block(&script, &names, g, columns, 6);
+        begin_block(&script, &names, g, columns, 7);
         for (size_t i = 0; i < json_array_size(experiments); i++) {
             const json_t *experiment = json_array_get(experiments, i);
             const json_t *ci = rf_json_list(experiment, "pgr_ci");
 
             if (measured(experiment, a, &times, &pgr) &&
                 number_of(&names, rf_json_text(experiment, "loss")) == g) {
-                rf_text_addf(&script, "%.5g %.5g %.5g %.5g", times * (1 + 0.03 * g), pgr,
+                /* drawn a little beside one another */
+                rf_text_addf(&script, "%.5g %.5g %.5g %.5g %.5g", times * (1 + 0.03 * g), pgr,
                              json_number_value(json_array_get(ci, 0)),
-                             json_number_value(json_array_get(ci, 1)));
+                             json_number_value(json_array_get(ci, 1)), times);
                 add_cell(&script, experiment);
             }
         }
@@ -213,10 +214,8 @@ enum rf_status rf_figure_pgr_by_compute(const json_t *experiments, char **svg,
                                         struct rf_error *err)
 {
     static const struct against compute = {
-        "strong_model_flops", "weak_model_flops",
-        "FLOPs that made the student / that made the supervisor",
-        "FLOPs that made the student / that made the supervisor",
-        "Gap recovered against the gap in compute"};
+        "strong_model_flops", "weak_model_flops", "FLOPs of the student / of the supervisor",
+        "FLOPs of the student / of the supervisor", "Gap recovered against the gap in compute"};
 
     return draw_pgr(experiments, &compute, svg, err);
 }

@@ -20,7 +20,7 @@ may_include() {
     doctor) echo "nn base" ;;
     config) echo "job sim data align ckpt nn alloc base" ;;
     mpi) echo "report doctor job audit data scale align ckpt nn sim alloc base" ;;
-    cli) echo "mpi config report doctor job audit slurm sim data scale align ckpt nn alloc base" ;;
+    cli) echo "mpi config report doctor job audit slurm sim data scale align ckpt nn alloc base build_id.h" ;;
     *) return 1 ;;
     esac
 }

@@ -123,4 +123,7 @@ refused "expected the name of a task in 'tasks', got 'x'" --set experiments.e.we
 refused "since a tokenizer that is learnt here has tokens of its own" --set tasks.as-gpt2.tokenizer=bpe --set 'tasks.as-gpt2.tokenizer_path=""'
 
 
+# a job by itself, as one that is submitted later, looks as well
+expect 2 "$rf_bin" train study.cfg e.s0.student-xent --out alone --set tasks.as-gpt2.train=50
+said_once "its task 'as-llama' and its supervisor's, 'as-gpt2', do not hold the same examples" err
 echo "models from elsewhere are studied"

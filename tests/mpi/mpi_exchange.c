@@ -127,8 +127,7 @@ static void rows_are_added_up_once_and_read_by_all(const struct rf_group *world,
         rf_exchange_meet(&e);
         memset(table + from, 0, n * sizeof *table);
     }
-    CHECK(rf_exchanger_meter(exchanger)->traffic.calls[RF_TRAFFIC_SUM] ==
-          20 + 20 * (rows > 0));
+    CHECK(rf_exchanger_meter(exchanger)->traffic.calls[RF_TRAFFIC_SUM] == 20 + 20 * (rows > 0));
     CHECK(rf_exchanger_meter(exchanger)->traffic.bytes[RF_TRAFFIC_SUM] ==
           20 * (int64_t)(rows * width + 1) * (int64_t)sizeof(float));
     rf_exchanger_destroy(exchanger);

@@ -115,17 +115,24 @@ static void each_repeat_of_a_cell_is_named_with_its_seed_and_key(void **state)
 
 static void points_are_set_against_what_the_models_were_made_with(void **state)
 {
-    json_t *results = results_of("");
+    json_t *results = results_of(""), *list, *other;
     struct rf_error err;
     char *svg = NULL;
 
     (void)state;
-    must(rf_figure_pgr_by_compute(rf_json_list(results, "experiments"), &svg, &err), &err);
+    list = json_object_get(results, "experiments");
+    other = json_deep_copy(json_array_get(list, 0));
+    json_object_set_new(other, "name", json_string("larger"));
+    json_object_set_new(other, "strong_model_flops", json_real(2.2e10));
+    json_array_append_new(list, other);
+    must(rf_figure_pgr_by_compute(list, &svg, &err), &err);
     json_decref(results);
     if (svg == NULL) /* no gnuplot */
         skip();
     assert_non_null(strstr(svg, "350,")); /* 7e8 / 2e6, in the numbers behind the figure */
+    assert_non_null(strstr(svg, ",11000,")); /* 2.2e10 / 2e6 */
     assert_non_null(strstr(svg, "one xent"));
+    assert_non_null(strstr(svg, "larger xent"));
     free(svg);
 }
 
