@@ -128,8 +128,8 @@ static size_t block_elements(const struct rf_model *m)
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
     size_t E = (size_t)plan->kv_heads.count * W, T = (size_t)m->limits.max_T;
-    size_t gated = plan->shape.family == RF_MODEL_LLAMA ? 2 : 1;
-    size_t block = RF_MODEL_BLOCK * larger((1 + 2 * gated) * H, larger(D, 2 * E));
+    size_t F = (plan->shape.family == RF_MODEL_LLAMA ? 2 : 1) * H;
+    size_t block = RF_MODEL_BLOCK * larger(F, larger(D, 2 * E)) + RF_MODEL_FEW * 2 * F;
 
     block = larger(block, (size_t)rf_model_rows_at_a_time(m) * C);
     return larger(block, T * D + (T + RF_ATTENTION_TILE) * 2 * E);

@@ -74,6 +74,13 @@ static int block_at(const struct rf_model *m, int first, int n)
                                                                            : n - first;
 }
 
+/* Of a block's n rows, those that kernels work on at a time. */
+static int few_at(const struct rf_model *m, int first, int n)
+{
+    return m->precision != RF_PRECISION_FP32 && n - first > RF_MODEL_FEW ? RF_MODEL_FEW
+                                                                         : n - first;
+}
+
 /* What products may read behind n rows of an array is to be finite. */
 static void close_rows(struct rf_kept x, int n, int width)
 {
@@ -147,46 +154,59 @@ static int f_width(const struct rf_model *m)
     return (is_llama(m) ? 2 : 1) * (int)m->plan->hidden.count;
 }
 
-/* Rows first .. first+rows-1 of h2, by way of f, to g: what the MLP's second product reads. */
-static void widen(struct rf_model *m, int i, int first, int rows)
+/* Rows first .. first+n-1 of h2, by way of f, to g: what the MLP's second product reads. */
+static void widen(struct rf_model *m, int i, int first, int n)
 {
     struct rf_model_layer *l = &m->layers[i];
     int C = m->plan->shape.width, H = (int)m->plan->hidden.count, F = f_width(m);
     size_t at = (size_t)first * (size_t)F, to = (size_t)first * (size_t)H;
     rf_real *f = rf_kept_write(l->f, at, m->block);
-    rf_real *g = rf_kept_write(l->g, to, m->block + (size_t)RF_MODEL_BLOCK * (size_t)F);
 
     rf_linear_forward(m->matmul, f, rf_kept_operand(l->h2, (size_t)first * (size_t)C, C),
-                      first_weights(m, i).w, NULL, rows, C, F);
+                      first_weights(m, i).w, NULL, n, C, F);
     mark(m, RF_SPENT_PRODUCTS);
-    if (is_llama(m))
-        rf_swiglu_forward(g, f, rows, H);
-    else
-        rf_gelu_forward(g, f, layer_param(m, i, RF_FC_B).w, rows, H);
-    rf_kept_done(l->f, at, f, (size_t)rows * (size_t)F);
-    rf_kept_done(l->g, to, g, (size_t)rows * (size_t)H);
+    for (int r = 0, rows; r < n; r += rows) {
+        rf_real *g = rf_kept_write(l->g, to, m->block + (size_t)n * (size_t)F);
+
+        rows = few_at(m, r, n);
+        if (is_llama(m))
+            rf_swiglu_forward(g, f, rows, H);
+        else
+            rf_gelu_forward(g, f, layer_param(m, i, RF_FC_B).w, rows, H);
+        rf_kept_done(l->f, at, f, (size_t)rows * (size_t)F);
+        rf_kept_done(l->g, to, g, (size_t)rows * (size_t)H);
+        f += (size_t)rows * (size_t)F;
+        at += (size_t)rows * (size_t)F;
+        to += (size_t)rows * (size_t)H;
+    }
     mark(m, RF_SPENT_ACTIVATION);
 }
 
-/* dg, the gradient of rows of g, becomes that of f, which the products backwards read. */
-static struct rf_kept widen_backward(struct rf_model *m, int i, rf_real *dg, int first,
-                                     int rows)
+/* dg, the gradient of n rows of g, becomes that of f, which the products backwards read. */
+static struct rf_kept widen_backward(struct rf_model *m, int i, rf_real *dg, int first, int n)
 {
     struct rf_model_layer *l = &m->layers[i];
     int H = (int)m->plan->hidden.count, F = f_width(m);
-    size_t at = (size_t)first * (size_t)F, n = (size_t)rows * (size_t)F;
-    rf_real *behind = m->block + (size_t)RF_MODEL_BLOCK * (size_t)H;
-    const rf_real *f = rf_kept_read(l->f, at, behind, n);
     struct rf_kept to = is_llama(m) ? m->df : m->dwide;
-    rf_real *df = dg;
+    rf_real *behind = m->block + (size_t)n * (size_t)H;
 
-    if (is_llama(m)) {
-        df = rf_kept_write(to, at, behind + (size_t)RF_MODEL_BLOCK * (size_t)F);
-        rf_swiglu_backward(df, dg, f, rows, H);
-    } else {
-        rf_gelu_backward(dg, layer_param(m, i, RF_FC_B).dw, f, rows, H);
+    for (int r = 0, rows; r < n; r += rows) {
+        size_t at = (size_t)(first + r) * (size_t)F, elements;
+        rf_real *df = dg;
+        const rf_real *f;
+
+        rows = few_at(m, r, n);
+        elements = (size_t)rows * (size_t)F;
+        f = rf_kept_read(l->f, at, behind, elements);
+        if (is_llama(m)) {
+            df = rf_kept_write(to, at, behind + elements);
+            rf_swiglu_backward(df, dg, f, rows, H);
+        } else {
+            rf_gelu_backward(dg, layer_param(m, i, RF_FC_B).dw, f, rows, H);
+        }
+        rf_kept_done(to, at, df, elements);
+        dg += (size_t)rows * (size_t)H;
     }
-    rf_kept_done(to, at, df, n);
     mark(m, RF_SPENT_ACTIVATION);
     return to;
 }

@@ -81,9 +81,9 @@ struct rf_model_param rf_model_param(const struct rf_model *m, int index);
 struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
                                            enum rf_layer_param which);
 
-/* Rows between products that are worked on at a time: in bf16 a block that stays in a cache until it is multiplied,
- * otherwise all. */
-enum { RF_MODEL_BLOCK = 256 };
+/* Rows that are worked on at a time between products, in bf16: a block that stays in a cache until it is multiplied, a few
+ * of it by kernels, which the nearest cache holds. In fp32 all. */
+enum { RF_MODEL_BLOCK = 256, RF_MODEL_FEW = 16 };
 
 /* Rows of logits that are held at a time, for batches with R asked rows. */
 size_t rf_model_loss_rows(int R, int range);
