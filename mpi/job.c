@@ -55,7 +55,7 @@ static enum rf_status set_up_memory(struct rf_job_work *w, struct rf_error *err)
     return RF_OK;
 }
 
-/* Local: where the task says what its tokens are made of, this rank's embeddings start as sums of
+/* Collective: where the task says what its tokens are made of, this rank's embeddings start as sums of
  * the parts' vectors, so that what is learned of one square or one kind of man serves all
  * tokens that share it. The variance is that of any other start. */
 static void compose_embeddings(struct rf_job_work *w)
