@@ -54,11 +54,10 @@ static json_t *submit(struct rf_control *c, const struct rf_control_request *req
     json_t *answer = NULL, *jobs = NULL;
     int32_t first = 0;
     int n = 0;
-    enum rf_status st =
-        c->options->submit != NULL
-            ? c->options->submit(c->options->ctx, request->config, request->config_bytes,
-                                 &requests, &n, err)
-            : rf_fail(err, RF_ERR_ARG, "this run takes no submissions");
+    enum rf_status st = c->options->submit != NULL
+                            ? c->options->submit(c->options->ctx, request->config,
+                                                 request->config_bytes, &requests, &n, err)
+                            : rf_fail(err, RF_ERR_ARG, "this run takes no submissions");
 
     if (st != RF_OK)
         return NULL;
@@ -210,7 +209,8 @@ int rf_control_round(struct rf_control *control)
     now_us = rf_time_us();
     if (control->server != NULL)
         answered = rf_local_round(control->server, now_us);
-    if (control->written_us == 0 || now_us - control->written_us >= control->options->metrics_us)
+    if (control->written_us == 0 ||
+        now_us - control->written_us >= control->options->metrics_us)
         write_figures(control, now_us);
     return answered;
 }

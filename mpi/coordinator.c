@@ -235,8 +235,8 @@ static enum rf_status prepare(struct coordinator *c, struct rf_error *err)
     if (st == RF_OK)
         st = open_ledger(c, err);
     if (st == RF_OK && !c->finished)
-        st = record_missing(&c->journal, c->options, rf_dispatch_devices(c->control, c->options),
-                            err);
+        st = record_missing(&c->journal, c->options,
+                            rf_dispatch_devices(c->control, c->options), err);
     if (st == RF_OK && c->options->next_key != NULL)
         st = rf_journal_rotate(&c->journal, c->options->next_key, err);
     if (st == RF_OK)

@@ -40,11 +40,11 @@ static H5FD_t *driver_open(const char *name, unsigned flags, hid_t access, haddr
     if (file == NULL)
         return NULL;
     file->code = from->code;
-    file->fd = open(name,
-                    O_CLOEXEC | (flags & H5F_ACC_RDWR ? O_RDWR : O_RDONLY) |
-                        (flags & H5F_ACC_CREAT ? O_CREAT : 0) |
-                        (flags & H5F_ACC_TRUNC ? O_TRUNC : 0),
-                    0666);
+    file->fd =
+        open(name,
+             O_CLOEXEC | (flags & H5F_ACC_RDWR ? O_RDWR : O_RDONLY) |
+                 (flags & H5F_ACC_CREAT ? O_CREAT : 0) | (flags & H5F_ACC_TRUNC ? O_TRUNC : 0),
+             0666);
     if (file->fd < 0 || fstat(file->fd, &about) != 0) {
         note(file);
         if (file->fd >= 0)

@@ -325,10 +325,11 @@ static enum rf_status open_task(struct rf_job_work *w, struct rf_job_context *ct
     own = examples_of(w->task);
     if (memcmp(own.n, theirs.n, sizeof own.n) != 0 ||
         memcmp(own.content, theirs.content, sizeof own.content) != 0)
-        return rf_fail(err, RF_ERR_INPUT,
-                       "job '%s': its task '%s' and its supervisor's, '%s', do not hold the same "
-                       "examples",
-                       w->job->name, w->job->task->name, labeller->task->name);
+        return rf_fail(
+            err, RF_ERR_INPUT,
+            "job '%s': its task '%s' and its supervisor's, '%s', do not hold the same "
+            "examples",
+            w->job->name, w->job->task->name, labeller->task->name);
     return RF_OK;
 }
 

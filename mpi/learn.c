@@ -152,7 +152,7 @@ static enum rf_status look(struct rf_job_work *w, int64_t step,
     st = rf_job_validate(w, LOOKED_AT, validation, err);
     if (st == RF_OK && w->group->rank == 0)
         rf_note("job '%s': step %lld of %d: loss %.4f, validation %.4f, %.0f tokens/s",
-                      w->job->name, (long long)step, t->steps, done->loss, *validation, rate);
+                w->job->name, (long long)step, t->steps, done->loss, *validation, rate);
     w->told_us = rf_time_us();
     w->told_tokens = w->tokens + done->tokens;
     return st;

@@ -66,7 +66,7 @@ enum rf_opinion {
 struct rf_method_row {
     const char *name;
     enum rf_opinion opinion;
-    int linear;      /* 1: a linear map on frozen features in place of training */
+    int linear; /* 1: a linear map on frozen features in place of training */
     void (*prepare)(struct rf_method_labels *labels, const struct rf_method_options *options);
     void (*targets)(const struct rf_method_batch *batch,
                     const struct rf_method_options *options, float *target);

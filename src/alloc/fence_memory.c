@@ -30,7 +30,8 @@ static void take_terms(struct rf_fence_record *r, const struct rf_plan *plan,
     r->share = pledge->share;
     r->window_us = pledge->window_us;
     r->terms = rf_terms_make();
-    if (rf_terms_parse(&r->terms, pledge->terms, NULL) != RF_OK) /* the state has checked them */
+    if (rf_terms_parse(&r->terms, pledge->terms, NULL) !=
+        RF_OK) /* the state has checked them */
         r->terms = rf_terms_make();
     refresh(r, plan, pledge);
     rf_credit_terms(r);
@@ -48,7 +49,8 @@ enum rf_status rf_fence_take_over(struct rf_policy *policy)
 
     m->fence = policy->fence;
     if (same && policy->fence == &rf_fence_request) { /* what was due: by the old terms */
-        st = rf_policy_learn_accounts(policy); /* a job may have come to an account that is new */
+        st = rf_policy_learn_accounts(
+            policy); /* a job may have come to an account that is new */
         if (st == RF_OK)
             st = rf_board_answer(policy, s->now_us - 1);
     }

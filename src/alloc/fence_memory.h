@@ -25,7 +25,8 @@ enum { RF_CREDIT_LOTS = 33 };
 struct rf_credit {
     int64_t total_us; /* of the lots, in device-microseconds; never negative */
     int64_t lots_us[RF_CREDIT_LOTS];
-    int64_t slice_us, slice; /* the length of a slice, 0: credit never expires; the present one */
+    int64_t slice_us,
+        slice; /* the length of a slice, 0: credit never expires; the present one */
     int nlots;
     int64_t carry; /* of the division by the share, in units of 1/den */
 };
@@ -51,7 +52,13 @@ struct rf_fence_record {
     struct rf_pace pace;
 };
 
-enum rf_answer { RF_ANSWER_NONE, RF_ANSWER_PENDING, RF_ANSWER_YES, RF_ANSWER_NO, RF_ANSWER_BUDGET };
+enum rf_answer {
+    RF_ANSWER_NONE,
+    RF_ANSWER_PENDING,
+    RF_ANSWER_YES,
+    RF_ANSWER_NO,
+    RF_ANSWER_BUDGET
+};
 
 /* A request that the board has before it. */
 struct rf_board_case {
@@ -64,7 +71,8 @@ struct rf_board {
     int32_t begin, end, room;
     uint8_t *answers; /* owned, by job: enum rf_answer */
     int32_t nanswers, answers_room;
-    int64_t window[RF_PLEDGES_MAX], drawn_us[RF_PLEDGES_MAX]; /* the window's number; approved in it */
+    int64_t window[RF_PLEDGES_MAX],
+        drawn_us[RF_PLEDGES_MAX]; /* the window's number; approved in it */
     uint64_t stream;
     int named; /* the stream is known */
 };

@@ -106,8 +106,8 @@ static int64_t wake_us(struct rf_plan *plan)
         if (left == 0)
             continue;
         times_us[0] = end_us(r);
-        times_us[1] = left == INT64_MAX ? INT64_MAX
-                                        : rf_plan_gone_us(plan, (double)left, w->used);
+        times_us[1] =
+            left == INT64_MAX ? INT64_MAX : rf_plan_gone_us(plan, (double)left, w->used);
         times_us[2] = rf_plan_gone_us(plan, over, w->used - slope);
         times_us[3] = rf_plan_gone_us(plan, 1.0 - over, slope - w->used);
         for (int k = 0; k < 4; k++)

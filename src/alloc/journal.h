@@ -27,7 +27,7 @@ struct rf_journal {
     int64_t sealed_entries;        /* lines under a seal made here */
     int unsynced;
     char config[65], version[32]; /* of the open event */
-    const char *anchor_file; /* borrowed; NULL: none */
+    const char *anchor_file;      /* borrowed; NULL: none */
     int anchor_slurm;
     pid_t anchoring; /* a process that puts a head into the job's comment; 0: none */
     char

@@ -419,7 +419,8 @@ enum rf_status rf_policy_observe(struct rf_policy *policy, const struct rf_event
     if (st == RF_OK && policy->npending > policy->pending_at && as_proposed(policy, event)) {
         st = observe_proposed(policy, event);
     } else if (st == RF_OK) {
-        if (event->type == RF_EVENT_RELABEL) /* all is built anew; the job's lane is another now */
+        if (event->type ==
+            RF_EVENT_RELABEL) /* all is built anew; the job's lane is another now */
             policy->npending = policy->pending_at = 0;
         if (policy->npending > policy->pending_at)
             rf_policy_take_back(policy);

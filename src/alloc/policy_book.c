@@ -494,7 +494,8 @@ enum rf_status rf_policy_rebuild(struct rf_policy *policy, struct rf_error *err)
     if (one_lane(policy) && st == RF_OK)
         st = add_lane(policy, policy->nwalls - 1);
     else
-        for (int32_t i = 0; i < policy->nwalls && !policy->order->by_account && st == RF_OK; i++)
+        for (int32_t i = 0; i < policy->nwalls && !policy->order->by_account && st == RF_OK;
+             i++)
             st = add_lane(policy, i);
     if (st == RF_OK && s->naccounts > 0)
         st = rf_policy_learn_accounts(policy);

@@ -99,7 +99,8 @@ static void claim(struct rf_plan *plan, struct rf_lane *lane, const struct rf_ro
 
         rf_plan_grant(plan, lane, &lane->at,
                       wide > want && wanted_by_others(plan, e->job, free - want) ? want : wide);
-        rf_policy_line_of(policy, lane)->plan_stale = 1; /* it was planned for later, if at all */
+        rf_policy_line_of(policy, lane)->plan_stale =
+            1; /* it was planned for later, if at all */
     } else {
         lane->at = rf_roll_next(&lane->jobs, lane->at);
         if (plan->nclaims < RF_CLAIMS_MAX) {

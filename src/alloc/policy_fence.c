@@ -198,8 +198,10 @@ static int64_t partition_wake_us(struct rf_plan *plan)
             continue;
         wake_us = sooner(wake_us, end_us);
         wake_us = sooner(wake_us, rf_plan_gone_us(plan, due, w->used));
-        wake_us = sooner(wake_us, rf_plan_gone_us(plan, due - lower * left_us, w->used - lower));
-        wake_us = sooner(wake_us, rf_plan_gone_us(plan, w->whole * left_us - due, w->whole - w->used));
+        wake_us =
+            sooner(wake_us, rf_plan_gone_us(plan, due - lower * left_us, w->used - lower));
+        wake_us = sooner(wake_us,
+                         rf_plan_gone_us(plan, w->whole * left_us - due, w->whole - w->used));
     }
     return wake_us;
 }

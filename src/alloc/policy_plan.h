@@ -195,7 +195,7 @@ struct rf_policy {
     int nlines;
     struct rf_lane *lanes; /* owned */
     int32_t nlanes, lane_room;
-    int64_t retry_us; /* of the state, when it was looked at last */
+    int64_t retry_us;           /* of the state, when it was looked at last */
     int32_t *lane_of, *wall_of; /* owned, by account */
     int32_t naccounts;
     struct rf_joblist held_back; /* queued, but not in a lane: they wait for other jobs */
@@ -207,13 +207,14 @@ struct rf_policy {
     int ranked;                /* some job has a priority other than 0 */
     struct rf_fence_memory memory;
     struct rf_decay decay;
-    int64_t *slot_us; /* owned, by job, for orders that plan: the planned start, or RF_NO_SLOT */
+    int64_t
+        *slot_us; /* owned, by job, for orders that plan: the planned start, or RF_NO_SLOT */
     int32_t nslots;
     int32_t nresizable; /* running jobs that could use more or fewer devices */
     int32_t least_most; /* a job that needs no more is not too large for any wall */
     int recheck;        /* held_back and too large jobs are to be looked at again */
     int32_t nholds;     /* when last asked */
-    int plain; /* no promises, one line, and nothing is planned ahead but for one job */
+    int plain;     /* no promises, one line, and nothing is planned ahead but for one job */
     int short_cut; /* ... first come, first served, and nobody wants to hear reasons */
     int dirty;
     int64_t asked_us, wake_us; /* the last question; when the answer may be another */

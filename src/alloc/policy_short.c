@@ -129,9 +129,12 @@ static int32_t lent(struct question *q, int32_t job, int32_t count)
 static inline void grant(struct question *q, struct rf_roll_place *place,
                          const struct rf_roll_entry *e, int32_t most)
 {
-    q->out[q->nout++] = (struct rf_proposal){
-        RF_PROPOSE_GRANT, e->job, -1, most,
-        q->policy->nwalls > 1 ? lent(q, e->job, most) : 0, ""};
+    q->out[q->nout++] = (struct rf_proposal){RF_PROPOSE_GRANT,
+                                             e->job,
+                                             -1,
+                                             most,
+                                             q->policy->nwalls > 1 ? lent(q, e->job, most) : 0,
+                                             ""};
     rf_roll_remove(q->waiting, place);
     q->free -= most;
     q->policy->nresizable += resizable(q, e->job);

@@ -76,7 +76,7 @@ int rf_plan_claiming(const struct rf_plan *plan, int32_t job)
 int32_t rf_plan_room(const struct rf_plan *plan, const struct rf_wall *wall)
 {
     return rf_at_most((int64_t)plan->free - plan->reserved,
-                   wall->cap - wall->used - plan->claimed[wall - plan->walls]);
+                      wall->cap - wall->used - plan->claimed[wall - plan->walls]);
 }
 
 /* ---- several lanes at once ---- */
@@ -156,8 +156,8 @@ static void foresee(struct rf_plan *plan, struct rf_line *line)
 static void backfill(struct rf_plan *plan, struct rf_line *line, struct rf_lane *lane,
                      struct rf_roll_place *place, const struct rf_roll_entry *e)
 {
-    int32_t most = rf_at_most(plan->state->jobs[e->job].max,
-                              rf_plan_room(plan, &plan->walls[lane->wall]));
+    int32_t most =
+        rf_at_most(plan->state->jobs[e->job].max, rf_plan_room(plan, &plan->walls[lane->wall]));
 
     rf_plan_grant(plan, lane, place, rf_line_overtake(line, plan->now_us, e, most));
 }
@@ -180,7 +180,7 @@ static void backfill_line(struct rf_plan *plan, struct rf_line *line)
                 continue;
             l->on = line->shadow_known
                         ? rf_roll_find(&l->jobs, &l->at, room,
-                                         rf_line_window(line, plan->now_us), line->extra)
+                                       rf_line_window(line, plan->now_us), line->extra)
                         : rf_roll_find(&l->jobs, &l->at, room, INT64_MAX, 0);
             any |= l->on;
         }
@@ -224,7 +224,8 @@ static void serve_line(struct rf_plan *plan, struct rf_line *line)
         if (rf_plan_claiming(plan, e.job)) {
             lane->at = rf_roll_next(&lane->jobs, lane->at);
         } else if (e.need <= room) {
-            rf_plan_grant(plan, lane, &lane->at, rf_at_most(plan->state->jobs[e.job].max, room));
+            rf_plan_grant(plan, lane, &lane->at,
+                          rf_at_most(plan->state->jobs[e.job].max, room));
         } else {
             line->blocked = 1;
             line->head = e;

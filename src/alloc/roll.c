@@ -55,7 +55,7 @@ static inline int32_t part_of(const struct rf_roll *roll, int64_t time_us, int32
 /* Where the key is in the part's chunk, or would be. The first half of the search has no
  * branch to guess: a list of ends is searched in places that follow no pattern. */
 static inline int32_t rank_in(const struct rf_roll *roll, const struct rf_roll_part *p,
-                       int64_t time_us, int32_t job)
+                              int64_t time_us, int32_t job)
 {
     const struct rf_roll_entry *e = p->chunk->entries;
     int32_t at = p->low, n = p->high - p->low;
@@ -246,7 +246,7 @@ static inline int32_t open_at(struct rf_roll_part *p, int32_t at)
 }
 
 static inline void put(struct rf_roll *roll, struct rf_roll_part *p, int32_t at,
-                const struct rf_roll_entry *entry)
+                       const struct rf_roll_entry *entry)
 {
     at = open_at(p, at);
     p->chunk->entries[at] = *entry;

@@ -101,9 +101,8 @@ static inline void rf_roll_count_in(struct rf_roll *roll, struct rf_roll_part *p
 }
 
 /* The job must not be there yet. RF_ERR_MEMORY: nothing has changed. */
-static inline enum rf_status rf_roll_add(struct rf_roll *roll,
-                                         const struct rf_roll_entry *entry,
-                                         struct rf_error *err)
+static inline enum rf_status
+rf_roll_add(struct rf_roll *roll, const struct rf_roll_entry *entry, struct rf_error *err)
 {
     struct rf_roll_part *last;
 

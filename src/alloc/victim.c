@@ -222,7 +222,7 @@ static void cheapest_alone(const struct rf_victim *v, int n, int32_t need, uint8
  * whoever joins them. */
 struct sets {
     const struct rf_victim *v;
-    int64_t need, surplus, best; /* best: cost of the best set so far; -1: none */
+    int64_t need, surplus, best;          /* best: cost of the best set so far; -1: none */
     int64_t others[RF_VICTIMS_EXACT + 1]; /* devices of all before this one */
     uint8_t set[RF_VICTIMS_EXACT], *chosen;
     int n;
@@ -249,12 +249,8 @@ static void try_sets(struct sets *s, int i, int64_t sum, int64_t cost, int64_t l
 static void all_sets(const struct rf_victim *v, int n, int32_t need, int32_t surplus_now,
                      int64_t best, uint8_t *chosen)
 {
-    struct sets s = {.v = v,
-                     .need = need,
-                     .surplus = surplus_now,
-                     .best = best,
-                     .chosen = chosen,
-                     .n = n};
+    struct sets s = {
+        .v = v, .need = need, .surplus = surplus_now, .best = best, .chosen = chosen, .n = n};
 
     for (int i = 0; i < n; i++)
         s.others[i + 1] = s.others[i] + v[i].devices;

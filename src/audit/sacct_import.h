@@ -36,9 +36,9 @@ struct rf_sacct_import {
 
 struct rf_sacct_imported {
     int64_t rows, jobs, runs;
-    int64_t without_devices; /* jobs that asked for none of the unit */
-    int64_t outside;         /* jobs that were over before, or came after, the time covered */
-    int64_t unfinished;      /* waiting or running at its end */
+    int64_t without_devices;  /* jobs that asked for none of the unit */
+    int64_t outside;          /* jobs that were over before, or came after, the time covered */
+    int64_t unfinished;       /* waiting or running at its end */
     int64_t outages, drained; /* stretches of time in which a node was down, was drained */
     struct rf_wide down_us, drained_us; /* the device-time of these */
     int64_t clashes; /* jobs that were given devices when as many were said to be down */

@@ -18,10 +18,10 @@
 typedef void rf_local_answer(void *ctx, const char *request, size_t length, char **reply);
 
 struct rf_local_options {
-    const char *path;    /* of the socket */
-    int clients;         /* at most so many at a time; others wait in the kernel's queue */
+    const char *path;     /* of the socket */
+    int clients;          /* at most so many at a time; others wait in the kernel's queue */
     size_t request_bytes; /* longer requests are dropped */
-    int64_t patience_us; /* from the connection to the end of its answer */
+    int64_t patience_us;  /* from the connection to the end of its answer */
     rf_local_answer *answer;
     void *ctx;
 };

@@ -24,7 +24,8 @@ enum rf_status rf_run_files_read(struct rf_run_files *files, const char *run_dir
     if (st == RF_OK)
         st = rf_job_plan_expand(&files->plan, &files->spec, err);
     if (st == RF_OK)
-        st = rf_submissions_read(&files->submitted, &files->plan, &files->spec, run_dir, -1, err);
+        st = rf_submissions_read(&files->submitted, &files->plan, &files->spec, run_dir, -1,
+                                 err);
     return st;
 }
 

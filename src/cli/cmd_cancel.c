@@ -18,8 +18,7 @@ static enum rf_status take_job(struct rf_control_request *request, const char *j
 static int64_t seed_of(const char *run_dir)
 {
     struct rf_run_files files;
-    int64_t seed =
-        rf_run_files_read(&files, run_dir, NULL) == RF_OK ? files.spec.seed : 0;
+    int64_t seed = rf_run_files_read(&files, run_dir, NULL) == RF_OK ? files.spec.seed : 0;
 
     rf_run_files_clear(&files);
     return seed;
@@ -53,9 +52,10 @@ static enum rf_status cancel(const struct rf_group *world, int argc, char **argv
         .about = "Calls off a job, by its name or its number, of a run that is going. One that "
                  "waits is cancelled at once; one that runs stops at its next step with a "
                  "checkpoint. Jobs that come after it are denied.",
-        .more = "  ringfence cancel runs/quickstart w2s.s0.ceiling\n\n"
-                "Exit codes: 0 done, 2 wrong arguments, no such job, or it is over already, 3 no\n"
-                "run is going there.\n",
+        .more =
+            "  ringfence cancel runs/quickstart w2s.s0.ceiling\n\n"
+            "Exit codes: 0 done, 2 wrong arguments, no such job, or it is over already, 3 no\n"
+            "run is going there.\n",
         .options = table,
         .min = 2,
         .max = 2};

@@ -17,7 +17,8 @@ enum rf_launch_mode {
 
 struct rf_launch {
     struct rf_run_spec spec;
-    struct rf_job_plan plan; /* what was submitted included, as far as this rank has needed it */
+    struct rf_job_plan
+        plan; /* what was submitted included, as far as this rank has needed it */
     struct rf_submissions submitted;
     char digest[65]; /* of the effective configuration */
     char run_dir[RF_PATH_BYTES], ckpt_dir[RF_PATH_BYTES], ledger_path[RF_PATH_BYTES];

@@ -17,13 +17,11 @@
 
 /* In the order of `ringfence --help`. */
 static const struct rf_command *const commands[] = {
-    &rf_command_run,        &rf_command_submit,   &rf_command_status,
-    &rf_command_cancel,     &rf_command_simulate, &rf_command_train,
-    &rf_command_audit,      &rf_command_ledger,   &rf_command_witness,
-    &rf_command_checkpoint, &rf_command_report,   &rf_command_bench,
-    &rf_command_scale,      &rf_command_seff,     &rf_command_doctor,
-    &rf_command_data,       &rf_command_slurm,    &rf_command_keygen,
-    &rf_command_help,       NULL,
+    &rf_command_run,      &rf_command_submit,     &rf_command_status, &rf_command_cancel,
+    &rf_command_simulate, &rf_command_train,      &rf_command_audit,  &rf_command_ledger,
+    &rf_command_witness,  &rf_command_checkpoint, &rf_command_report, &rf_command_bench,
+    &rf_command_scale,    &rf_command_seff,       &rf_command_doctor, &rf_command_data,
+    &rf_command_slurm,    &rf_command_keygen,     &rf_command_help,   NULL,
 };
 
 static void print_version(void)

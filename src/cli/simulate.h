@@ -53,9 +53,9 @@ void rf_simulate_tell_intake(const struct rf_scenario *scenario,
 /* A recorded run that a scenario is simulated with. */
 struct rf_simulate_recorded {
     const struct rf_replay *replay;
-    int promised;                 /* its own promises hold, not the scenario's */
-    int same;                     /* ... and its policy: the fidelity is that of this simulation */
-    const char *config;           /* text of the run directory's config.cfg */
+    int promised;       /* its own promises hold, not the scenario's */
+    int same;           /* ... and its policy: the fidelity is that of this simulation */
+    const char *config; /* text of the run directory's config.cfg */
     struct rf_sim_replay *report; /* gets a column, and with `same` the fidelity */
 };
 

@@ -55,7 +55,8 @@ static enum rf_status parse(struct rf_simulate_args *a, struct rf_arguments *res
          .help = "remove an earlier run of the same name first"},
         {.name = "resume",
          .flag = &a->resume,
-         .help = "go on with an ensemble: cells that are in the run directory are not run again"},
+         .help =
+             "go on with an ensemble: cells that are in the run directory are not run again"},
         {.name = "json",
          .flag = &a->json,
          .help = "print results.json on stdout in place of the summary"},
@@ -152,8 +153,9 @@ static enum rf_status parse(struct rf_simulate_args *a, struct rf_arguments *res
         {.name = "policy",
          .value = "FILE",
          .text = &a->policy,
-         .help = "with --replay: what would have happened under the policy, pledges and changes "
-                 "of this configuration; --order and --fence change only those"},
+         .help =
+             "with --replay: what would have happened under the policy, pledges and changes "
+             "of this configuration; --order and --fence change only those"},
         {.name = "prefix",
          .value = "N",
          .integer = &a->prefix,
@@ -241,8 +243,9 @@ static enum rf_status check_replay(const struct rf_simulate_args *a, struct rf_e
             return rf_fail(err, RF_ERR_ARG, "--replay does not go with %s" SEE,
                            others[i].option);
     if (a->policy != NULL && (a->order != NULL || a->fence != NULL))
-        return rf_fail(err, RF_ERR_ARG,
-                       "with --policy, order and fence are changed by --set policy.order=..." SEE);
+        return rf_fail(
+            err, RF_ERR_ARG,
+            "with --policy, order and fence are changed by --set policy.order=..." SEE);
     if (a->policy == NULL && a->set.n > 0)
         return rf_fail(err, RF_ERR_ARG, "--set is for the configuration of --policy" SEE);
     return RF_OK;
@@ -258,7 +261,8 @@ static enum rf_status check(const struct rf_simulate_args *a, struct rf_error *e
         return rf_fail(err, RF_ERR_ARG,
                        "a configuration, --trace FILE or --replay LEDGER is needed" SEE);
     if (a->replay == NULL && (a->policy != NULL || a->vkey != NULL || a->prefix != 0))
-        return rf_fail(err, RF_ERR_ARG, "--policy, --prefix and --public-key are for --replay" SEE);
+        return rf_fail(err, RF_ERR_ARG,
+                       "--policy, --prefix and --public-key are for --replay" SEE);
     if (a->replay != NULL)
         st = check_replay(a, err);
     else if (a->config != NULL)

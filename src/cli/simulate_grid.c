@@ -39,7 +39,7 @@ struct ensemble {
     /* rank 0 */
     char dir[RF_PATH_BYTES], cells[RF_PATH_BYTES]; /* "": none */
     struct answer *answers;                        /* owned, by cell; rank -1: from before */
-    int *missing;                                     /* owned */
+    int *missing;                                  /* owned */
     int nmissing, ndone;
     int64_t begin_us;
     struct rf_bar bar;

@@ -62,7 +62,8 @@ static int take_scenario(struct work *w, const char *path)
 
     if (rf_config_read_scenario(&s, path, NULL, 0, NULL) != RF_OK)
         return 0;
-    w->costs = (struct rf_replay_costs){1, s.checkpoint_us, s.checkpoint_every_us, s.restart_us};
+    w->costs =
+        (struct rf_replay_costs){1, s.checkpoint_us, s.checkpoint_every_us, s.restart_us};
     w->scenario.reserve_depth = s.reserve_depth;
     w->scenario.replan = s.replan;
     w->scenario.resize = s.resize;
@@ -178,8 +179,9 @@ static enum rf_status set_word(char to[16], const char *word, const char *what,
     if (word == NULL)
         return RF_OK;
     if (strlen(word) > 15)
-        return rf_fail(err, RF_ERR_ARG, "--%s: there is no '%.60s'; see 'ringfence simulate --help'",
-                       what, word);
+        return rf_fail(err, RF_ERR_ARG,
+                       "--%s: there is no '%.60s'; see 'ringfence simulate --help'", what,
+                       word);
     snprintf(to, 16, "%s", word);
     return RF_OK;
 }
@@ -229,8 +231,8 @@ static enum rf_status simulate_recorded(struct work *w, struct rf_error *err)
     enum rf_status st = rf_cell_run(&w->recorded, &w->scenario, &options, err);
 
     if (st == RF_OK)
-        st = rf_fidelity_compare(&w->report.fidelity, &w->replay, &w->recorded.result, &w->steps,
-                                 err);
+        st = rf_fidelity_compare(&w->report.fidelity, &w->replay, &w->recorded.result,
+                                 &w->steps, err);
     if (st == RF_OK)
         w->report.columns[w->report.ncolumns++] =
             rf_replay_column_of("replayed", &w->recorded.options, &w->recorded.result);

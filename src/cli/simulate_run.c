@@ -18,8 +18,8 @@
 struct work {
     const struct rf_simulate_args *args;
     const struct rf_scenario *scenario;
-    const struct rf_simulate_recorded *recorded; /* NULL: none */
-    struct rf_steps steps;                       /* ... and then: owned */
+    const struct rf_simulate_recorded *recorded;    /* NULL: none */
+    struct rf_steps steps;                          /* ... and then: owned */
     char dir[RF_PATH_BYTES], ledger[RF_PATH_BYTES]; /* "": none */
     char digest[RF_DIGEST_HEX];
     struct rf_key *key;
@@ -275,10 +275,8 @@ enum rf_status rf_simulate_one(const struct rf_simulate_args *args,
                                const struct rf_simulate_recorded *recorded,
                                struct rf_error *err)
 {
-    struct work w = {.args = args,
-                     .scenario = scenario,
-                     .recorded = recorded,
-                     .begin_us = rf_time_us()};
+    struct work w = {
+        .args = args, .scenario = scenario, .recorded = recorded, .begin_us = rf_time_us()};
     enum rf_status st = rf_config_digest_scenario(scenario, w.digest, err);
 
     if (st == RF_OK)

@@ -10,7 +10,7 @@ struct rf_slurm_call {
     char **args;
     int nargs;
     int json, fresh, check, force;
-    const char *partition, *device, *others;                      /* plan, apply */
+    const char *partition, *device, *others;                               /* plan, apply */
     const char *policy, *key, *out, *name, *unit, *since, *until, *events; /* import */
     int64_t devices, nodes;
     struct rf_text_list set;

@@ -60,8 +60,7 @@ static int is_known(const struct rf_run_spec *spec, const char *account)
 }
 
 static enum rf_status check_account(const struct rf_run_spec *run, const char *what,
-                                    const char *name, const char *account,
-                                    struct rf_error *err)
+                                    const char *name, const char *account, struct rf_error *err)
 {
     if (run->new_accounts || is_known(run, account))
         return RF_OK;
@@ -103,9 +102,9 @@ static enum rf_status add(struct rf_submissions *s, struct rf_job_plan *plan,
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a submission");
     }
     item->first = plan->njobs;
-    st = rf_config_parse_submission(&item->spec, rf_submissions_newest(s, run), text, size, name,
-                                    set != NULL ? set->items : NULL, set != NULL ? set->n : 0,
-                                    err);
+    st = rf_config_parse_submission(&item->spec, rf_submissions_newest(s, run), text, size,
+                                    name, set != NULL ? set->items : NULL,
+                                    set != NULL ? set->n : 0, err);
     if (st == RF_OK) {
         st = check_accounts(&item->spec, run, err);
         if (st == RF_OK)
@@ -141,10 +140,10 @@ enum rf_status rf_submissions_read(struct rf_submissions *s, struct rf_job_plan 
 
         st = path_of(path, run_dir, s->n, err);
         if (st == RF_OK && !rf_file_exists(path))
-            return last < 0 ? RF_OK
-                            : rf_fail(err, RF_ERR_INPUT,
-                                      "job %d was submitted, but '%.300s' is not there", last,
-                                      path);
+            return last < 0
+                       ? RF_OK
+                       : rf_fail(err, RF_ERR_INPUT,
+                                 "job %d was submitted, but '%.300s' is not there", last, path);
         if (st == RF_OK)
             st = rf_file_read(path, RF_CONFIG_MAX_BYTES, &text, &size, err);
         if (st == RF_OK)
@@ -210,8 +209,7 @@ enum rf_status rf_submissions_whole(const struct rf_submissions *s,
 
     *whole = *run;
     whole->nexperiments = count_experiments(s, run);
-    whole->experiments =
-        malloc(((size_t)whole->nexperiments + 1) * sizeof *whole->experiments);
+    whole->experiments = malloc(((size_t)whole->nexperiments + 1) * sizeof *whole->experiments);
     if (whole->experiments == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d experiments",
                        whole->nexperiments);

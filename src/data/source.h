@@ -24,7 +24,7 @@ struct rf_task {
     /* Instead of the corpus above: a text, and what is held back of it. A row is context tokens, all
      * of which are asked for the next. */
     struct rf_stream stream, held;
-    int document; /* rf_batch.document */
+    int document;                   /* rf_batch.document */
     struct rf_keys tested, learned; /* texts, digits: what counts as the same in another task */
 };
 
@@ -47,7 +47,7 @@ struct rf_pools {
     struct rf_samples train;
     struct rf_samples validation; /* empty: cut from train */
     struct rf_samples test;
-    int balance; /* as many examples of each class */
+    int balance;    /* as many examples of each class */
     int learn_rest; /* what the test does not take is learned from */
     int with_rating;
 };

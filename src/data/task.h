@@ -40,7 +40,8 @@ enum { RF_ANSWERS_MAX = 16, RF_ANSWER_BYTES = 64 };
 struct rf_task_options {
     char name[64];
     char source[32];
-    char path[RF_PATH_BYTES]; /* texts, text, digits: the file; chess: puzzles with ratings (test) */
+    char path
+        [RF_PATH_BYTES]; /* texts, text, digits: the file; chess: puzzles with ratings (test) */
     char test_path[RF_PATH_BYTES];  /* texts, digits: a file whose rows are all for test */
     char extra_path[RF_PATH_BYTES]; /* chess: further puzzles, for training */
     char corpus[RF_PATH_BYTES]; /* chess: games; texts: further unlabelled text, one per line,
@@ -52,7 +53,7 @@ struct rf_task_options {
     char family[64];  /* tasks of one family may hold the same texts: rf_task_overlap() */
     int alone;        /* 1: the configuration has it as its one `task` */
     int overlap;      /* declared: it may hold texts that another of the family tests */
-    char rule[32];       /* chess-rules: which question is asked, see chess_rules.h */
+    char rule[32];    /* chess-rules: which question is asked, see chess_rules.h */
     char tokenizer
         [16]; /* text: "byte", "char", "bpe" or "file"; texts: "bpe" or "file", "" is "bpe" */
     char tokenizer_path[RF_PATH_BYTES]; /* "file": what vocabulary.h reads */

@@ -91,8 +91,7 @@ static void look_at_controller(struct rf_doctor *doctor)
                   up            ? RF_HEALTH_OK
                   : is_client() ? RF_HEALTH_FAIL
                                 : RF_HEALTH_WARN,
-                  "slurmctld",
-                  "ask whoever runs the cluster, or set SLURM_CONF", "%s",
+                  "slurmctld", "ask whoever runs the cluster, or set SLURM_CONF", "%s",
                   line != NULL && line[0] != '\0' ? line : "does not answer");
     free(line);
     line = up ? first_line(clusters) : NULL;

@@ -54,8 +54,8 @@ struct rf_planned_job {
     enum rf_role role;
     enum rf_method method;
     char row[RF_ROW_BYTES]; /* student: its name in tables; ceiling: of what, "" of most */
-    int experiment; /* index into the specification, -1 for a pretraining job */
-    int repeat;     /* which seed of the experiment, from 0 */
+    int experiment;         /* index into the specification, -1 for a pretraining job */
+    int repeat;             /* which seed of the experiment, from 0 */
     const struct rf_model_spec
         *model; /* borrowed from the specification, as all pointers here */
     const struct rf_task_options *task;
@@ -66,10 +66,10 @@ struct rf_planned_job {
     enum rf_rated
         rated; /* which of them, by rating: of RF_RATED_EASY those of at most `easy` */
     double easy;
-    int further;     /* pretraining: -1 all of the corpus, 0 the task's own text, 1 the rest */
-    int32_t init_job;           /* start from this job's final parameters; -1: from scratch */
-    const char *from;           /* or from this checkpoint, or directory with some; "": none */
-    int32_t label_job;          /* learn this job's labels; -1: ground truth */
+    int further;      /* pretraining: -1 all of the corpus, 0 the task's own text, 1 the rest */
+    int32_t init_job; /* start from this job's final parameters; -1: from scratch */
+    const char *from; /* or from this checkpoint, or directory with some; "": none */
+    int32_t label_job; /* learn this job's labels; -1: ground truth */
     enum rf_split train_split;
     uint64_t task_seed;  /* decides the halves */
     uint64_t model_seed; /* initial values and order of the examples */

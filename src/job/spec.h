@@ -33,13 +33,13 @@ struct rf_train_spec {
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
     double beta1, beta2;
     int bf16;
-    int exchange_bf16;         /* with bf16: sums between nodes are rounded when they are sent */
-    int recompute;             /* a layer's activations are made again for its backward pass */
-    int eval_every; /* steps between looks at the validation loss; 0: at the end alone */
-    int max_skipped;           /* so many steps in a row without a finite loss end the job */
-    int freeze_layers;         /* so many from the bottom, and the embeddings, stay as they are */
-    int checkpoint_every;      /* steps; 0: only when stopped and at the end */
-    int checkpoint_keep;       /* how many of the newest stay; 0: all */
+    int exchange_bf16;    /* with bf16: sums between nodes are rounded when they are sent */
+    int recompute;        /* a layer's activations are made again for its backward pass */
+    int eval_every;       /* steps between looks at the validation loss; 0: at the end alone */
+    int max_skipped;      /* so many steps in a row without a finite loss end the job */
+    int freeze_layers;    /* so many from the bottom, and the embeddings, stay as they are */
+    int checkpoint_every; /* steps; 0: only when stopped and at the end */
+    int checkpoint_keep;  /* how many of the newest stay; 0: all */
     int checkpoint_keep_every; /* those of steps that are multiples stay too; 0: none */
     int checkpoint_background; /* training goes on while they are written */
     int checkpoint_bf16;       /* the moments are rounded to bf16 in files */
@@ -69,7 +69,7 @@ struct rf_pretrain_spec {
     char init[RF_NAME_BYTES]; /* job whose final parameters it starts from; "" none */
     char from
         [RF_PATH_BYTES]; /* checkpoint, or directory with some, that it starts from; "" none */
-    char text[16]; /* "all" of the task's corpus, its own text ("task"), or "further" */
+    char text[16];       /* "all" of the task's corpus, its own text ("task"), or "further" */
 };
 
 enum { RF_CHAIN_MAX = 8 };
@@ -107,9 +107,9 @@ struct rf_run_spec {
     char name[RF_NAME_BYTES];
     char out[RF_PATH_BYTES]; /* parent of the run directory; default "runs" */
     char checkpoints
-        [RF_PATH_BYTES];     /* parent of the checkpoint directory; default "checkpoints" */
-    char cache[RF_PATH_BYTES]; /* what jobs leave is kept here for other runs; "": nowhere */
-    char key[RF_PATH_BYTES]; /* secret key for sealing; "" : made for this run, see USAGE */
+        [RF_PATH_BYTES];        /* parent of the checkpoint directory; default "checkpoints" */
+    char cache[RF_PATH_BYTES];  /* what jobs leave is kept here for other runs; "": nowhere */
+    char key[RF_PATH_BYTES];    /* secret key for sealing; "" : made for this run, see USAGE */
     char anchor[RF_PATH_BYTES]; /* each sealed head is appended to this file; "" : to none */
     int anchor_slurm;           /* ... and becomes the comment of the Slurm job */
     int64_t seed;

@@ -23,8 +23,8 @@ struct rf_batch {
                               by causality, is never seen by an asked row */
     int document; /* a token + 1: a sequence is cut before each such token, and what comes
                               after never sees what is before, nor counts its positions; 0: none */
-    int R;                 /* asked rows */
-    const int32_t *rows;   /* borrowed [R], each b * T + t, ascending */
+    int R;        /* asked rows */
+    const int32_t *rows; /* borrowed [R], each b * T + t, ascending */
     int range_begin, range_count;
     const int32_t
         *answers; /* borrowed [range_count], or NULL: the tokens that are asked about, all

@@ -49,14 +49,14 @@ struct rf_model {
     struct rf_model_layer *layers; /* owned */
     struct rf_pack pack;
     struct rf_profile profile;
-    const struct rf_model_cache *cache;  /* borrowed; NULL: the pack is all there is */
-    rf_real *turns;                      /* of rotary positions, rope.h */
-    struct rf_kept hq;                   /* the last layer's norm at the asked rows */
-    rf_real *spare;                      /* with a table: as hq, of gradients */
-    rf_real *xf, *meanf, *rstdf;         /* the end of the stream, asked rows */
-    struct rf_kept hf;                   /* its norm */
-    rf_real *dx, *dx_other;              /* gradient of the stream */
-    struct rf_kept dy;                   /* bf16 only: dx, rounded; it lies where dx does */
+    const struct rf_model_cache *cache; /* borrowed; NULL: the pack is all there is */
+    rf_real *turns;                     /* of rotary positions, rope.h */
+    struct rf_kept hq;                  /* the last layer's norm at the asked rows */
+    rf_real *spare;                     /* with a table: as hq, of gradients */
+    rf_real *xf, *meanf, *rstdf;        /* the end of the stream, asked rows */
+    struct rf_kept hf;                  /* its norm */
+    rf_real *dx, *dx_other;             /* gradient of the stream */
+    struct rf_kept dy;                  /* bf16 only: dx, rounded; it lies where dx does */
     struct rf_kept dwide,
         df; /* gradients inside a block half; Llama: of gate and what it gates */
     rf_real
@@ -66,7 +66,7 @@ struct rf_model {
     rf_real *scratch; /* of attention */
     rf_real *block;   /* bf16 only: some rows in rf_real */
     rf_real *logits, *top, *sums,
-        *scale; /* sums [2][rows]: of exponentials, of what is wanted */
+        *scale;             /* sums [2][rows]: of exponentials, of what is wanted */
     struct rf_kept dlogits; /* bf16 only: their gradient, rounded */
     rf_real *best, *prob;
 };

@@ -426,8 +426,7 @@ static enum rf_status make_room(struct rf_collection *c, const struct rf_job_pla
 
 static int32_t find_in_ledger(const struct rf_state *state, const char *name, int32_t guess)
 {
-    if (guess < state->njobs &&
-        strcmp(rf_state_job_extra(state, guess)->name, name) == 0)
+    if (guess < state->njobs && strcmp(rf_state_job_extra(state, guess)->name, name) == 0)
         return guess;
     for (int32_t i = 0; i < state->njobs; i++)
         if (strcmp(rf_state_job_extra(state, i)->name, name) == 0)
@@ -451,9 +450,9 @@ static enum rf_status arrange(struct rf_collection *c, const struct rf_job_plan 
         if (place[i] < 0)
             place[i] = rest++;
     }
-    st = rest <= plan->njobs ? rf_job_plan_arrange(&c->plan, plan, place, err)
-                             : rf_fail(err, RF_ERR_INPUT,
-                                       "the ledger has jobs that the configuration has not");
+    st = rest <= plan->njobs
+             ? rf_job_plan_arrange(&c->plan, plan, place, err)
+             : rf_fail(err, RF_ERR_INPUT, "the ledger has jobs that the configuration has not");
     free(place);
     return st;
 }

@@ -42,8 +42,7 @@ static enum rf_status copy_job(struct rf_control_request *request, const json_t 
     size_t n = json_string_length(job);
 
     if (!json_is_string(job) || n == 0 || n >= sizeof request->job)
-        return rf_fail(err, RF_ERR_ARG,
-                       "a cancellation has a \"job\", a text of 1 to %d bytes",
+        return rf_fail(err, RF_ERR_ARG, "a cancellation has a \"job\", a text of 1 to %d bytes",
                        RF_NAME_BYTES - 1);
     memcpy(request->job, json_string_value(job), n);
     return RF_OK;
@@ -64,8 +63,9 @@ static enum rf_status read_request(struct rf_control_request *request, const jso
                        "ringfence?",
                        RF_CONTROL_VERSION);
     if (command < 0)
-        return rf_fail(err, RF_ERR_ARG, "the request's \"command\" is not one of status, submit, "
-                                        "cancel");
+        return rf_fail(err, RF_ERR_ARG,
+                       "the request's \"command\" is not one of status, submit, "
+                       "cancel");
     request->command = (enum rf_control_command)command;
     if (command == RF_CONTROL_SUBMIT)
         st = copy_config(request, json_object_get(root, "config"), err);

@@ -171,7 +171,8 @@ static void add_accounts(struct rf_text *t, const struct rf_state *s)
         const char *name, *type, *help;
         enum figure figure;
     } rows[] = {
-        {"account_devices", "gauge", "Devices that an account and those below it hold.", DEVICES},
+        {"account_devices", "gauge", "Devices that an account and those below it hold.",
+         DEVICES},
         {"account_flops_total", "counter",
          "Model FLOPs that jobs of an account and of those below it reported.", FLOPS},
         {"account_tokens_total", "counter",
@@ -206,7 +207,8 @@ static const char *revision_of(const struct rf_tally *tally, int pledge, char te
     return text;
 }
 
-static void name_pledge(struct rf_text *t, const char *name, const struct rf_tally *tally, int i)
+static void name_pledge(struct rf_text *t, const char *name, const struct rf_tally *tally,
+                        int i)
 {
     char revision[16];
 
@@ -276,8 +278,8 @@ static void add_verdicts(struct rf_text *t, const struct rf_tally *tally)
             rf_text_add(t, PREFIX "pledge_windows{account=\"");
             add_value(t, tally->pledges[i].pledge.account_name);
             rf_text_addf(t, "\",revision=\"%s\",verdict=\"%s\"} %d\n",
-                         revision_of(tally, i, revision),
-                         rf_verdict_name((enum rf_verdict)v), n);
+                         revision_of(tally, i, revision), rf_verdict_name((enum rf_verdict)v),
+                         n);
         }
 }
 

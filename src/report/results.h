@@ -17,8 +17,8 @@
 
 /* What a job left behind beyond its account in the state. */
 struct rf_job_result {
-    const char *kind;          /* rf_role_name(): "pretrain", "weak", "student"... */
-    const char *row; /* of a student: its method, or "chain", "easy"...; NULL or "": none */
+    const char *kind; /* rf_role_name(): "pretrain", "weak", "student"... */
+    const char *row;  /* of a student: its method, or "chain", "easy"...; NULL or "": none */
     struct rf_curve curve;     /* may be empty */
     struct rf_metrics metrics; /* may be empty */
 };
@@ -51,15 +51,15 @@ struct rf_experiment_result {
     double strong_on_weak_half; /* the strong model on ground truth of the weak half */
     double probe; /* a linear map on the strong model's features, of the weak labels */
     struct rf_w2s_agreement
-        agreement;         /* student with supervisor, over all seeds; NANs if unknown */
-    double ece, brier;     /* of the student; NAN if unknown */
+        agreement;               /* student with supervisor, over all seeds; NANs if unknown */
+    double ece, brier;           /* of the student; NAN if unknown */
     double weak_ece, weak_brier; /* of the supervisor */
     double weak_parameters, strong_parameters;
     double weak_flops,
         strong_flops; /* model FLOPs that made the two models, with what they started
                                         from; means over seeds, NAN if unknown */
     struct rf_row_cost cost;
-    int test_items, seeds; /* seeds that were finished */
+    int test_items, seeds;               /* seeds that were finished */
     const struct rf_seed_scores *scores; /* [seeds], or NULL */
     char failed[160]; /* why there is no result at all, e.g. a job failed; else "" */
 };

@@ -459,7 +459,8 @@ void rf_section_ledger(struct rf_text *page, const struct rf_report_input *in)
                 "<section><h2>How can I check this?</h2>\n<p>Every decision and every meter "
                 "reading is a line of the ledger; each line carries the digest of the line "
                 "before it, and signed seals fix how many lines there were. Anyone with "
-                "the file can replay it through the same rules:</p>\n<pre tabindex=\"0\">ringfence audit ");
+                "the file can replay it through the same rules:</p>\n<pre "
+                "tabindex=\"0\">ringfence audit ");
     rf_text_add_html(page, path[0] != '\0' ? path : "ledger.jsonl");
     rf_text_add(page, "</pre>\n<dl>\n");
     add_fact(page, "entries", entries);

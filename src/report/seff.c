@@ -13,9 +13,9 @@ struct reader {
     const char *job;
     struct rf_audit audit;        /* the replay itself */
     const struct rf_state *state; /* its state */
-    int named;         /* found by its name, which outweighs a number */
-    int64_t queued_us; /* since when it waits; -1: it does not */
-    int32_t devices;   /* that it holds now */
+    int named;                    /* found by its name, which outweighs a number */
+    int64_t queued_us;            /* since when it waits; -1: it does not */
+    int32_t devices;              /* that it holds now */
 };
 
 static int is_number_of(const char *text, int32_t id)

@@ -96,7 +96,8 @@ static struct means means_of(const struct rf_sim_ensemble *e,
         m.in_use += 100 * o->utilization;
         m.delivered +=
             100 * ratio(rf_wide_double(o->pledged.held_us), rf_wide_double(o->capacity_us));
-        m.others += 100 * ratio(rf_wide_double(o->others.held_us), rf_wide_double(o->capacity_us));
+        m.others +=
+            100 * ratio(rf_wide_double(o->others.held_us), rf_wide_double(o->capacity_us));
         m.finished += 100 * ratio((double)o->others.finished, (double)o->others.jobs);
         m.pledged_wait_s += o->pledged.wait_mean_us / 1e6;
         m.others_wait_s += o->others.wait_mean_us / 1e6;

@@ -43,11 +43,10 @@ static void plot_stack(struct rf_text *script, const struct layer *layers, int n
     rf_text_add(script,
                 "set yrange [0:*]\nset ylabel 'devices'\nset style fill noborder\nplot ");
     for (int i = 0; i < n; i++) {
-        rf_text_addf(
-            script,
-            "%s$stack using 1:(sum[i=2:%d] column(i)):(sum[i=2:%d] column(i)) with "
-            "filledcurves fc rgb '%s' fs transparent solid 0.9 title ",
-            i > 0 ? ", " : "", i + 1, i + 2, layers[i].colour);
+        rf_text_addf(script,
+                     "%s$stack using 1:(sum[i=2:%d] column(i)):(sum[i=2:%d] column(i)) with "
+                     "filledcurves fc rgb '%s' fs transparent solid 0.9 title ",
+                     i > 0 ? ", " : "", i + 1, i + 2, layers[i].colour);
         rf_plot_add_string(script, layers[i].title);
     }
 }

@@ -170,10 +170,12 @@ static void print_causes(const struct rf_sim_replay *r, FILE *out)
         fputc('\n', out);
     }
     if (n == 0)
-        fputs("  no cause was seen in the ledger: the policy's options are not those of the run?\n",
+        fputs("  no cause was seen in the ledger: the policy's options are not those of the "
+              "run?\n",
               out);
     else if (f->same < f->steps || f->same < f->steps_simulated)
-        fputs("  from the first grant or preemption in another order on, one moves the next\n", out);
+        fputs("  from the first grant or preemption in another order on, one moves the next\n",
+              out);
 }
 
 /* ---- side by side ---- */
@@ -223,8 +225,8 @@ static int seen_before(const struct rf_sim_replay *r, int column, int pledge, co
 static enum rf_status print_pledges(const struct rf_sim_replay *r, FILE *out,
                                     struct rf_error *err)
 {
-    static const char *const headings[] = {"account", "course", "policy",
-                                           "share",   "due",    "received", "verdict"};
+    static const char *const headings[] = {"account", "course",   "policy", "share",
+                                           "due",     "received", "verdict"};
     struct rf_table *table = NULL;
     int n = 0;
     enum rf_status st = rf_table_create(&table, "lllrrrl", headings, err);
@@ -427,7 +429,8 @@ json_t *rf_sim_replay_object(struct rf_build *build, const struct rf_sim_replay 
 
     rf_build_set(build, o, "ledger", ledger_object(build, r));
     rf_build_set(build, o, "decisions",
-                 r->replay->retaken ? decisions_object(build, &r->replay->retake) : json_null());
+                 r->replay->retaken ? decisions_object(build, &r->replay->retake)
+                                    : json_null());
     rf_build_set(build, o, "difference", difference_object(build, r));
     rf_build_set(build, o, "causes", causes_array(build, &r->fidelity));
     rf_build_set(build, observed, "first_start", seen_object(build, &r->replay->start));

@@ -11,10 +11,10 @@
 
 /* One column of verdicts: the run as recorded, simulated again, simulated under other promises. */
 struct rf_replay_column {
-    const char *name;               /* "recorded", "replayed", or the other policy's file */
-    char policy[40];                /* "fcfs+floor" */
-    const struct rf_state *state;   /* borrowed, as the tally */
-    const struct rf_tally *tally;   /* judged; NULL: nothing was promised */
+    const char *name;             /* "recorded", "replayed", or the other policy's file */
+    char policy[40];              /* "fcfs+floor" */
+    const struct rf_state *state; /* borrowed, as the tally */
+    const struct rf_tally *tally; /* judged; NULL: nothing was promised */
     int64_t makespan_us, preemptions, denied;
 };
 

@@ -231,12 +231,13 @@ static enum rf_status draw(const struct points *points, char **svg, struct rf_er
         rf_text_addf(&script, "%s$l%d using 1:2 with lines lw 2.2 lc rgb '%s' title ",
                      first ? "plot " : ", ", l, colour);
         rf_plot_add_string(&script, points->lines[l]);
-        rf_text_addf(&script,
-                     ", $l%d using 1:2 with circles fc rgb '%s' notitle, $l%d using 1:2:3 with "
-                     "labels left offset 0.8,0.4 font ',13' textcolor rgb '" RF_PLOT_INK
-                     "' notitle, $l%d using 1:2:4 with labels right offset -0.8,-0.2 font ',13' "
-                     "textcolor rgb '" RF_PLOT_INK "' notitle",
-                     l, colour, l, l);
+        rf_text_addf(
+            &script,
+            ", $l%d using 1:2 with circles fc rgb '%s' notitle, $l%d using 1:2:3 with "
+            "labels left offset 0.8,0.4 font ',13' textcolor rgb '" RF_PLOT_INK
+            "' notitle, $l%d using 1:2:4 with labels right offset -0.8,-0.2 font ',13' "
+            "textcolor rgb '" RF_PLOT_INK "' notitle",
+            l, colour, l, l);
         first = 0;
     }
     rf_text_add(&script, "\n");

@@ -17,8 +17,9 @@
 struct rf_status_source {
     const char *run;    /* its name */
     const char *source; /* "live", or "ledger" */
-    const char *state;  /* "running", "done", "interrupted", or "gone": nobody says how it ended */
-    int64_t now_us;     /* the time that is meant: charged up to here */
+    const char
+        *state;     /* "running", "done", "interrupted", or "gone": nobody says how it ended */
+    int64_t now_us; /* the time that is meant: charged up to here */
     const struct rf_state *cluster;
     struct rf_tally *tally; /* judged here */
     /* How far all that was asked for has come, in jobs weighed by what their training takes, and

@@ -108,8 +108,8 @@ static enum rf_status print_pledges(const json_t *d, FILE *out, int columns, int
 static enum rf_status print_running(const json_t *d, FILE *out, int columns, int *lines,
                                     struct rf_error *err)
 {
-    static const char *const headings[] = {"running", "account", "devices", "since",
-                                           "step",    "left"};
+    static const char *const headings[] = {"running", "account", "devices",
+                                           "since",   "step",    "left"};
     const json_t *list = rf_json_list(d, "running");
     size_t n = json_array_size(list), shown = n < RUNNING_LINES ? n : RUNNING_LINES;
     struct rf_table *table = NULL;

@@ -47,7 +47,7 @@ struct rf_scale_point {
     double exchange_s[RF_SCALE_REPEATS]; /* of a step, in the exchange; mean over ranks */
     struct rf_traffic moved;             /* per step, by the first rank */
     int64_t memory_predicted, memory_held,
-        memory_peak; /* bytes, of the rank with the most; peak 0:
+        memory_peak;   /* bytes, of the rank with the most; peak 0:
                                                            not known */
     char exchange[96]; /* how slices sum, for people */
     int nsamples;

@@ -92,8 +92,8 @@ double rf_wire_step_s(const struct rf_wire *wire, const struct rf_traffic *t, in
         rf_wire_one_s(wire, RF_WIRE_SUM, (double)tensor * data,
                       (double)t->calls[RF_TRAFFIC_SMALL], (double)t->bytes[RF_TRAFFIC_SMALL]);
     /* a gather and a spread of as many bytes were measured as one */
-    shards = rf_wire_one_s(
-        wire, RF_WIRE_SHARD, data, (double)t->calls[RF_TRAFFIC_GATHER],
-        (double)(t->bytes[RF_TRAFFIC_GATHER] + t->bytes[RF_TRAFFIC_SPREAD]) / 2);
+    shards =
+        rf_wire_one_s(wire, RF_WIRE_SHARD, data, (double)t->calls[RF_TRAFFIC_GATHER],
+                      (double)(t->bytes[RF_TRAFFIC_GATHER] + t->bytes[RF_TRAFFIC_SPREAD]) / 2);
     return sums + shards;
 }

@@ -60,8 +60,7 @@ static enum rf_status check(const struct rf_workload *w, const struct rf_sim_opt
     for (int64_t k = 0; k < w->n && st == RF_OK; k++)
         if (w->submit_us[k] < o->start_us || (k > 0 && w->submit_us[k] < w->submit_us[k - 1]) ||
             w->run_us[k] < 1 || (w->limit_us[k] < w->run_us[k] && w->record == NULL) ||
-            w->min[k] < 1 ||
-            (w->max != NULL && w->max[k] < w->min[k]) ||
+            w->min[k] < 1 || (w->max != NULL && w->max[k] < w->min[k]) ||
             ((w->run_us[k] > FITS_US || w->min[k] > FITS) &&
              w->run_us[k] > INT64_MAX / 4 / w->min[k]))
             st = rf_fail(
@@ -134,7 +133,8 @@ static enum rf_status make_engine(struct rf_engine *g, struct rf_error *err)
     g->unwatched = o->nobservers == 0 && o->ledger_path == NULL;
     g->direct = g->unwatched && g->state->by_count && g->w->record == NULL &&
                 o->books == NULL && o->definitions == NULL;
-    g->wakes = (o->world != NULL && o->world->nchanges > 0) || g->w->max != NULL || strcmp(o->policy.fence, "none") != 0;
+    g->wakes = (o->world != NULL && o->world->nchanges > 0) || g->w->max != NULL ||
+               strcmp(o->policy.fence, "none") != 0;
     if (o->ledger_path != NULL)
         st = rf_ledger_create(&g->ledger, o->ledger_path, NULL, o->key, err);
     if (st == RF_OK)

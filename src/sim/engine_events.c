@@ -153,8 +153,7 @@ static enum rf_status keep_progress(struct rf_engine *g, struct rf_error *err)
 /* Device-time that a job which was cut off had saved of what it worked in this lease. */
 static int64_t saved(struct rf_engine *g, int32_t job, int64_t worked_us, int64_t otherwise)
 {
-    int64_t kept_us =
-        rf_workload_seen(&g->w->record->kept, job, g->cut[job]++, otherwise);
+    int64_t kept_us = rf_workload_seen(&g->w->record->kept, job, g->cut[job]++, otherwise);
 
     return kept_us < worked_us ? kept_us : worked_us;
 }
@@ -188,10 +187,10 @@ static enum rf_status expect_end(struct rf_engine *g, int32_t id, struct rf_erro
     const struct rf_job *job = &g->state->jobs[id];
     int64_t work_us = g->progress == NULL ? all_work(g, id) : g->progress[id].left_us;
     int64_t from_us = g->progress == NULL ? works_since(g, id) : g->progress[id].since_us;
-    int64_t wait_us = job->ndevices == g->w->min[id] && g->progress == NULL &&
-                              g->w->record == NULL
-                          ? g->w->run_us[id]
-                          : work_us / job->ndevices + (work_us % job->ndevices != 0);
+    int64_t wait_us =
+        job->ndevices == g->w->min[id] && g->progress == NULL && g->w->record == NULL
+            ? g->w->run_us[id]
+            : work_us / job->ndevices + (work_us % job->ndevices != 0);
 
     if (from_us < g->now_us)
         from_us = g->now_us;
@@ -348,8 +347,9 @@ enum rf_status rf_engine_crash(struct rf_engine *g, struct rf_error *err)
          i = g->state->jobs[i].next) {
         const struct rf_job *job = &g->state->jobs[i];
 
-        rf_wide_add(&g->r->lost_us,
-                    settle(g, i, job->state == RF_JOB_STOPPING ? job->preempt_us : g->now_us, 0));
+        rf_wide_add(
+            &g->r->lost_us,
+            settle(g, i, job->state == RF_JOB_STOPPING ? job->preempt_us : g->now_us, 0));
         g->progress[i].since_us = INT64_MAX;
         g->r->end_us[i] = -1; /* it does not end */
     }
@@ -458,7 +458,8 @@ enum rf_status rf_engine_stop(struct rf_engine *g, int32_t job, int32_t by, cons
     int64_t wait_us = stop_us(g, job, g->state->jobs[job].preemptions);
     enum rf_status st;
 
-    if (wait_us > g->o->grace_us && !has_seen_stops(g)) /* what was seen may have taken longer */
+    if (wait_us > g->o->grace_us &&
+        !has_seen_stops(g)) /* what was seen may have taken longer */
         wait_us = g->o->grace_us;
     e->job = job;
     e->lease = g->state->jobs[job].lease;

@@ -28,9 +28,9 @@ struct rf_engine {
     int nobservers;
     int deaf;      /* the recorder is not there, or stops: nobody decides */
     int unwatched; /* nobody but the tally and the books sees the events */
-    int direct;    /* nobody at all but the tally: events may take the short way (engine_short.c) */
+    int direct; /* nobody at all but the tally: events may take the short way (engine_short.c) */
     int short_policy; /* ... and that of the policy as well */
-    int wakes;     /* the policy may want to be asked though nothing happens */
+    int wakes;        /* the policy may want to be asked though nothing happens */
     struct rf_event events[RF_EVENT_NTYPES]; /* one of each type, used again and again */
     int32_t *account_ids;                    /* owned, by workload account; -1: not seen yet */
     int32_t last_account;                    /* whose name the request event carries */

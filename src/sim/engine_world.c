@@ -113,7 +113,8 @@ static enum rf_status repeat(struct rf_engine *g, const struct rf_event *record,
         return rf_engine_charge(g, e.job, 0, err);
     if (e.type == RF_EVENT_RELEASE) { /* a signal came, and nothing more is decided */
         g->deaf = 1;
-        return job != NULL && job->lease >= 0 ? rf_engine_leave(g, e.job, e.reason, err) : RF_OK;
+        return job != NULL && job->lease >= 0 ? rf_engine_leave(g, e.job, e.reason, err)
+                                              : RF_OK;
     }
     e.seq = g->state->next_seq;
     e.t_us = g->now_us;

@@ -99,7 +99,8 @@ static void compare_steps(struct rf_fidelity *f, const struct rf_replay *replay,
 
     f->steps = replay->nsteps;
     f->steps_simulated = steps->n;
-    while (k < replay->nsteps && k < steps->n && replay->steps[k].type == steps->items[k].type &&
+    while (k < replay->nsteps && k < steps->n &&
+           replay->steps[k].type == steps->items[k].type &&
            replay->steps[k].job == steps->items[k].job &&
            replay->steps[k].count == steps->items[k].count)
         k++;

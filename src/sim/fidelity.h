@@ -33,13 +33,13 @@ struct rf_cause_seen {
 };
 
 struct rf_fidelity {
-    int64_t jobs;                          /* that started in both... */
-    int64_t only_recorded, only_simulated; /* ... or in one */
-    int64_t max_us, median_us;             /* of |simulated - recorded| first starts */
-    double mean_us, share;                 /* share: max over the recorded makespan */
-    int32_t worst;                         /* the job of the largest; -1: none */
-    int64_t makespan_us;                   /* simulated */
-    int64_t steps, steps_simulated, same;  /* same: up to the first that differ */
+    int64_t jobs;                              /* that started in both... */
+    int64_t only_recorded, only_simulated;     /* ... or in one */
+    int64_t max_us, median_us;                 /* of |simulated - recorded| first starts */
+    double mean_us, share;                     /* share: max over the recorded makespan */
+    int32_t worst;                             /* the job of the largest; -1: none */
+    int64_t makespan_us;                       /* simulated */
+    int64_t steps, steps_simulated, same;      /* same: up to the first that differ */
     struct rf_replay_step recorded, simulated; /* these; job -1: there is none */
     struct rf_cause_seen causes[RF_CAUSE_N];
 };

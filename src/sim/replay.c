@@ -24,7 +24,8 @@ void *rf_replay_room(void *array, int64_t n, int64_t *room, size_t size, struct 
 }
 
 /* What an event says, with the state as it is after it. */
-static enum rf_status after(struct rf_replay_reader *d, const struct rf_event *e, struct rf_error *err)
+static enum rf_status after(struct rf_replay_reader *d, const struct rf_event *e,
+                            struct rf_error *err)
 {
     switch (e->type) {
     case RF_EVENT_REQUEST:
@@ -71,7 +72,8 @@ static enum rf_status take_open(struct rf_replay_reader *d, const struct rf_even
     return rf_retake_create(&d->retake, &policy, r->state, r->tally, err);
 }
 
-static enum rf_status replay(struct rf_replay_reader *d, const struct rf_event *e, struct rf_error *err)
+static enum rf_status replay(struct rf_replay_reader *d, const struct rf_event *e,
+                             struct rf_error *err)
 {
     struct rf_replay *r = d->r;
     enum rf_status st = RF_OK;
@@ -119,7 +121,8 @@ static enum rf_status visit(void *ctx, const struct rf_event *event, struct rf_e
 /* ---- the file ---- */
 
 /* Is what the check found good enough? */
-static enum rf_status accept(const struct rf_replay_reader *d, const char *path, struct rf_error *err)
+static enum rf_status accept(const struct rf_replay_reader *d, const char *path,
+                             struct rf_error *err)
 {
     const struct rf_ledger_check *check = &d->r->check;
     int64_t good = check->first_bad_seq >= 0 ? check->first_bad_seq : check->entries;

@@ -71,18 +71,18 @@ struct rf_replay {
     char run[RF_NAME_BYTES], order[16], fence[16], config[65];
     int64_t seed, grace_us, start_us, length_us; /* start_us: as in the ledger */
     int32_t devices;                             /* at the start */
-    int unfinished, resized;  /* jobs that were not over; any shrink or grow event */
-    int crashes, pauses;      /* recoveries without and after a close... */
-    int64_t down_us;          /* ... and how long nobody recorded, in all */
-    int64_t makespan_us;      /* from the first request to the last end */
+    int unfinished, resized; /* jobs that were not over; any shrink or grow event */
+    int crashes, pauses;     /* recoveries without and after a close... */
+    int64_t down_us;         /* ... and how long nobody recorded, in all */
+    int64_t makespan_us;     /* from the first request to the last end */
     int64_t grants, preemptions, denied;
     struct rf_workload workload; /* owned, as the rest */
     struct rf_world world;       /* pledges and policies too */
     struct rf_replay_job *jobs;  /* n of the workload */
     struct rf_replay_step *steps;
     int64_t nsteps;
-    struct rf_state *state; /* as it was after the last line */
-    struct rf_tally *tally; /* judged */
+    struct rf_state *state;                     /* as it was after the last line */
+    struct rf_tally *tally;                     /* judged */
     struct rf_replay_seen stop, restart, start; /* start: of a first lease, to its first step */
     int retaken; /* are there results of taking the decisions again? */
     struct rf_retake_result retake;

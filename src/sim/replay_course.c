@@ -237,7 +237,8 @@ static enum rf_status lose_leases(struct rf_replay_reader *d, struct rf_error *e
 }
 
 /* What an event says, with the state as it was before it. */
-enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct rf_event *e, struct rf_error *err)
+enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct rf_event *e,
+                                       struct rf_error *err)
 {
     const struct rf_state *s = d->r->state;
     const struct rf_job *job = e->job >= 0 && e->job < s->njobs ? &s->jobs[e->job] : NULL;
@@ -277,8 +278,9 @@ enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct 
         if (e->lease >= 0)
             end_stop(d, job, c, e->t_us, 1);
         c->limited = e->lease >= 0 && c->asked && strcmp(e->text, "failed") == 0;
-        return e->lease < 0 || strcmp(e->text, "cancelled") == 0 ? rf_replay_add_record(d, e, err)
-                                                                 : RF_OK;
+        return e->lease < 0 || strcmp(e->text, "cancelled") == 0
+                   ? rf_replay_add_record(d, e, err)
+                   : RF_OK;
     case RF_EVENT_RECOVER:
         st = lose_leases(d, err);
         return st == RF_OK ? rf_replay_take_recovery(d, e, err) : st;
@@ -289,4 +291,3 @@ enum rf_status rf_replay_course_before(struct rf_replay_reader *d, const struct 
         return RF_OK;
     }
 }
-

@@ -104,14 +104,16 @@ static enum rf_status fill_job(const struct rf_replay_reader *d, int32_t i, int6
     w->record->requests[i] = d->requests[i];
     w->record->failed[i] = job->state == RF_JOB_FAILED;
     fill_costs(d, i);
-    out->start_us = job->first_grant_us >= 0 ? rf_replay_since_start(d, job->first_grant_us) : -1;
+    out->start_us =
+        job->first_grant_us >= 0 ? rf_replay_since_start(d, job->first_grant_us) : -1;
     out->end_us = !is_open(job) && job->end_us >= 0 && job->first_grant_us >= 0
                       ? rf_replay_since_start(d, job->end_us)
                       : -1;
     out->state = (enum rf_job_state)job->state;
     out->guessed = is_open(job) || job->state == RF_JOB_CANCELLED ||
                    job->state == RF_JOB_DENIED || job->first_grant_us < 0;
-    return rf_workload_account(w, d->r->state->accounts[d->courses[i].account].name, &w->account[i], err);
+    return rf_workload_account(w, d->r->state->accounts[d->courses[i].account].name,
+                               &w->account[i], err);
 }
 
 /* The samples of one cost by job, those of one job in order of time. */
@@ -197,7 +199,8 @@ static int64_t makespan(const struct rf_replay *r)
                : 0;
 }
 
-enum rf_status rf_replay_fill(struct rf_replay_reader *d, const char *path, struct rf_error *err)
+enum rf_status rf_replay_fill(struct rf_replay_reader *d, const char *path,
+                              struct rf_error *err)
 {
     struct rf_replay *r = d->r;
     int32_t n = r->state->njobs;
@@ -232,4 +235,3 @@ enum rf_status rf_replay_fill(struct rf_replay_reader *d, const char *path, stru
         r->retake = *rf_retake_result(d->retake);
     return st;
 }
-

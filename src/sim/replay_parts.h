@@ -6,15 +6,17 @@
 
 /* A job while the ledger is read; times as in the ledger. */
 struct rf_course {
-    int64_t work_us;      /* device-time of this attempt that counts */
-    int64_t since_us;     /* this lease: it works since then, as far as that is counted */
+    int64_t work_us;  /* device-time of this attempt that counts */
+    int64_t since_us; /* this lease: it works since then, as far as that is counted */
     int64_t checkpoint_us, checkpoint_work_us; /* this lease: its last, and the work by then */
     int64_t grant_us;
-    int64_t checkpoints, span_us; /* all leases: how many, and from grants to the last of each */
+    int64_t checkpoints,
+        span_us; /* all leases: how many, and from grants to the last of each */
     struct rf_replay_seen stop, restart;
-    int64_t stopping, starting; /* the sample of this stop (the next one says whether the job was
+    int64_t stopping,
+        starting;          /* the sample of this stop (the next one says whether the job was
                                    through), of this start; -1: none is open */
-    int64_t lease_work_us;      /* the work when the lease began */
+    int64_t lease_work_us; /* the work when the lease began */
     int32_t nattempts, account; /* account: as requested */
     int read;                   /* this lease has had its first reading */
     int asked;                  /* this lease was asked to leave for good */
@@ -53,10 +55,10 @@ struct rf_replay_reader {
     int32_t room, nattempts;
     int reads; /* there are readings among the samples */
     int64_t nsamples, samples_room, attempts_room, records_room, steps_room, changes_room;
-    int64_t close_us;   /* of a close that nothing followed yet; -1 */
-    int64_t last_us;    /* of the line before */
+    int64_t close_us;       /* of a close that nothing followed yet; -1 */
+    int64_t last_us;        /* of the line before */
     struct rf_change fleet; /* the last change of it */
-    enum rf_status failed; /* not the ledger's fault */
+    enum rf_status failed;  /* not the ledger's fault */
     struct rf_error error;
 };
 

@@ -10,9 +10,9 @@ int64_t rf_replay_since_start(const struct rf_replay_reader *d, int64_t t_us)
     return t_us - d->r->start_us;
 }
 
-static enum rf_status add_change(struct rf_replay_reader *d, int64_t t_us, enum rf_change_kind kind,
-                                 int32_t begin, int32_t end, int32_t index,
-                                 struct rf_error *err)
+static enum rf_status add_change(struct rf_replay_reader *d, int64_t t_us,
+                                 enum rf_change_kind kind, int32_t begin, int32_t end,
+                                 int32_t index, struct rf_error *err)
 {
     struct rf_world *w = &d->r->world;
     struct rf_change *changes =
@@ -23,13 +23,14 @@ static enum rf_status add_change(struct rf_replay_reader *d, int64_t t_us, enum 
     w->changes = changes;
     changes[w->nchanges++] =
         (struct rf_change){rf_replay_since_start(d, t_us), kind, begin, end, index};
-    w->by_id |= kind == RF_CHANGE_FAILED || kind == RF_CHANGE_MAINTENANCE ||
-                kind == RF_CHANGE_LEFT;
+    w->by_id |=
+        kind == RF_CHANGE_FAILED || kind == RF_CHANGE_MAINTENANCE || kind == RF_CHANGE_LEFT;
     return RF_OK;
 }
 
-static enum rf_status add_devices(struct rf_replay_reader *d, int64_t t_us, enum rf_change_kind kind,
-                                  const struct rf_idset *devices, struct rf_error *err)
+static enum rf_status add_devices(struct rf_replay_reader *d, int64_t t_us,
+                                  enum rf_change_kind kind, const struct rf_idset *devices,
+                                  struct rf_error *err)
 {
     enum rf_status st = RF_OK;
 
@@ -38,13 +39,14 @@ static enum rf_status add_devices(struct rf_replay_reader *d, int64_t t_us, enum
         t_us = d->fleet.t_us + (kind < d->fleet.kind);
     d->fleet = (struct rf_change){.t_us = t_us, .kind = kind};
     for (int32_t i = 0; i < devices->nranges && st == RF_OK; i++)
-        st = add_change(d, t_us, kind, devices->ranges[i].begin, devices->ranges[i].end, -1, err);
+        st = add_change(d, t_us, kind, devices->ranges[i].begin, devices->ranges[i].end, -1,
+                        err);
     return st;
 }
 
 /* Something that somebody did: it happens again as it stands. */
 enum rf_status rf_replay_add_record(struct rf_replay_reader *d, const struct rf_event *e,
-                                 struct rf_error *err)
+                                    struct rf_error *err)
 {
     struct rf_world *w = &d->r->world;
     int64_t t_us = e->t_us;
@@ -71,7 +73,7 @@ enum rf_status rf_replay_add_record(struct rf_replay_reader *d, const struct rf_
 }
 
 enum rf_status rf_replay_take_pledge(struct rf_replay_reader *d, const struct rf_event *e,
-                                  struct rf_error *err)
+                                     struct rf_error *err)
 {
     struct rf_world *w = &d->r->world;
     struct rf_pledge_spec *more = realloc(w->pledges, ((size_t)w->npledges + 1) * sizeof *more);
@@ -81,9 +83,8 @@ enum rf_status rf_replay_take_pledge(struct rf_replay_reader *d, const struct rf
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: a replay");
     w->pledges = more;
     p = &more[w->npledges];
-    *p = (struct rf_pledge_spec){.share = e->share,
-                                  .window_us = e->window_us,
-                                  .tolerance_us = e->tolerance_us};
+    *p = (struct rf_pledge_spec){
+        .share = e->share, .window_us = e->window_us, .tolerance_us = e->tolerance_us};
     memcpy(p->account, e->account, sizeof p->account);
     memcpy(p->author, e->author, sizeof p->author);
     memcpy(p->terms, e->terms, sizeof p->terms);
@@ -103,7 +104,7 @@ void rf_replay_split_policy(const char *text, char order[16], char fence[16])
 }
 
 enum rf_status rf_replay_take_policy(struct rf_replay_reader *d, const struct rf_event *e,
-                                  struct rf_error *err)
+                                     struct rf_error *err)
 {
     struct rf_world *w = &d->r->world;
     struct rf_world_policy *more =
@@ -123,7 +124,7 @@ enum rf_status rf_replay_take_policy(struct rf_replay_reader *d, const struct rf
 
 /* The first devices are those that the simulation begins with. */
 enum rf_status rf_replay_take_capacity(struct rf_replay_reader *d, const struct rf_event *e,
-                                    struct rf_error *err)
+                                       struct rf_error *err)
 {
     struct rf_idset rest = e->devices;
 
@@ -135,22 +136,22 @@ enum rf_status rf_replay_take_capacity(struct rf_replay_reader *d, const struct 
                            &e->devices, err);
     if (d->r->devices == 0) {
         if (rest.ranges[0].begin != 0)
-            return rf_fail(err, RF_ERR_INPUT,
-                           "line %lld: the first device is %d; only ledgers whose devices count "
-                           "from 0 can be replayed",
-                           (long long)e->seq + 1, rest.ranges[0].begin);
+            return rf_fail(
+                err, RF_ERR_INPUT,
+                "line %lld: the first device is %d; only ledgers whose devices count "
+                "from 0 can be replayed",
+                (long long)e->seq + 1, rest.ranges[0].begin);
         d->r->devices = rest.ranges[0].end;
         rest.ranges++;
         rest.nranges--;
     }
-    return add_devices(d, e->t_us,
-                       strcmp(e->reason, "repaired") == 0 ? RF_CHANGE_REPAIRED
-                                                          : RF_CHANGE_JOINED,
-                       &rest, err);
+    return add_devices(
+        d, e->t_us, strcmp(e->reason, "repaired") == 0 ? RF_CHANGE_REPAIRED : RF_CHANGE_JOINED,
+        &rest, err);
 }
 
 enum rf_status rf_replay_take_recovery(struct rf_replay_reader *d, const struct rf_event *e,
-                                    struct rf_error *err)
+                                       struct rf_error *err)
 {
     int paused = d->close_us >= 0;
     int64_t t_us = paused ? d->close_us : d->last_us;
@@ -169,7 +170,7 @@ enum rf_status rf_replay_take_recovery(struct rf_replay_reader *d, const struct 
 }
 
 enum rf_status rf_replay_take_request(struct rf_replay_reader *d, const struct rf_event *e,
-                                   struct rf_error *err)
+                                      struct rf_error *err)
 {
     int32_t n = d->room;
 
@@ -204,7 +205,6 @@ enum rf_status rf_replay_take_request(struct rf_replay_reader *d, const struct r
     memcpy(d->requests[e->job].after, e->after, sizeof e->after);
     return RF_OK;
 }
-
 
 /* ---- the world of a simulation ---- */
 

@@ -61,9 +61,9 @@ static const enum rf_event_type TYPES[] = {
  * cancellation. */
 static int is_decision(const struct rf_event *e)
 {
-    return e->type == RF_EVENT_GRANT || e->type == RF_EVENT_DENY ||
-           e->type == RF_EVENT_DELAY || e->type == RF_EVENT_SHRINK ||
-           e->type == RF_EVENT_GROW || (e->type == RF_EVENT_PREEMPT && e->by >= 0);
+    return e->type == RF_EVENT_GRANT || e->type == RF_EVENT_DENY || e->type == RF_EVENT_DELAY ||
+           e->type == RF_EVENT_SHRINK || e->type == RF_EVENT_GROW ||
+           (e->type == RF_EVENT_PREEMPT && e->by >= 0);
 }
 
 static int has_count(enum rf_event_type type)

@@ -14,10 +14,11 @@
 #include "alloc/policy.h"
 
 struct rf_retake_result {
-    int64_t decisions, same;  /* recorded; of these, as the policy takes them */
-    int64_t first_seq;        /* of the first that is not; -1: none */
-    char recorded[RF_TEXT_BYTES], proposed[RF_TEXT_BYTES]; /* what it is, and what it should be */
-    int64_t late;                                          /* decisions that came late */
+    int64_t decisions, same; /* recorded; of these, as the policy takes them */
+    int64_t first_seq;       /* of the first that is not; -1: none */
+    char recorded[RF_TEXT_BYTES],
+        proposed[RF_TEXT_BYTES]; /* what it is, and what it should be */
+    int64_t late;                /* decisions that came late */
     int64_t late_sum_us, late_max_us;
     int64_t withheld;
 };

@@ -104,7 +104,7 @@ enum rf_status rf_trace_parse(struct rf_workload *workload, const char *text, si
 
 /* Words for people and options; the _of functions give -1 for an unknown word. */
 int rf_trace_format_of(const char *name);
-int rf_trace_unit_of(const char *name); /* "auto", "gpus", "cpus", "nodes" */
+int rf_trace_unit_of(const char *name);                    /* "auto", "gpus", "cpus", "nodes" */
 const char *rf_trace_drop_name(enum rf_trace_drop reason); /* "malformed", "no-run-time"... */
 
 #endif

@@ -48,7 +48,7 @@ struct rf_workload_record {
     /* Readings, where allowances went by them: the device-time that the job had held in all by
      * then, and the FLOPs that each one added, or what else happened (enum rf_workload_read). */
     struct rf_workload_series read_us, read_flops;
-    unsigned char *failed; /* its end is a failure */
+    unsigned char *failed;  /* its end is a failure */
     int32_t *first_attempt; /* n + 1: failed attempts of job k are [first[k], first[k + 1]) */
     struct rf_workload_attempt *attempts;
 };
@@ -63,8 +63,8 @@ struct rf_workload {
     int32_t *account;   /* index into accounts */
     char (*accounts)[RF_NAME_BYTES]; /* naccounts of them, owned, dotted, all different */
     int32_t naccounts;
-    int64_t origin_us; /* UTC of time 0, microseconds since 1970; 0: unknown */
-    char source[RF_PATH_BYTES]; /* what people call it: a file name, "lublin", "acme" */
+    int64_t origin_us;                 /* UTC of time 0, microseconds since 1970; 0: unknown */
+    char source[RF_PATH_BYTES];        /* what people call it: a file name, "lublin", "acme" */
     struct rf_workload_record *record; /* owned; NULL but for recorded runs, which are neither
                                           sorted nor repeated */
 };

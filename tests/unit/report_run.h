@@ -178,8 +178,12 @@ static inline void fill_job(struct report_run *run, int id, const char *kind, do
     job->kind = kind;
     for (int i = 0; i <= 200 && from > 0; i += 5) {
         double s = i / 200.0, wiggle = 0.05 * sin(i * 1.7 + id);
-        struct rf_curve_point point = {i, to + (from - to) * exp(-4 * s) + wiggle,
-                                       1e-3 * (1 - s), 1, RUN_START_US + i * 100000, NAN};
+        struct rf_curve_point point = {i,
+                                       to + (from - to) * exp(-4 * s) + wiggle,
+                                       1e-3 * (1 - s),
+                                       1,
+                                       RUN_START_US + i * 100000,
+                                       NAN};
         struct rf_error err;
 
         must(rf_curve_add(&job->curve, &point, &err), &err);

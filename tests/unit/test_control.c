@@ -18,7 +18,8 @@
 
 /* ---- requests and answers ---- */
 
-static enum rf_status parse(struct rf_control_request *r, const char *text, struct rf_error *err)
+static enum rf_status parse(struct rf_control_request *r, const char *text,
+                            struct rf_error *err)
 {
     return rf_control_parse(r, text, strlen(text), err);
 }

@@ -91,11 +91,10 @@ static void programs_are_run_and_ended(void **state)
 
 static void runs_and_steps_of_a_slurm_job_are_put_together(void **state)
 {
-    static const char text[] =
-        "7|PREEMPTED|safety|train|4|100|01:00:00||8Gn|90\n"
-        "7.0|CANCELLED|safety|train|4|100|01:00:00|2097152K||\n"
-        "7|RUNNING|safety|train|8|50|1-00:00:01.500||8Gn|90\n"
-        "7.batch|RUNNING|safety|batch|8|50|00:02|1.5G||\n";
+    static const char text[] = "7|PREEMPTED|safety|train|4|100|01:00:00||8Gn|90\n"
+                               "7.0|CANCELLED|safety|train|4|100|01:00:00|2097152K||\n"
+                               "7|RUNNING|safety|train|8|50|1-00:00:01.500||8Gn|90\n"
+                               "7.batch|RUNNING|safety|batch|8|50|00:02|1.5G||\n";
     struct rf_seff s;
     struct rf_error err;
 

@@ -244,9 +244,9 @@ static void credit_is_that_of_a_model_however_time_is_cut(void **unused)
         b = a;
         for (int step = 0; step < 60; step++) {
             int64_t to_us = at_us + roll(&d, 1, roll(&d, 0, 3) == 0 ? 200000000 : 9000000);
-            int64_t lots_us = 0, cap_us = (a.terms.credit_cap_us > 0 ? a.terms.credit_cap_us
-                                                                     : a.window_us) *
-                                          a.basis * a.share.num / a.share.den;
+            int64_t lots_us = 0,
+                    cap_us = (a.terms.credit_cap_us > 0 ? a.terms.credit_cap_us : a.window_us) *
+                             a.basis * a.share.num / a.share.den;
 
             a.used = b.used = roll(&d, 0, 9);
             advance(&a, to_us);
@@ -283,8 +283,8 @@ static void credit_claims_beyond_the_share_until_it_runs_out(void **unused)
     make_workload(&w, 10, 3);
     for (int k = 0; k < 8; k++) /* everybody else holds all of it */
         set_job(&w, k, 0, 1000, 1, 2);
-    set_job(&w, 8, 50, 400, 6, 0);  /* 200 device-seconds of credit by then: lasts 100 s */
-    set_job(&w, 9, 60, 400, 2, 1);  /* its floor is not touched */
+    set_job(&w, 8, 50, 400, 6, 0); /* 200 device-seconds of credit by then: lasts 100 s */
+    set_job(&w, 9, 60, 400, 2, 1); /* its floor is not touched */
     simulate(&w, &o, &r);
     assert_int_equal(r.start_us[8], 50 * SECOND);
     assert_int_equal(r.end_us[8], 450 * SECOND); /* beyond its credit it borrows */
@@ -296,7 +296,8 @@ static void credit_claims_beyond_the_share_until_it_runs_out(void **unused)
     o.policy.order[0] = '\0';
     snprintf(o.policy.order, sizeof o.policy.order, "easy");
     simulate(&w, &o, &r);
-    assert_int_equal(r.state->jobs[8].first_grant_us, 1 * SECOND); /* a job is not divided: as under a floor */
+    assert_int_equal(r.state->jobs[8].first_grant_us,
+                     1 * SECOND); /* a job is not divided: as under a floor */
     rf_sim_result_clear(&r);
     clear_workload(&w);
 }
@@ -375,7 +376,8 @@ static void a_stock_is_used_up_and_growth_adds_nothing(void **unused)
     assert_int_equal(r.start_us[20], -1);
     rf_sim_result_clear(&r);
 
-    terms.catch_up = (struct rf_share){1, 2}; /* in arrears by more than a window: four of eight */
+    terms.catch_up =
+        (struct rf_share){1, 2}; /* in arrears by more than a window: four of eight */
     x.world.npledges = 0;
     x.world.nchanges = 0;
     add_pledge(&x, 0, "a0", 1, 4, 100 * SECOND, &terms);
@@ -535,7 +537,8 @@ static struct rf_terms random_terms(struct dice *d)
 /* Shares of 1 % of 24, a third of 7, 99 % of 2 among others. */
 static void random_world(struct world *x, struct dice *d, int32_t devices)
 {
-    static const struct rf_share SHARES[] = {{1, 100}, {1, 3}, {99, 100}, {1, 1}, {1, 2}, {0, 1}};
+    static const struct rf_share SHARES[] = {{1, 100}, {1, 3}, {99, 100},
+                                             {1, 1},   {1, 2}, {0, 1}};
     int first = roll(d, 0, 5);
     struct rf_terms t = random_terms(d);
 
@@ -685,7 +688,8 @@ static void floors_are_honoured_within_the_grace(void **unused)
         o.policy.resize = 1;
         o.grace_us = roll(&d, 0, 4) * SECOND;
         watch.whole = rf_fence_ceil(&share, devices);
-        watch.grace_us = o.policy.checkpoint_us < o.grace_us ? o.policy.checkpoint_us : o.grace_us;
+        watch.grace_us =
+            o.policy.checkpoint_us < o.grace_us ? o.policy.checkpoint_us : o.grace_us;
         o.observers = &floor;
         o.nobservers = 1;
         simulate(&w, &o, &r);

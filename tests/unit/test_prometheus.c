@@ -97,8 +97,7 @@ static void figures_are_exact_and_labels_escaped(void **unused)
         "\n# TYPE ringfence_devices gauge\nringfence_devices{state=\"held\"} 1\n"
         "ringfence_devices{state=\"free\"} 1\nringfence_devices{state=\"down\"} 0\n",
         "\nringfence_capacity_device_seconds_total 10.000000\n",
-        "\nringfence_jobs{state=\"queued\"} 1\n",
-        "\nringfence_jobs{state=\"done\"} 1\n",
+        "\nringfence_jobs{state=\"queued\"} 1\n", "\nringfence_jobs{state=\"done\"} 1\n",
         "\nringfence_account_held_device_seconds_total{account=\"mine\"} 3.000000\n",
         "\nringfence_account_held_device_seconds_total{account=\"theirs\"} 0.000000\n",
         "\nringfence_account_devices{account=\"mine.a\"} 1\n",
@@ -200,7 +199,8 @@ static void a_status_says_who_runs_who_waits_and_how_pledges_stand(void **unused
     assert_int_equal(n, lines);
     json_decref(d);
     /* a document from elsewhere: dashes, no crash */
-    d = json_pack("{s:s, s:[n, i, {s:i}], s:{}}", "run", "x", "running", 7, "name", 3, "pledges");
+    d = json_pack("{s:s, s:[n, i, {s:i}], s:{}}", "run", "x", "running", 7, "name", 3,
+                  "pledges");
     rewind(out);
     assert_int_equal(rf_status_print(d, out, 60, &lines, &err), RF_OK);
     rewind(out);

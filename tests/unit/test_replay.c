@@ -54,8 +54,7 @@ static struct rf_policy_options options_of(uint64_t seed)
 
 static int64_t draw(struct live *l, int64_t least, int64_t most)
 {
-    return least +
-           (int64_t)rf_rng_below(l->seed, 7, l->draws++, (uint64_t)(most - least + 1));
+    return least + (int64_t)rf_rng_below(l->seed, 7, l->draws++, (uint64_t)(most - least + 1));
 }
 
 static void record(struct live *l, struct rf_event *e)
@@ -341,9 +340,9 @@ static void begin(struct live *l, const char *path)
     struct rf_error err;
 
     assert_int_equal(rf_journal_start(&l->journal, &err), RF_OK);
-    assert_int_equal(rf_policy_create(&l->policy, &options, l->journal.state, l->journal.tally,
-                                      &err),
-                     RF_OK);
+    assert_int_equal(
+        rf_policy_create(&l->policy, &options, l->journal.state, l->journal.tally, &err),
+        RF_OK);
     rf_journal_watch(&l->journal, (struct rf_observer){l, before, after});
     if (rf_journal_create(&l->journal, path, "test", NULL, &err) != RF_OK)
         fail_msg("%s", err.text);
@@ -380,7 +379,8 @@ static void draw_jobs(struct live *l, enum course course)
         *w = (struct work){.submit_us = t_us,
                            .left_us = draw(l, 1, 5000000),
                            .n = (int32_t)draw(l, 1, 3),
-                           .after = i > 0 && draw(l, 0, 3) == 0 ? (int32_t)draw(l, 0, i - 1) : -1,
+                           .after =
+                               i > 0 && draw(l, 0, 3) == 0 ? (int32_t)draw(l, 0, i - 1) : -1,
                            .cancel_us = INT64_MAX};
         if (course == LIMITS && draw(l, 0, 3) == 0)
             w->flops_limit = 1000 * draw(l, 1, 8000000);

@@ -68,13 +68,13 @@ static void make_jobs(struct rf_workload *w)
 static void make_world(struct demo *demo)
 {
     const struct rf_pledge_spec pledge = {.account = "alignment",
-                                           .author = "board",
-                                           .fence = "floor",
-                                           .basis = "fleet",
-                                           .reason = "announced",
-                                           .share = {1, 5},
-                                           .window_us = 1800 * S,
-                                           .tolerance_us = S};
+                                          .author = "board",
+                                          .fence = "floor",
+                                          .basis = "fleet",
+                                          .reason = "announced",
+                                          .share = {1, 5},
+                                          .window_us = 1800 * S,
+                                          .tolerance_us = S};
 
     demo->pledges[0] = demo->pledges[1] = pledge;
     demo->pledges[1].share = (struct rf_share){1, 10};

@@ -129,7 +129,7 @@ static void points_are_set_against_what_the_models_were_made_with(void **state)
     json_decref(results);
     if (svg == NULL) /* no gnuplot */
         skip();
-    assert_non_null(strstr(svg, "350,")); /* 7e8 / 2e6, in the numbers behind the figure */
+    assert_non_null(strstr(svg, "350,"));    /* 7e8 / 2e6, in the numbers behind the figure */
     assert_non_null(strstr(svg, ",11000,")); /* 2.2e10 / 2e6 */
     assert_non_null(strstr(svg, "one xent"));
     assert_non_null(strstr(svg, "larger xent"));

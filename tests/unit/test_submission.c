@@ -104,7 +104,8 @@ static const struct {
     {"jobs.more.after=[\"nobody\"]", "key 'jobs.[0].after': expected names of jobs"},
     {"jobs.more.submit_s=3.0", "key 'jobs.[0].submit_s': expected nothing"},
     {"models.wide.name=m", "expected a name of its own, got 'm' a second time"},
-    {"policy.fence=none", "key 'policy': expected one of models, tasks, task, jobs, experiments"},
+    {"policy.fence=none",
+     "key 'policy': expected one of models, tasks, task, jobs, experiments"},
     {"run.seed=3", "key 'run': expected one of models"},
     {"jobs=()", "key 'jobs': expected at least one job or experiment, got none"},
 };

@@ -190,12 +190,12 @@ static void parts_tell_the_pledged_from_the_others(void **unused)
         {"capability", 0, 1000, 4}, {"alignment.eval", 100, 50, 1}, {"alignment", 100, 50, 1}};
     struct rf_change change = {.kind = RF_CHANGE_PLEDGE};
     struct rf_pledge_spec pledge = {.account = "alignment",
-                                     .author = "board",
-                                     .fence = "floor",
-                                     .basis = "fleet",
-                                     .reason = "announced",
-                                     .share = {1, 2},
-                                     .window_us = 600 * S};
+                                    .author = "board",
+                                    .fence = "floor",
+                                    .basis = "fleet",
+                                    .reason = "announced",
+                                    .share = {1, 2},
+                                    .window_us = 600 * S};
     struct rf_sim_outcome outcome;
     struct run run;
 

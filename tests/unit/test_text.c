@@ -61,7 +61,8 @@ static void rows_are_full_and_ask_for_the_next_token(void **state)
 
     (void)state;
     for (int step = 0; step < 40; step++) {
-        assert_int_equal(rf_task_corpus_batch(task, 7, step, -1, 5, &memory, &batch, NULL), RF_OK);
+        assert_int_equal(rf_task_corpus_batch(task, 7, step, -1, 5, &memory, &batch, NULL),
+                         RF_OK);
         check_rows(&batch);
     }
     assert_int_equal(rf_task_info(task)->context, T);
@@ -84,7 +85,8 @@ static void the_end_is_held_back(void **state)
     assert_int_equal(batch.target[0], 452 % 251);
     assert_int_equal(batch.target[47], 499 % 251);
     for (int step = 0; step < 60; step++) { /* 451 % 251 = 200 comes once before, at 200 */
-        assert_int_equal(rf_task_corpus_batch(task, 7, step, -1, 5, &memory, &batch, NULL), RF_OK);
+        assert_int_equal(rf_task_corpus_batch(task, 7, step, -1, 5, &memory, &batch, NULL),
+                         RF_OK);
         for (int i = 0; i + 1 < batch.R; i++)
             assert_true(batch.target[i] != 0 || batch.tokens[i] == 250);
     }
