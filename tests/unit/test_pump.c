@@ -235,12 +235,13 @@ static void values_are_brought_before_there_is_a_file(void **unused)
  * are, and what is to be stored otherwise than it lies. */
 static void still_values_are_written_from_where_they_lie(void **unused)
 {
-    enum { N = 700000, BORDER = 4096, SMALL = 1 << 20 };
+    enum { BORDER = 4096, N = 171 * BORDER - 77, SMALL = 1 << 20 };
     struct rf_digest digests[N * 4 / 400000 + 1];
     uint64_t base = BORDER;
     const struct rf_stretch stretch = {
         .base = &base, .size_bytes = N * 4, .granule_bytes = 400000, .digests = digests};
-    float *block = aligned_alloc(BORDER, N * 4 + BORDER), *found = malloc(N * sizeof *found);
+    float *block = aligned_alloc(BORDER, 4 * 171 * BORDER + BORDER),
+          *found = malloc(N * sizeof *found);
 
     (void)unused;
     assert_true(block != NULL && found != NULL);
