@@ -353,26 +353,70 @@ enum rf_status rf_figure_loss(const json_t *jobs, const char *group, char **svg,
 
 /* ---- experiments ---- */
 
-/* Name above loss under each group; side by side and slanted when there are many. */
-static void add_labels(struct rf_text *script, const json_t *experiments)
-{
-    size_t n = json_array_size(experiments);
-    int many = n > 5;
+/* Beside each other there is room for so many; more stand one below the other, as in a forest plot. */
+enum { BESIDE = 8, ROW_HEIGHT = 19, NAME_BYTES = 32 };
 
-    rf_text_add(script, many ? "set xtics rotate by -25 (" : "set xtics (");
+/* What a figure shows: of many only those that have the number, and were trained to the end; the table
+ * below it has all. A new reference. */
+static json_t *rows_of(const json_t *experiments, const char *key)
+{
+    json_t *rows = json_array();
+    int many = json_array_size(experiments) > BESIDE;
+
+    for (size_t i = 0; i < json_array_size(experiments); i++) {
+        json_t *experiment = json_array_get(experiments, i);
+
+        if (!many || (strchr(rf_json_text(experiment, "loss"), '+') == NULL &&
+                      isfinite(rf_json_number(experiment, key))))
+            json_array_append(rows, experiment);
+    }
+    return rows;
+}
+
+static int below_each_other(const json_t *rows)
+{
+    return json_array_size(rows) > BESIDE;
+}
+
+static int height_of(const json_t *rows, int beside)
+{
+    return below_each_other(rows) ? 120 + ROW_HEIGHT * (int)json_array_size(rows) : beside;
+}
+
+/* Name above loss under each group, or before its row; side by side and slanted when there are some. */
+static void add_labels(struct rf_text *script, const json_t *rows)
+{
+    size_t n = json_array_size(rows);
+    int below = below_each_other(rows), slanted = !below && n > 5;
+    size_t longest = 0;
+
+    rf_text_add(script, below     ? "set ytics ("
+                        : slanted ? "set xtics rotate by -25 ("
+                                  : "set xtics (");
     for (size_t i = 0; i < n; i++) {
-        const json_t *experiment = json_array_get(experiments, i);
-        char name[32];
+        const json_t *experiment = json_array_get(rows, i);
+        char name[NAME_BYTES];
+        size_t length;
 
         snprintf(name, sizeof name, "%.24s", rf_json_text(experiment, "name"));
         rf_text_add(script, i > 0 ? ", " : "");
         rf_plot_add_string(script, name);
-        rf_text_add(script, many ? ".' '." : ".\"\\n\".");
+        rf_text_add(script, below || slanted ? ".' '." : ".\"\\n\".");
         rf_plot_add_string(script, rf_json_text(experiment, "loss"));
         rf_text_addf(script, " %zu", i);
+        length = strlen(name) + 1 + strlen(rf_json_text(experiment, "loss"));
+        longest = length > longest ? length : longest;
     }
-    rf_text_addf(script, ")\nset xrange [-0.6:%g]\nset bmargin %d\n", (double)n - 0.4,
-                 many ? 6 : 3);
+    if (below)
+        rf_text_addf(
+            script,
+            ")\nset ytics font ',11'\nset xtics font ',12'\nset lmargin %g\n"
+            "set yrange [%g:-0.6]\nset grid x lc rgb '#888888' lw 0.4 dt 3\nset ylabel\n"
+            "set key maxcols 2\n",
+            2 + 0.6 * (double)longest, (double)n - 0.4); /* in characters of the larger font */
+    else
+        rf_text_addf(script, ")\nset xrange [-0.6:%g]\nset bmargin %d\n", (double)n - 0.4,
+                     slanted ? 6 : 3);
 }
 
 /* "oversight xent" as a cell of a block. */
@@ -417,35 +461,93 @@ static int any_number(const json_t *list, const char *key)
     return 0;
 }
 
+static void plot_accuracies(struct rf_text *script, const json_t *rows,
+                            const char *const keys[3])
+{
+    rf_text_add(script, "set yrange [0:1.02]\nset ylabel 'accuracy'\nset boxwidth 0.2\n"
+                        "set style fill transparent solid 0.75 noborder\nplot ");
+    for (int k = 0; k < 3; k++)
+        rf_text_addf(script, "$%s using 1:3 with boxes fc rgb '%s' title '%s', ", keys[k],
+                     rf_plot_colour(k == 2 ? 2 : 1 - k), keys[k]);
+    for (int k = 0; k < 3; k++)
+        rf_text_addf(script,
+                     "$%s using 1:4:(0):($5-$4) with vectors nohead lw 2 lc rgb '" RF_PLOT_INK
+                     "' notitle%s",
+                     keys[k], k < 2 ? ", " : "");
+    if (any_number(rows, "zero_shot"))
+        rf_text_add(script, ", $zero_shot using ($1-0.36):3:(0.72):(0) with vectors nohead lw "
+                            "2 dt 2 lc rgb '" RF_PLOT_INK "' title 'zero-shot'");
+    rf_text_add(script, "\n");
+}
+
+static void plot_accuracies_below(struct rf_text *script, const json_t *rows,
+                                  const char *const keys[3])
+{
+    rf_text_add(script, "set xrange [0:1.02]\nset xlabel 'accuracy'\nplot ");
+    for (int k = 0; k < 3; k++) {
+        const char *colour = rf_plot_colour(k == 2 ? 2 : 1 - k);
+
+        rf_text_addf(
+            script,
+            "$%s using 4:1:($5-$4):(0) with vectors nohead lw 2 lc rgb '%s' notitle, "
+            "$%s using 3:($1-0.14):(0):(0.28) with vectors nohead lw 4 lc rgb '%s' title "
+            "'%s'%s",
+            keys[k], colour, keys[k], colour, keys[k], k < 2 ? ", " : "");
+    }
+    if (any_number(rows, "zero_shot"))
+        rf_text_add(script, ", $zero_shot using 3:($1-0.36):(0):(0.72) with vectors nohead lw "
+                            "2 dt 2 lc rgb '" RF_PLOT_INK "' title 'zero-shot'");
+    rf_text_add(script, "\n");
+}
+
 enum rf_status rf_figure_accuracy(const json_t *experiments, char **svg, struct rf_error *err)
 {
     static const char *const keys[] = {"weak", "student", "ceiling"};
     struct rf_text script = {0};
+    json_t *rows;
 
     *svg = NULL;
     if (!any_number(experiments, "weak"))
         return RF_OK;
-    rf_plot_start(&script, HEIGHT);
+    rows = rows_of(experiments, "student");
+    rf_plot_start(&script, height_of(rows, HEIGHT));
     for (int k = 0; k < 3; k++)
-        add_accuracies(&script, experiments, keys[k], 0.24 * (k - 1));
-    add_accuracies(&script, experiments, "zero_shot", 0);
-    add_labels(&script, experiments);
-    rf_text_add(&script, "set yrange [0:1.02]\nset ylabel 'accuracy'\nset boxwidth 0.2\n"
-                         "set style fill transparent solid 0.75 noborder\nplot ");
-    for (int k = 0; k < 3; k++)
-        rf_text_addf(&script, "$%s using 1:3 with boxes fc rgb '%s' title '%s', ", keys[k],
-                     rf_plot_colour(k == 2 ? 2 : 1 - k), keys[k]);
-    for (int k = 0; k < 3; k++)
-        rf_text_addf(&script,
-                     "$%s using 1:4:(0):($5-$4) with vectors nohead lw 2 lc rgb '" RF_PLOT_INK
-                     "' notitle%s",
-                     keys[k], k < 2 ? ", " : "");
-    if (any_number(experiments, "zero_shot"))
-        rf_text_add(&script,
-                    ", $zero_shot using ($1-0.36):3:(0.72):(0) with vectors nohead lw 2 "
-                    "dt 2 lc rgb '" RF_PLOT_INK "' title 'zero-shot'");
-    rf_text_add(&script, "\n");
+        add_accuracies(&script, rows, keys[k], 0.24 * (k - 1));
+    add_accuracies(&script, rows, "zero_shot", 0);
+    add_labels(&script, rows);
+    (below_each_other(rows) ? plot_accuracies_below : plot_accuracies)(&script, rows, keys);
+    json_decref(rows);
     return finish(&script, "Accuracy of weak supervisor, student and ceiling", svg, err);
+}
+
+static void plot_gaps(struct rf_text *script)
+{
+    rf_text_addf(script,
+                 "set yrange [*<-0.1:1.1<*]\nset ylabel 'gap recovered'\n"
+                 "plot 0 with lines lw 1.5 dt 2 lc rgb '%s' title 'weak supervisor', "
+                 "1 with lines lw 1.5 dt 2 lc rgb '%s' title 'ceiling', "
+                 "$pgr using 1:4:(0):($5-$4) with vectors nohead lw 3 lc rgb '%s' title '95 %% "
+                 "interval', $pgr using ($1-0.12):3:(0.24):(0) with vectors nohead lw 4 lc rgb "
+                 "'%s' title 'student'\n",
+                 rf_plot_colour(1), rf_plot_colour(2), rf_plot_colour(0), rf_plot_colour(0));
+}
+
+static void plot_gaps_below(struct rf_text *script, const json_t *rows)
+{
+    double n = (double)json_array_size(rows);
+
+    rf_text_addf(
+        script,
+        "set xrange [*<-0.1:1.1<*]\nset xlabel 'gap recovered'\n"
+        "plot $pgr using (0):(-0.6):(0):(%g) every ::0::0 with vectors nohead lw 1.5 dt 2 lc "
+        "rgb '%s' title 'weak supervisor', "
+        "$pgr using (1):(-0.6):(0):(%g) every ::0::0 with vectors nohead lw 1.5 dt 2 lc rgb "
+        "'%s' title 'ceiling', "
+        "$pgr using 4:1:($5-$4):(0) with vectors nohead lw 2 lc rgb '%s' title '95 %% "
+        "interval', $pgr using 3:($1-0.25):(0):(0.5) with vectors nohead lw 4 lc rgb '%s' "
+        "title 'student'\n",
+        n + 0.2, rf_plot_colour(1), n + 0.2, rf_plot_colour(2), rf_plot_colour(0),
+        rf_plot_colour(0));
 }
 
 enum rf_status rf_figure_pgr(const json_t *experiments, char **svg, struct rf_error *err)
@@ -453,14 +555,16 @@ enum rf_status rf_figure_pgr(const json_t *experiments, char **svg, struct rf_er
     static const char *const names[] = {RF_PLOT_HIDDEN, "experiment", "gap recovered",
                                         "95 %: from", "to"};
     struct rf_text script = {0};
+    json_t *rows;
 
     *svg = NULL;
     if (!any_number(experiments, "pgr"))
         return RF_OK;
-    rf_plot_start(&script, HEIGHT - 40);
+    rows = rows_of(experiments, "pgr");
+    rf_plot_start(&script, height_of(rows, HEIGHT - 40));
     rf_plot_block(&script, "pgr", "student", names, 5);
-    for (size_t i = 0; i < json_array_size(experiments); i++) {
-        const json_t *experiment = json_array_get(experiments, i);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *experiment = json_array_get(rows, i);
         const json_t *ci = rf_json_list(experiment, "pgr_ci");
         double pgr = rf_json_number(experiment, "pgr");
 
@@ -473,14 +577,11 @@ enum rf_status rf_figure_pgr(const json_t *experiments, char **svg, struct rf_er
                      json_number_value(json_array_get(ci, 1)));
     }
     rf_plot_block_end(&script);
-    add_labels(&script, experiments);
-    rf_text_addf(&script,
-                 "set yrange [*<-0.1:1.1<*]\nset ylabel 'gap recovered'\n"
-                 "plot 0 with lines lw 1.5 dt 2 lc rgb '%s' title 'weak supervisor', "
-                 "1 with lines lw 1.5 dt 2 lc rgb '%s' title 'ceiling', "
-                 "$pgr using 1:4:(0):($5-$4) with vectors nohead lw 3 lc rgb '%s' title '95 %% "
-                 "interval', $pgr using ($1-0.12):3:(0.24):(0) with vectors nohead lw 4 lc rgb "
-                 "'%s' title 'student'\n",
-                 rf_plot_colour(1), rf_plot_colour(2), rf_plot_colour(0), rf_plot_colour(0));
+    add_labels(&script, rows);
+    if (below_each_other(rows))
+        plot_gaps_below(&script, rows);
+    else
+        plot_gaps(&script);
+    json_decref(rows);
     return finish(&script, "Performance gap recovered, with 95 % intervals", svg, err);
 }

@@ -259,9 +259,11 @@ enum rf_status rf_section_experiments(struct rf_text *page, struct rf_report_inp
                 "<p>A weak model labels examples, a strong student learns from these labels "
                 "alone, and the ceiling is the same strong model trained on the truth about "
                 "the same examples.</p>\n");
-    add_figure(page, in, accuracy,
-               "Accuracy on the test set with 95 % intervals (Wilson, over test items); the "
-               "dashed line is the strong model before it saw any label.");
+    add_figure(
+        page, in, accuracy,
+        "Accuracy on the test set with 95 % intervals (Wilson, over test items); the "
+        "dashed line is the strong model before it saw any label. Where there are many rows, "
+        "those of early stopping are in the table alone.");
     add_figure(
         page, in, pgr,
         "Performance gap recovered: 0 is the weak supervisor, 1 the ceiling; intervals by "

@@ -33,7 +33,7 @@ refused() {
 }
 
 run 0 --version
-grep -Eq '^ringfence [0-9]+\.[0-9]+\.[0-9]+$' "$dir/out" || fail "no version"
+grep -Eq '^ringfence [0-9]+\.[0-9]+\.[0-9]+(\+[0-9a-z.-]+)?$' "$dir/out" || fail "no version"
 for what in compiler MPI HDF5 oneDNN OpenBLAS libsodium libconfig; do
     grep -Eq "^$what: .*[0-9]" "$dir/out" || fail "--version says nothing of $what"
 done

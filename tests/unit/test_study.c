@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "report/cost.h"
+#include "report/figures.h"
 #include "report/json.h"
 #include "report/study.h"
 
@@ -136,6 +137,41 @@ static void points_are_set_against_what_the_models_were_made_with(void **state)
     free(svg);
 }
 
+/* Of many rows each is named in full and has a line of its own; early stopping and what is void are left to
+ * the table. */
+static void many_rows_stand_one_below_the_other(void **state)
+{
+    json_t *rows = json_array();
+    struct rf_error err;
+    char name[32], *svg = NULL, *gaps = NULL;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        json_t *row;
+
+        snprintf(name, sizeof name, "cell-%d", i);
+        row = json_pack("{s:s, s:s, s:f, s:f, s:f, s:i}", "name", name, "loss",
+                        i == 7 ? "xent+oracle" : "xent", "weak", 0.6, "student", 0.7, "ceiling",
+                        0.8, "test_items", 100);
+        if (i != 9)
+            json_object_set_new(row, "pgr", json_real(0.5));
+        json_object_set_new(row, "pgr_ci", json_pack("[f, f]", 0.25, 0.75));
+        json_array_append_new(rows, row);
+    }
+    must(rf_figure_accuracy(rows, &svg, &err), &err);
+    must(rf_figure_pgr(rows, &gaps, &err), &err);
+    json_decref(rows);
+    if (svg == NULL || gaps == NULL) /* no gnuplot */
+        skip();
+    assert_non_null(strstr(svg, ">cell-19 xent<"));
+    assert_non_null(strstr(svg, ">cell-9 xent<"));
+    assert_null(strstr(svg, "cell-7 "));
+    assert_non_null(strstr(gaps, ">cell-19 xent<"));
+    assert_null(strstr(gaps, "cell-9 "));
+    free(svg);
+    free(gaps);
+}
+
 /* The median is over what is not void; one void of three cells, two of one task. */
 static void medians_leave_void_cells_out(void **state)
 {
@@ -196,6 +232,7 @@ int main(void)
         cmocka_unit_test(shared_jobs_are_in_the_bill_of_each_row_once),
         cmocka_unit_test(each_repeat_of_a_cell_is_named_with_its_seed_and_key),
         cmocka_unit_test(points_are_set_against_what_the_models_were_made_with),
+        cmocka_unit_test(many_rows_stand_one_below_the_other),
         cmocka_unit_test(medians_leave_void_cells_out),
         cmocka_unit_test(a_model_costs_what_it_started_from),
     };
