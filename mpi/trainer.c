@@ -12,6 +12,11 @@
 #include "nn/bf16.h"
 #include "nn/model.h"
 
+/* Do slices share the work on rows (model_layers.c)? Gradients of norms are added up in another order
+ * then, so that a job's last bits would depend on whether its ranks are on one node, and a job that was
+ * resumed elsewhere would not end as one that never stopped. Nothing was gained in whole steps. */
+enum { SHARES_ROWS = 0 };
+
 struct rf_trainer {
     struct rf_train_options options;
     struct rf_mesh mesh; /* owned */
@@ -204,7 +209,7 @@ static enum rf_status plan_all(struct rf_trainer *t, const struct rf_model_shape
         st = rf_plan_make(&t->plan, shape, t->mesh.tensor.rank, t->mesh.tensor.size, err);
     if (st == RF_OK)
         st = rf_model_predict_bytes(need, &t->plan, &limits, precision_of(o, t->mesh.data.size),
-                                    !o->exchange_messages, err);
+                                    SHARES_ROWS, err);
     return st;
 }
 
@@ -579,8 +584,7 @@ enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_sha
     if (st == RF_OK)
         st = rf_plan_make(&plan, shape, rank % tensor, tensor, err);
     if (st == RF_OK)
-        st = rf_model_predict_bytes(&need, &plan, &limits, precision,
-                                    !options->exchange_messages, err);
+        st = rf_model_predict_bytes(&need, &plan, &limits, precision, SHARES_ROWS, err);
     if (st == RF_OK)
         *bytes = need.all +
                  rf_shard_cost(&plan, rank / tensor, copies, precision == RF_PRECISION_HELD) +

@@ -413,8 +413,8 @@ static void gradients_are_the_same_on_any_number_of_ranks(const struct rf_group 
     }
 }
 
-/* Slices that share the work on rows, and those that do it all because they only have messages: the same answers to
- * the bit before they learn, and the same losses but for the order of sums in gradients. */
+/* Slices on one node, and those that only have messages: what a job learns must not depend on where its ranks
+ * are, as long as a sum has two terms; of more the order may differ. */
 static void sharing_rows_changes_nothing(const struct rf_group *world,
                                          const struct rf_model_shape *shape)
 {
@@ -428,7 +428,6 @@ static void sharing_rows_changes_nothing(const struct rf_group *world,
     CHECK(rf_trainer_create(&shared, world, shape, &options, &err) == RF_OK);
     options.exchange_messages = 1;
     CHECK(rf_trainer_create(&sent, world, shape, &options, &err) == RF_OK);
-    CHECK(world->size == 1 || rf_trainer_bytes(shared) < rf_trainer_bytes(sent));
     CHECK(rf_trainer_room_bytes(sent) == 0);
     for (int i = 0; i < 12; i++) {
         make_sample(&s, i);
@@ -447,6 +446,7 @@ static void sharing_rows_changes_nothing(const struct rf_group *world,
         rf_trainer_step(shared, &s.batch, &a);
         rf_trainer_step(sent, &s.batch, &b);
         CHECK(fabs(a.loss - b.loss) < 1e-4 * b.loss && a.flops == b.flops);
+        CHECK(world->size > 2 || (a.loss == b.loss && a.grad_norm == b.grad_norm));
         CHECK(fabs(a.grad_norm - b.grad_norm) < 1e-3 * b.grad_norm);
     }
     rf_trainer_destroy(shared);
