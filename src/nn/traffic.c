@@ -45,8 +45,6 @@ void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
 void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies,
                            int bf16)
 {
-    if (plan->size > 1)
-        add(traffic, RF_TRAFFIC_SUM, 1, (int64_t)rf_model_vectors(plan), sizeof(rf_real));
     if (copies > 1)
         add(traffic, RF_TRAFFIC_SMALL, 1, 2, sizeof(double));
     if (copies * plan->size > 1)
