@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #endif
 
-enum { LINE = 64, PAGE = 4096, LOOKS = 2000, YIELD_US = 200, NAP_US = 50, SLEEP_US = 100000 };
+enum { LINE = 64, LOOKS = 2000, YIELD_US = 200, NAP_US = 50, SLEEP_US = 100000 };
 
 /* What a rank shows the others, alone on its cache line. */
 struct slot {
@@ -31,9 +31,8 @@ struct piece {
 };
 
 struct rf_common_room {
-    const struct rf_group *node;  /* borrowed */
-    MPI_Win window, table_window; /* MPI_WIN_NULL: there is no table */
-    unsigned char *table;
+    const struct rf_group *node; /* borrowed */
+    MPI_Win window;
     struct piece *pieces; /* owned [node->size] */
     size_t size_bytes;
     uint32_t meetings;
@@ -58,31 +57,6 @@ static int allocate(struct rf_common_room *room)
     return ok;
 }
 
-/* Collective, as above: a share of each rank's, one behind the other, so that the memory lies with those that use it. */
-static int allocate_table(struct rf_common_room *room, size_t table_bytes)
-{
-    size_t ranks = (size_t)room->node->size;
-    size_t share = ((table_bytes + ranks - 1) / ranks + PAGE - 1) / PAGE * PAGE;
-    MPI_Aint size;
-    void *base;
-    int ok, unit;
-
-    MPI_Comm_set_errhandler(room->node->comm, MPI_ERRORS_RETURN);
-    ok = MPI_Win_allocate_shared((MPI_Aint)share, 1, MPI_INFO_NULL, room->node->comm, &base,
-                                 &room->table_window) == MPI_SUCCESS;
-    MPI_Comm_set_errhandler(room->node->comm, MPI_ERRORS_ARE_FATAL);
-    MPI_Allreduce(MPI_IN_PLACE, &ok, 1, MPI_INT, MPI_LAND, room->node->comm);
-    if (!ok) {
-        room->table_window = MPI_WIN_NULL;
-        return 0;
-    }
-    MPI_Win_lock_all(MPI_MODE_NOCHECK, room->table_window);
-    memset(base, 0, share);
-    MPI_Win_shared_query(room->table_window, 0, &size, &unit, &room->table);
-    MPI_Win_sync(room->table_window);
-    return 1;
-}
-
 /* Collective: zeroes this rank's piece, and finds the others'. */
 static void furnish(struct rf_common_room *room)
 {
@@ -104,16 +78,7 @@ static void furnish(struct rf_common_room *room)
     MPI_Win_sync(room->window);
 }
 
-static void free_window(MPI_Win *window)
-{
-    if (*window == MPI_WIN_NULL)
-        return;
-    MPI_Win_unlock_all(*window);
-    MPI_Win_free(window);
-}
-
-struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes,
-                                             size_t table_bytes)
+struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes)
 {
     struct rf_common_room *room = calloc(1, sizeof *room);
     struct piece *pieces = calloc((size_t)node->size, sizeof *pieces);
@@ -125,13 +90,7 @@ struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t
         room->pieces = pieces;
         room->size_bytes = (size_bytes + LINE - 1) / LINE * LINE;
         room->looks = crowd <= sysconf(_SC_NPROCESSORS_ONLN) ? LOOKS : 0;
-        room->window = room->table_window = MPI_WIN_NULL;
-        ok = table_bytes == 0 || allocate_table(room, table_bytes);
-        if (ok && !allocate(room)) {
-            room->window = MPI_WIN_NULL;
-            free_window(&room->table_window);
-            ok = 0;
-        }
+        ok = allocate(room);
     }
     if (!ok) {
         free(pieces);
@@ -146,8 +105,8 @@ void rf_common_room_destroy(struct rf_common_room *room)
 {
     if (room == NULL)
         return;
-    free_window(&room->window);
-    free_window(&room->table_window);
+    MPI_Win_unlock_all(room->window);
+    MPI_Win_free(&room->window);
     free(room->pieces);
     free(room);
 }
@@ -155,11 +114,6 @@ void rf_common_room_destroy(struct rf_common_room *room)
 void *rf_common_room_own(const struct rf_common_room *room)
 {
     return room->pieces[room->node->rank].data;
-}
-
-void *rf_common_room_table(const struct rf_common_room *room)
-{
-    return room->table;
 }
 
 int rf_common_room_holds(const struct rf_common_room *room, const void *p, size_t n_bytes)

@@ -1,7 +1,7 @@
 /* common_room.h - memory that the ranks of a node reach in each other, and meeting there.
  *
  * An MPI shared-memory window with a piece of each rank's own, which all others may read and write,
- * and a counter beside it; and another one, a table that is everybody's, without gaps. Ranks that wait look at counters: for a moment without pause where each has a core, then giving the core away between two looks,
+ * and a counter beside it. Ranks that wait look at counters: for a moment without pause where each has a core, then giving the core away between two looks,
  * and when it takes longer they sleep until they are woken. */
 #ifndef RF_MPI_COMMON_ROOM_H
 #define RF_MPI_COMMON_ROOM_H
@@ -10,18 +10,15 @@
 
 struct rf_common_room;
 
-/* Collective on node, whose ranks share memory, and which must outlive the room; size_bytes may differ, table_bytes is
- * the same everywhere (0: no table). Fills all of it with zeros. NULL, on every rank of node, when there is no such memory to be had (a
+/* Collective on node, whose ranks share memory, and which must outlive the room; size_bytes may differ. Fills
+ * this rank's piece with zeros. NULL, on every rank of node, when there is no such memory to be had (a
  * small /dev/shm): the caller goes without. */
-struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes,
-                                             size_t table_bytes);
+struct rf_common_room *rf_common_room_create(const struct rf_group *node, size_t size_bytes);
 /* Collective on node; NULL is fine. */
 void rf_common_room_destroy(struct rf_common_room *room);
 
 /* Local. This rank's own piece: 64-byte aligned. */
 void *rf_common_room_own(const struct rf_common_room *room);
-/* Local. The table: 64-byte aligned, the same memory for everyone, though not at the same address; NULL: there is none. */
-void *rf_common_room_table(const struct rf_common_room *room);
 /* Local: whether n_bytes at p lie in this rank's piece. */
 int rf_common_room_holds(const struct rf_common_room *room, const void *p, size_t n_bytes);
 

@@ -38,10 +38,9 @@ struct rf_exchanger {
     struct rf_group node;         /* owned: those that share memory with this rank */
     struct rf_group lane; /* owned: one rank of each node; size 0: this rank is in none */
     int lanes;            /* of each node */
-    struct rf_common_room *room;    /* owned; NULL: messages among all */
-    struct rf_narrow *narrow;       /* owned; NULL: nothing is rounded */
-    size_t room_bytes, table_bytes; /* table 0: there is none */
-    const rf_real *opened;          /* what this rank came with last */
+    struct rf_common_room *room; /* owned; NULL: messages among all */
+    struct rf_narrow *narrow;    /* owned; NULL: nothing is rounded */
+    size_t room_bytes;
     struct rf_meter meter;
     char path[96];
 };
@@ -162,44 +161,6 @@ static void reduce_real(struct rf_exchanger *x, enum rf_traffic_kind kind, rf_re
     rf_meter_add(&x->meter, kind, n * sizeof *data, since);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------ */
-
-static void lay_open(void *self, rf_real *data, size_t n)
-{
-    struct rf_exchanger *x = self;
-    double since = MPI_Wtime();
-
-    x->opened = data;
-    rf_common_room_meet(x->room, data);
-    rf_meter_add(&x->meter, RF_TRAFFIC_SUM, n * sizeof *data, since);
-}
-
-static void collect(void *self, rf_real *to, size_t from, size_t n)
-{
-    struct rf_exchanger *x = self;
-    double since = MPI_Wtime();
-    rf_real sum[BLOCK];
-
-    for (size_t done = 0; done < n; done += BLOCK) {
-        size_t count = n - done < BLOCK ? n - done : BLOCK;
-
-        memcpy(sum, of(x, 0) + from + done, count * sizeof *sum);
-        for (int r = 1; r < x->node.size; r++)
-            add_to(sum, of(x, r) + from + done, count);
-        memcpy(to + done, sum, count * sizeof *sum);
-    }
-    x->meter.seconds += MPI_Wtime() - since;
-}
-
-static void meet(void *self)
-{
-    struct rf_exchanger *x = self;
-    double since = MPI_Wtime();
-
-    rf_common_room_meet(x->room, x->opened);
-    x->meter.seconds += MPI_Wtime() - since;
-}
-
 /* ---- what nn asks for -------------------------------------------------------------------------------- */
 
 static void sum_real(void *self, rf_real *data, size_t n)
@@ -251,16 +212,12 @@ static void connect_near(struct rf_exchanger *x, const struct rf_exchange_option
     if (have == 1) /* nobody has a neighbour */
         return;
     rf_group_split(&x->lane, group, x->node.rank < fewest ? x->node.rank : fewest);
-    x->table_bytes = x->node.size == group->size ? o->table_bytes : 0;
-    x->room = rf_common_room_create(&x->node, o->room_bytes, x->table_bytes);
+    x->room = rf_common_room_create(&x->node, o->room_bytes);
     have = x->room != NULL;
     MPI_Allreduce(MPI_IN_PLACE, &have, 1, MPI_INT, MPI_LAND, group->comm);
     if (!have) {
         rf_common_room_destroy(x->room);
         x->room = NULL;
-        x->table_bytes = 0;
-    } else {
-        x->opened = rf_common_room_own(x->room);
     }
 }
 
@@ -329,13 +286,8 @@ struct rf_exchange rf_exchanger_exchange(struct rf_exchanger *x)
                                 .sum_rows = sum_rows,
                                 .max = max_real,
                                 .sum_double = sum_double,
-                                .lay_open = lay_open,
-                                .collect = collect,
-                                .meet = meet,
                                 .room = x->room != NULL ? rf_common_room_own(x->room) : NULL,
-                                .room_bytes = x->room != NULL ? x->room_bytes : 0,
-                                .table = x->room != NULL ? rf_common_room_table(x->room) : NULL,
-                                .table_bytes = x->table_bytes};
+                                .room_bytes = rf_exchanger_room_bytes(x)};
 }
 
 const char *rf_exchanger_path(const struct rf_exchanger *exchanger)
@@ -350,5 +302,5 @@ const struct rf_meter *rf_exchanger_meter(const struct rf_exchanger *exchanger)
 
 size_t rf_exchanger_room_bytes(const struct rf_exchanger *x)
 {
-    return x->room != NULL ? x->room_bytes + x->table_bytes / (size_t)x->group->size : 0;
+    return x->room != NULL ? x->room_bytes : 0;
 }

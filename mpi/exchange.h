@@ -30,17 +30,15 @@ void rf_meter_join(struct rf_meter *meter, const struct rf_meter *other);
 
 struct rf_exchange_options {
     size_t room_bytes; /* that sums lie in (rf_exchange.room); 0: messages alone */
-    size_t
-        table_bytes; /* that ranks have in common (rf_exchange.table) where all of them are on one node; 0: none */
-    int bf16;     /* sums of rows may be rounded when they are sent between nodes */
-    int messages; /* even where ranks share memory: to compare */
+    int bf16;          /* sums of rows may be rounded when they are sent between nodes */
+    int messages;      /* even where ranks share memory: to compare */
     int node_ranks; /* so many neighbouring ranks are taken for a node, as if others were elsewhere: to test;
                           0: those that share memory */
 };
 
 struct rf_exchanger;
 
-/* Collective on group, which is borrowed; options are equal everywhere but for room_bytes (table_bytes must be). The caller ends
+/* Collective on group, which is borrowed; options are equal everywhere but for room_bytes. The caller ends
  * *exchanger with rf_exchanger_destroy(); on failure it is NULL. */
 enum rf_status rf_exchanger_create(struct rf_exchanger **exchanger,
                                    const struct rf_group *group,
@@ -60,7 +58,7 @@ const char *rf_exchanger_path(const struct rf_exchanger *exchanger);
 /* Local: since it was made. Borrowed. */
 const struct rf_meter *rf_exchanger_meter(const struct rf_exchanger *exchanger);
 
-/* Local: bytes of this rank's own piece of shared memory, and of its share of what is in common. */
+/* Local: bytes of this rank's own piece of shared memory. */
 size_t rf_exchanger_room_bytes(const struct rf_exchanger *exchanger);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "mpi/work.h"
 
 /* ---- reading */
@@ -179,13 +178,6 @@ static void take_all(void *ctx, int at, int n, const float *features)
            (size_t)n * (size_t)o->width * sizeof *features);
 }
 
-/* The half that example i belongs to, by lot: classes may come in turns. */
-static int half_of(const struct rf_job_work *w, int i)
-{
-    return (int)rf_rng_below(w->job->model_seed, rf_rng_stream("second opinion", 0),
-                             (uint64_t)i, 2);
-}
-
 /* Collective: a probe fitted to the labels of the other half says what it thinks of this one, so that
  * no label speaks for itself. */
 static enum rf_status ask_probe(struct rf_job_work *w, struct opinions *o, int half,
@@ -198,13 +190,13 @@ static enum rf_status ask_probe(struct rf_job_work *w, struct opinions *o, int h
     enum rf_status st;
 
     for (int i = 0; i < o->n; i++)
-        n += half_of(w, i) != half;
+        n += rf_method_half(w->job->model_seed, i) != half;
     st = rf_agree(w->group, rf_predictions_make(&others, n, o->nclass, 0, err), err);
     if (st != RF_OK)
         return st;
     st = rf_probe_create(&probe, w->group, n, o->width, o->nclass, err);
     for (int i = 0; st == RF_OK && i < o->n; i++) {
-        if (half_of(w, i) == half)
+        if (rf_method_half(w->job->model_seed, i) == half)
             continue;
         rf_probe_learn(probe, at, 1, o->features + (size_t)i * (size_t)o->width);
         memcpy(others.prob + (size_t)at * (size_t)o->nclass,
@@ -217,7 +209,7 @@ static enum rf_status ask_probe(struct rf_job_work *w, struct opinions *o, int h
     for (int i = 0; st == RF_OK && i < o->n; i++) {
         int32_t best;
 
-        if (half_of(w, i) != half)
+        if (rf_method_half(w->job->model_seed, i) != half)
             continue;
         rf_probe_answer(probe, o->features + (size_t)i * (size_t)o->width, 1, NULL,
                         o->opinion + (size_t)i * (size_t)o->nclass, &best);

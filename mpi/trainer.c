@@ -12,11 +12,6 @@
 #include "nn/bf16.h"
 #include "nn/model.h"
 
-/* Do slices share the work on rows (model_layers.c)? Gradients of norms are added up in another order
- * then, so that a job's last bits would depend on whether its ranks are on one node, and a job that was
- * resumed elsewhere would not end as one that never stopped. Nothing was gained in whole steps. */
-enum { SHARES_ROWS = 0 };
-
 struct rf_trainer {
     struct rf_train_options options;
     struct rf_mesh mesh; /* owned */
@@ -209,7 +204,7 @@ static enum rf_status plan_all(struct rf_trainer *t, const struct rf_model_shape
         st = rf_plan_make(&t->plan, shape, t->mesh.tensor.rank, t->mesh.tensor.size, err);
     if (st == RF_OK)
         st = rf_model_predict_bytes(need, &t->plan, &limits, precision_of(o, t->mesh.data.size),
-                                    SHARES_ROWS, err);
+                                    err);
     return st;
 }
 
@@ -218,7 +213,6 @@ static enum rf_status connect(struct rf_trainer *t, const struct rf_model_bytes 
                               struct rf_error *err)
 {
     struct rf_exchange_options slices = {.room_bytes = need->room,
-                                         .table_bytes = need->table,
                                          .bf16 = t->options.bf16 && t->options.exchange_bf16,
                                          .messages = t->options.exchange_messages};
     const struct rf_exchange_options plain = {0};
@@ -420,7 +414,6 @@ static double learn(struct rf_trainer *t, const struct rf_batch *batch, int64_t 
         sums[1] += (double)rf_plan_flops(&t->plan, &work); /* whole, below 2^53 */
         more = 1;
     }
-    rf_model_learned(t->model);
     rf_exchange_sum_double(&copies, sums, 2);
     rf_shard_gather(t->shard, rf_model_gradients(t->model));
     rf_profile_mark(rf_model_profile(t->model), RF_SPENT_EXCHANGE);
@@ -584,7 +577,7 @@ enum rf_status rf_trainer_predict_bytes(size_t *bytes, const struct rf_model_sha
     if (st == RF_OK)
         st = rf_plan_make(&plan, shape, rank % tensor, tensor, err);
     if (st == RF_OK)
-        st = rf_model_predict_bytes(&need, &plan, &limits, precision, SHARES_ROWS, err);
+        st = rf_model_predict_bytes(&need, &plan, &limits, precision, err);
     if (st == RF_OK)
         *bytes = need.all +
                  rf_shard_cost(&plan, rank / tensor, copies, precision == RF_PRECISION_HELD) +

@@ -97,6 +97,10 @@ void rf_method_filter(struct rf_method_labels *labels, const struct rf_method_op
 void rf_method_relabel(struct rf_method_labels *labels,
                        const struct rf_method_options *options);
 
+/* The half (0 or 1) that example i belongs to, by lot, when each half is judged by what the labels of the
+ * other say: examples come with classes in turns, so that even and odd ones would be the classes. */
+int rf_method_half(uint64_t seed, int i);
+
 /* opinion [n][nclass]: the mean label of the `neighbours` other examples whose features [n][width]
  * are closest (Euclid; of equals the lower index first). scratch [n] each. */
 void rf_method_neighbours(const float *features, int n, int width, const float *prob,

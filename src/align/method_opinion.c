@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "align/method.h"
+#include "base/rng.h"
 
 static double difference(const struct rf_method_labels *labels, int i)
 {
@@ -48,6 +49,11 @@ void rf_method_relabel(struct rf_method_labels *labels, const struct rf_method_o
     (void)options;
     memcpy(labels->prob, labels->opinion,
            (size_t)labels->n * (size_t)labels->nclass * sizeof *labels->prob);
+}
+
+int rf_method_half(uint64_t seed, int i)
+{
+    return (int)rf_rng_below(seed, rf_rng_stream("second opinion", 0), (uint64_t)i, 2);
 }
 
 static double squared_distance(const float *a, const float *b, int width)

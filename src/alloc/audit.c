@@ -18,7 +18,7 @@ static enum rf_status replay(void *ctx, const struct rf_event *event, struct rf_
     enum rf_status st = rf_tally_before(audit->tally, audit->state, event, err);
 
     for (int i = 0; st == RF_OK && i < r->nobservers; i++)
-        st = r->observers[i].before(r->observers[i].self, audit->state, event, err);
+        st = rf_observe_before(&r->observers[i], audit->state, event, err);
     if (st == RF_OK)
         st = rf_state_apply(audit->state, event, err);
     if (st == RF_OK)

@@ -30,8 +30,7 @@ static enum rf_status before(struct rf_journal *journal, const struct rf_event *
     enum rf_status st = rf_tally_before(journal->tally, journal->state, event, err);
 
     for (int i = 0; st == RF_OK && i < journal->nobservers; i++)
-        st = journal->observers[i].before(journal->observers[i].self, journal->state, event,
-                                          err);
+        st = rf_observe_before(&journal->observers[i], journal->state, event, err);
     return st;
 }
 

@@ -190,22 +190,37 @@ enum rf_status rf_transfer_close(struct rf_transfer *transfer, int sync, struct 
     return st;
 }
 
-enum rf_status rf_transfer_write(const struct rf_transfer *transfer, unsigned char *data,
-                                 uint64_t offset, size_t size_bytes, struct rf_error *err)
+/* Whole blocks directly, what sticks out at the ends another way; nothing around them is touched. */
+static enum rf_status inside(const struct rf_transfer *transfer, unsigned char *data,
+                             uint64_t from, size_t size_bytes, struct rf_error *err)
 {
-    uint64_t from = offset, to = from + size_bytes, done;
+    uint64_t to = from + size_bytes, done;
     uint64_t in = (from + BORDER - 1) / BORDER * BORDER, out = to / BORDER * BORDER;
+    enum rf_status (*other)(const struct rf_transfer *, unsigned char *, uint64_t, uint64_t,
+                            struct rf_error *) = transfer->writing ? keep : buffered;
     enum rf_status st = RF_OK;
 
     if (transfer->direct_fd < 0 || size_bytes < DIRECT_FROM)
-        return keep(transfer, data, from, to, err);
-    if (move(transfer->direct_fd, 1, data + (in - from), in, out, &done) != 0)
-        out = done; /* whatever it was, the page cache takes the rest or says why not */
+        return other(transfer, data, from, to, err);
+    /* whatever went wrong, the page cache takes the rest or says why not */
+    move(transfer->direct_fd, transfer->writing, data + (in - from), in, out, &done);
     if (from < in)
-        st = keep(transfer, data, from, in, err);
-    if (st == RF_OK && out < to)
-        st = keep(transfer, data + (out - from), out, to, err);
+        st = other(transfer, data, from, in, err);
+    if (st == RF_OK && done < to)
+        st = other(transfer, data + (done - from), done, to, err);
     return st;
+}
+
+enum rf_status rf_transfer_write(const struct rf_transfer *transfer, unsigned char *data,
+                                 uint64_t offset, size_t size_bytes, struct rf_error *err)
+{
+    return inside(transfer, data, offset, size_bytes, err);
+}
+
+enum rf_status rf_transfer_read_inside(const struct rf_transfer *transfer, unsigned char *data,
+                                       uint64_t offset, size_t size_bytes, struct rf_error *err)
+{
+    return inside(transfer, data, offset, size_bytes, err);
 }
 
 enum rf_status rf_transfer_read(const struct rf_transfer *transfer, unsigned char *data,
@@ -221,21 +236,4 @@ enum rf_status rf_transfer_read(const struct rf_transfer *transfer, unsigned cha
         return RF_OK;
     done = done < from ? from : done;
     return buffered(transfer, data + (done - from), done, to, err);
-}
-
-enum rf_status rf_transfer_read_inside(const struct rf_transfer *transfer, unsigned char *data,
-                                       uint64_t offset, size_t size_bytes, struct rf_error *err)
-{
-    uint64_t from = offset, to = from + size_bytes, done;
-    uint64_t in = (from + BORDER - 1) / BORDER * BORDER, out = to / BORDER * BORDER;
-    enum rf_status st = RF_OK;
-
-    if (transfer->direct_fd < 0 || size_bytes < DIRECT_FROM)
-        return buffered(transfer, data, from, to, err);
-    move(transfer->direct_fd, 0, data + (in - from), in, out, &done);
-    if (from < in)
-        st = buffered(transfer, data, from, in, err);
-    if (st == RF_OK && done < to)
-        st = buffered(transfer, data + (done - from), done, to, err);
-    return st;
 }

@@ -29,13 +29,6 @@ struct heard {
     char run[RF_NAME_BYTES], closed[RF_TEXT_BYTES];
 };
 
-static enum rf_status before(void *self, const struct rf_state *state,
-                             const struct rf_event *event, struct rf_error *err)
-{
-    (void)self, (void)state, (void)event, (void)err;
-    return RF_OK;
-}
-
 static enum rf_status after(void *self, const struct rf_state *state,
                             const struct rf_event *event, struct rf_error *err)
 {
@@ -70,7 +63,7 @@ static enum rf_status read_ledger(const char *run_dir, json_t **document, struct
 {
     char path[RF_PATH_BYTES];
     struct heard heard = {.run = "", .closed = ""};
-    const struct rf_observer observer = {&heard, before, after};
+    const struct rf_observer observer = {.self = &heard, .after = after};
     struct rf_audit audit = {.state = NULL};
     enum rf_status st = rf_file_join(path, run_dir, "ledger.jsonl", err);
 

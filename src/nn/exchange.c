@@ -30,23 +30,3 @@ void rf_exchange_sum_double(const struct rf_exchange *exchange, double *x, size_
     if (exchange->size > 1)
         exchange->sum_double(exchange->self, x, n);
 }
-
-int rf_exchange_shares(const struct rf_exchange *exchange)
-{
-    return exchange->size > 1 && exchange->table != NULL;
-}
-
-void rf_exchange_lay_open(const struct rf_exchange *exchange, rf_real *x, size_t n)
-{
-    exchange->lay_open(exchange->self, x, n);
-}
-
-void rf_exchange_collect(const struct rf_exchange *exchange, rf_real *to, size_t from, size_t n)
-{
-    exchange->collect(exchange->self, to, from, n);
-}
-
-void rf_exchange_meet(const struct rf_exchange *exchange)
-{
-    exchange->meet(exchange->self);
-}

@@ -21,15 +21,6 @@ struct rf_exchange {
      * whoever made the exchange; 64-byte aligned, zeroed. */
     void *room;
     size_t room_bytes;
-    /* Memory that is one and the same for all ranks, or NULL: what a rank writes there, the others read after the next
-     * meeting. 64-byte aligned, zeroed, of whoever made the exchange. With it go: */
-    void *table;
-    size_t table_bytes;
-    /* All come with partial sums x [n] that lie in the room at the same place; until the next meeting each may
-     * collect elements [from, from + n) of their sum, into own x + from as well. */
-    void (*lay_open)(void *self, rf_real *x, size_t n);
-    void (*collect)(void *self, rf_real *to, size_t from, size_t n);
-    void (*meet)(void *self);
 };
 
 /* One rank that holds everything. */
@@ -39,12 +30,5 @@ void rf_exchange_sum(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_sum_rows(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_max(const struct rf_exchange *exchange, rf_real *x, size_t n);
 void rf_exchange_sum_double(const struct rf_exchange *exchange, double *x, size_t n);
-
-/* Whether ranks share the work on rows: each has some, writes them into the table, and reads all there. */
-int rf_exchange_shares(const struct rf_exchange *exchange);
-void rf_exchange_lay_open(const struct rf_exchange *exchange, rf_real *x, size_t n);
-void rf_exchange_collect(const struct rf_exchange *exchange, rf_real *to, size_t from,
-                         size_t n);
-void rf_exchange_meet(const struct rf_exchange *exchange);
 
 #endif

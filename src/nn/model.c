@@ -16,9 +16,9 @@ enum { LOGITS_AT_A_TIME = 1 << 20, ROWS_AT_LEAST = 256, ELEMENTS_AT_A_TIME = 1 <
 
 /* The same code measures and places: with an arena it takes, without it counts. */
 struct placer {
-    struct rf_arena *arena, *room, *table;
-    int shares, bf16;
-    size_t bytes, room_bytes, table_bytes;
+    struct rf_arena *arena, *room;
+    int bf16;
+    size_t bytes, room_bytes;
 };
 
 static void *place_bytes(struct placer *p, size_t bytes)
@@ -41,20 +41,6 @@ static rf_real *place_summed(struct placer *p, size_t elements)
     return p->room ? rf_arena_take(p->room, bytes) : NULL;
 }
 
-/* The same for what ranks have in common, where they do. */
-static void *place_common(struct placer *p, size_t bytes)
-{
-    if (!p->shares)
-        return place_bytes(p, bytes);
-    p->table_bytes += rf_arena_cost(bytes);
-    return p->table ? rf_arena_take(p->table, bytes) : NULL;
-}
-
-static rf_real *place_stream(struct placer *p, size_t elements)
-{
-    return place_common(p, elements * sizeof(rf_real));
-}
-
 size_t rf_model_loss_rows(int R, int range)
 {
     size_t rows = (size_t)LOGITS_AT_A_TIME / (size_t)(range > 0 ? range : 1);
@@ -74,11 +60,10 @@ static size_t logits_elements(const struct rf_model *m)
 }
 
 /* An array of rows that is multiplied: in bf16 with the rows behind it that products may read. */
-static struct rf_kept place_kept(struct placer *p, int common, size_t rows, size_t width)
+static struct rf_kept place_kept(struct placer *p, size_t rows, size_t width)
 {
     size_t n = p->bf16 ? (rows + RF_BF16_GRANULE) * width : rows * width;
-    size_t bytes = n * (p->bf16 ? sizeof(uint16_t) : sizeof(rf_real));
-    void *at = common ? place_common(p, bytes) : place_bytes(p, bytes);
+    void *at = place_bytes(p, n * (p->bf16 ? sizeof(uint16_t) : sizeof(rf_real)));
 
     return (struct rf_kept){.real = p->bf16 ? NULL : at, .half = p->bf16 ? at : NULL};
 }
@@ -94,20 +79,20 @@ static void place_layer(struct placer *p, struct rf_model_layer *l, const struct
 
     if (all != NULL) {
         *l = *all;
-        l->x = place_stream(p, n * C);
+        l->x = place(p, n * C);
         return;
     }
     *l = (struct rf_model_layer){
-        .x = place_stream(p, n * C),
-        .h1 = place_kept(p, 1, n, C),
-        .q = place_kept(p, 0, n, D),
-        .kv = place_kept(p, 0, n, 2 * E),
+        .x = place(p, n * C),
+        .h1 = place_kept(p, n, C),
+        .q = place_kept(p, n, D),
+        .kv = place_kept(p, n, 2 * E),
         .log_sum = place(p, n * heads),
-        .a = place_kept(p, 0, n, D),
-        .x2 = place_stream(p, n * C),
-        .h2 = place_kept(p, 1, n, C),
-        .f = place_kept(p, 0, n, gated * H),
-        .g = place_kept(p, 0, n, H),
+        .a = place_kept(p, n, D),
+        .x2 = place(p, n * C),
+        .h2 = place_kept(p, n, C),
+        .f = place_kept(p, n, gated * H),
+        .g = place_kept(p, n, H),
         .mean1 = place(p, n),
         .rstd1 = place(p, n),
         .mean2 = place(p, n),
@@ -152,27 +137,25 @@ static void place_all(struct rf_model *m, struct placer *p)
                     m->limits.recompute && i > 0 ? &m->layers[0] : NULL);
     m->turns = place(p, llama ? rf_rope_table_size(m->limits.max_T, plan->head_width) : 0);
     if (llama)
-        m->df = place_kept(p, 0, n, 2 * H);
-    m->hq = place_kept(p, 0, R, C);
-    m->spare = place(p, p->shares ? R * C : 0);
-    m->xf = place_stream(p, n * C);
-    m->hf = place_kept(p, 1, R, C);
+        m->df = place_kept(p, n, 2 * H);
+    m->hq = place_kept(p, R, C);
+    m->xf = place(p, n * C);
+    m->hf = place_kept(p, R, C);
     m->meanf = place(p, R);
     m->rstdf = place(p, R);
-    m->dx = place_stream(p, n * C);
-    m->dx_other = place_stream(p, n * C);
+    m->dx = place(p, n * C);
+    m->dx_other = place(p, n * C);
     if (p->bf16)
-        m->dy = place_kept(p, 1, n, C);
+        m->dy = place_kept(p, n, C);
     m->dh = place_summed(p, n * C);
-    m->vectors = place_summed(p, p->shares ? rf_model_vectors(plan) : 0);
-    m->dwide = place_kept(p, 0, n, widest);
-    m->dq = place_kept(p, 0, n, D);
-    m->dkv = place_kept(p, 0, n, 2 * E);
+    m->dwide = place_kept(p, n, widest);
+    m->dq = place_kept(p, n, D);
+    m->dkv = place_kept(p, n, 2 * E);
     m->scratch = place(p, rf_attention_scratch(m->limits.max_T, plan->head_width, p->bf16));
     m->block = place(p, p->bf16 ? block_elements(m) : 0);
     m->logits = place(p, logits_elements(m));
     if (p->bf16)
-        m->dlogits = place_kept(p, 0, logits_elements(m) / range + 1, range);
+        m->dlogits = place_kept(p, logits_elements(m) / range + 1, range);
     m->top = place_summed(p, R);
     m->sums = place_summed(p, 2 * R);
     m->scale = place(p, R);
@@ -243,7 +226,7 @@ static enum rf_status list_weights(struct rf_model *m, struct rf_error *err)
 static enum rf_status count(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
-    struct placer placer = {.shares = m->shares, .bf16 = m->precision != RF_PRECISION_FP32};
+    struct placer placer = {.bf16 = m->precision != RF_PRECISION_FP32};
 
     if (list_weights(m, err) != RF_OK)
         return RF_ERR_MEMORY;
@@ -254,7 +237,6 @@ static enum rf_status count(struct rf_model *m, struct rf_error *err)
     m->arena_bytes =
         placer.bytes + rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R);
     m->room_bytes = placer.room_bytes;
-    m->table_bytes = placer.table_bytes;
     return RF_OK;
 }
 
@@ -262,13 +244,8 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
 {
     const struct rf_model_limits *at_most = &m->limits;
     const struct rf_exchange *e = &m->exchange;
-    enum rf_status st;
+    enum rf_status st = count(m, err);
 
-    m->shares = rf_exchange_shares(e);
-    st = count(m, err);
-    assert(st != RF_OK || !m->shares || m->table_bytes <= e->table_bytes);
-    if (st == RF_OK && m->shares)
-        st = rf_arena_over(&m->table, e->table, e->table_bytes, err);
     if (st == RF_OK)
         st = rf_arena_create(&m->arena, m->arena_bytes, err);
     if (st == RF_OK)
@@ -277,9 +254,7 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
                  : rf_arena_create(&m->room, m->room_bytes, err);
     if (st == RF_OK) {
         struct placer placer = {
-            .arena = m->arena, .room = m->room, .table = m->table, .shares = m->shares};
-
-        placer.bf16 = m->precision != RF_PRECISION_FP32;
+            .arena = m->arena, .room = m->room, .bf16 = m->precision != RF_PRECISION_FP32};
 
         place_all(m, &placer);
         rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R);
@@ -359,7 +334,6 @@ void rf_model_destroy(struct rf_model *model)
     if (model == NULL)
         return;
     rf_matmul_destroy(model->matmul);
-    rf_arena_destroy(model->table);
     rf_arena_destroy(model->room);
     rf_arena_destroy(model->arena);
     free(model->layers);
@@ -424,32 +398,22 @@ static size_t list_bytes(const struct rf_model *m)
            (m->nweights > 0 ? (size_t)m->plan->nparams * sizeof *m->value_at : 0);
 }
 
-/* This rank's share of the table. */
-static size_t table_share(const struct rf_model *m)
-{
-    return m->table_bytes / (size_t)m->plan->size;
-}
-
 size_t rf_model_bytes(const struct rf_model *model)
 {
-    return model->arena_bytes + model->room_bytes + table_share(model) +
-           rf_matmul_bytes(model->matmul) + list_bytes(model);
+    return model->arena_bytes + model->room_bytes + rf_matmul_bytes(model->matmul) +
+           list_bytes(model);
 }
 
 enum rf_status rf_model_predict_bytes(struct rf_model_bytes *need, const struct rf_plan *plan,
                                       const struct rf_model_limits *limits,
-                                      enum rf_precision precision, int shares,
-                                      struct rf_error *err)
+                                      enum rf_precision precision, struct rf_error *err)
 {
-    struct rf_model m = {.plan = plan,
-                         .limits = *limits,
-                         .precision = precision,
-                         .shares = shares && plan->size > 1};
+    struct rf_model m = {.plan = plan, .limits = *limits, .precision = precision};
     int held = precision == RF_PRECISION_HELD;
     enum rf_status st = count(&m, err);
 
-    *need = (struct rf_model_bytes){.room = m.room_bytes, .table = m.table_bytes};
-    need->all = m.arena_bytes + m.room_bytes + table_share(&m) + list_bytes(&m) +
+    *need = (struct rf_model_bytes){.room = m.room_bytes};
+    need->all = m.arena_bytes + m.room_bytes + list_bytes(&m) +
                 rf_matmul_cost(precision != RF_PRECISION_FP32, held ? 0 : plan->nlocal,
                                largest_operand(&m)) +
                 (held ? rf_matmul_hold_cost(m.weights, m.nweights) : 0);
@@ -481,91 +445,11 @@ struct rf_model_param rf_model_layer_param(const struct rf_model *m, int layer,
 
 /* ---- rows of the stream -------------------------------------------------- */
 
-struct rf_slice rf_model_rows(const struct rf_model *m, int n)
-{
-    return m->shares ? rf_slice(n, m->exchange.rank, m->exchange.size)
-                     : (struct rf_slice){.begin = 0, .count = n};
-}
-
 int rf_model_rows_at_a_time(const struct rf_model *m)
 {
     int rows = ELEMENTS_AT_A_TIME / m->plan->shape.width;
 
     return rows > 0 ? rows : 1;
-}
-
-void rf_model_open_rows(struct rf_model *m, int n)
-{
-    size_t elements = (size_t)n * (size_t)m->plan->shape.width;
-
-    if (m->shares)
-        rf_exchange_lay_open(&m->exchange, m->dh, elements);
-    else
-        rf_exchange_sum_rows(&m->exchange, m->dh, elements);
-    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
-}
-
-void rf_model_collect_rows(struct rf_model *m, rf_real *to, int first, int n)
-{
-    size_t width = (size_t)m->plan->shape.width;
-
-    if (!m->shares)
-        return;
-    rf_exchange_collect(&m->exchange, to, (size_t)first * width, (size_t)n * width);
-    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
-}
-
-void rf_model_close_rows(struct rf_model *m)
-{
-    if (!m->shares)
-        return;
-    rf_exchange_meet(&m->exchange);
-    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
-}
-
-/* Norms and output biases are on every rank, and with a table each makes the gradient of its rows alone; positions
- * are as well, but all make all of theirs. */
-static int is_vector(const struct rf_plan *plan, int i)
-{
-    return plan->params[i].replicated && i != plan->wpe;
-}
-
-size_t rf_model_vectors(const struct rf_plan *plan)
-{
-    size_t elements = 0;
-
-    for (int i = 0; i < plan->nparams; i++)
-        elements += is_vector(plan, i)
-                        ? (size_t)(plan->params[i].extent[0] * plan->params[i].extent[1])
-                        : 0;
-    return elements;
-}
-
-/* From the gradients to what is summed over ranks, or back. */
-static void carry_vectors(struct rf_model *m, int back)
-{
-    rf_real *at = m->vectors;
-
-    for (int i = 0; i < m->plan->nparams; i++) {
-        const struct rf_param *p = &m->plan->params[i];
-        size_t n = (size_t)(p->extent[0] * p->extent[1]);
-
-        if (!is_vector(m->plan, i))
-            continue;
-        memcpy(back ? m->gradients + p->at : at, back ? at : m->gradients + p->at,
-               n * sizeof *at);
-        at += n;
-    }
-}
-
-void rf_model_learned(struct rf_model *m)
-{
-    if (!m->shares)
-        return;
-    carry_vectors(m, 0);
-    rf_exchange_sum(&m->exchange, m->vectors, rf_model_vectors(m->plan));
-    carry_vectors(m, 1);
-    rf_profile_mark(&m->profile, RF_SPENT_EXCHANGE);
 }
 
 /* ---- the ways to run ---------------------------------------------------- */
@@ -599,10 +483,7 @@ double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, doub
 
 double rf_model_learn(struct rf_model *m, const struct rf_batch *batch, struct rf_work *work)
 {
-    double loss = rf_model_learn_part(m, batch, rf_batch_weight(batch), 0, work);
-
-    rf_model_learned(m);
-    return loss;
+    return rf_model_learn_part(m, batch, rf_batch_weight(batch), 0, work);
 }
 
 double rf_model_predict(struct rf_model *m, const struct rf_batch *batch, float *prob,

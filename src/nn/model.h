@@ -78,8 +78,6 @@ double rf_model_learn(struct rf_model *model, const struct rf_batch *batch,
  * parts left (more = 0: to none), and returns its share of the loss. */
 double rf_model_learn_part(struct rf_model *model, const struct rf_batch *part, double weight,
                            int more, struct rf_work *work);
-/* After the last part: the gradients are whole. */
-void rf_model_learned(struct rf_model *model);
 double rf_model_predict(struct rf_model *model, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_work *work);
 void rf_model_features(struct rf_model *model, const struct rf_batch *batch, float *features,
@@ -93,15 +91,13 @@ const char *rf_model_implementation(const struct rf_model *model);
 
 /* Bytes held: values, gradients, activations, copies. */
 size_t rf_model_bytes(const struct rf_model *model);
-/* The same before it is made, shares: with a table that ranks have in common (exchange.h). room: how much of it may lie
- * in the exchange's room, because it is summed over ranks. table: what all ranks have in common, of which `all` has
- * this rank's share. */
+/* The same before it is made. room: how much of it may lie in the exchange's room, because it is
+ * summed over ranks. */
 struct rf_model_bytes {
-    size_t all, room, table;
+    size_t all, room;
 };
 enum rf_status rf_model_predict_bytes(struct rf_model_bytes *need, const struct rf_plan *plan,
                                       const struct rf_model_limits *limits,
-                                      enum rf_precision precision, int shares,
-                                      struct rf_error *err);
+                                      enum rf_precision precision, struct rf_error *err);
 
 #endif

@@ -1,12 +1,7 @@
 /* A block half (attention or MLP) multiplies by its column slice, works, and multiplies by its row slice; the sum over
- * ranks then is the half's output. Backward the same happens in the other direction.
- *
- * Ranks that have a table in common (exchange.h) share the work between the products, which is sequence parallelism
- * (Korthikanti et al. 2022): each rank adds up its rows of the partial sums where they lie, adds the residual,
- * normalises them, and writes stream and norm once, where every rank's next product reads them. Gradients of norms and
- * output biases are of own rows then, and summed over ranks at the end of a step. Without a table sums are for
- * everybody, every rank does all rows, and those gradients are whole and the same everywhere. A row is worked on in the
- * same order either way. */
+ * ranks then is the half's output. Backward the same happens in the other direction. The sum is for
+ * everybody, and every rank does what lies between the products for all rows (mpi/README.md: why that work is not
+ * shared out). */
 #include "nn/activation.h"
 #include "nn/embed.h"
 #include "nn/linear.h"
@@ -107,21 +102,25 @@ static void norm(const struct rf_model *m, rf_real *y, rf_real *mean, rf_real *r
         rf_norm_forward(y, mean, rstd, x, w.w, b.w, eps, n, C);
 }
 
-/* Adds the gradient of own rows of x, from that of y in dh on all ranks, to dx. */
+/* dh [n][width] becomes its sum over ranks. */
+static void sum_rows(struct rf_model *m, int n)
+{
+    rf_exchange_sum_rows(&m->exchange, m->dh, (size_t)n * (size_t)m->plan->shape.width);
+    mark(m, RF_SPENT_EXCHANGE);
+}
+
+/* Adds the gradient of x, from that of y in dh on all ranks, to dx. */
 static void norm_backward(struct rf_model *m, const rf_real *x, const rf_real *mean,
                           const rf_real *rstd, struct rf_model_param w, struct rf_model_param b,
                           int n)
 {
-    struct rf_slice own = rf_model_rows(m, n);
     int C = m->plan->shape.width, most = rf_model_rows_at_a_time(m);
-    int end = (int)(own.begin + own.count);
 
-    rf_model_open_rows(m, n);
-    for (int i = (int)own.begin; i < end; i += most) {
-        int rows = end - i < most ? end - i : most;
+    sum_rows(m, n);
+    for (int i = 0; i < n; i += most) {
+        int rows = n - i < most ? n - i : most;
         size_t at = (size_t)i * (size_t)C;
 
-        rf_model_collect_rows(m, m->dh + at, i, rows);
         if (is_llama(m))
             rf_rms_backward(m->dx + at, w.dw, m->dh + at, x + at, rstd + i, w.w, rows, C);
         else
@@ -131,7 +130,6 @@ static void norm_backward(struct rf_model *m, const rf_real *x, const rf_real *m
             rf_kept_done(m->dy, at, m->dx + at, (size_t)rows * (size_t)C);
         mark(m, RF_SPENT_NORMS);
     }
-    rf_model_close_rows(m);
 }
 
 /* Turns n rows of heads at these positions; nothing in GPT-2. */
@@ -281,28 +279,23 @@ static void normalise(struct rf_model *m, const struct stream *to, int first, in
     mark(m, RF_SPENT_NORMS);
 }
 
-/* The end of a branch, n rows in dh on all ranks, is added to x (rows `row` of it, where given) and bias: own rows of
- * the stream and its norm. */
+/* The end of a branch, n rows in dh on all ranks, is added to x (rows `row` of it, where given) and bias: the
+ * stream and its norm. */
 static void join(struct rf_model *m, const struct stream *to, const rf_real *x,
                  const int32_t *row, const rf_real *bias, int n)
 {
-    struct rf_slice own = rf_model_rows(m, n);
     int C = m->plan->shape.width, most = rf_model_rows_at_a_time(m);
-    int end = (int)(own.begin + own.count);
 
-    rf_model_open_rows(m, n);
-    for (int i = (int)own.begin; i < end; i += most) {
-        int rows = end - i < most ? end - i : most;
+    sum_rows(m, n);
+    for (int i = 0; i < n; i += most) {
+        int rows = n - i < most ? n - i : most;
         size_t at = (size_t)i * (size_t)C;
 
-        rf_model_collect_rows(m, to->x + at, i, rows);
-        rf_residual_forward(to->x + at, m->shares ? to->x + at : m->dh + at,
-                            row != NULL || x == NULL ? x : x + at, row != NULL ? row + i : NULL,
-                            bias, rows, C);
+        rf_residual_forward(to->x + at, m->dh + at, row != NULL || x == NULL ? x : x + at,
+                            row != NULL ? row + i : NULL, bias, rows, C);
         mark(m, RF_SPENT_STREAM);
         normalise(m, to, i, rows);
     }
-    rf_model_close_rows(m);
 }
 
 static void embed(struct rf_model *m)
@@ -433,27 +426,15 @@ void rf_model_forward(struct rf_model *m)
 static void make_again(struct rf_model *m, int i)
 {
     const struct stream first = before_attention(m, i);
-    struct rf_slice own = rf_model_rows(m, m->pack.n);
-    int most = rf_model_rows_at_a_time(m), end = (int)(own.begin + own.count);
+    int most = rf_model_rows_at_a_time(m), n = m->pack.n;
 
-    for (int r = (int)own.begin; r < end; r += most)
-        normalise(m, &first, r, end - r < most ? end - r : most);
-    rf_model_close_rows(m);
+    for (int r = 0; r < n; r += most)
+        normalise(m, &first, r, n - r < most ? n - r : most);
     attention_half(m, i);
     mlp_inside(m, i, 1);
 }
 
 /* ---- backward ------------------------------------------------------------ */
-
-/* The gradient of an output bias, of own rows. */
-static void bias_backward(struct rf_model *m, rf_real *db, int n)
-{
-    struct rf_slice own = rf_model_rows(m, n);
-    int C = m->plan->shape.width;
-
-    if (db != NULL)
-        rf_bias_backward(db, m->dx + own.begin * C, (int)own.count, C);
-}
 
 /* Rows of the gradient of what a block half's last product reads, [..][O], into dwide or a block. */
 static rf_real *half_backward(struct rf_model *m, const rf_real *w, int first, int rows, int O)
@@ -475,7 +456,8 @@ static void half_gradient(struct rf_model *m, rf_real *dw, rf_real *db, struct r
 
     rf_linear_gradient(m->matmul, dw, rf_kept_operand(stream_gradient(m), 0, C),
                        rf_kept_operand(x, 0, O), n, O, C);
-    bias_backward(m, db, n);
+    if (db != NULL)
+        rf_bias_backward(db, m->dx, n, C);
     mark(m, RF_SPENT_PRODUCTS);
 }
 
@@ -508,14 +490,11 @@ static void mlp_half_backward(struct rf_model *m, int i)
 /* dx of the asked rows becomes dx of all packed rows, zero elsewhere. */
 static void spread(struct rf_model *m)
 {
-    struct rf_slice own = rf_model_rows(m, m->pack.n);
     rf_real *all = m->dx_other;
     int C = m->plan->shape.width;
 
-    memset(all + own.begin * C, 0, (size_t)(own.count * C) * sizeof *all);
-    for (int r = 0; r < m->pack.nasked; r++)
-        if (m->pack.asked_row[r] >= own.begin && m->pack.asked_row[r] < own.begin + own.count)
-            rf_scatter_rows(all, m->dx + (ptrdiff_t)r * C, m->pack.asked_row + r, 1, C);
+    memset(all, 0, (size_t)m->pack.n * (size_t)C * sizeof *all);
+    rf_scatter_rows(all, m->dx, m->pack.asked_row, m->pack.nasked, C);
     m->dx_other = m->dx;
     m->dx = all;
 }
@@ -560,7 +539,6 @@ static void attention_half_backward(struct rf_model *m, int i)
     struct rf_model_param o = layer_param(m, i, RF_O_W), q = layer_param(m, i, RF_Q_W);
     struct rf_model_param k = layer_param(m, i, RF_K_W);
     struct rf_operand dq = rf_kept_operand(m->dq, 0, D), dkv = rf_kept_operand(m->dkv, 0, E2);
-    rf_real *spare;
 
     for (int first = 0, rows; first < nq; first += rows) {
         size_t at = (size_t)first * (size_t)D;
@@ -587,9 +565,8 @@ static void attention_half_backward(struct rf_model *m, int i)
     }
     if (few) {
         spread(m);
-        spare = m->shares ? m->spare : m->dx_other;
-        rf_linear_backward(m->matmul, spare, 0, dq, q.w, nq, C, D);
-        rf_scatter_rows(m->dh, spare, m->pack.asked_row, nq, C);
+        rf_linear_backward(m->matmul, m->dx_other, 0, dq, q.w, nq, C, D);
+        rf_scatter_rows(m->dh, m->dx_other, m->pack.asked_row, nq, C);
     }
     rf_linear_gradient(m->matmul, k.dw, dkv, rf_kept_operand(l->h1, 0, C), n, C, E2);
     rf_linear_gradient(m->matmul, q.dw, dq, rf_kept_operand(few ? m->hq : l->h1, 0, C), nq, C,
@@ -613,10 +590,9 @@ static void embed_backward(struct rf_model *m)
 
 void rf_model_backward(struct rf_model *m)
 {
-    struct rf_slice own = rf_model_rows(m, m->pack.nasked);
-    int C = m->plan->shape.width;
+    size_t C = (size_t)m->plan->shape.width;
 
-    memset(m->dx + own.begin * C, 0, (size_t)(own.count * C) * sizeof *m->dx);
+    memset(m->dx, 0, (size_t)m->pack.nasked * C * sizeof *m->dx);
     norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
                   rf_model_param(m, m->plan->norm_b), m->pack.nasked);
     for (int i = m->plan->shape.layers - 1; i >= 0; i--) {

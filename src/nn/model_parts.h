@@ -9,9 +9,8 @@
 #include "nn/model.h"
 #include "nn/pack.h"
 
-/* What a layer's forward pass leaves for its backward pass. The stream and its norms lie in the table where ranks share
- * the work on rows: each makes its own (rf_model_rows()), products read all. Means are there of own rows only. Llama's f holds a row's gate, then
- * what it gates, and no means are kept. */
+/* What a layer's forward pass leaves for its backward pass. Llama's f holds a row's gate, then what it
+ * gates, and no means are kept. */
 struct rf_model_layer {
     rf_real *x, *x2;         /* stream, before and after attention */
     struct rf_kept h1, h2;   /* its norms */
@@ -38,10 +37,7 @@ struct rf_model {
     struct rf_arena *arena; /* owned; all arrays below lie in it */
     struct rf_arena
         *room; /* owned, over the exchange's room where it has one: what is summed over ranks */
-    struct rf_arena *
-        table; /* owned, over the exchange's table; NULL: every rank has all rows of the stream */
-    int shares; /* whether there is one */
-    size_t arena_bytes, room_bytes, table_bytes;
+    size_t arena_bytes, room_bytes;
     struct rf_matmul *matmul; /* owned */
     rf_real *values, *gradients;
     size_t *value_at; /* owned [plan->nparams], HELD: in values; SIZE_MAX: held in bf16 */
@@ -52,7 +48,6 @@ struct rf_model {
     const struct rf_model_cache *cache; /* borrowed; NULL: the pack is all there is */
     rf_real *turns;                     /* of rotary positions, rope.h */
     struct rf_kept hq;                  /* the last layer's norm at the asked rows */
-    rf_real *spare;                     /* with a table: as hq, of gradients */
     rf_real *xf, *meanf, *rstdf;        /* the end of the stream, asked rows */
     struct rf_kept hf;                  /* its norm */
     rf_real *dx, *dx_other;             /* gradient of the stream */
@@ -61,7 +56,6 @@ struct rf_model {
         df; /* gradients inside a block half; Llama: of gate and what it gates */
     rf_real
         *dh; /* what this rank adds to a sum over ranks: ends of branches; gradients of norms */
-    rf_real *vectors; /* gradients of norms and output biases, on their way */
     struct rf_kept dq, dkv;
     rf_real *scratch; /* of attention */
     rf_real *block;   /* bf16 only: some rows in rf_real */
@@ -88,18 +82,8 @@ enum { RF_MODEL_BLOCK = 256, RF_MODEL_FEW = 16 };
 /* Rows of logits that are held at a time, for batches with R asked rows. */
 size_t rf_model_loss_rows(int R, int range);
 
-/* Of n rows, those whose stream this rank works on: all, or its slice. */
-struct rf_slice rf_model_rows(const struct rf_model *m, int n);
 /* Rows that are worked on at a time, to stay in a cache. */
 int rf_model_rows_at_a_time(const struct rf_model *m);
-/* Between these two, dh [n][width] of own rows is the sum over ranks, once they were collected; what is written to the
- * table is everybody's after the second. Marked as exchange. */
-void rf_model_open_rows(struct rf_model *m, int n);
-void rf_model_collect_rows(struct rf_model *m, rf_real *to, int first, int n);
-void rf_model_close_rows(struct rf_model *m);
-
-/* Elements of `vectors`. */
-size_t rf_model_vectors(const struct rf_plan *plan);
 
 /* model_layers.c: from tokens to hf, the normalised end of the stream at the asked rows; and back
  * from dh, of the gradient of hf, to the gradients of all that lies before it. */

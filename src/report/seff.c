@@ -113,13 +113,6 @@ static void take(struct reader *r, const struct rf_event *e)
         snprintf(s->reason, sizeof s->reason, "%s", e->reason);
 }
 
-static enum rf_status before(void *self, const struct rf_state *state,
-                             const struct rf_event *event, struct rf_error *err)
-{
-    (void)self, (void)state, (void)event, (void)err;
-    return RF_OK;
-}
-
 static enum rf_status after(void *self, const struct rf_state *state,
                             const struct rf_event *event, struct rf_error *err)
 {
@@ -182,7 +175,7 @@ static enum rf_status check_ledger(const struct rf_ledger_check *check, const ch
 
 static enum rf_status replay(struct reader *r, const char *run_dir, struct rf_error *err)
 {
-    const struct rf_observer observer = {r, before, after};
+    const struct rf_observer observer = {.self = r, .after = after};
     char path[RF_PATH_BYTES];
     enum rf_status st = rf_file_join(path, run_dir, "ledger.jsonl", err);
 

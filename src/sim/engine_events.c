@@ -16,7 +16,7 @@ enum rf_status rf_engine_emit(struct rf_engine *g, struct rf_event *event, struc
     event->seq = g->state->next_seq;
     event->t_us = g->now_us;
     for (int i = 0; i < g->nobservers && st == RF_OK; i++)
-        st = g->observers[i].before(g->observers[i].self, g->state, event, err);
+        st = rf_observe_before(&g->observers[i], g->state, event, err);
     if (st == RF_OK)
         st = rf_state_apply(g->state, event, err);
     for (int i = 0; i < g->nobservers && st == RF_OK; i++)

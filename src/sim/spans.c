@@ -50,16 +50,6 @@ static void open_span(struct rf_spans *spans, const struct rf_state *state, int3
                                                       .devices = state->jobs[job].ndevices};
 }
 
-static enum rf_status before(void *self, const struct rf_state *state,
-                             const struct rf_event *event, struct rf_error *err)
-{
-    (void)self;
-    (void)state;
-    (void)event;
-    (void)err;
-    return RF_OK;
-}
-
 static enum rf_status after(void *self, const struct rf_state *state,
                             const struct rf_event *event, struct rf_error *err)
 {
@@ -85,7 +75,7 @@ static enum rf_status after(void *self, const struct rf_state *state,
 
 struct rf_observer rf_spans_observer(struct rf_spans *spans)
 {
-    return (struct rf_observer){.self = spans, .before = before, .after = after};
+    return (struct rf_observer){.self = spans, .after = after};
 }
 
 void rf_spans_clear(struct rf_spans *spans)

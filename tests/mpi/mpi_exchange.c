@@ -85,73 +85,6 @@ static void everyone_gets_the_same_sum(const struct rf_group *world,
     rf_exchanger_destroy(exchanger);
 }
 
-/* Rows that are cut unevenly, and fewer rows than ranks: each rank adds up its own and writes them where all read them. Again
- * and again, with the same memory, and with sums of other things between. */
-static void rows_are_added_up_once_and_read_by_all(const struct rf_group *world, size_t rows,
-                                                   size_t width)
-{
-    const struct rf_exchange_options options = {.room_bytes = (MOST + 64) * sizeof(float),
-                                                .table_bytes = MOST * sizeof(float)};
-    struct rf_slice mine = rf_slice((int64_t)rows, world->rank, world->size);
-    size_t from = (size_t)mine.begin * width, n = (size_t)mine.count * width;
-    struct rf_exchanger *exchanger;
-    struct rf_exchange e;
-    struct rf_error err;
-    float *x, *aside, *table;
-
-    CHECK(rf_exchanger_create(&exchanger, world, &options, &err) == RF_OK);
-    e = rf_exchanger_exchange(exchanger);
-    CHECK(rf_exchange_shares(&e) == (world->size > 1));
-    if (!rf_exchange_shares(&e)) {
-        rf_exchanger_destroy(exchanger);
-        return;
-    }
-    x = e.room;
-    aside = x + MOST + 9;
-    table = e.table;
-    for (int round = 0; round < 20; round++) {
-        fill(x, rows * width, world->rank);
-        rf_exchange_lay_open(&e, x, rows * width);
-        if (round % 2 == 0) {
-            rf_exchange_collect(&e, table + from, from, n);
-        } else { /* into what this rank came with, then to the table */
-            rf_exchange_collect(&e, x + from, from, n);
-            memcpy(table + from, x + from, n * sizeof *x);
-        }
-        rf_exchange_meet(&e);
-        CHECK(is_combined(world, table, rows * width, 0, 1e-6));
-        CHECK(same_everywhere(world, table, rows * width));
-        aside[0] = brought(world->rank, 0);
-        rf_exchange_sum(&e, aside, 1);
-        CHECK(is_combined(world, aside, 1, 0, 1e-6));
-        rf_exchange_meet(&e);
-        memset(table + from, 0, n * sizeof *table);
-    }
-    CHECK(rf_exchanger_meter(exchanger)->traffic.calls[RF_TRAFFIC_SUM] == 20 + 20 * (rows > 0));
-    CHECK(rf_exchanger_meter(exchanger)->traffic.bytes[RF_TRAFFIC_SUM] ==
-          20 * (int64_t)(rows * width + 1) * (int64_t)sizeof(float));
-    rf_exchanger_destroy(exchanger);
-}
-
-/* Nothing is in common between nodes, or where messages are wanted. */
-static void some_ranks_have_no_table(const struct rf_group *world)
-{
-    struct rf_exchange_options options = {
-        .room_bytes = 4096, .table_bytes = 4096, .messages = 1};
-    struct rf_exchanger *exchanger;
-    struct rf_exchange e;
-    struct rf_error err;
-
-    for (int way = 0; way < 2; way++) {
-        CHECK(rf_exchanger_create(&exchanger, world, &options, &err) == RF_OK);
-        e = rf_exchanger_exchange(exchanger);
-        CHECK(!rf_exchange_shares(&e) && e.table == NULL);
-        rf_exchanger_destroy(exchanger);
-        options.messages = 0;
-        options.node_ranks = world->size > 2 ? 2 : 1;
-    }
-}
-
 static void the_path_is_said(const struct rf_group *world)
 {
     struct rf_exchange_options options = {.room_bytes = 4096};
@@ -207,10 +140,6 @@ int main(int argc, char **argv)
             everyone_gets_the_same_sum(&world, &options, 1);
     options = (struct rf_exchange_options){.room_bytes = MOST * sizeof(float)};
     everyone_gets_the_same_sum(&world, &options, 0);
-    rows_are_added_up_once_and_read_by_all(&world, 0, 5);
-    rows_are_added_up_once_and_read_by_all(&world, 3, 5);
-    rows_are_added_up_once_and_read_by_all(&world, 101, 30);
-    some_ranks_have_no_table(&world);
     the_path_is_said(&world);
     what_is_asked_is_counted(&world);
     result = check_result();

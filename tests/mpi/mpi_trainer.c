@@ -415,8 +415,9 @@ static void gradients_are_the_same_on_any_number_of_ranks(const struct rf_group 
 
 /* Slices on one node, and those that only have messages: what a job learns must not depend on where its ranks
  * are, as long as a sum has two terms; of more the order may differ. */
-static void sharing_rows_changes_nothing(const struct rf_group *world,
-                                         const struct rf_model_shape *shape)
+static void
+what_is_learnt_is_the_same_by_memory_and_by_messages(const struct rf_group *world,
+                                                     const struct rf_model_shape *shape)
 {
     static float prob[2][MAX_R * 101];
     struct rf_train_options options = options_for(0);
@@ -879,8 +880,8 @@ int main(int argc, char **argv)
     a_step_that_is_not_finite_changes_nothing(&world);
     gradients_are_the_same_on_any_number_of_ranks(&world, &self, &SHAPE);
     gradients_are_the_same_on_any_number_of_ranks(&world, &self, &LLAMA);
-    sharing_rows_changes_nothing(&world, &SHAPE);
-    sharing_rows_changes_nothing(&world, &LLAMA);
+    what_is_learnt_is_the_same_by_memory_and_by_messages(&world, &SHAPE);
+    what_is_learnt_is_the_same_by_memory_and_by_messages(&world, &LLAMA);
     curves_agree_on_any_grid(&world, &self, plain);
     bf16_copies_share_out_the_values(&world, &self, plain);
     copies_without_a_sequence_learn_nothing(&world);

@@ -59,7 +59,7 @@ static inline int random_emit(struct random_cluster *c, struct rf_event *e)
     e->seq = c->state->next_seq;
     took = rf_state_check(c->state, e, NULL) == RF_OK;
     for (int i = 0; st == RF_OK && i < c->nobservers; i++)
-        st = c->observers[i].before(c->observers[i].self, c->state, e, &err);
+        st = rf_observe_before(&c->observers[i], c->state, e, &err);
     if (took && st == RF_OK)
         st = rf_state_apply(c->state, e, &err);
     for (int i = 0; took && st == RF_OK && i < c->nobservers; i++)

@@ -183,6 +183,23 @@ static void noise_errs_exactly_as_often_as_it_is_told(void **state)
     assert_in_range(shifted[1], 110, 190);
 }
 
+/* Where classes come in turns, each half has to have some of both: by even and odd it would have one. */
+static void halves_hold_both_of_two_classes_in_turns(void **state)
+{
+    enum { MANY = 400 };
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        int n[2][2] = {{0}};
+
+        for (int i = 0; i < MANY; i++)
+            n[rf_method_half(seed, i)][i % 2]++;
+        for (int half = 0; half < 2; half++)
+            for (int c = 0; c < 2; c++)
+                assert_in_range(n[half][c], MANY / 8, 3 * MANY / 8);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_window_leaves_out_what_is_too_sure),
         cmocka_unit_test(a_filter_leaves_out_its_share_where_label_and_opinion_differ_most),
         cmocka_unit_test(neighbours_say_the_mean_of_the_nearest_labels),
+        cmocka_unit_test(halves_hold_both_of_two_classes_in_turns),
         cmocka_unit_test(noise_errs_exactly_as_often_as_it_is_told),
     };
 

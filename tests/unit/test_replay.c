@@ -67,13 +67,6 @@ static void record(struct live *l, struct rf_event *e)
     rf_event_clear(e);
 }
 
-static enum rf_status before(void *self, const struct rf_state *state,
-                             const struct rf_event *event, struct rf_error *err)
-{
-    (void)self, (void)state, (void)event, (void)err;
-    return RF_OK;
-}
-
 static enum rf_status after(void *self, const struct rf_state *state,
                             const struct rf_event *event, struct rf_error *err)
 {
@@ -343,7 +336,7 @@ static void begin(struct live *l, const char *path)
     assert_int_equal(
         rf_policy_create(&l->policy, &options, l->journal.state, l->journal.tally, &err),
         RF_OK);
-    rf_journal_watch(&l->journal, (struct rf_observer){l, before, after});
+    rf_journal_watch(&l->journal, (struct rf_observer){.self = l, .after = after});
     if (rf_journal_create(&l->journal, path, "test", NULL, &err) != RF_OK)
         fail_msg("%s", err.text);
     snprintf(e.name, sizeof e.name, "test");
