@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "base/slice.h"
 #include "mpi/panel.h"
 
@@ -45,18 +46,33 @@ struct rf_probe {
     double *row;  /* owned [width] */
 };
 
-static int is_held_out(int64_t i)
+/* Of each whole HOLD_OUT examples in a row one is held out, by lot: where classes come in turns,
+ * every fifth example would be of the same few. */
+static int lot(int64_t row)
 {
-    return i % HOLD_OUT == HOLD_OUT - 1;
+    return (int)rf_rng_below(0, rf_rng_stream("held out", 0), (uint64_t)row, HOLD_OUT);
+}
+
+static int is_held_out(const struct rf_probe *probe, int64_t i)
+{
+    return i / HOLD_OUT < probe->n / HOLD_OUT && i % HOLD_OUT == lot(i / HOLD_OUT);
+}
+
+/* How many of the examples 0 .. i-1 are held out. */
+static int64_t held_before(const struct rf_probe *probe, int64_t i)
+{
+    int64_t rows = i / HOLD_OUT;
+
+    return rows == probe->n / HOLD_OUT ? rows : rows + (i % HOLD_OUT > lot(rows));
 }
 
 /* Row of x and y that example i of this rank's has. */
 static size_t place_of(const struct rf_probe *probe, int64_t i)
 {
-    int64_t held_before = i / HOLD_OUT - probe->mine.begin / HOLD_OUT;
+    int64_t held = held_before(probe, i) - held_before(probe, probe->mine.begin);
 
-    return (size_t)(is_held_out(i) ? probe->nlearn + held_before
-                                   : i - probe->mine.begin - held_before);
+    return (size_t)(is_held_out(probe, i) ? probe->nlearn + held
+                                          : i - probe->mine.begin - held);
 }
 
 static size_t map_size(const struct rf_probe *probe)
@@ -97,8 +113,8 @@ enum rf_status rf_probe_create(struct rf_probe **probe, const struct rf_group *g
         p->width = width;
         p->nclass = nclass;
         p->mine = rf_slice(n, group->rank, group->size);
-        for (int64_t i = p->mine.begin; i < p->mine.begin + p->mine.count; i++)
-            p->nlearn += !is_held_out(i);
+        p->nlearn = (int)(p->mine.count - (held_before(p, p->mine.begin + p->mine.count) -
+                                           held_before(p, p->mine.begin)));
         st = make_room(p, err);
     }
     st = rf_agree(group, st, err);
@@ -241,7 +257,7 @@ static void count_agreement(const struct rf_probe *probe, const struct rf_predic
     for (int m = 0; m < n; m++) {
         agree[m] = 0;
         for (int64_t i = probe->mine.begin; i < probe->mine.begin + probe->mine.count; i++) {
-            if (!is_held_out(i))
+            if (!is_held_out(probe, i))
                 continue;
             score(probe, probe->maps + (size_t)m * map_size(probe),
                   probe->x + place_of(probe, i) * (size_t)probe->width, scores);

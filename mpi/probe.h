@@ -2,8 +2,8 @@
  * control of a weak-to-strong experiment.
  *
  * Ridge regression (panel.h) of the supervisor's distribution over the classes on a model's
- * features of the same examples, or multinomial logistic regression. How strong the ridge is, the examples themselves decide: every
- * fifth is held out, the map that agrees most often with the supervisor's best class there is
+ * features of the same examples, or multinomial logistic regression. How strong the ridge is, the examples themselves decide: one
+ * of five, by lot, is held out, the map that agrees most often with the supervisor's best class there is
  * chosen, and it is fitted once more to all. Ground truth is never seen. */
 #ifndef RF_MPI_PROBE_H
 #define RF_MPI_PROBE_H

@@ -31,9 +31,10 @@ struct scenario {
     int nrequests;
     struct rf_key *key;
     int resume;
-    int failing;        /* this job fails at its end; -1: none */
-    int signalling;     /* this job's last rank gets a signal in its fifth step; -1: none */
-    int parting;        /* this job's last rank gets one after its last step; -1: none */
+    const char *version; /* NULL: "test" */
+    int failing;         /* this job fails at its end; -1: none */
+    int signalling;      /* this job's last rank gets a signal in its fifth step; -1: none */
+    int parting;         /* this job's last rank gets one after its last step; -1: none */
     int patient, until; /* job `patient` goes on until job `until` has stopped once; -1: none */
     int64_t lease_us, grace_us;
     int lease_silence;
@@ -287,6 +288,8 @@ static inline enum rf_status live_run(struct scenario *s, struct rf_run_outcome 
     enum rf_status st;
     int same;
 
+    if (s->version != NULL)
+        snprintf(o.version, sizeof o.version, "%s", s->version);
     promises[0] = s->pledge;
     for (int i = 0; i < s->npromises; i++)
         promises[1 + i] = s->promises[i];

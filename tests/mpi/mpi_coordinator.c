@@ -1,6 +1,9 @@
 /* The live run with jobs that only count: who gets devices when, what the ledger
  * says about it, and how a run ends when a job, a signal or the disk ends it. */
+#include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "live_run.h"
 
@@ -286,6 +289,59 @@ static void another_configuration_is_not_resumed(const struct rf_group *world)
     scenario_end(&s);
 }
 
+/* What this rank says on stderr from catch_words() to release_words() goes to a file. */
+static int spoken_to = -1, spoken_before = -1;
+
+static void catch_words(const char *path)
+{
+    fflush(stderr);
+    spoken_before = dup(STDERR_FILENO);
+    spoken_to = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    CHECK(spoken_to >= 0 && dup2(spoken_to, STDERR_FILENO) == STDERR_FILENO);
+}
+
+static void release_words(char *words, size_t size)
+{
+    ssize_t n;
+
+    fflush(stderr);
+    CHECK(dup2(spoken_before, STDERR_FILENO) == STDERR_FILENO);
+    n = pread(spoken_to, words, size - 1, 0);
+    CHECK(n >= 0);
+    words[n > 0 ? n : 0] = '\0';
+    close(spoken_to);
+    close(spoken_before);
+}
+
+/* Resumed by the build that began it, a run says nothing; by another one it says both names. */
+static void another_build_is_named(const struct rf_group *world, const char *version)
+{
+    struct scenario s = scenario_make(world);
+    struct rf_run_outcome outcome;
+    char path[RF_PATH_BYTES], words[4096];
+    struct rf_error err;
+
+    s.signalling = add_job(&s, "capability", 1, world->size - 1, 0, 400);
+    CHECK(live_run(&s, &outcome, &err) == RF_AGAIN);
+    rf_run_outcome_clear(&outcome);
+    rf_signals_forget();
+    s.signalling = JOBS; /* has happened */
+    s.resume = 1;
+    s.version = version;
+    CHECK(rf_file_join(path, s.dir, "words", &err) == RF_OK);
+    MPI_Barrier(world->comm);
+    if (coordinates(world))
+        catch_words(path);
+    CHECK(live_run(&s, &outcome, &err) == RF_OK);
+    if (coordinates(world)) {
+        release_words(words, sizeof words);
+        CHECK((strstr(words, "begun by build test") != NULL) == (version != NULL));
+        CHECK(version == NULL || strstr(words, version) != NULL);
+    }
+    rf_run_outcome_clear(&outcome);
+    scenario_end(&s);
+}
+
 int main(int argc, char **argv)
 {
     struct rf_group world;
@@ -307,6 +363,8 @@ int main(int argc, char **argv)
         an_unwritable_ledger_is_everyones_error(&world);
         a_full_disk_stops_the_run_and_loses_nothing(&world);
         another_configuration_is_not_resumed(&world);
+        another_build_is_named(&world, NULL);
+        another_build_is_named(&world, "0.9.9-other");
         if (world.size > 2)
             a_run_goes_on_with_fewer_workers(&world);
     }

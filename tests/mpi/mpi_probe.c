@@ -136,6 +136,34 @@ static void held_out_examples_choose_the_ridge(const struct rf_group *world)
     CHECK(many.lambda < 10);
 }
 
+/* Ten classes in turns, of which the fourth and the ninth show in the features and the others do
+ * not: what is held out is of all of them, so agreement is that of all of them. */
+static void what_is_held_out_is_of_every_class(const struct rf_group *world)
+{
+    enum { N = 1200, TEN = 10, LENGTH = 4 };
+    static float features[N * LENGTH];
+    struct rf_predictions labels;
+    struct rf_probe *probe;
+    struct rf_probe_fit fit;
+    struct rf_error err;
+
+    CHECK(rf_predictions_make(&labels, N, TEN, 0, &err) == RF_OK);
+    for (int i = 0; i < N; i++) {
+        for (int c = 0; c < LENGTH; c++)
+            features[i * LENGTH + c] = (float)(rf_rng_normal(7, 0, (uint64_t)(i * LENGTH + c)) +
+                                               9.0 * ((i % TEN == 4) - (i % TEN == 9)));
+        labels.best[i] = i % TEN;
+        for (int c = 0; c < TEN; c++)
+            labels.prob[i * TEN + c] = c == i % TEN;
+    }
+    CHECK(rf_probe_create(&probe, world, N, LENGTH, TEN, &err) == RF_OK);
+    rf_probe_learn(probe, 0, N, features);
+    CHECK(rf_probe_fit(probe, RF_PROBE_LOGISTIC, &labels, &fit, &err) == RF_OK);
+    CHECK(fit.agreement > 0.2 && fit.agreement < 0.45);
+    rf_probe_destroy(probe);
+    rf_predictions_clear(&labels);
+}
+
 static void the_loss_is_that_of_the_probabilities(const struct rf_group *world)
 {
     static float prob[MOST * NCLASS];
@@ -171,7 +199,7 @@ static void a_logistic_probe_stands_where_its_gradient_vanishes(const struct rf_
 
     kind = RF_PROBE_LOGISTIC;
     CHECK(fit_and_answer(world, MOST, 0.2, &fit, prob, best) == RF_OK);
-    CHECK(share_right(best) > 0.88);
+    CHECK(share_right(best) > 0.85);
     make_labels(&labels, MOST, 0.2);
     for (int i = 0; i < MOST; i++)
         for (int c = 0; c < NCLASS; c++)
@@ -241,6 +269,7 @@ int main(int argc, char **argv)
     a_probe_finds_the_rule_behind_noisy_labels(&world);
     a_probe_is_the_same_on_any_number_of_ranks(&world, &self);
     held_out_examples_choose_the_ridge(&world);
+    what_is_held_out_is_of_every_class(&world);
     the_loss_is_that_of_the_probabilities(&world);
     a_logistic_probe_stands_where_its_gradient_vanishes(&world);
     symmetric_noise_leaves_a_gap_recovered_of_nearly_one(&world);
