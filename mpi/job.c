@@ -55,6 +55,17 @@ static enum rf_status set_up_memory(struct rf_job_work *w, struct rf_error *err)
     return RF_OK;
 }
 
+/* This rank's rows of the tokens' vectors. */
+static const struct rf_tensor *embeddings_of(const struct rf_job_work *w)
+{
+    int ntensors;
+    const struct rf_tensor *wte = rf_trainer_tensors(w->trainer, &ntensors);
+
+    while (strcmp(wte->name, "wte.weight") != 0)
+        wte++;
+    return wte;
+}
+
 /* Collective: where the task says what its tokens are made of, this rank's embeddings start as sums of
  * the parts' vectors, so that what is learned of one square or one kind of man serves all
  * tokens that share it. The variance is that of any other start. */
@@ -62,11 +73,8 @@ static void compose_embeddings(struct rf_job_work *w)
 {
     const struct rf_task_info *info = w->info;
     uint64_t stream = rf_rng_stream("token parts", 0);
-    int ntensors;
-    const struct rf_tensor *wte = rf_trainer_tensors(w->trainer, &ntensors);
+    const struct rf_tensor *wte = embeddings_of(w);
 
-    while (strcmp(wte->name, "wte.weight") != 0)
-        wte++;
     for (int64_t r = 0; r < wte->extent[0]; r++) {
         const int32_t *part = &info->parts[(wte->offset[0] + r) * info->part_count];
         float *row = &wte->data[r * wte->extent[1]];
@@ -119,6 +127,7 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .freeze_layers = t->freeze_layers,
                                      .steps = t->steps,
                                      .lr = t->lr,
+                                     .layer_lr = t->layer_lr,
                                      .min_lr_ratio = t->min_lr_ratio,
                                      .warmup = t->warmup,
                                      .beta1 = t->beta1,
@@ -133,6 +142,11 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .tensor = t->tensor};
 }
 
+void rf_job_read_as_told(const struct rf_planned_job *job, struct rf_batch *batch)
+{
+    batch->mean = strcmp(job->train->readout, "mean") == 0;
+}
+
 /* The sizes of its batches as well. */
 static struct rf_train_options all_options(const struct rf_planned_job *job,
                                            const struct rf_task_info *info)
@@ -145,7 +159,9 @@ static struct rf_train_options all_options(const struct rf_planned_job *job,
     options.micro_B *= joined;
     options.max_B = joined * (pretrain || batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH);
     options.max_T = info->context;
-    options.max_R = pretrain ? options.max_B * options.max_T : options.max_B;
+    options.max_R = pretrain || strcmp(job->train->readout, "mean") == 0
+                        ? options.max_B * options.max_T
+                        : options.max_B;
     options.max_range = pretrain ? info->vocabulary : info->nclass;
     return options;
 }
@@ -206,6 +222,42 @@ static enum rf_status start_from_elsewhere(struct rf_job_work *w, struct rf_erro
     return st;
 }
 
+/* Collective: with vectors for tokens that the first rank makes from the text, so that all have the same bits. A
+ * token of which nothing is known keeps its own. */
+static enum rf_status start_from_text(struct rf_job_work *w, struct rf_error *err)
+{
+    const struct rf_tensor *wte = embeddings_of(w);
+    size_t width = (size_t)wte->extent[1], n = (size_t)w->info->vocabulary * width;
+    float *vectors = malloc(n * sizeof *vectors);
+    enum rf_status st = RF_OK;
+
+    if (vectors == NULL)
+        st = rf_fail(err, RF_ERR_MEMORY, "out of memory: vectors of %d tokens",
+                     w->info->vocabulary);
+    st = rf_agree(w->group, st, err);
+    if (st == RF_OK && w->group->rank == 0)
+        st = rf_task_token_vectors(w->task, w->job->further, (int)width, w->job->model_seed,
+                                   vectors, err);
+    st = rf_agree(w->group, st, err);
+    if (st == RF_OK) {
+        rf_group_bcast(w->group, vectors, n * sizeof *vectors, 0);
+        for (int64_t r = 0; r < wte->extent[0]; r++) {
+            const float *row = &vectors[(size_t)(wte->offset[0] + r) * width];
+            double squares = 0;
+
+            if (wte->offset[0] + r >= w->info->vocabulary)
+                break;
+            for (size_t c = 0; c < width; c++)
+                squares += (double)row[c] * (double)row[c];
+            if (squares > 0)
+                memcpy(&wte->data[(size_t)r * width], row, width * sizeof *row);
+        }
+        rf_trainer_loaded(w->trainer, 0);
+    }
+    free(vectors);
+    return st;
+}
+
 /* Collective: from the parameters that another job left, or that lie elsewhere, if it is told to, or
  * from scratch. */
 static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
@@ -217,6 +269,8 @@ static enum rf_status start_afresh(struct rf_job_work *w, struct rf_error *err)
 
     if (w->job->from != NULL && w->job->from[0] != '\0')
         return start_from_elsewhere(w, err);
+    if (w->job->ppmi)
+        return start_from_text(w, err);
     if (w->job->init_job < 0)
         return RF_OK;
     st = ckpt_dir_of(w->ctx, w->job->init_job, dir, err);

@@ -36,6 +36,7 @@ enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int
     for (int i = 0; i < n; i++)
         w->index[i] = at + i;
     st = rf_task_example_batch(w->task, split, w->index, n, &w->memory, batch, err);
+    rf_job_read_as_told(w->job, batch);
     return rf_agree(w->group, st, err);
 }
 

@@ -10,18 +10,36 @@
 
 enum { CURVE_POINTS = 200, LOOKED_AT = 64 }; /* rows of what is held back, during training */
 
+static int is_dropped(const struct rf_job_work *w, uint64_t stream, int b, int t)
+{
+    return rf_rng_uniform(w->job->model_seed, stream,
+                          (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) <
+           w->job->train->token_dropout;
+}
+
 /* Local: hides a share of the tokens, drawn by step, place in the batch and place in the text. The
- * last one stays: it is where the model is asked. */
+ * last one stays: it is where the model is asked. A mean is of those that are left, which move up. */
 static void drop_tokens(struct rf_job_work *w, int64_t step, const struct rf_batch *batch)
 {
     uint64_t stream = rf_rng_stream("token dropout", (uint64_t)step);
-    double share = w->job->train->token_dropout;
 
-    for (int b = 0; share > 0 && b < batch->R; b++)
-        for (int t = 0; b * batch->T + t < batch->rows[b]; t++)
-            if (rf_rng_uniform(w->job->model_seed, stream,
-                               (uint64_t)b * (uint64_t)w->info->context + (uint64_t)t) < share)
-                w->memory.tokens[b * batch->T + t] = w->info->unseen;
+    for (int b = 0; w->job->train->token_dropout > 0 && b < batch->R; b++) {
+        int32_t *tokens = w->memory.tokens + (size_t)b * (size_t)batch->T;
+        int last = batch->rows[b] - b * batch->T, kept = 0;
+
+        for (int t = 0; t < last; t++) {
+            int dropped = is_dropped(w, stream, b, t);
+
+            if (!batch->mean)
+                tokens[t] = dropped ? w->info->unseen : tokens[t];
+            else if (!dropped)
+                tokens[kept++] = tokens[t];
+        }
+        if (batch->mean) {
+            tokens[kept] = tokens[last];
+            w->memory.rows[b] = b * batch->T + kept;
+        }
+    }
 }
 
 /* Local: the batch of a step, a function of the step alone. */
@@ -39,9 +57,11 @@ static enum rf_status make_batch(struct rf_job_work *w, int64_t step, struct rf_
     for (int i = 0; i < B; i++)
         w->index[i] = w->chosen[w->index[i]];
     st = rf_task_example_batch(w->task, job->train_split, w->index, B, &w->memory, batch, err);
-    if (st == RF_OK)
-        drop_tokens(w, step, batch);
-    return st;
+    if (st != RF_OK)
+        return st;
+    rf_job_read_as_told(job, batch);
+    drop_tokens(w, step, batch);
+    return RF_OK;
 }
 
 /* Local: at most CURVE_POINTS points over the whole of training, first and last among them, and

@@ -39,6 +39,12 @@ static int is_frozen(const char *name, int layers)
                : strcmp(name, "wte.weight") == 0 || strcmp(name, "wpe.weight") == 0;
 }
 
+/* Does this parameter hold a vector for each token? */
+static int is_of_tokens(const struct rf_trainer *t, int i)
+{
+    return i == t->plan.wte || i == t->plan.head;
+}
+
 static struct rf_tensor describe(const struct rf_param *p, const char *prefix, rf_real *data)
 {
     struct rf_tensor tensor = {.ndims = p->ndims, .replicated = p->replicated, .data = data};
@@ -260,6 +266,8 @@ enum rf_status rf_trainer_create(struct rf_trainer **trainer, const struct rf_gr
     st = rf_agree(group, st, err);
     if (st == RF_OK) {
         t->options = *options;
+        if (t->options.layer_lr <= 0)
+            t->options.layer_lr = 1;
         rf_mesh_make(&t->mesh, group, options->tensor);
         st = rf_agree(group, plan_all(t, shape, &need, err), err);
     }
@@ -346,6 +354,7 @@ static void update(struct rf_trainer *t, double lr, double norm)
 
         if (part.master != NULL || is_frozen(t->plan.params[i].name, o->freeze_layers))
             continue;
+        a.lr = is_of_tokens(t, i) ? lr : lr * o->layer_lr;
         a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
         rf_adamw_update(kept_values(t, i), g + part.at, part.m, part.v, part.n, &a);
     }

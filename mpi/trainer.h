@@ -22,6 +22,8 @@ struct rf_train_options {
     int64_t steps; /* length of the schedule */
     double lr, min_lr_ratio,
         warmup; /* linear over warmup x steps, then cosine to lr x min_lr_ratio */
+    double layer_lr; /* factor of the rate for all that is no vector of a token (embeddings and
+                        output layer); 0: 1 */
     double beta1, beta2, eps, weight_decay, clip;
     int freeze_layers; /* so many from the bottom stay as they are, and the embeddings; 0: all learn */
     int tensor;        /* ranks of a copy of the model, at most: mesh.h; 0: all, one copy */

@@ -78,6 +78,9 @@ void rf_job_save_clear(struct rf_job_work *w);
 /* Collective: tells the lease what was done since since_us and hears whether to go on. */
 void rf_job_report(struct rf_job_work *w, int64_t since_us, const struct rf_step_result *done);
 
+/* Local: marks how a batch of labelled examples is to be read: train->readout. */
+void rf_job_read_as_told(const struct rf_planned_job *job, struct rf_batch *batch);
+
 /* Collective: the batch of at most RF_PREDICT_BATCH examples of a split from `at` on. */
 enum rf_status rf_job_next_batch(struct rf_job_work *w, enum rf_split split, int at,
                                  struct rf_batch *batch, struct rf_error *err);

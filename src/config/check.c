@@ -98,7 +98,7 @@ static void derive_texts(struct rf_task_options *task)
 {
     if (task->tokenizer[0] == '\0')
         strcpy(task->tokenizer, task->tokenizer_path[0] != '\0' ? "file" : "bpe");
-    if (strcmp(task->tokenizer, "bpe") == 0 && task->vocabulary == 0)
+    if (strcmp(task->tokenizer, "file") != 0 && task->vocabulary == 0)
         task->vocabulary = 4096;
     if (strcmp(task->source, "pairs") == 0 && task->preference[0] == '\0')
         strcpy(task->preference, "choice");
@@ -341,8 +341,8 @@ static enum rf_status check_texts_task(const struct checker *c, int i)
     const struct rf_task_options *t = &c->spec->tasks[i];
     int file = strcmp(t->tokenizer, "file") == 0, score = strcmp(t->preference, "score") == 0;
 
-    if (!file && strcmp(t->tokenizer, "bpe") != 0)
-        return refuse(c, "tasks", i, "tokenizer", "expected one of bpe, file, got '%s'",
+    if (!file && strcmp(t->tokenizer, "bpe") != 0 && strcmp(t->tokenizer, "words") != 0)
+        return refuse(c, "tasks", i, "tokenizer", "expected one of bpe, words, file, got '%s'",
                       t->tokenizer);
     if (file != (t->tokenizer_path[0] != '\0'))
         return refuse(c, "tasks", i, "tokenizer_path",
@@ -456,7 +456,13 @@ static enum rf_status want_steps(const struct checker *c, const char *list, int 
 static enum rf_status want_beginning(const struct checker *c, int i)
 {
     const struct rf_pretrain_spec *j = &c->spec->jobs[i];
+    int ppmi = strcmp(j->embeddings, "ppmi") == 0;
 
+    if (ppmi && (j->from[0] != '\0' || j->init[0] != '\0'))
+        return refuse(c, "jobs", i, "embeddings",
+                      "expected 'random', since the job starts from elsewhere, got 'ppmi'");
+    if (ppmi)
+        return RF_OK;
     if (j->from[0] == '\0')
         return want_steps(c, "jobs", i, "train.steps", j->train.steps);
     if (j->init[0] != '\0')

@@ -1,3 +1,4 @@
+#include "data/ppmi.h"
 #include "data/task.h"
 
 #include <assert.h>
@@ -296,6 +297,39 @@ enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, i
                                    .range_begin = task->corpus_begin,
                                    .range_count = task->corpus_count,
                                    .target = memory->target};
+    return st;
+}
+
+/* Counts what a pretraining batch would be drawn from. */
+static enum rf_status count_corpus(const struct rf_task *task, int further,
+                                   struct rf_ppmi *ppmi, struct rf_error *err)
+{
+    const struct rf_samples *corpus = &task->corpus;
+    int n = further < 0 ? corpus->n : task->nof[further];
+    enum rf_status st = RF_OK;
+
+    if (task->stream.n > 0 && further <= 0)
+        return rf_ppmi_add(ppmi, task->stream.tokens, task->stream.n, err);
+    for (int k = 0; st == RF_OK && k < n; k++) {
+        int i = further < 0 ? k : task->of[further][k];
+
+        st = rf_ppmi_add(ppmi, corpus->tokens + corpus->start[i],
+                         corpus->start[i + 1] - corpus->start[i], err);
+    }
+    return st;
+}
+
+enum rf_status rf_task_token_vectors(const struct rf_task *task, int further, int width,
+                                     uint64_t seed, float *vectors, struct rf_error *err)
+{
+    struct rf_ppmi *ppmi;
+    enum rf_status st = rf_ppmi_create(&ppmi, task->info.vocabulary, err);
+
+    if (st == RF_OK)
+        st = count_corpus(task, further, ppmi, err);
+    if (st == RF_OK)
+        st = rf_ppmi_vectors(ppmi, width, seed, vectors, err);
+    rf_ppmi_destroy(ppmi);
     return st;
 }
 

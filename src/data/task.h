@@ -55,7 +55,7 @@ struct rf_task_options {
     int overlap;      /* declared: it may hold texts that another of the family tests */
     char rule[32];    /* chess-rules: which question is asked, see chess_rules.h */
     char tokenizer
-        [16]; /* text: "byte", "char", "bpe" or "file"; texts: "bpe" or "file", "" is "bpe" */
+        [16]; /* text: "byte", "char", "bpe" or "file"; texts: "bpe", "words" or "file", "" is "bpe" */
     char tokenizer_path[RF_PATH_BYTES]; /* "file": what vocabulary.h reads */
     /* texts, "file": the words that labels are said by, in the order of the labels, of which the first token
      * counts; none: a blank and the label. And what is said between a text and the answer. */
@@ -141,6 +141,11 @@ void rf_batch_memory_free(struct rf_batch_memory *memory);
 enum rf_status rf_task_corpus_batch(const struct rf_task *task, uint64_t seed, int64_t step,
                                     int further, int B, struct rf_batch_memory *memory,
                                     struct rf_batch *batch, struct rf_error *err);
+
+/* Vectors for the tokens of the task, from how often they stand near one another in what a pretraining batch with
+ * the same `further` is drawn from: ppmi.h. vectors [info.vocabulary][width]; zeros where nothing is known. Local. */
+enum rf_status rf_task_token_vectors(const struct rf_task *task, int further, int width,
+                                     uint64_t seed, float *vectors, struct rf_error *err);
 
 /* Rows of the text that are held back; 0: the source holds none. A batch of B of them from `first` on. */
 int rf_task_held_rows(const struct rf_task *task);

@@ -1,4 +1,4 @@
-/* Tokens of labelled texts: by a tokenizer that is learnt from them, or by one that was given, which a
+/* Tokens of labelled texts: by a tokenizer, or a list of words, that is learnt from them, or by one that was given, which a
  * model from elsewhere speaks. A learnt one leaves room for our own marks: padding, the end of a
  * text, the labels. A given one stays as it is: texts are what they are there, an answer is a word of
  * it, and a question may stand between the two. */
@@ -9,6 +9,7 @@
 #include "data/texts_list.h"
 #include "data/tokenizer.h"
 #include "data/vocabulary.h"
+#include "data/wordlist.h"
 
 enum { DEFAULT_VOCABULARY = 4096, DEFAULT_CONTEXT = 64, ROOM_AT_LEAST = 4 };
 
@@ -16,6 +17,7 @@ enum { DEFAULT_VOCABULARY = 4096, DEFAULT_CONTEXT = 64, ROOM_AT_LEAST = 4 };
 struct voice {
     const struct rf_task_options *options;
     struct rf_tokenizer *learnt; /* owned; or: */
+    struct rf_wordlist *words;   /* owned; or: */
     struct rf_vocabulary *given; /* owned */
     int32_t begin, end;          /* around a text; -1: nothing there */
     int32_t *question;           /* owned [nquestion] */
@@ -26,6 +28,7 @@ struct voice {
 static void voice_clear(struct voice *voice)
 {
     rf_tokenizer_destroy(voice->learnt);
+    rf_wordlist_destroy(voice->words);
     rf_vocabulary_destroy(voice->given);
     free(voice->question);
 }
@@ -36,7 +39,8 @@ static enum rf_status encode(struct voice *voice, struct rf_view text, const cha
 {
     if (voice->given != NULL)
         return rf_vocabulary_encode(voice->given, text, where, 0, tokens, n, err);
-    *n = rf_tokenizer_encode(voice->learnt, text, tokens);
+    *n = voice->words != NULL ? rf_wordlist_encode(voice->words, text, tokens)
+                              : rf_tokenizer_encode(voice->learnt, text, tokens);
     for (int i = 0; i < *n; i++)
         tokens[i]++;
     return RF_OK;
@@ -196,17 +200,20 @@ static enum rf_status learn_tokenizer(struct rf_labelled *list, struct voice *vo
 {
     const struct rf_task_options *options = list->options;
     int limit = options->vocabulary > 0 ? options->vocabulary : DEFAULT_VOCABULARY, ntokens;
-    /* padding, the end of a text and the labels count, too */
+    int most = limit - 2 - nclass; /* padding, the end of a text and the labels count, too */
+    int words = strcmp(options->tokenizer, "words") == 0;
     enum rf_status st =
-        rf_tokenizer_train(&voice->learnt, list->learn, list->nlearn, limit - 2 - nclass, err);
+        words ? rf_wordlist_learn(&voice->words, list->learn, list->nlearn, most - 1, err)
+              : rf_tokenizer_train(&voice->learnt, list->learn, list->nlearn, most, err);
 
     if (st != RF_OK)
         return st;
-    ntokens = rf_tokenizer_size(voice->learnt);
+    ntokens = words ? rf_wordlist_size(voice->words) : rf_tokenizer_size(voice->learnt);
     voice->end = 1 + ntokens;
     task->info.vocabulary = ntokens + 2 + nclass;
     task->info.label_begin = ntokens + 2;
-    task->info.tokenizer = rf_tokenizer_digest(voice->learnt);
+    task->info.tokenizer =
+        words ? rf_wordlist_digest(voice->words) : rf_tokenizer_digest(voice->learnt);
     return RF_OK;
 }
 

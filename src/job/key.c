@@ -67,6 +67,8 @@ static void put_train(FILE *out, const struct rf_train_spec *t)
     fprintf(out, "train %d %d %d %d %d %d %d %d %d\n", t->steps, t->batch, t->examples,
             t->micro_batch, t->tensor, t->bf16, t->freeze_layers, t->max_skipped,
             t->eval_every);
+    if (t->layer_lr < 1 || t->layer_lr > 1)
+        fprintf(out, "layers %.17g\n", t->layer_lr);
     fprintf(out, "rates %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g\n", t->token_dropout,
             t->lr, t->min_lr_ratio, t->warmup, t->weight_decay, t->clip, t->beta1, t->beta2);
 }
@@ -81,6 +83,8 @@ static void put_method(FILE *out, const struct rf_planned_job *job)
     if (o != NULL)
         fprintf(out, "options %.17g %.17g %.17g %.17g %.17g %.17g %d\n", o->alpha, o->warmup,
                 o->product_student, o->product_weak, o->window, o->filter, o->neighbours);
+    if (job->role != RF_ROLE_PRETRAIN && strcmp(job->train->readout, "last") != 0)
+        fprintf(out, "readout %s\n", job->train->readout);
     fprintf(out, "seeds %" PRIu64 " %" PRIu64 "\n", job->task_seed, job->model_seed);
 }
 
@@ -169,6 +173,8 @@ static enum rf_status describe(struct keys *keys, const struct rf_job_plan *plan
     if (job->role != RF_ROLE_ZERO_SHOT && !rf_methods[job->method].linear)
         put_train(out, job->train); /* the others do not train */
     st = put_task(out, keys, job->task, err);
+    if (job->ppmi)
+        fprintf(out, "embeddings ppmi\n");
     if (st == RF_OK && job->from != NULL && job->from[0] != '\0')
         st = put_origin(out, job->from, err);
     fprintf(out, "from %s\nlabels %s\n",

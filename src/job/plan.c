@@ -101,6 +101,7 @@ static enum rf_status add_pretrain(struct rf_job_plan *plan, const struct rf_run
         .submit_us = from->submit_us,
         .bounds = from->bounds,
         .from = from->from,
+        .ppmi = strcmp(from->embeddings, "ppmi") == 0,
         .task_seed = (uint64_t)spec->seed,
         .model_seed = rf_rng_stream("pretrain", (uint64_t)plan->njobs) ^ (uint64_t)spec->seed};
     memcpy(job->name, from->name, sizeof job->name);

@@ -66,6 +66,7 @@ struct rf_planned_job {
     enum rf_rated
         rated; /* which of them, by rating: of RF_RATED_EASY those of at most `easy` */
     double easy;
+    int ppmi;         /* pretraining: tokens' vectors begin as ppmi.h has them of that text */
     int further;      /* pretraining: -1 all of the corpus, 0 the task's own text, 1 the rest */
     int32_t init_job; /* start from this job's final parameters; -1: from scratch */
     const char *from; /* or from this checkpoint, or directory with some; "": none */

@@ -25,10 +25,12 @@ struct rf_model_spec {
 struct rf_train_spec {
     int steps, batch;          /* optimiser steps; sequences per step */
     int examples;              /* learns from so many of them, the first; 0: all */
+    char readout[12];          /* what a text is judged by: "last" row or "mean" of its rows */
     double token_dropout;      /* share of a text's tokens that a step does not see */
     int micro_batch;           /* so many of them at a time; 0: all at once */
     int tensor;                /* ranks of a copy of the model, at most; 0: all */
     double lr, min_lr_ratio;   /* cosine from lr to lr x min_lr_ratio */
+    double layer_lr;           /* factor of the rate for all but the tokens' vectors */
     double warmup;             /* fraction of the steps, linear */
     double weight_decay, clip; /* decoupled, 2-D tensors only; global gradient norm, 0: off */
     double beta1, beta2;
@@ -70,6 +72,7 @@ struct rf_pretrain_spec {
     char from
         [RF_PATH_BYTES]; /* checkpoint, or directory with some, that it starts from; "" none */
     char text[16];       /* "all" of the task's corpus, its own text ("task"), or "further" */
+    char embeddings[16]; /* how tokens' vectors begin: "random", or "ppmi" of that text */
 };
 
 enum { RF_CHAIN_MAX = 8 };

@@ -23,7 +23,10 @@ struct rf_batch {
                               by causality, is never seen by an asked row */
     int document; /* a token + 1: a sequence is cut before each such token, and what comes
                               after never sees what is before, nor counts its positions; 0: none */
-    int R;        /* asked rows */
+    int mean; /* what answers at an asked row is the mean of the stream's end over its sequence up
+                   to that row, as it is, and not the row alone, normalised; at most one asked row in a
+                   sequence */
+    int R;    /* asked rows */
     const int32_t *rows; /* borrowed [R], each b * T + t, ascending */
     int range_begin, range_count;
     const int32_t

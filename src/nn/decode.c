@@ -112,7 +112,7 @@ static void pack(struct rf_decoder *d, const int32_t *tokens, const int *count,
 {
     struct rf_pack *p = &d->model->pack;
 
-    p->n = p->nseq = p->longest = 0;
+    p->n = p->nseq = p->longest = p->mean = 0;
     *work = (struct rf_work){.range = d->model->plan->shape.vocabulary};
     for (int b = 0; b < d->B; b++) {
         int before = d->length[b], s = p->nseq;

@@ -464,16 +464,21 @@ static void check_batch(const struct rf_model *m, const struct rf_batch *batch)
     (void)batch;
 }
 
+static void pack(struct rf_model *m, const struct rf_batch *batch, struct rf_work *work)
+{
+    check_batch(m, batch);
+    rf_pack_fill(&m->pack, batch, work);
+}
+
 double rf_model_learn_part(struct rf_model *m, const struct rf_batch *part, double weight,
                            int more, struct rf_work *work)
 {
     double loss;
 
-    check_batch(m, part);
     assert(part->target != NULL || part->soft != NULL || part->R == 0);
     if (!more)
         memset(m->gradients, 0, m->plan->nlocal * sizeof *m->gradients);
-    rf_pack_fill(&m->pack, part, work);
+    pack(m, part, work);
     rf_profile_mark(&m->profile, RF_SPENT_STREAM);
     rf_model_forward(m);
     loss = rf_model_output(m, part, weight);
@@ -489,8 +494,7 @@ double rf_model_learn(struct rf_model *m, const struct rf_batch *batch, struct r
 double rf_model_predict(struct rf_model *m, const struct rf_batch *batch, float *prob,
                         int32_t *best, struct rf_work *work)
 {
-    check_batch(m, batch);
-    rf_pack_fill(&m->pack, batch, work);
+    pack(m, batch, work);
     rf_model_forward(m);
     return rf_model_answer(m, batch, prob, best);
 }
@@ -500,8 +504,7 @@ void rf_model_features(struct rf_model *m, const struct rf_batch *batch, float *
 {
     size_t n = (size_t)batch->R * (size_t)m->plan->shape.width;
 
-    check_batch(m, batch);
-    rf_pack_fill(&m->pack, batch, work);
+    pack(m, batch, work);
     work->range = 0; /* the output layer does not run */
     rf_model_forward(m);
     for (size_t i = 0; i < n; i++)

@@ -413,6 +413,46 @@ static void mlp_half(struct rf_model *m, int i)
     join(m, &to, l->x2, NULL, layer_param(m, i, RF_PROJ_B).w, nq);
 }
 
+/* Where a sequence has one answer: hf [nseq] is the mean of its rows of the stream's end, as they are. */
+static void average(struct rf_model *m)
+{
+    int C = m->plan->shape.width;
+
+    for (int s = 0; s < m->pack.nseq; s++) {
+        size_t at = (size_t)s * (size_t)C;
+        rf_real *to = rf_kept_write(m->hf, at, m->block);
+        int begin = m->pack.start[s], end = m->pack.start[s + 1];
+
+        memset(to, 0, (size_t)C * sizeof *to);
+        for (int t = begin; t < end; t++)
+            for (int c = 0; c < C; c++)
+                to[c] += m->xf[(size_t)t * (size_t)C + (size_t)c];
+        for (int c = 0; c < C; c++)
+            to[c] /= (rf_real)(end - begin);
+        rf_kept_done(m->hf, at, to, (size_t)C);
+    }
+    mark(m, RF_SPENT_STREAM);
+}
+
+/* The gradient of the stream's end from that of the means, in dh on all ranks. */
+static void average_backward(struct rf_model *m)
+{
+    int C = m->plan->shape.width;
+
+    sum_rows(m, m->pack.nseq);
+    for (int s = 0; s < m->pack.nseq; s++) {
+        const rf_real *from = m->dh + (size_t)s * (size_t)C;
+        int begin = m->pack.start[s], end = m->pack.start[s + 1];
+
+        for (int t = begin; t < end; t++)
+            for (int c = 0; c < C; c++)
+                m->dx[(size_t)t * (size_t)C + (size_t)c] = from[c] / (rf_real)(end - begin);
+    }
+    if (m->dy.half != NULL)
+        rf_kept_done(m->dy, 0, m->dx, (size_t)m->pack.n * (size_t)C);
+    mark(m, RF_SPENT_STREAM);
+}
+
 void rf_model_forward(struct rf_model *m)
 {
     embed(m);
@@ -420,6 +460,8 @@ void rf_model_forward(struct rf_model *m)
         attention_half(m, i);
         mlp_half(m, i);
     }
+    if (m->pack.mean)
+        average(m);
 }
 
 /* What a layer's forward pass makes of its input, but for its last product. */
@@ -592,9 +634,13 @@ void rf_model_backward(struct rf_model *m)
 {
     size_t C = (size_t)m->plan->shape.width;
 
-    memset(m->dx, 0, (size_t)m->pack.nasked * C * sizeof *m->dx);
-    norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
-                  rf_model_param(m, m->plan->norm_b), m->pack.nasked);
+    if (m->pack.mean) {
+        average_backward(m);
+    } else {
+        memset(m->dx, 0, (size_t)m->pack.nasked * C * sizeof *m->dx);
+        norm_backward(m, m->xf, m->meanf, m->rstdf, rf_model_param(m, m->plan->norm_w),
+                      rf_model_param(m, m->plan->norm_b), m->pack.nasked);
+    }
     for (int i = m->plan->shape.layers - 1; i >= 0; i--) {
         if (m->limits.recompute && i + 1 < m->plan->shape.layers) /* the last is still there */
             make_again(m, i);

@@ -69,15 +69,24 @@ void rf_pack_fill(struct rf_pack *pack, const struct rf_batch *batch, struct rf_
 {
     pack->nseq = pack->n = pack->longest = 0;
     pack->nasked = batch->R;
+    pack->mean = batch->mean;
     for (int r = 0; r < batch->R;)
         r = add_sequence(pack, batch, r);
     pack->start[pack->nseq] = pack->n;
     pack->asked_start[pack->nseq] = batch->R;
+    assert(!batch->mean || pack->nseq == batch->R);
+    if (pack->mean) /* of all rows, to the end; where all are asked nobody reads which are */
+        pack->nasked = pack->n;
     pack->all = pack->n == pack->nasked;
 
-    *work = (struct rf_work){.rows = pack->n, .asked = batch->R, .range = batch->range_count};
+    *work = (struct rf_work){.rows = pack->n,
+                             .asked = pack->nasked,
+                             .range = batch->range_count,
+                             .pooled = pack->nasked - batch->R};
     for (int i = 0; i < pack->n; i++)
         work->row_visits += pack->position[i] + 1;
-    for (int r = 0; r < batch->R; r++)
+    if (pack->all)
+        work->asked_visits = work->row_visits;
+    for (int r = 0; r < batch->R && !pack->all; r++)
         work->asked_visits += pack->asked_position[r] + 1;
 }

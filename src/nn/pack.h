@@ -15,6 +15,7 @@ struct rf_pack {
     int nseq, n, nasked;       /* sequences, rows, asked rows */
     int longest;               /* sequence */
     int all;                   /* every packed row is asked */
+    int mean;                  /* ... and a sequence has one answer, from the mean of its rows */
     int *start;                /* [nseq + 1] first row of each sequence */
     int *asked_start;          /* [nseq + 1] first asked row of each sequence */
     int32_t *token, *position; /* [n] */

@@ -267,6 +267,6 @@ int64_t rf_plan_flops(const struct rf_plan *plan, const struct rf_work *work)
     int64_t macs = full * work->rows * (2 * C * C + 2 * K * C + mlp);
 
     macs += work->rows * 2 * K * C + work->asked * (2 * C * C + mlp);
-    macs += work->asked * C * work->range;
+    macs += (work->asked - work->pooled) * C * work->range;
     return 2 * macs + 4 * C * (full * work->row_visits + work->asked_visits);
 }

@@ -23,8 +23,9 @@ void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
                          const struct rf_work *work, int recompute)
 {
     int64_t C = plan->shape.width, full = plan->shape.layers - 1, each_full;
-    int64_t step = (int64_t)rf_model_loss_rows((int)work->asked, (int)work->range);
-    int64_t turns = step > 0 ? (work->asked + step - 1) / step : 0;
+    int64_t answers = work->asked - work->pooled;
+    int64_t step = (int64_t)rf_model_loss_rows((int)answers, (int)work->range);
+    int64_t turns = step > 0 ? (answers + step - 1) / step : 0;
     size_t each = sizeof(rf_real);
 
     if (plan->size == 1)
@@ -37,9 +38,9 @@ void rf_traffic_add_part(struct rf_traffic *traffic, const struct rf_plan *plan,
         each_full * full * work->rows * C, each);
     add(traffic, RF_TRAFFIC_SUM, 3 * (work->asked > 0), 3 * work->asked * C, each);
     add(traffic, RF_TRAFFIC_SUM, work->rows > 0, work->rows * C, each);
-    add(traffic, RF_TRAFFIC_SUM, work->asked > 0, work->asked * C, each);
-    add(traffic, RF_TRAFFIC_MAX, turns, work->asked, each);     /* of logits, then */
-    add(traffic, RF_TRAFFIC_SUM, turns, 2 * work->asked, each); /* sums for a softmax */
+    add(traffic, RF_TRAFFIC_SUM, answers > 0, answers * C, each);
+    add(traffic, RF_TRAFFIC_MAX, turns, answers, each);     /* of logits, then */
+    add(traffic, RF_TRAFFIC_SUM, turns, 2 * answers, each); /* sums for a softmax */
 }
 
 void rf_traffic_add_update(struct rf_traffic *traffic, const struct rf_plan *plan, int copies,
