@@ -39,10 +39,10 @@ static int is_frozen(const char *name, int layers)
                : strcmp(name, "wte.weight") == 0 || strcmp(name, "wpe.weight") == 0;
 }
 
-/* Does this parameter hold a vector for each token? */
-static int is_of_tokens(const struct rf_trainer *t, int i)
+/* The rate of a parameter: tokens' vectors have the full one. */
+static double rate_of(const struct rf_trainer *t, int i, double lr)
 {
-    return i == t->plan.wte || i == t->plan.head;
+    return i == t->plan.wte || i == t->plan.head ? lr : lr * t->options.layer_lr;
 }
 
 static struct rf_tensor describe(const struct rf_param *p, const char *prefix, rf_real *data)
@@ -152,6 +152,7 @@ static enum rf_precision precision_of(const struct rf_train_options *o, int copi
 static void spread_weight(struct rf_trainer *t, const struct rf_weight *w, int k,
                           struct rf_adamw *update)
 {
+    double lr = update != NULL ? update->lr : 0;
     uint16_t *room = rf_model_room(t->model, k);
     const rf_real *g = rf_model_gradients(t->model);
 
@@ -160,6 +161,7 @@ static void spread_weight(struct rf_trainer *t, const struct rf_weight *w, int k
         uint16_t *rounded = room + (part.at - w->at);
 
         if (update != NULL) {
+            update->lr = rate_of(t, i, lr);
             update->weight_decay = t->plan.params[i].decays ? t->options.weight_decay : 0;
             rf_adamw_update_half(rounded, part.master, g + part.at, part.m, part.v, part.n,
                                  update);
@@ -354,7 +356,7 @@ static void update(struct rf_trainer *t, double lr, double norm)
 
         if (part.master != NULL || is_frozen(t->plan.params[i].name, o->freeze_layers))
             continue;
-        a.lr = is_of_tokens(t, i) ? lr : lr * o->layer_lr;
+        a.lr = rate_of(t, i, lr);
         a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
         rf_adamw_update(kept_values(t, i), g + part.at, part.m, part.v, part.n, &a);
     }

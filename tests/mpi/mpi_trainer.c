@@ -51,7 +51,8 @@ struct sample {
 };
 
 /* Step i: sequences that repeat with a short period, so that there is something to learn. Every
- * third step asks two classes at the last token with soft targets, as fine-tuning does. */
+ * third step asks two classes at the last token with soft targets, as fine-tuning does; every other
+ * of those asks them of the mean of a sequence's rows. */
 static void make_sample(struct sample *s, int64_t i)
 {
     uint64_t stream = rf_rng_stream("sample", (uint64_t)i);
@@ -82,6 +83,7 @@ static void make_sample(struct sample *s, int64_t i)
                                  .tokens = s->tokens,
                                  .R = R,
                                  .rows = s->rows,
+                                 .mean = i % 6 == 5,
                                  .range_begin = classify ? 49 : 0,
                                  .range_count = classify ? 2 : 101,
                                  .target = classify ? NULL : s->target,
@@ -253,13 +255,13 @@ static struct rf_batch alone_of(const struct rf_batch *whole, int b, int32_t *ro
     return one;
 }
 
-static void answers_do_not_depend_on_the_batch(struct rf_trainer *trainer)
+static void answers_do_not_depend_on_the_batch(struct rf_trainer *trainer, int step)
 {
     static float prob[MAX_B * 2], single[2];
     struct sample s;
     int32_t best[MAX_B], row, choice;
 
-    make_sample(&s, 5);
+    make_sample(&s, step);
     rf_trainer_predict(trainer, &s.batch, prob, best, NULL);
     for (int b = 0; b < MAX_B; b++) {
         struct rf_batch one = alone_of(&s.batch, b, &row);
@@ -273,13 +275,13 @@ static void answers_do_not_depend_on_the_batch(struct rf_trainer *trainer)
 }
 
 /* Behind its last asked row a sequence may hold anything, even what is no token. */
-static void padding_is_never_seen(struct rf_trainer *trainer)
+static void padding_is_never_seen(struct rf_trainer *trainer, int step)
 {
     static float before[MAX_B * 2], after[MAX_B * 2];
     struct rf_step_result result, padded;
     struct sample s;
 
-    make_sample(&s, 5);
+    make_sample(&s, step);
     rf_trainer_predict(trainer, &s.batch, before, NULL, &result);
     for (int b = 0; b < MAX_B; b++)
         for (int t = s.rows[b] % MAX_T + 1; t < MAX_T; t++)
@@ -355,7 +357,7 @@ static void features_are_the_same_on_any_number_of_ranks(const struct rf_group *
 
     CHECK(rf_trainer_create(&one, self, &SHAPE, &options, &err) == RF_OK);
     CHECK(rf_trainer_create(&many, world, &SHAPE, &options, &err) == RF_OK);
-    for (int i = 0; i < 3; i++) { /* language modelling at all rows, then one row each */
+    for (int i = 0; i < 6; i++) { /* language modelling at all rows, one row each, means */
         make_sample(&s, i);
         rf_trainer_features(one, &s.batch, alone, NULL);
         rf_trainer_features(many, &s.batch, all, NULL);
@@ -851,6 +853,41 @@ static void listed_answers_and_pairs_do_not_depend_on_the_ranks(const struct rf_
     }
 }
 
+/* With a factor of 1/4, the first step moves layers a quarter as far, and tokens' vectors just as far. */
+static void layers_learn_at_a_rate_of_their_own(const struct rf_group *world, int bf16)
+{
+    struct rf_train_options options = options_for(0);
+    struct rf_trainer *start, *even, *slow;
+    const struct rf_tensor *a, *b, *c;
+    struct rf_step_result result;
+    struct rf_error err;
+    struct sample s;
+    int n;
+
+    options.warmup = 0;
+    options.bf16 = bf16;
+    CHECK(rf_trainer_create(&start, world, &SHAPE, &options, &err) == RF_OK);
+    CHECK(rf_trainer_create(&even, world, &SHAPE, &options, &err) == RF_OK);
+    options.layer_lr = 0.25;
+    CHECK(rf_trainer_create(&slow, world, &SHAPE, &options, &err) == RF_OK);
+    make_sample(&s, 0);
+    rf_trainer_step(even, &s.batch, &result);
+    rf_trainer_step(slow, &s.batch, &result);
+    a = rf_trainer_tensors(start, &n);
+    b = rf_trainer_tensors(even, &n);
+    c = rf_trainer_tensors(slow, &n);
+    for (int i = 0; i < rf_trainer_nparams(start); i++) {
+        double part = strcmp(a[i].name, "wte.weight") == 0 ? 1 : 0.25;
+
+        for (int64_t k = 0; k < a[i].extent[0] * a[i].extent[1]; k++)
+            CHECK(fabs((double)(c[i].data[k] - a[i].data[k]) -
+                       part * (double)(b[i].data[k] - a[i].data[k])) < 1e-6);
+    }
+    rf_trainer_destroy(start);
+    rf_trainer_destroy(even);
+    rf_trainer_destroy(slow);
+}
+
 int main(int argc, char **argv)
 {
     static double plain[STEPS];
@@ -870,13 +907,17 @@ int main(int argc, char **argv)
     bf16_stays_close_to_fp32(&world);
     trainer = trained(&world);
     if (trainer != NULL) {
-        answers_do_not_depend_on_the_batch(trainer);
-        padding_is_never_seen(trainer);
+        for (int step = 2; step <= 5; step += 3) { /* of last rows, of means */
+            answers_do_not_depend_on_the_batch(trainer, step);
+            padding_is_never_seen(trainer, step);
+        }
         every_rank_hears_the_same_answer(&world, trainer);
     }
     rf_trainer_destroy(trainer);
     features_explain_the_answers(&self);
     features_are_the_same_on_any_number_of_ranks(&world, &self);
+    layers_learn_at_a_rate_of_their_own(&world, 0);
+    layers_learn_at_a_rate_of_their_own(&world, 1);
     a_step_that_is_not_finite_changes_nothing(&world);
     gradients_are_the_same_on_any_number_of_ranks(&world, &self, &SHAPE);
     gradients_are_the_same_on_any_number_of_ranks(&world, &self, &LLAMA);

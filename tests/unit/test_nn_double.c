@@ -643,6 +643,69 @@ static void two_scores_are_compared(void **state)
     }
 }
 
+static void gradients_through_a_mean_of_rows_are_right(void **state)
+{
+    static const int32_t ROWS[2] = {3,
+                                    17}; /* the second sequence is not asked, the third whole */
+    static const int32_t TARGET[2] = {2, 0};
+    static const float WEIGHT[2] = {1, 0.5F};
+    static struct whole w;
+
+    (void)state;
+    for (int i = 0; i < NSHAPES; i++) {
+        whole_init(&w, &SHAPES[i]);
+        w.batch.mean = 1;
+        w.batch.R = 2;
+        w.batch.rows = ROWS;
+        w.batch.range_begin = 7;
+        w.batch.range_count = 3;
+        w.batch.target = TARGET;
+        w.batch.weight = WEIGHT;
+        check_whole(&w);
+        whole_clear(&w);
+    }
+}
+
+/* A sequence of one token is its own mean, before the last norm: normalised here, it is the row that is asked
+ * without a mean. */
+static void a_mean_is_of_rows_before_their_norm(void **state)
+{
+    enum { WIDTH = 64 };
+    static const int32_t FIRST[2] = {0, 6}, LAST[2] = {4, 9};
+    float last[2 * WIDTH], mean[2 * WIDTH];
+    static struct whole w;
+    struct rf_work work, longer;
+    int C = SHAPES[0].width;
+
+    (void)state;
+    assert_true(C <= WIDTH);
+    whole_init(&w, &SHAPES[0]);
+    w.batch.R = 2;
+    w.batch.rows = FIRST;
+    w.batch.range_count = 3;
+    rf_model_features(w.model, &w.batch, last, &work);
+    w.batch.mean = 1;
+    rf_model_features(w.model, &w.batch, mean, &work);
+    for (int r = 0; r < 2; r++) {
+        const rf_real *scale = rf_model_values(w.model) + w.plan.params[w.plan.norm_w].at;
+        const rf_real *shift = rf_model_values(w.model) + w.plan.params[w.plan.norm_b].at;
+        double sum = 0, squares = 0;
+
+        for (int c = 0; c < C; c++)
+            sum += (double)mean[r * C + c] / C;
+        for (int c = 0; c < C; c++)
+            squares += pow((double)mean[r * C + c] - sum, 2) / C;
+        for (int c = 0; c < C; c++)
+            assert_true(fabs(((double)mean[r * C + c] - sum) / sqrt(squares + 1e-5) * scale[c] +
+                             shift[c] - (double)last[r * C + c]) < 1e-5);
+    }
+    w.batch.rows = LAST;
+    rf_model_predict(w.model, &w.batch, mean, NULL, &longer);
+    assert_int_equal(longer.asked, longer.rows);
+    assert_int_equal(longer.asked - longer.pooled, 2);
+    whole_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -660,6 +723,8 @@ int main(void)
         cmocka_unit_test(cross_entropy_backward_is_its_gradient),
         cmocka_unit_test(language_model_gradients_are_right),
         cmocka_unit_test(classifier_gradients_are_right),
+        cmocka_unit_test(gradients_through_a_mean_of_rows_are_right),
+        cmocka_unit_test(a_mean_is_of_rows_before_their_norm),
         cmocka_unit_test(listed_answers_are_a_range_that_lies_apart),
         cmocka_unit_test(two_scores_are_compared),
     };
