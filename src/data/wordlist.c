@@ -6,7 +6,10 @@
 
 #include "data/words.h"
 
-static const char EXPRESSION[] = "[\\p{L}\\p{M}\\p{N}']+|[^\\s]";
+/* Scripts that put no blanks between words. */
+#define UNSPACED "[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Thai}\\p{Lao}\\p{Khmer}\\p{Myanmar}]"
+
+static const char EXPRESSION[] = "(?:(?!" UNSPACED ")[\\p{L}\\p{M}\\p{N}'])+|[^\\s]";
 
 struct entry {
     struct rf_view word;

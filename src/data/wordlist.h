@@ -1,6 +1,7 @@
 /* wordlist.h - whole words as tokens.
  *
- * A word is a run of letters, digits and apostrophes, or one other sign; A to Z count as a to z. Those that come at
+ * A word is a run of letters, digits and apostrophes, or one other sign, or one letter of a script that puts no blanks
+ * between words; A to Z count as a to z. Those that come at
  * least RF_WORDLIST_LEAST times in the texts a list is learnt from are its words, the most frequent first, and of
  * equals the one whose bytes sort first; the token after the last word stands for all that is none of them. With a
  * few thousand texts a rare word that is cut in pieces says nothing several times over; an unknown one says

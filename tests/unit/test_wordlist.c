@@ -74,6 +74,21 @@ static void case_does_not_count_and_unknown_words_are_one(void **state)
     rf_wordlist_destroy(list);
 }
 
+/* "cat" before two letters of Han, then these again. */
+static void letters_of_scripts_without_blanks_are_words(void **state)
+{
+    struct rf_view text = view("cat\xe6\xbc\xa2\xe5\xad\x97 \xe6\xbc\xa2\xe5\xad\x97");
+    struct rf_wordlist *list;
+    int32_t tokens[40];
+
+    (void)state;
+    assert_int_equal(rf_wordlist_learn(&list, &text, 1, 10, NULL), RF_OK);
+    assert_int_equal(rf_wordlist_size(list), 3);
+    assert_int_equal(rf_wordlist_encode(list, text, tokens), 5);
+    assert_memory_equal(tokens, ((int32_t[]){2, 1, 0, 1, 0}), 5 * sizeof *tokens);
+    rf_wordlist_destroy(list);
+}
+
 static void the_order_of_texts_does_not_matter(void **state)
 {
     struct rf_wordlist *one = learnt(100, 0), *other = learnt(100, 1), *fewer = learnt(5, 0);
@@ -130,6 +145,7 @@ int main(void)
         cmocka_unit_test(words_come_by_count_and_then_by_bytes),
         cmocka_unit_test(the_most_frequent_are_kept),
         cmocka_unit_test(case_does_not_count_and_unknown_words_are_one),
+        cmocka_unit_test(letters_of_scripts_without_blanks_are_words),
         cmocka_unit_test(the_order_of_texts_does_not_matter),
         cmocka_unit_test(any_bytes_are_read),
         cmocka_unit_test(texts_without_words_leave_the_unknown_one),
