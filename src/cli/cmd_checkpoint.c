@@ -1,50 +1,52 @@
 /* ringfence checkpoint: a command of many verbs; each has its function, and this file says which
  * options and how many arguments it takes. */
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/file.h"
 #include "cli/checkpoint_verbs.h"
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/verbs.h"
 
 static const struct verb {
-    const char *name;
+    struct rf_verb is;
     enum rf_status (*run)(const struct rf_checkpoint_call *call, struct rf_error *err);
-    int local;           /* rank 0 alone */
-    int min, max;        /* paths; max -1: any */
-    const char *takes;   /* what its paths are, for the refusal */
-    const char *options; /* those it knows besides --json, in blanks */
+    int local; /* rank 0 alone */
 } verbs[] = {
-    {"ls", rf_checkpoint_ls, 1, 1, -1, "directories", ""},
-    {"show", rf_checkpoint_show, 1, 1, 1, "one file", ""},
-    {"prune", rf_checkpoint_prune, 1, 1, -1, "directories",
-     " --keep-last --keep-every --dry-run "},
-    {"verify", rf_checkpoint_verify, 0, 1, -1, "files", ""},
-    {"diff", rf_checkpoint_diff, 0, 2, 2, "two files", ""},
-    {"export", rf_checkpoint_export, 0, 2, 2, "a checkpoint and a name for the new file",
-     " --all --own-names --dtype "},
-    {"import", rf_checkpoint_import, 0, 2, 2, "a safetensors file and a directory",
-     " --heads "},
-    {"reshard", rf_checkpoint_reshard, 0, 2, 2, "a checkpoint and a directory",
-     " --dtype --weights-only --compress "},
+    {{"ls", "", 1, -1, "directories", ""}, rf_checkpoint_ls, 1},
+    {{"show", "", 1, 1, "one file", ""}, rf_checkpoint_show, 1},
+    {{"prune", "", 1, -1, "directories", " --keep-last --keep-every --dry-run "},
+     rf_checkpoint_prune,
+     1},
+    {{"verify", "", 1, -1, "files", ""}, rf_checkpoint_verify, 0},
+    {{"diff", "", 2, 2, "two files", ""}, rf_checkpoint_diff, 0},
+    {{"export", "", 2, 2, "a checkpoint and a name for the new file",
+      " --all --own-names --dtype "},
+     rf_checkpoint_export,
+     0},
+    {{"import", "", 2, 2, "a safetensors file and a directory", " --heads "},
+     rf_checkpoint_import,
+     0},
+    {{"reshard", "", 2, 2, "a checkpoint and a directory",
+      " --dtype --weights-only --compress "},
+     rf_checkpoint_reshard,
+     0},
 };
 enum { NVERBS = sizeof verbs / sizeof verbs[0] };
 
 enum rf_status rf_checkpoint_print(const struct rf_checkpoint_call *call, json_t *doc,
                                    const char *action, struct rf_error *err)
 {
-    enum rf_status st = RF_OK;
+    struct rf_build build = {0};
+    char *text = NULL;
+    enum rf_status st;
 
-    json_object_set_new(doc, "command", json_string("checkpoint"));
-    json_object_set_new(doc, "action", json_string(action));
-    json_object_set_new(doc, "version", json_string(RF_VERSION));
-    json_object_set_new(doc, "seed", json_null()); /* no random number is drawn */
-    json_object_set_new(doc, "wall_s",
-                        json_real((double)(rf_time_us() - call->start_us) / 1e6));
-    if (json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) != 0 ||
-        putchar('\n') == EOF)
+    rf_verb_sign(&build, doc, "checkpoint", action, call->start_us);
+    st = rf_build_dump(&build, doc, &text, err);
+    if (st == RF_OK && fputs(text, stdout) == EOF)
         st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
+    free(text);
     json_decref(doc);
     return st;
 }
@@ -66,50 +68,28 @@ json_t *rf_shape_json(int ndims, const int64_t shape[2])
     return list;
 }
 
-/* Is every option that was given one of the verb's? */
-static enum rf_status check_options(const struct verb *verb,
-                                    const struct rf_checkpoint_call *call, struct rf_error *err)
-{
-    const struct {
-        const char *name;
-        int given;
-    } options[] = {{" --all ", call->all},
-                   {" --own-names ", call->own_names},
-                   {" --dtype ", call->dtype != NULL},
-                   {" --heads ", call->heads != 0},
-                   {" --keep-last ", call->keep_last >= 0},
-                   {" --keep-every ", call->keep_every >= 0},
-                   {" --dry-run ", call->dry_run},
-                   {" --weights-only ", call->weights_only},
-                   {" --compress ", call->compress}};
-
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        if (options[i].given && strstr(verb->options, options[i].name) == NULL)
-            return rf_fail(err, RF_ERR_ARG,
-                           "'%s' does not take%.*s; see 'ringfence checkpoint --help'",
-                           verb->name, (int)strlen(options[i].name) - 1, options[i].name);
-    return RF_OK;
-}
-
 static enum rf_status run_verb(const struct rf_checkpoint_call *call, const char *name,
                                struct rf_error *err)
 {
-    const struct verb *verb = verbs;
-    enum rf_status st;
+    const struct rf_verb_option options[] = {{" --all ", call->all},
+                                             {" --own-names ", call->own_names},
+                                             {" --dtype ", call->dtype != NULL},
+                                             {" --heads ", call->heads != 0},
+                                             {" --keep-last ", call->keep_last >= 0},
+                                             {" --keep-every ", call->keep_every >= 0},
+                                             {" --dry-run ", call->dry_run},
+                                             {" --weights-only ", call->weights_only},
+                                             {" --compress ", call->compress}};
+    const void *row;
+    const struct verb *verb;
+    enum rf_status st =
+        rf_verb_find(&row, "checkpoint", verbs, NVERBS, sizeof verbs[0], name, call->npaths,
+                     options, sizeof options / sizeof options[0], err);
 
-    while (verb < verbs + NVERBS && strcmp(verb->name, name) != 0)
-        verb++;
-    if (verb == verbs + NVERBS)
-        return rf_fail(err, RF_ERR_ARG,
-                       "'checkpoint' has no verb '%s'; see 'ringfence checkpoint --help'",
-                       name);
-    if (call->npaths < verb->min || (verb->max >= 0 && call->npaths > verb->max))
-        return rf_fail(err, RF_ERR_ARG, "'%s' takes %s; see 'ringfence checkpoint --help'",
-                       name, verb->takes);
-    st = check_options(verb, call, err);
-    if (st != RF_OK || (verb->local && call->world->rank != 0))
+    if (st != RF_OK)
         return st;
-    return verb->run(call, err);
+    verb = row;
+    return verb->local && call->world->rank != 0 ? RF_OK : verb->run(call, err);
 }
 
 static enum rf_status checkpoint(const struct rf_group *world, int argc, char **argv,

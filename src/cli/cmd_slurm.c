@@ -1,115 +1,63 @@
 /* ringfence slurm: a command of three verbs; each has its function, and this file says which
  * options it takes. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/slurm_verbs.h"
+#include "cli/verbs.h"
 
 static const struct verb {
-    const char *name, *help;
+    struct rf_verb is;
     enum rf_status (*run)(struct rf_slurm_call *call, struct rf_error *err);
-    const char *takes;   /* for the refusal */
-    const char *options; /* those it knows besides --json, --set and --devices, in blanks */
 } verbs[] = {
-    {"plan",
-     "CONFIG: prints, as a script, what is between Slurm as it is and the promises of the "
-     "configuration, with the reason for each line; and what Slurm cannot express",
-     rf_slurm_cmd_plan, "a configuration",
-     " --partition --device --nodes --others --new --check "},
-    {"apply", "CONFIG: runs these commands and looks whether they took", rf_slurm_cmd_apply,
-     "a configuration", " --partition --device --nodes --others "},
-    {"import",
-     "TABLE: makes a ledger of what sacct -P printed, sealed with your key, for 'ringfence "
-     "audit'",
-     rf_slurm_cmd_import, "what sacct -P printed",
-     " --policy --key --out --name --unit --since --until --events --force "},
+    {{"plan",
+      "CONFIG: prints, as a script, what is between Slurm as it is and the promises of the "
+      "configuration, with the reason for each line; and what Slurm cannot express",
+      1, 1, "a configuration", " --partition --device --nodes --others --new --check "},
+     rf_slurm_cmd_plan},
+    {{"apply", "CONFIG: runs these commands and looks whether they took", 1, 1,
+      "a configuration", " --partition --device --nodes --others "},
+     rf_slurm_cmd_apply},
+    {{"import",
+      "TABLE: makes a ledger of what sacct -P printed, sealed with your key, for 'ringfence "
+      "audit'",
+      1, 1, "what sacct -P printed",
+      " --policy --key --out --name --unit --since --until --events --force "},
+     rf_slurm_cmd_import},
 };
 enum { NVERBS = sizeof verbs / sizeof verbs[0] };
-
-static enum rf_status check_options(const struct verb *verb, const struct rf_slurm_call *call,
-                                    struct rf_error *err)
-{
-    const struct {
-        const char *name;
-        int given;
-    } options[] = {{" --partition ", call->partition != NULL},
-                   {" --device ", call->device != NULL},
-                   {" --nodes ", call->nodes > 0},
-                   {" --others ", call->others != NULL},
-                   {" --new ", call->fresh},
-                   {" --check ", call->check},
-                   {" --policy ", call->policy != NULL},
-                   {" --key ", call->key != NULL},
-                   {" --out ", call->out != NULL},
-                   {" --name ", call->name != NULL},
-                   {" --unit ", call->unit != NULL},
-                   {" --since ", call->since != NULL},
-                   {" --until ", call->until != NULL},
-                   {" --events ", call->events != NULL},
-                   {" --force ", call->force}};
-
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        if (options[i].given && strstr(verb->options, options[i].name) == NULL)
-            return rf_fail(err, RF_ERR_ARG,
-                           "'%s' does not take%.*s; see 'ringfence slurm --help'", verb->name,
-                           (int)strlen(options[i].name) - 1, options[i].name);
-    return RF_OK;
-}
-
-/* The document, with what everybody says. */
-static enum rf_status print(struct rf_slurm_call *call, const char *action, const char *problem,
-                            int64_t start_us, struct rf_error *err)
-{
-    struct rf_build *b = &call->build;
-    char *text = NULL;
-    enum rf_status st;
-
-    rf_build_text(b, call->doc, "command", "slurm");
-    rf_build_text(b, call->doc, "action", action);
-    rf_build_text(b, call->doc, "version", RF_VERSION);
-    rf_build_set(b, call->doc, "seed", json_null()); /* no random number is drawn */
-    rf_build_number(b, call->doc, "wall_s", (double)(rf_time_us() - start_us) / 1e6);
-    rf_build_text(b, call->doc, "problem", problem);
-    st = rf_build_dump(b, call->doc, &text, err);
-    if (st == RF_OK && fputs(text, stdout) == EOF)
-        st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
-    free(text);
-    return st;
-}
 
 static enum rf_status run_verb(struct rf_slurm_call *call, const char *name,
                                struct rf_error *err)
 {
+    const struct rf_verb_option options[] = {{" --partition ", call->partition != NULL},
+                                             {" --device ", call->device != NULL},
+                                             {" --nodes ", call->nodes > 0},
+                                             {" --others ", call->others != NULL},
+                                             {" --new ", call->fresh},
+                                             {" --check ", call->check},
+                                             {" --policy ", call->policy != NULL},
+                                             {" --key ", call->key != NULL},
+                                             {" --out ", call->out != NULL},
+                                             {" --name ", call->name != NULL},
+                                             {" --unit ", call->unit != NULL},
+                                             {" --since ", call->since != NULL},
+                                             {" --until ", call->until != NULL},
+                                             {" --events ", call->events != NULL},
+                                             {" --force ", call->force}};
     int64_t start_us = rf_time_us();
-    const struct verb *verb = verbs;
-    struct rf_error answer = {RF_OK, ""};
-    enum rf_status st;
+    const void *row;
+    enum rf_status st =
+        rf_verb_find(&row, "slurm", verbs, NVERBS, sizeof verbs[0], name, call->nargs, options,
+                     sizeof options / sizeof options[0], err);
 
-    while (verb < verbs + NVERBS && strcmp(verb->name, name) != 0)
-        verb++;
-    if (verb == verbs + NVERBS)
-        return rf_fail(err, RF_ERR_ARG,
-                       "'slurm' has no verb '%s'; see 'ringfence slurm --help'", name);
-    if (call->nargs != 1)
-        return rf_fail(err, RF_ERR_ARG, "'%s' takes %s; see 'ringfence slurm --help'", name,
-                       verb->takes);
-    st = check_options(verb, call, err);
     if (st != RF_OK)
         return st;
     call->doc = json_object();
-    st = verb->run(call, &answer);
-    if (call->json && (st == RF_OK || st == RF_NO)) {
-        enum rf_status printed =
-            print(call, name, st == RF_OK ? "" : answer.text, start_us, err);
-
-        answer.text[0] = '\0'; /* it has been said */
-        st = printed == RF_OK ? st : printed;
-    }
+    st = ((const struct verb *)row)->run(call, err);
+    if (call->json && (st == RF_OK || st == RF_NO))
+        st = rf_verb_print(&call->build, call->doc, "slurm", name, start_us, st, err);
     json_decref(call->doc);
-    return st == RF_OK || answer.text[0] == '\0' ? st : rf_fail(err, st, "%s", answer.text);
+    return st;
 }
 
 static const char MORE[] =
@@ -229,7 +177,7 @@ static enum rf_status slurm(const struct rf_group *world, int argc, char **argv,
 
     (void)world;
     for (int i = 0; i < NVERBS; i++)
-        topics[i] = (struct rf_topic){verbs[i].name, verbs[i].help};
+        topics[i] = (struct rf_topic){verbs[i].is.name, verbs[i].is.help};
     st = rf_options_parse(&line, argc, argv, &args, err);
     if (st == RF_OK && !args.help) {
         call.args = args.text + 1;
