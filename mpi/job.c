@@ -142,9 +142,14 @@ struct rf_train_options rf_job_train_options(const struct rf_planned_job *job)
                                      .tensor = t->tensor};
 }
 
+static int reads_means(const struct rf_planned_job *job)
+{
+    return strcmp(job->train->readout, "mean") == 0;
+}
+
 void rf_job_read_as_told(const struct rf_planned_job *job, struct rf_batch *batch)
 {
-    batch->mean = strcmp(job->train->readout, "mean") == 0;
+    batch->mean = reads_means(job);
 }
 
 /* The sizes of its batches as well. */
@@ -159,9 +164,8 @@ static struct rf_train_options all_options(const struct rf_planned_job *job,
     options.micro_B *= joined;
     options.max_B = joined * (pretrain || batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH);
     options.max_T = info->context;
-    options.max_R = pretrain || strcmp(job->train->readout, "mean") == 0
-                        ? options.max_B * options.max_T
-                        : options.max_B;
+    options.max_R =
+        pretrain || reads_means(job) ? options.max_B * options.max_T : options.max_B;
     options.max_range = pretrain ? info->vocabulary : info->nclass;
     return options;
 }

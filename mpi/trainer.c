@@ -39,10 +39,15 @@ static int is_frozen(const char *name, int layers)
                : strcmp(name, "wte.weight") == 0 || strcmp(name, "wpe.weight") == 0;
 }
 
-/* The rate of a parameter: tokens' vectors have the full one. */
-static double rate_of(const struct rf_trainer *t, int i, double lr)
+/* A step as parameter i takes it: tokens' vectors at the full rate, and only some decay. */
+static struct rf_adamw adamw_of(const struct rf_trainer *t, int i, const struct rf_adamw *step)
 {
-    return i == t->plan.wte || i == t->plan.head ? lr : lr * t->options.layer_lr;
+    struct rf_adamw own = *step;
+
+    if (i != t->plan.wte && i != t->plan.head)
+        own.lr *= t->options.layer_lr;
+    own.weight_decay = t->plan.params[i].decays ? t->options.weight_decay : 0;
+    return own;
 }
 
 static struct rf_tensor describe(const struct rf_param *p, const char *prefix, rf_real *data)
@@ -150,9 +155,8 @@ static enum rf_precision precision_of(const struct rf_train_options *o, int copi
 /* Collective: this rank's rows of a matrix, rounded, go to all copies, and those of the others come; after an update,
  * when there is one, whose weight decay is set here. */
 static void spread_weight(struct rf_trainer *t, const struct rf_weight *w, int k,
-                          struct rf_adamw *update)
+                          const struct rf_adamw *update)
 {
-    double lr = update != NULL ? update->lr : 0;
     uint16_t *room = rf_model_room(t->model, k);
     const rf_real *g = rf_model_gradients(t->model);
 
@@ -161,10 +165,10 @@ static void spread_weight(struct rf_trainer *t, const struct rf_weight *w, int k
         uint16_t *rounded = room + (part.at - w->at);
 
         if (update != NULL) {
-            update->lr = rate_of(t, i, lr);
-            update->weight_decay = t->plan.params[i].decays ? t->options.weight_decay : 0;
+            struct rf_adamw own = adamw_of(t, i, update);
+
             rf_adamw_update_half(rounded, part.master, g + part.at, part.m, part.v, part.n,
-                                 update);
+                                 &own);
         } else {
             rf_bf16_round(rounded, part.master, part.n);
         }
@@ -353,12 +357,12 @@ static void update(struct rf_trainer *t, double lr, double norm)
                                                                                          : &a);
     for (int i = 0; i < t->plan.nparams; i++) {
         struct rf_shard_part part = rf_shard_part(t->shard, i);
+        struct rf_adamw own;
 
         if (part.master != NULL || is_frozen(t->plan.params[i].name, o->freeze_layers))
             continue;
-        a.lr = rate_of(t, i, lr);
-        a.weight_decay = t->plan.params[i].decays ? o->weight_decay : 0;
-        rf_adamw_update(kept_values(t, i), g + part.at, part.m, part.v, part.n, &a);
+        own = adamw_of(t, i, &a);
+        rf_adamw_update(kept_values(t, i), g + part.at, part.m, part.v, part.n, &own);
     }
     rf_profile_mark(rf_model_profile(t->model), RF_SPENT_OPTIMISER);
     for (int i = 0; i < t->plan.nparams; i++)

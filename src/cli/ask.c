@@ -60,8 +60,6 @@ enum rf_status rf_ask_print_json(json_t *answer, const char *command, int64_t se
 {
     struct rf_build build = {0};
     json_t *root = json_object();
-    char *text = NULL;
-    enum rf_status st;
 
     rf_build_text(&build, root, "command", command);
     rf_build_text(&build, root, "version", RF_VERSION);
@@ -69,10 +67,5 @@ enum rf_status rf_ask_print_json(json_t *answer, const char *command, int64_t se
     rf_build_number(&build, root, "wall_s", (double)(rf_time_us() - begun_us) / 1e6);
     json_object_del(answer, "ok");
     build.failed |= json_object_update(root, answer) != 0;
-    st = rf_build_dump(&build, root, &text, err);
-    if (st == RF_OK && fputs(text, stdout) == EOF)
-        st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
-    free(text);
-    json_decref(root);
-    return st;
+    return rf_build_print(&build, root, err);
 }

@@ -45,8 +45,6 @@ static enum rf_status print_json(const char *bench, const struct rf_figure *figu
 {
     struct rf_build build = {0};
     json_t *root = json_object(), *list = json_array();
-    char *text = NULL;
-    enum rf_status st;
 
     rf_build_text(&build, root, "command", "bench");
     rf_build_text(&build, root, "version", RF_VERSION);
@@ -66,12 +64,7 @@ static enum rf_status print_json(const char *bench, const struct rf_figure *figu
         rf_build_append(&build, list, item);
     }
     rf_build_set(&build, root, "results", list);
-    st = rf_build_dump(&build, root, &text, err);
-    if (st == RF_OK && fputs(text, stdout) == EOF)
-        st = rf_fail(err, RF_ERR_IO, "cannot print the results");
-    free(text);
-    json_decref(root);
-    return st;
+    return rf_build_print(&build, root, err);
 }
 
 /* Bytes in billions, shares in per cent, so that columns stay readable. */

@@ -1,7 +1,6 @@
 /* ringfence checkpoint: a command of many verbs; each has its function, and this file says which
  * options and how many arguments it takes. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/file.h"
 #include "cli/checkpoint_verbs.h"
@@ -39,16 +38,9 @@ enum rf_status rf_checkpoint_print(const struct rf_checkpoint_call *call, json_t
                                    const char *action, struct rf_error *err)
 {
     struct rf_build build = {0};
-    char *text = NULL;
-    enum rf_status st;
 
     rf_verb_sign(&build, doc, "checkpoint", action, call->start_us);
-    st = rf_build_dump(&build, doc, &text, err);
-    if (st == RF_OK && fputs(text, stdout) == EOF)
-        st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
-    free(text);
-    json_decref(doc);
-    return st;
+    return rf_build_print(&build, doc, err);
 }
 
 void rf_shape_text(char text[RF_SHAPE_TEXT], int ndims, const int64_t shape[2])

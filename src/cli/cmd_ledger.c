@@ -64,8 +64,9 @@ static enum rf_status run_verb(struct rf_ledger_call *call, const char *name, in
     if (call->json && (st == RF_OK || st == RF_NO)) {
         rf_build_set(&call->build, call->doc, "holds", json_boolean(st == RF_OK));
         st = rf_verb_print(&call->build, call->doc, "ledger", name, start_us, st, err);
+    } else {
+        json_decref(call->doc);
     }
-    json_decref(call->doc);
     return st;
 }
 

@@ -56,7 +56,8 @@ static enum rf_status run_verb(struct rf_slurm_call *call, const char *name,
     st = ((const struct verb *)row)->run(call, err);
     if (call->json && (st == RF_OK || st == RF_NO))
         st = rf_verb_print(&call->build, call->doc, "slurm", name, start_us, st, err);
-    json_decref(call->doc);
+    else
+        json_decref(call->doc);
     return st;
 }
 

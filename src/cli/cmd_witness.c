@@ -154,8 +154,6 @@ static enum rf_status print(const struct call *call, int taken, const char *prob
 {
     struct rf_build b = {0};
     json_t *root = json_object();
-    char *text = NULL;
-    enum rf_status st;
 
     rf_build_text(&b, root, "command", "witness");
     rf_build_text(&b, root, "version", RF_VERSION);
@@ -167,12 +165,7 @@ static enum rf_status print(const struct call *call, int taken, const char *prob
     rf_build_integer(&b, root, "size", call->seen.size);
     rf_build_integer(&b, root, "old_size", call->before.head.size);
     rf_build_text(&b, root, "note", call->note);
-    st = rf_build_dump(&b, root, &text, err);
-    if (st == RF_OK && fputs(text, stdout) == EOF)
-        st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
-    free(text);
-    json_decref(root);
-    return st;
+    return rf_build_print(&b, root, err);
 }
 
 static enum rf_status answer(struct call *call, struct rf_error *err)

@@ -1,7 +1,5 @@
 #include "cli/verbs.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -47,16 +45,12 @@ enum rf_status rf_verb_print(struct rf_build *build, json_t *doc, const char *co
                              const char *action, int64_t start_us, enum rf_status answer,
                              struct rf_error *err)
 {
-    char *text = NULL;
     struct rf_error failed;
     enum rf_status st;
 
     rf_verb_sign(build, doc, command, action, start_us);
     rf_build_text(build, doc, "problem", answer == RF_OK ? "" : err->text);
-    st = rf_build_dump(build, doc, &text, &failed);
-    if (st == RF_OK && fputs(text, stdout) == EOF)
-        st = rf_fail(&failed, RF_ERR_IO, "cannot write to standard output");
-    free(text);
+    st = rf_build_print(build, doc, &failed);
     if (st != RF_OK) {
         *err = failed;
         return st;

@@ -34,7 +34,7 @@ enum rf_status rf_verb_find(const void **row, const char *command, const void *t
 void rf_verb_sign(struct rf_build *build, json_t *doc, const char *command, const char *action,
                   int64_t start_us);
 
-/* Prints doc, signed, with the sentence of an answer that is no as its "problem". Takes what verb's
+/* Prints doc and ends it, signed, with the sentence of an answer that is no as its "problem". Takes what verb's
  * function returned, RF_OK or RF_NO with its sentence in err, and returns it, or how printing failed; after
  * RF_NO the sentence is empty, for it has been said. */
 enum rf_status rf_verb_print(struct rf_build *build, json_t *doc, const char *command,

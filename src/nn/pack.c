@@ -85,8 +85,8 @@ void rf_pack_fill(struct rf_pack *pack, const struct rf_batch *batch, struct rf_
                              .pooled = pack->nasked - batch->R};
     for (int i = 0; i < pack->n; i++)
         work->row_visits += pack->position[i] + 1;
-    if (pack->all)
-        work->asked_visits = work->row_visits;
-    for (int r = 0; r < batch->R && !pack->all; r++)
+    for (int r = 0; r < batch->R; r++)
         work->asked_visits += pack->asked_position[r] + 1;
+    if (pack->mean)
+        work->asked_visits = work->row_visits;
 }

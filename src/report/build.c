@@ -1,6 +1,7 @@
 #include "report/build.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,4 +67,16 @@ enum rf_status rf_build_dump(const struct rf_build *build, const json_t *root, c
     }
     memcpy(*text + length, "\n", 2);
     return RF_OK;
+}
+
+enum rf_status rf_build_print(const struct rf_build *build, json_t *root, struct rf_error *err)
+{
+    char *text = NULL;
+    enum rf_status st = rf_build_dump(build, root, &text, err);
+
+    if (st == RF_OK && fputs(text, stdout) == EOF)
+        st = rf_fail(err, RF_ERR_IO, "cannot write to standard output");
+    free(text);
+    json_decref(root);
+    return st;
 }

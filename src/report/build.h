@@ -31,5 +31,7 @@ json_t *rf_build_real(double x);
  * as it went in), ending in LF. The caller frees *text and still owns root. */
 enum rf_status rf_build_dump(const struct rf_build *build, const json_t *root, char **text,
                              struct rf_error *err);
+/* The same on standard output, and ends root. */
+enum rf_status rf_build_print(const struct rf_build *build, json_t *root, struct rf_error *err);
 
 #endif

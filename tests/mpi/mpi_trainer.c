@@ -854,7 +854,8 @@ static void listed_answers_and_pairs_do_not_depend_on_the_ranks(const struct rf_
 }
 
 /* With a factor of 1/4, the first step moves layers a quarter as far, and tokens' vectors just as far. */
-static void layers_learn_at_a_rate_of_their_own(const struct rf_group *world, int bf16)
+static void layers_learn_at_a_rate_of_their_own(const struct rf_group *world, int bf16,
+                                                int tensor)
 {
     struct rf_train_options options = options_for(0);
     struct rf_trainer *start, *even, *slow;
@@ -866,6 +867,7 @@ static void layers_learn_at_a_rate_of_their_own(const struct rf_group *world, in
 
     options.warmup = 0;
     options.bf16 = bf16;
+    options.tensor = tensor;
     CHECK(rf_trainer_create(&start, world, &SHAPE, &options, &err) == RF_OK);
     CHECK(rf_trainer_create(&even, world, &SHAPE, &options, &err) == RF_OK);
     options.layer_lr = 0.25;
@@ -916,8 +918,10 @@ int main(int argc, char **argv)
     rf_trainer_destroy(trainer);
     features_explain_the_answers(&self);
     features_are_the_same_on_any_number_of_ranks(&world, &self);
-    layers_learn_at_a_rate_of_their_own(&world, 0);
-    layers_learn_at_a_rate_of_their_own(&world, 1);
+    layers_learn_at_a_rate_of_their_own(&world, 0, 0);
+    layers_learn_at_a_rate_of_their_own(&world, 1, 0);
+    layers_learn_at_a_rate_of_their_own(&world, 1,
+                                        1); /* copies, which hold the weights in bf16 */
     a_step_that_is_not_finite_changes_nothing(&world);
     gradients_are_the_same_on_any_number_of_ranks(&world, &self, &SHAPE);
     gradients_are_the_same_on_any_number_of_ranks(&world, &self, &LLAMA);
