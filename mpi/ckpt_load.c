@@ -116,8 +116,9 @@ struct part {
     struct rf_parcels *parcels;
     struct rf_pump *pump;
     struct rf_digest *found;     /* of all granules asked for; filled where this rank reads */
-    const struct rf_run **order; /* this rank's runs, travelling ones first [norder] */
+    const struct rf_run **order; /* this rank's runs as they are handed on [norder] */
     int64_t norder, asked, taken;
+    int64_t *before;      /* [rounds] how many of them are taken before the round's own */
     unsigned char *plain; /* PACKED: room for one run */
     struct rf_piece_room room;
     int fd, fd_file; /* PACKED: the file that is open, -1: none */
@@ -192,25 +193,45 @@ static enum rf_status choose(struct part *part, struct rf_error *err)
     return RF_OK;
 }
 
-/* Local: this rank's runs in the order in which they are handed on, and memory for them. */
+/* Local: the next of this rank's runs that stay at home, from *at on, at most so many. */
+static void add_at_home(struct part *part, int64_t *at, int64_t most)
+{
+    int64_t nruns;
+    const struct rf_run *runs = rf_parcels_runs(part->parcels, &nruns);
+
+    for (; *at < nruns && most > 0; ++*at)
+        if (runs[*at].owner == part->load->group->rank && !runs[*at].travels) {
+            part->order[part->norder++] = &runs[*at];
+            most--;
+        }
+}
+
+/* Local: this rank's runs in the order in which they are handed on, and memory for them. Those that
+ * travel come evenly between the others: while the network has its turn the disk reads what
+ * needs no room in the pump. */
 static enum rf_status line_up(struct part *part, struct rf_error *err)
 {
-    int64_t nruns, rounds = rf_parcels_rounds(part->parcels);
+    int64_t nruns, rounds = rf_parcels_rounds(part->parcels), at = 0, home = 0, given = 0;
     const struct rf_run *runs = rf_parcels_runs(part->parcels, &nruns);
     struct rf_pump_options options = {
         .max_stretches = STRETCHES, .sharers = part->load->neighbours, .fault = rf_h5_fault};
     size_t largest = 1, all = 0;
 
     part->order = calloc((size_t)nruns + 1, sizeof *part->order);
+    part->before = calloc((size_t)rounds + 1, sizeof *part->before);
     part->found = calloc((size_t)rf_parcels_count(part->parcels) + 1, sizeof *part->found);
-    if (part->order == NULL || part->found == NULL)
+    if (part->order == NULL || part->before == NULL || part->found == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory for a checkpoint");
-    for (int64_t round = 0; round < rounds; round++)
+    for (int64_t i = 0; i < nruns; i++)
+        home += runs[i].owner == part->load->group->rank && !runs[i].travels;
+    for (int64_t round = 0; round < rounds; round++) {
+        add_at_home(part, &at, home * round / rounds - given);
+        given = home * round / rounds;
+        part->before[round] = part->norder;
         if (rf_parcels_mine(part->parcels, round) != NULL)
             part->order[part->norder++] = rf_parcels_mine(part->parcels, round);
-    for (int64_t i = 0; i < nruns; i++)
-        if (runs[i].owner == part->load->group->rank && !runs[i].travels)
-            part->order[part->norder++] = &runs[i];
+    }
+    add_at_home(part, &at, nruns);
     for (int64_t i = 0; i < part->norder; i++) {
         size_t bytes = rf_parcels_bytes(part->parcels, part->order[i]);
 
@@ -375,6 +396,20 @@ static enum rf_status end_reading(struct part *part, enum rf_status st, struct r
     return ended;
 }
 
+/* Local: takes runs that stay at home, until so many were taken of all. */
+static void keep_runs(struct part *part, int64_t until, enum rf_status *st,
+                      struct rf_error *err)
+{
+    while (part->taken < until) {
+        const struct rf_run *run = part->order[part->taken];
+        const void *room = next_run(part, st, err);
+
+        if (*st == RF_OK && room != place_of(part, run))
+            rf_parcels_copy_in(part->parcels, run, room);
+        drop_run(part);
+    }
+}
+
 /* Collective, agreed: all values into the tensors. After a failure a rank goes on handing out what
  * it has, because others wait for it; nobody will use that. */
 static enum rf_status read_values(struct part *part, struct rf_error *err)
@@ -385,18 +420,12 @@ static enum rf_status read_values(struct part *part, struct rf_error *err)
     for (int64_t round = 0; round < rounds; round++) {
         int mine = rf_parcels_mine(part->parcels, round) != NULL;
 
+        keep_runs(part, part->before[round], &st, err);
         rf_parcels_scatter(part->parcels, round, mine ? next_run(part, &st, err) : NULL);
         if (mine)
             drop_run(part);
     }
-    while (part->taken < part->norder) {
-        const struct rf_run *run = part->order[part->taken];
-        const void *room = next_run(part, &st, err);
-
-        if (st == RF_OK && room != place_of(part, run))
-            rf_parcels_copy_in(part->parcels, run, room);
-        drop_run(part);
-    }
+    keep_runs(part, part->norder, &st, err);
     st = end_reading(part, st, err);
     rf_group_meet(part->load->group); /* others still read, and need the cores */
     return rf_agree(part->load->group, st, err);
@@ -436,6 +465,7 @@ static enum rf_status load_part(struct load *load, int file, struct rf_error *er
     rf_pump_destroy(part.pump);
     rf_parcels_destroy(part.parcels);
     free(part.order);
+    free(part.before);
     free(part.found);
     free(part.sources);
     free(part.tensors);
@@ -468,7 +498,7 @@ enum rf_status rf_ckpt_load(const struct rf_group *group, const char *path,
                             int ntensors, struct rf_error *err)
 {
     struct load load = {.group = group,
-                        .neighbours = rf_group_neighbours(group),
+                        .neighbours = rf_group_neighbours(group, NULL),
                         .path = path,
                         .ntensors = ntensors};
     enum rf_status st = begin(&load, tensors, err);

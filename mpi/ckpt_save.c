@@ -37,6 +37,7 @@ struct rf_ckpt_saver {
     int ntensors;
     struct rf_ckpt_options options;
     int neighbours; /* ranks that save on this node */
+    int place;      /* which of them this one is */
     char dir[RF_PATH_BYTES], path[RF_PATH_BYTES], temp[RF_PATH_BYTES];
     struct rf_share *share; /* NULL: everything is written */
     int64_t *bases;         /* [ntensors] where a tensor lies; -1: in this file */
@@ -181,7 +182,7 @@ enum rf_status rf_ckpt_saver_create(struct rf_ckpt_saver **out, const struct rf_
         saver->tensors = tensors;
         saver->ntensors = ntensors;
         saver->options = *options;
-        saver->neighbours = rf_group_neighbours(group);
+        saver->neighbours = rf_group_neighbours(group, &saver->place);
         memcpy(saver->dir, dir, strlen(dir) + 1);
         st = rf_agree(group, list_tensors(saver, err), err);
     }
@@ -283,14 +284,15 @@ static int is_at_home(const struct rf_ckpt_saver *saver, const struct rf_run *ru
 }
 
 /* Local, before there is a file: runs that the pump has room for are copied and hashed while it is laid
- * out. */
+ * out, by one thread each of as many ranks as leave a core to the one who does that. */
 static void send_ahead(struct rf_ckpt_saver *saver)
 {
     int64_t nruns;
     const struct rf_run *runs = rf_parcels_runs(saver->parcels, &nruns);
 
     saver->sent = 0;
-    if (saver->options.source != NULL || saver->options.by_hdf5)
+    if (saver->options.source != NULL || saver->options.by_hdf5 ||
+        (saver->place > 0 && saver->place >= sysconf(_SC_NPROCESSORS_ONLN) - 1))
         return;
     for (; saver->sent < nruns; saver->sent++) {
         const struct rf_run *run = &runs[saver->sent];

@@ -203,7 +203,7 @@ enum rf_status rf_ckpt_verify(const struct rf_group *group, const char *path,
     if (st != RF_OK)
         return st;
     st = check_share(reader, rf_slice(rf_ckpt_reader_count(reader), group->rank, group->size),
-                     rf_group_neighbours(group), watch, err);
+                     rf_group_neighbours(group, NULL), watch, err);
     rf_group_meet(group); /* others still read, and need the cores */
     st = rf_agree(group, st, err);
     if (st == RF_OK && content != NULL)

@@ -30,13 +30,15 @@ void rf_group_split(struct rf_group *group, const struct rf_group *parent, int c
     MPI_Comm_size(group->comm, &group->size);
 }
 
-int rf_group_neighbours(const struct rf_group *group)
+int rf_group_neighbours(const struct rf_group *group, int *place)
 {
     MPI_Comm node;
     int size;
 
     MPI_Comm_split_type(group->comm, MPI_COMM_TYPE_SHARED, group->rank, MPI_INFO_NULL, &node);
     MPI_Comm_size(node, &size);
+    if (place != NULL)
+        MPI_Comm_rank(node, place);
     MPI_Comm_free(&node);
     return size;
 }

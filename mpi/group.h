@@ -28,8 +28,9 @@ void rf_group_among(struct rf_group *group, const struct rf_group *parent, const
 /* Collective on parent: the ranks that name the same colour, in parent's order. */
 void rf_group_split(struct rf_group *group, const struct rf_group *parent, int colour);
 
-/* Collective on group: how many of its ranks share this rank's node, itself among them. */
-int rf_group_neighbours(const struct rf_group *group);
+/* Collective on group: how many of its ranks share this rank's node, itself among them; and which of them it
+ * is, in order of ranks, unless place is NULL. */
+int rf_group_neighbours(const struct rf_group *group, int *place);
 
 /* Collective on group; a zeroed group is fine. */
 void rf_group_free(struct rf_group *group);

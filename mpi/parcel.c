@@ -305,7 +305,7 @@ enum rf_status rf_parcels_create(struct rf_parcels **parcels, const struct rf_gr
 
     st = rf_agree(group, st, err);
     if (st == RF_OK) {
-        (*parcels)->neighbours = rf_group_neighbours(group);
+        (*parcels)->neighbours = rf_group_neighbours(group, NULL);
         for (int t = 0; t < ntensors; t++) {
             struct rf_parcel_block *b = rf_parcel_block_of(*parcels, group->rank, t);
 

@@ -321,6 +321,15 @@ static int more_comes(struct rf_pump *pump)
     return pump->moving > 0 || can_move(pump);
 }
 
+/* With the lock: are there granules to be hashed now? Before the file is there somebody makes it, and the
+ * disk waits for him: until then one thread of the pump takes a core, and no more. */
+static int next_batch(struct rf_pump *pump, struct batch *batch)
+{
+    if (!pump->opened && pump->hashing > 0)
+        return 0;
+    return collect(pump, batch) || (batch->n > 0 && !more_comes(pump));
+}
+
 /* With the lock on entry and exit. */
 static void hash_batch(struct rf_pump *pump, struct batch *batch)
 {
@@ -354,12 +363,9 @@ static void *work_all(void *arg)
     leave_the_core();
     pthread_mutex_lock(&pump->lock);
     for (;;) {
-        int full;
-
         if (rf_pump_copy_next(pump))
             continue;
-        full = collect(pump, &batch);
-        if (full || (batch.n > 0 && !more_comes(pump)))
+        if (next_batch(pump, &batch))
             hash_batch(pump, &batch);
         else if (pump->quit)
             break;
