@@ -110,6 +110,7 @@ struct rf_model_shape rf_job_model_shape(const struct rf_planned_job *job,
                                    .hidden = m->hidden,
                                    .kv_heads = m->kv_heads,
                                    .untied = m->untied,
+                                   .bag = strcmp(m->input, "bag") == 0,
                                    .rope_theta = m->rope_theta,
                                    .norm_eps = m->norm_eps};
 }
@@ -164,8 +165,9 @@ static struct rf_train_options all_options(const struct rf_planned_job *job,
     options.micro_B *= joined;
     options.max_B = joined * (pretrain || batch > RF_PREDICT_BATCH ? batch : RF_PREDICT_BATCH);
     options.max_T = info->context;
-    options.max_R =
-        pretrain || reads_means(job) ? options.max_B * options.max_T : options.max_B;
+    options.max_R = options.max_B;
+    if (strcmp(job->model->input, "bag") != 0 && (pretrain || reads_means(job)))
+        options.max_R *= options.max_T;
     options.max_range = pretrain ? info->vocabulary : info->nclass;
     return options;
 }

@@ -143,8 +143,15 @@ static enum rf_status describe(struct rf_scale_subject *subject,
     struct rf_task *task = NULL;
     enum rf_status st = rf_task_open(&task, job->task, job->task_seed, err);
 
-    if (st != RF_OK)
+    if (st == RF_OK && strcmp(job->model->input, "bag") == 0)
+        st = rf_fail(
+            err, RF_ERR_CONFIG,
+            "job '%s': model '%s' reads bags of tokens, and scaling is measured with sequences",
+            job->name, job->model->name);
+    if (st != RF_OK) {
+        rf_task_close(task);
         return st;
+    }
     *subject = (struct rf_scale_subject){.shape = rf_job_model_shape(job, rf_task_info(task)),
                                          .bf16 = job->train->bf16,
                                          .tensor = job->train->tensor,

@@ -472,6 +472,23 @@ static enum rf_status want_beginning(const struct checker *c, int i)
     return RF_OK;
 }
 
+/* A bag has one answer; the corpora of other sources ask for every token. */
+static enum rf_status want_one_answer(const struct checker *c, int i)
+{
+    const struct rf_pretrain_spec *j = &c->spec->jobs[i];
+    const struct rf_model_spec *model = &c->spec->models[find_model(c->spec, j->model)];
+    const struct rf_task_options *task = &c->spec->tasks[find_task(c->spec, j->task)];
+
+    if (strcmp(model->input, "bag") != 0 || j->train.steps == 0 ||
+        strcmp(task->source, "chess") == 0)
+        return RF_OK;
+    return refuse(
+        c, "jobs", i, "model",
+        "expected one whose input is 'sequence', since the corpus of task '%s' is asked for at "
+        "every token, got '%s', whose input is 'bag'",
+        j->task, j->model);
+}
+
 static enum rf_status check_job(const struct checker *c, int i)
 {
     const struct rf_pretrain_spec *j = &c->spec->jobs[i];
@@ -491,6 +508,8 @@ static enum rf_status check_job(const struct checker *c, int i)
         st = want_freeze(c, "jobs", i, "train", &j->train, j->model);
     if (st == RF_OK)
         st = want_task(c, "jobs", i, j->task);
+    if (st == RF_OK)
+        st = want_one_answer(c, i);
     if (st == RF_OK)
         st = want_ranks(c, "jobs", i, j->min, j->max);
     for (int k = 0; st == RF_OK && k < j->nafter; k++)

@@ -60,6 +60,8 @@ static void put_model(FILE *out, const struct rf_model_spec *m)
     fprintf(out, "model %s %d %d %d %d %d %d %d %d %.17g %.17g\n", m->family, m->layers,
             m->heads, m->width, m->hidden, m->kv_heads, m->context, m->vocabulary, m->untied,
             m->rope_theta, m->norm_eps);
+    if (strcmp(m->input, "sequence") != 0)
+        fprintf(out, "input %s\n", m->input);
 }
 
 static void put_train(FILE *out, const struct rf_train_spec *t)

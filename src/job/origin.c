@@ -74,6 +74,8 @@ void rf_model_words(char words[RF_MODEL_WORDS], const struct rf_model_spec *m,
                  "gpt2 layers=%d heads=%d width=%d hidden=%d context=%d vocabulary=%d",
                  m->layers, m->heads, m->width, m->hidden, rf_model_context(m, info),
                  rf_model_vocabulary(m, info));
+    if (strcmp(m->input, "bag") == 0)
+        snprintf(words + strlen(words), RF_MODEL_WORDS - strlen(words), " input=bag");
 }
 
 enum rf_status rf_model_check_room(const struct rf_model_spec *model,

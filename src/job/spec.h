@@ -14,7 +14,8 @@
 
 struct rf_model_spec {
     char name[RF_NAME_BYTES];
-    char family[16];                  /* "gpt2" or "llama" */
+    char family[16]; /* "gpt2" or "llama" */
+    char input[12];  /* what layers see: a "sequence" of tokens, or their "bag" */
     int layers, heads, width, hidden; /* hidden: of the MLP; default by family */
     int kv_heads;                     /* default heads */
     int context, vocabulary;          /* positions and tokens it has; 0: those of its task */

@@ -7,6 +7,10 @@
  * position over the whole vocabulary; classification asks once, at the last
  * token, over the label tokens only.
  *
+ * A model that reads bags (rf_model_shape.bag) has no order of tokens: an asked row is the sum of the embeddings
+ * of its sequence's tokens up to there, at position 0, and the layers see nothing else, as in the deep averaging
+ * networks of Iyyer et al. (2015). At most one row of a sequence is asked then.
+ *
  * Where the label tokens do not lie side by side, as in somebody else's vocabulary, they are listed
  * as answers. Rows may also share a distribution: with joined = 2 and one answer, two texts are
  * compared by a score that each gets by itself, and the loss is that of Bradley and Terry (1952),

@@ -61,6 +61,9 @@ enum rf_status rf_decoder_create(struct rf_decoder **decoder, struct rf_model *m
     enum rf_status st;
 
     *decoder = NULL;
+    if (model->plan->shape.bag)
+        return rf_fail(err, RF_ERR_ARG,
+                       "a model that reads bags of tokens cannot continue texts");
     if (max_B < 1 || max_B > limits->max_B || max_B > limits->max_R || max_T < 1 ||
         max_T > limits->max_T || limits->max_range < model->plan->shape.vocabulary)
         return rf_fail(err, RF_ERR_ARG,

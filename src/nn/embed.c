@@ -4,73 +4,62 @@
 
 #include "nn/half.h"
 
-void rf_embed_forward(rf_real *restrict x, const rf_real *restrict wte, const int32_t *token,
-                      int n, int C, int begin, int count)
+/* The place of a token's vector among those of this rank, in elements; -1: it is another rank's. */
+static ptrdiff_t vector_at(const struct rf_embedded *rows, int i)
 {
-    size_t width = (size_t)C;
+    int row = rows->token[i] - rows->begin;
 
-    for (int i = 0; i < n; i++) {
-        int row = token[i] - begin;
+    return row >= 0 && row < rows->count ? (ptrdiff_t)row * rows->C : -1;
+}
 
-        if (row >= 0 && row < count)
-            memcpy(x + (size_t)i * width, wte + (size_t)row * width, width * sizeof *x);
-        else
-            memset(x + (size_t)i * width, 0, width * sizeof *x);
-    }
+static int first_of(const struct rf_embedded *rows, int i)
+{
+    return rows->first != NULL ? rows->first[i] : i;
 }
 
 RF_CLONES
-void rf_embed_forward_rounded(rf_real *restrict x, const rf_real *restrict wte,
-                              const int32_t *token, int n, int C, int begin, int count)
+static void add_vector(rf_real *restrict to, const struct rf_vectors *wte, ptrdiff_t at, int C)
 {
-    for (int i = 0; i < n; i++) {
-        int row = token[i] - begin, here = row >= 0 && row < count;
-        const rf_real *from = wte + (here ? (ptrdiff_t)row * C : 0);
-        rf_real *to = x + (ptrdiff_t)i * C;
+    const rf_real *real = wte->real + (wte->real != NULL ? at : 0);
+    const uint16_t *half = wte->half + (wte->real != NULL ? 0 : at);
 
-        if (!here)
-            memset(to, 0, (size_t)C * sizeof *to);
-        else
+    if (wte->real == NULL)
 #pragma omp simd
-            for (int c = 0; c < C; c++)
-                to[c] = (rf_real)rf_half_wide(rf_half_of((float)from[c]));
+        for (int c = 0; c < C; c++)
+            to[c] += (rf_real)rf_half_wide(half[c]);
+    else if (wte->rounded)
+#pragma omp simd
+        for (int c = 0; c < C; c++)
+            to[c] += (rf_real)rf_half_wide(rf_half_of((float)real[c]));
+    else
+#pragma omp simd
+        for (int c = 0; c < C; c++)
+            to[c] += real[c];
+}
+
+void rf_embed_forward(rf_real *restrict x, const struct rf_vectors *wte,
+                      const struct rf_embedded *rows)
+{
+    for (int i = 0; i < rows->n; i++) {
+        rf_real *to = x + (ptrdiff_t)i * rows->C;
+
+        memset(to, 0, (size_t)rows->C * sizeof *to);
+        for (int k = first_of(rows, i); k < first_of(rows, i + 1); k++)
+            if (vector_at(rows, k) >= 0)
+                add_vector(to, wte, vector_at(rows, k), rows->C);
     }
 }
 
-RF_CLONES
-void rf_embed_forward_half(rf_real *restrict x, const uint16_t *restrict wte,
-                           const int32_t *token, int n, int C, int begin, int count)
+void rf_embed_backward(rf_real *restrict dwte, const rf_real *restrict dx,
+                       const struct rf_embedded *rows)
 {
-    for (int i = 0; i < n; i++) {
-        int row = token[i] - begin, here = row >= 0 && row < count;
-        const uint16_t *from = wte + (here ? (ptrdiff_t)row * C : 0);
-        rf_real *to = x + (ptrdiff_t)i * C;
+    const struct rf_vectors gradient = {.real = dx};
 
-        if (!here)
-            memset(to, 0, (size_t)C * sizeof *to);
-        else
-#pragma omp simd
-            for (int c = 0; c < C; c++)
-                to[c] = (rf_real)rf_half_wide(from[c]);
-    }
-}
-
-RF_CLONES
-void rf_embed_backward(rf_real *restrict dwte, const rf_real *restrict dx, const int32_t *token,
-                       int n, int C, int begin, int count)
-{
-    for (int i = 0; i < n; i++) {
-        int row = token[i] - begin;
-
-        if (row >= 0 && row < count) {
-            rf_real *to = dwte + (ptrdiff_t)row * C;
-            const rf_real *from = dx + (ptrdiff_t)i * C;
-
-#pragma omp simd
-            for (int c = 0; c < C; c++)
-                to[c] += from[c];
-        }
-    }
+    for (int i = 0; i < rows->n; i++)
+        for (int k = first_of(rows, i); k < first_of(rows, i + 1); k++)
+            if (vector_at(rows, k) >= 0)
+                add_vector(dwte + vector_at(rows, k), &gradient, (ptrdiff_t)i * rows->C,
+                           rows->C);
 }
 
 void rf_gather_rows(rf_real *restrict y, const rf_real *restrict x, const int32_t *row, int n,

@@ -6,20 +6,31 @@
 
 #include "nn/real.h"
 
-/* x[i] = wte[token[i] - begin] where this rank holds that row (begin .. begin+count-1), else 0:
- * summed over the ranks this is the embedding. x [n][C]   wte [count][C]. */
-void rf_embed_forward(rf_real *restrict x, const rf_real *restrict wte, const int32_t *token,
-                      int n, int C, int begin, int count);
+/* Which tokens the rows of x are made of, and which of these this rank has vectors for. */
+struct rf_embedded {
+    const int32_t *token; /* borrowed */
+    const int
+        *first; /* borrowed [n + 1]: row i sums token[first[i]] .. token[first[i+1] - 1]; NULL:
+                             row i has token[i] alone */
+    int n, C;   /* rows and their width */
+    int begin, count; /* this rank holds the vectors of begin .. begin+count-1 */
+};
 
-/* The same with every wte rounded to bf16; and with wte in bf16. */
-void rf_embed_forward_rounded(rf_real *restrict x, const rf_real *restrict wte,
-                              const int32_t *token, int n, int C, int begin, int count);
-void rf_embed_forward_half(rf_real *restrict x, const uint16_t *restrict wte,
-                           const int32_t *token, int n, int C, int begin, int count);
+/* The vectors of a rank's tokens, [count][C], in one of two forms. */
+struct rf_vectors {
+    const rf_real *real;  /* borrowed, or NULL */
+    const uint16_t *half; /* borrowed, bf16; used when real is NULL */
+    int rounded;          /* real, rounded to bf16 on the way */
+};
 
-/* Adds to dwte. */
-void rf_embed_backward(rf_real *restrict dwte, const rf_real *restrict dx, const int32_t *token,
-                       int n, int C, int begin, int count);
+/* x[i] = the sum of the vectors of its tokens that this rank holds, 0 without one: summed over the
+ * ranks this is the embedding. x [n][C]. */
+void rf_embed_forward(rf_real *restrict x, const struct rf_vectors *wte,
+                      const struct rf_embedded *rows);
+
+/* Adds to dwte [count][C], from dx [n][C]. */
+void rf_embed_backward(rf_real *restrict dwte, const rf_real *restrict dx,
+                       const struct rf_embedded *rows);
 
 /* y[i] = x[row[i]]. y [n][C]. */
 void rf_gather_rows(rf_real *restrict y, const rf_real *restrict x, const int32_t *row, int n,

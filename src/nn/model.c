@@ -120,10 +120,19 @@ static size_t block_elements(const struct rf_model *m)
     return larger(block, T * D + (T + RF_ATTENTION_TILE) * 2 * E);
 }
 
+/* The most rows that layers see. */
+static size_t rows_most(const struct rf_model *m)
+{
+    const struct rf_model_limits *at_most = &m->limits;
+
+    return m->plan->shape.bag ? (size_t)at_most->max_R
+                              : (size_t)at_most->max_B * (size_t)at_most->max_T;
+}
+
 static void place_all(struct rf_model *m, struct placer *p)
 {
     const struct rf_plan *plan = m->plan;
-    size_t n = (size_t)m->limits.max_B * (size_t)m->limits.max_T, R = (size_t)m->limits.max_R;
+    size_t n = rows_most(m), R = (size_t)m->limits.max_R;
     size_t C = (size_t)plan->shape.width, H = (size_t)plan->hidden.count;
     size_t W = (size_t)plan->head_width, D = (size_t)plan->heads.count * W;
     size_t E = (size_t)plan->kv_heads.count * W, widest = H > D ? H : D;
@@ -234,8 +243,8 @@ static enum rf_status count(struct rf_model *m, struct rf_error *err)
     if (m->layers == NULL)
         return rf_fail(err, RF_ERR_MEMORY, "out of memory: %d layers", m->plan->shape.layers);
     place_all(m, &placer);
-    m->arena_bytes =
-        placer.bytes + rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R);
+    m->arena_bytes = placer.bytes + rf_pack_cost(at_most->max_B, at_most->max_T, at_most->max_R,
+                                                 m->plan->shape.bag);
     m->room_bytes = placer.room_bytes;
     return RF_OK;
 }
@@ -257,7 +266,8 @@ static enum rf_status reserve(struct rf_model *m, struct rf_error *err)
             .arena = m->arena, .room = m->room, .bf16 = m->precision != RF_PRECISION_FP32};
 
         place_all(m, &placer);
-        rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R);
+        rf_pack_place(&m->pack, m->arena, at_most->max_B, at_most->max_T, at_most->max_R,
+                      m->plan->shape.bag);
     }
     return st;
 }
@@ -273,7 +283,7 @@ static size_t padded(size_t rows)
 static size_t largest_operand(const struct rf_model *m)
 {
     const struct rf_plan *plan = m->plan;
-    size_t n = padded((size_t)m->limits.max_B * (size_t)m->limits.max_T);
+    size_t n = padded(rows_most(m));
     size_t C = (size_t)plan->shape.width, W = (size_t)plan->head_width;
     size_t H = (size_t)plan->hidden.count * (plan->shape.family == RF_MODEL_LLAMA ? 2 : 1);
     size_t D = (size_t)plan->heads.count * W, E = 2 * (size_t)plan->kv_heads.count * W;

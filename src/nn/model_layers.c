@@ -211,19 +211,28 @@ static struct rf_kept widen_backward(struct rf_model *m, int i, rf_real *dg, int
 
 /* ---- forward ------------------------------------------------------------ */
 
+static struct rf_embedded embedded(const struct rf_model *m)
+{
+    const struct rf_slice *v = &m->plan->vocabulary;
+
+    return (struct rf_embedded){.token = m->pack.token,
+                                .first = m->pack.first,
+                                .n = m->pack.n,
+                                .C = m->plan->shape.width,
+                                .begin = (int)v->begin,
+                                .count = (int)v->count};
+}
+
 static void look_up(struct rf_model *m, rf_real *x)
 {
-    int begin = (int)m->plan->vocabulary.begin, count = (int)m->plan->vocabulary.count;
-    int C = m->plan->shape.width, n = m->pack.n;
-    const rf_real *wte = rf_model_param(m, m->plan->wte).w;
+    const struct rf_embedded rows = embedded(m);
+    struct rf_vectors wte = {.rounded = m->precision == RF_PRECISION_BF16};
 
-    if (m->precision == RF_PRECISION_FP32)
-        rf_embed_forward(x, wte, m->pack.token, n, C, begin, count);
-    else if (m->precision == RF_PRECISION_BF16)
-        rf_embed_forward_rounded(x, wte, m->pack.token, n, C, begin, count);
+    if (m->precision == RF_PRECISION_HELD)
+        wte.half = rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at);
     else
-        rf_embed_forward_half(x, rf_matmul_rows(m->matmul, m->plan->params[m->plan->wte].at),
-                              m->pack.token, n, C, begin, count);
+        wte.real = rf_model_param(m, m->plan->wte).w;
+    rf_embed_forward(x, &wte, &rows);
 }
 
 /* The rows of a stream and what comes with them: its norm, and the latter's means and deviations. */
@@ -620,13 +629,12 @@ static void attention_half_backward(struct rf_model *m, int i)
 
 static void embed_backward(struct rf_model *m)
 {
-    const struct rf_slice *v = &m->plan->vocabulary;
-    int C = m->plan->shape.width, n = m->pack.n;
+    const struct rf_embedded rows = embedded(m);
 
-    rf_embed_backward(rf_model_param(m, m->plan->wte).dw, m->dx, m->pack.token, n, C,
-                      (int)v->begin, (int)v->count);
+    rf_embed_backward(rf_model_param(m, m->plan->wte).dw, m->dx, &rows);
     if (m->plan->wpe >= 0)
-        rf_scatter_rows(rf_model_param(m, m->plan->wpe).dw, m->dx, m->pack.position, n, C);
+        rf_scatter_rows(rf_model_param(m, m->plan->wpe).dw, m->dx, m->pack.position, rows.n,
+                        rows.C);
     mark(m, RF_SPENT_STREAM);
 }
 

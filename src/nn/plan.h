@@ -45,6 +45,7 @@ struct rf_model_shape {
     int untied;        /* the output layer is a tensor of its own */
     double rope_theta; /* Llama: base of the rotary frequencies; 0: 10000 */
     double norm_eps;   /* added to variances and mean squares; 0: 1e-5 */
+    int bag; /* layers see one row of a sequence: the sum of its tokens' embeddings (batch.h) */
 };
 
 /* "gpt2", "llama"; the _of function gives -1 for another name. */

@@ -495,6 +495,44 @@ static struct rf_trainer *train_on_grid(const struct rf_group *world, int width,
     return trainer;
 }
 
+/* One loss per step of a model that reads bags: of sequences with one asked row each, every other step by the mean,
+ * which is of that row alone. */
+static void train_bags(const struct rf_group *group, int width, int bf16, double *losses)
+{
+    struct rf_model_shape shape = SHAPE;
+    struct rf_train_options options = options_for(bf16);
+    struct rf_step_result result;
+    struct rf_trainer *trainer;
+    struct rf_error err;
+    struct sample s;
+
+    shape.bag = 1;
+    options.tensor = width;
+    options.micro_B = width > 0 ? 2 : 0;
+    CHECK(rf_trainer_create(&trainer, group, &shape, &options, &err) == RF_OK);
+    for (int i = 0; i < STEPS; i++) {
+        make_sample(&s, 3 * i + 2);
+        rf_trainer_step(trainer, &s.batch, &result);
+        losses[i] = result.loss;
+    }
+    rf_trainer_destroy(trainer);
+}
+
+/* On slices, in bf16, and on copies that hold their weights in bf16. */
+static void bags_teach_the_same_in_every_form(const struct rf_group *world,
+                                              const struct rf_group *self)
+{
+    static double alone[STEPS], loss[STEPS];
+
+    train_bags(self, 0, 0, alone);
+    train_bags(world, 0, 0, loss);
+    CHECK(close_to(loss, alone, 1e-4));
+    train_bags(world, 0, 1, loss);
+    CHECK(close_to(loss, alone, 2e-2));
+    train_bags(world, 1, 1, loss);
+    CHECK(close_to(loss, alone, 2e-2));
+}
+
 /* Every rank that holds an element of a tensor has the same bits; together they hold all of it, of
  * moments each element once for each rank of a copy that holds the whole. */
 static void check_copies(const struct rf_group *world, const struct rf_trainer *trainer)
@@ -906,6 +944,7 @@ int main(int argc, char **argv)
     curves_agree_on_any_number_of_ranks(&world, &self, &SHAPE);
     curves_agree_on_any_number_of_ranks(&world, &self, &two_heads);
     curves_agree_on_any_number_of_ranks(&world, &self, &LLAMA);
+    bags_teach_the_same_in_every_form(&world, &self);
     bf16_stays_close_to_fp32(&world);
     trainer = trained(&world);
     if (trainer != NULL) {

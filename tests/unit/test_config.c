@@ -314,6 +314,8 @@ static const struct {
      "{name=\"weak\"; layers=1; heads=1; width=8;})",
      "key 'models.[0].width': expected heads of an even width, to be rotated, got 12 / 4"},
     {"models.strong.family=bert", "key 'models.[1].family'"},
+    {"models.strong.input=words", "key 'models.[1].input'"},
+    {"models.strong.input=bag", "key 'jobs.[0].model': expected one whose input is 'sequence'"},
     {"models.strong.layers=0",
      "key 'models.[1].layers': expected a whole number from 1 to 512, "
      "got 0"},

@@ -502,12 +502,12 @@ static void shapes_that_are_no_model_are_refused(void **state)
         struct rf_model_shape shape;
         const char *why;
     } wrong[] = {
-        {{RF_MODEL_GPT2, 5, 5, 1, 4, 8, 8, 2, 0, 0, 0}, "GPT-2 has as many kv_heads as heads"},
-        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, 3, 0, 0, 0}, "heads 4 are not a multiple"},
-        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 12, 8, 2, 0, 0, 0}, "heads of width 3 cannot be rotated"},
-        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, 2, 0, -1, 0}, "rope_theta"},
-        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 9, 8, 2, 0, 0, 0}, "width 9 is not a multiple"},
-        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, -1, 0, 0, 0}, "kv_heads -1"},
+        {{RF_MODEL_GPT2, 5, 5, 1, 4, 8, 8, 2, 0, 0, 0, 0}, "GPT-2 has as many kv_heads as heads"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, 3, 0, 0, 0, 0}, "heads 4 are not a multiple"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 12, 8, 2, 0, 0, 0, 0}, "heads of width 3 cannot be rotated"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, 2, 0, -1, 0, 0}, "rope_theta"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 9, 8, 2, 0, 0, 0, 0}, "width 9 is not a multiple"},
+        {{RF_MODEL_LLAMA, 5, 5, 1, 4, 8, 8, -1, 0, 0, 0, 0}, "kv_heads -1"},
     };
     struct rf_plan plan;
     struct rf_error err;

@@ -373,15 +373,26 @@ static void attention_is_the_plain_formula(void **state)
 static void embedding_backward_is_its_transpose(void **state)
 {
     static const int32_t TOKENS[6] = {4, 9, 4, 2, 7, 5};
+    static const int FIRST[4] = {0, 3, 4, 6}; /* 4 9 4, 2, 7 5 */
     double wte[4 * 3], x[18], dx[18], dwte[12] = {0};
+    struct rf_embedded rows = {
+        .token = TOKENS, .n = 6, .C = 3, .begin = 4, .count = 4}; /* 4 .. 7 are here */
+    const struct rf_vectors vectors = {.real = wte};
 
     (void)state;
     draw(wte, 12, 1);
     draw(dx, 18, 2);
-    rf_embed_forward(x, wte, TOKENS, 6, 3, 4, 4); /* rows 4 .. 7 are here */
-    rf_embed_backward(dwte, dx, TOKENS, 6, 3, 4, 4);
+    rf_embed_forward(x, &vectors, &rows);
+    rf_embed_backward(dwte, dx, &rows);
     assert_true(fabs(dot(x, dx, 18) - dot(wte, dwte, 12)) < 1e-12);
     assert_true(x[3] == 0 && x[9] == 0 && x[0] == wte[0] && x[12] == wte[9]);
+    rows.first = FIRST;
+    rows.n = 3;
+    memset(dwte, 0, sizeof dwte);
+    rf_embed_forward(x, &vectors, &rows);
+    rf_embed_backward(dwte, dx, &rows);
+    assert_true(fabs(dot(x, dx, 9) - dot(wte, dwte, 12)) < 1e-12);
+    assert_true(x[1] == 2 * wte[1] && x[4] == 0 && x[8] == wte[11] + wte[5]);
 }
 
 struct entropy {
@@ -549,6 +560,41 @@ static void classifier_gradients_are_right(void **state)
         w.batch.range_count = 3;
         w.batch.soft = SOFT;
         w.batch.weight = WEIGHT;
+        check_whole(&w);
+        whole_clear(&w);
+    }
+}
+
+/* A bag is what it holds, in any order and as often as it holds it; what follows the asked row is not in it. */
+static void bags_have_no_order(void **state)
+{
+    static const int32_t ROWS[3] = {3, 11, 15}, TARGET[3] = {2, 0, 1};
+    static struct whole w;
+
+    (void)state;
+    for (int i = 0; i < NSHAPES; i++) {
+        struct rf_model_shape shape = SHAPES[i];
+        int32_t tokens[18];
+        double loss;
+
+        shape.bag = 1;
+        whole_init(&w, &shape);
+        w.batch.R = 3;
+        w.batch.rows = ROWS;
+        w.batch.range_begin = 7;
+        w.batch.range_count = 3;
+        w.batch.target = TARGET;
+        check_whole(&w);
+        loss = whole_value(&w);
+        memcpy(tokens, MODEL_TOKENS, sizeof tokens);
+        w.batch.tokens = tokens;
+        for (int t = 0; t < 4; t++)
+            tokens[t] = MODEL_TOKENS[3 - t];
+        tokens[4] = tokens[5] = 10;
+        assert_true(fabs(whole_value(&w) - loss) < 1e-12);
+        tokens[1] = tokens[2];
+        assert_true(fabs(whole_value(&w) - loss) > 1e-6);
+        w.batch.mean = 1;
         check_whole(&w);
         whole_clear(&w);
     }
@@ -723,6 +769,7 @@ int main(void)
         cmocka_unit_test(cross_entropy_backward_is_its_gradient),
         cmocka_unit_test(language_model_gradients_are_right),
         cmocka_unit_test(classifier_gradients_are_right),
+        cmocka_unit_test(bags_have_no_order),
         cmocka_unit_test(gradients_through_a_mean_of_rows_are_right),
         cmocka_unit_test(a_mean_is_of_rows_before_their_norm),
         cmocka_unit_test(listed_answers_are_a_range_that_lies_apart),
