@@ -126,7 +126,7 @@ struct rf_work {
     int64_t row_visits,
         asked_visits; /* keys seen, summed over all rows and over the asked ones */
     int64_t range;    /* width of the asked distribution */
-    int64_t pooled;   /* how many of the asked rows have no answer of their own (batch.h: mean) */
+    int64_t pooled; /* how many of the asked rows have no answer of their own (batch.h: mean) */
 };
 
 /* FLOPs of the forward pass over all ranks: two per multiply-add of every matrix product with a
